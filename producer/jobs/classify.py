@@ -34,7 +34,6 @@ from producer.output.output_path import PART_SUFFIX, check_folder
 from producer.present.events import Events, Stage, Started
 from producer.present.formatting import counted
 from producer.rendering.display_options import DisplayOptions
-from producer.rendering.named_rows import Hash
 from producer.sources.job_sources import JobSources
 from producer.sources.lists.piped_list import is_empty, received
 from producer.stack.stack import BrokerSession
@@ -184,15 +183,11 @@ def work(
     retry_failed: bool,
     new: NewFiles | None,
     files: RowFiles,
-    sha256_of: Hash | None = None,
+    is_update: bool = False,
 ) -> End:
-    """Run the job until it is finished or must stop. `sha256_of` is that of `files`, unless it is
-    given. Raises SetupError, StillOpen, Stopped."""
-    is_update = sha256_of is not None
+    """Run the job until it is finished or must stop. Raises SetupError, StillOpen, Stopped."""
     with closing(Connector(attempt, job, needs_version=is_update).queue()) as queue:
-        return _run(
-            job, attempt, queue, started, retry_failed, new, files, sha256_of or files.sha256
-        )
+        return _run(job, attempt, queue, started, retry_failed, new, files)
 
 
 def _run(
@@ -203,7 +198,6 @@ def _run(
     retry_failed: bool,
     new: NewFiles | None,
     files: RowFiles,
-    sha256_of: Hash,
 ) -> End:
     if retry_failed:
         _report_retry(attempt.events, job.repeat_failed())
@@ -227,7 +221,7 @@ def _run(
         if not run.complete:
             job.store_stop(code, result)
             return End(code, result, _stopped(job, code, queue, attempt.events, rest))
-        code, sha256 = completed(job, code, sha256_of, attempt.settings, attempt.events, rest)
+        code, sha256 = completed(job, code, attempt.settings, attempt.events, rest)
         queue.finish()  # first, because a finished job is not run again
         result = AttemptResult(classified, since(started), run.skipped)
         job.finish(code, sha256, run.unlisted, result)
@@ -235,11 +229,13 @@ def _run(
 
 
 def completed(
-    job: Job, code: Exit, sha256_of: Hash, settings: Settings, events: Events, waits: Waits
+    job: Job, code: Exit, settings: Settings, events: Events, waits: Waits
 ) -> tuple[Exit, str]:
     """Write the table of a job that has all rows; return how the job ends, and the SHA-256 of the
     table. Labels that its version has learned are corrections of it."""
-    _name_rows(job, sha256_of, learned_of(job.card, settings, events), events, waits)
+    passed = passing(job, "comparing corrected files", events, waits)
+    for line in job.table.take_learned(learned_of(job.card, settings, events), passed):
+        events.notice(line)
     try:
         return code, job.table.write_table(passed=passing(job, WRITING, events, waits))
     except TooManyRows:  # the summary says so
@@ -253,14 +249,6 @@ def learned_of(card: Card, settings: Settings, events: Events) -> list[LabelledF
     except (SetupError, BrokerAway) as error:
         events.notice(f"the labels that {card.ref} has learned are not in the table: {error}")
         return []
-
-
-def _name_rows(
-    job: Job, sha256_of: Hash, learned: list[LabelledFile], events: Events, waits: Waits
-) -> None:
-    passed = passing(job, "comparing corrected files", events, waits)
-    for line in job.table.name_rows(sha256_of, passed, learned):
-        events.notice(line)
 
 
 def passing(job: Job, stage: str, events: Events, waits: Waits) -> Callable[[int], None]:

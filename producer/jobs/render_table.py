@@ -73,7 +73,6 @@ class RenderedTable(msgspec.Struct, frozen=True):
     rows: int
     finished: bool  #: false of the rows so far
     answers: AnswerCounts
-    unproven: str = ""  #: a line on corrections whose files were never compared
 
 
 def render_again(
@@ -103,11 +102,9 @@ def render_again(
         progress.stage(_STAGE, opened.journal.totals.done)
         opened.table.render(force, progress.passed)
         answers = opened.table.answers
-        rules = make_table(opened.pinned, opened.table.display).rules
         return RenderedTable(
-            opened.record.id, str(output), opened.card.ref, answers.rows, True, answers,
-            rules.unproven,
-        )  # fmt: skip
+            opened.record.id, str(output), opened.card.ref, answers.rows, True, answers
+        )
 
 
 def render_copy(
@@ -145,7 +142,7 @@ def render_copy(
         answers = as_promised(counter.counted(), counter.flagged, sealed.card, sealed.options)
         return RenderedTable(
             sealed.record.id, str(output or STDOUT), sealed.card.ref, answers.rows,
-            sealed.finished, answers, table.rules.unproven,
+            sealed.finished, answers,
         )  # fmt: skip
 
 

@@ -34,7 +34,7 @@ from producer.jobs.classify import (
     work,
 )
 from producer.jobs.job import Job
-from producer.journal.following import Following, discard, next_output
+from producer.journal.following import Following, discard
 from producer.journal.job_index import set_model
 from producer.journal.job_properties import AttemptResult
 from producer.journal.snapshot import read_snapshot
@@ -43,16 +43,12 @@ from producer.locations.row_files import RowFiles
 from producer.present.events import Events, RowChanged
 from producer.present.formatting import counted
 from producer.rendering.display_options import DisplayOptions, stored_display
-from producer.rendering.named_rows import Hash
 from producer.stack.stack import BrokerSession
-from producer.updating.known_contents import with_known
 from producer.updating.merge import Merge
 from producer.updating.next_job import form, is_formed, next_options, replace
 from producer.updating.present_files import PresentFiles
 from producer.updating.settling import Settling
-from shared import atomic_file, regular_file
 from shared.errors import COMPLETE, Exit, SetupError
-from shared.failpoints import failpoint
 from shared.labels import correction_log
 from shared.settings import Settings
 from shared.stop import Stop, Waits
@@ -202,52 +198,53 @@ def _finished(
 ) -> _Done | None:
     """Classify what is to be, and put the next table in its place; None if the log of corrections
     has grown meanwhile, and the table is to be written again."""
-    output, decided_bytes = old.output, _copied_decisions(old.output)
+    output, log = old.output, correction_log.log_path(old.output)
+    decided_bytes = correction_log.complete_size(log)
     if merge is None:
         asked.events.notice("continuing an update that was interrupted")
     display = _display(asked, old, decided_bytes)
     with closing(Job(next_options(asked.options), False, display, waits.check)) as new:
-        named = with_known(output, old.journal, new.card.labels, files.sha256)
-        end = _classified(asked, old, new, files, named, waits, started)
+        end = _classified(asked, old, new, files, waits, started)
         summary = msgspec.structs.replace(summary_of(new, end), output=str(output), part="")
         if new.exit_code is None:
             return _Done(summary)
         if end.code is Exit.SETUP:
             discard(output)
             raise SetupError(no_room(new.options.form, summary.done, output))
-        if correction_log.complete_size(correction_log.log_path(output)) != decided_bytes:
+        displayed = new.table.display.corrections or 0  # with labels that the version has learned
+        if correction_log.complete_size(log) not in (decided_bytes, displayed):
             return None
         is_listed = merge is not None and asked.events.wants(RowChanged)
         changed = changed_rows(new, merge.named) if merge is not None and is_listed else []
-        replace(old.journal, new.journal, output, _following(output, decided_bytes))
+        replace(old.journal, new.journal, output, Following(sha256_of(output)))
         for change in changed:
             asked.events.report(change)
         return _Done(summary, is_earlier=merge is None)
 
 
 def _classified(
-    asked: Update, old: Job, new: Job, files: RowFiles, named: Hash, waits: Waits, started: float
+    asked: Update, old: Job, new: Job, files: RowFiles, waits: Waits, started: float
 ) -> End:
     """Fill the rows that wait, and write the next table. Raises as `classify`."""
     events = asked.events
     if not new.journal.repeating:
-        return _rendered(asked, new, named, waits, started)
+        return _rendered(asked, new, waits, started)
     set_model(old.record.id, old.card.ref)
     use = BrokerSession(asked.settings, waits)
     attempt = Attempt(asked.settings, events, waits, use, asked.budget, asked.deadline)
-    end = work(new, attempt, started, False, None, files, named)
+    end = work(new, attempt, started, False, None, files, is_update=True)
     if end.code is Exit.BUDGET and new.exit_code is None:
         new.table.remove_part()
         events.notice(f"{old.output} stays as it was")
     return end
 
 
-def _rendered(asked: Update, new: Job, named: Hash, waits: Waits, started: float) -> End:
+def _rendered(asked: Update, new: Job, waits: Waits, started: float) -> End:
     """Write the next table, which has all its rows."""
     journal = new.journal
     lacks = journal.totals.failed or journal.unlisted.count
     code = Exit.SOME_FAILED if lacks else Exit.OK
-    code, sha256 = completed(new, code, named, asked.settings, asked.events, waits)
+    code, sha256 = completed(new, code, asked.settings, asked.events, waits)
     attempt = AttemptResult(0, since(started), journal.skipped)
     new.finish(code, sha256, journal.unlisted, attempt)
     return End(new.judge(asked.budget), attempt)
@@ -259,23 +256,3 @@ def _display(asked: Update, old: Job, decided_bytes: int) -> DisplayOptions:
     if not stored_display(old.journal).corrections:
         return asked.display
     return msgspec.structs.replace(asked.display, corrections=decided_bytes)
-
-
-def _copied_decisions(output: Path) -> int:
-    """Copy the log of corrections for the next table, which adds lines to it; returns its size."""
-    log, copy = (correction_log.log_path(table) for table in (output, next_output(output)))
-    size = correction_log.complete_size(log)
-    with atomic_file.writing(copy, "fix this and run the same command again"):
-        copy.unlink(missing_ok=True)
-        if size:
-            with regular_file.open_file(log) as source, atomic_file.created(copy) as target:
-                target.write(source.read(size))
-        failpoint("update.decisions-copied")
-    return size
-
-
-def _following(output: Path, decided_bytes: int) -> Following:
-    """What follows the next journal."""
-    copy = correction_log.log_path(next_output(output))
-    lines = copy.read_bytes()[decided_bytes:] if copy.exists() else b""
-    return Following(sha256_of(output), decided_bytes, lines.decode())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from producer.journal.sealed_journal import SealedJournal
@@ -16,6 +17,7 @@ from shared.labels import correction_log
 from shared.labels.class_folders import problem_beside
 from shared.labels.decided_rows import DecidedRows
 from shared.labels.labelled_files import LabelledFile, encode_files
+from shared.messages.files import printable
 
 
 def corrections_input(tables: Sequence[Path], *, undone: bool = False) -> bytes | None:
@@ -95,9 +97,11 @@ def _paths(sealed: SealedJournal, decisions: DecidedRows, files: RowFiles) -> di
     paths: dict[str, bytes] = {}
     wanted = {decided.content for decided in decisions.in_force.values()}
     for batch in sealed.row_batches():
-        rows = zip(batch.names, batch.contents, strict=True)
-        for row, (name, content) in enumerate(rows, batch.first):
-            decision = decisions.of(content, row) if content in wanted else None
+        for i, content in enumerate(batch.contents):
+            if content not in wanted:
+                continue
+            name = batch.names[i]
+            decision = decisions.of(content, batch.first + i, partial(printable, name))
             if decision is not None and decision.sha256 not in paths:
                 path = files.path(name)
                 if path is not None and os.path.exists(path):

@@ -8,19 +8,17 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from itertools import filterfalse, islice
 from pathlib import Path
 
 import msgspec
 
-from producer.journal.sealed_journal import SealedJournal
 from producer.locations.row_files import RowFiles
-from producer.rendering.named_rows import name_rows
 from producer.review.answer_arrays import Answers
 from producer.rows.row import Row
-from shared.errors import SetupError, UsageError
+from shared.errors import UsageError
 from shared.image_status import Status
 from shared.labels import correction_log
 from shared.labels.class_folders import folded, folder_of, problem, problem_beside
@@ -30,8 +28,8 @@ from shared.messages.files import NO_DIGEST, printable
 
 #: A page of a thousand labels cannot be used; a hostile client could add them without end.
 MAX_LABELS = 1_000
-#: Rows whose journal entries are in memory at once, while the files of possible copies are read.
-_READ_ROWS = 1_000
+#: Rows that may be copies of a decided one, and whose files are read to name them in the line.
+MOST_COPIES = 100
 
 
 class Refused(msgspec.Struct, frozen=True):
@@ -94,26 +92,12 @@ class Decisions:
         self._confidence = math.fsum(answers.confidences)
         self._of_all, self._of_learned = _Sums(), _Sums()
 
-    def prove(self, passed: Callable[[int], None] = lambda rows: None) -> int:
-        """Compare the files of rows that older versions matched by size and CRC-32; `passed` gets
-        the rows that were compared. Returns the number of decisions for which that is not possible.
-
-        Raises:
-            SetupError: the log is damaged.
-        """
-        self.totals()
-        if self._decided.unproven:
-            # A log that cannot be written is reported with the first decision.
-            with SealedJournal(self._output, check=False) as sealed, suppress(SetupError):
-                labels = self._answers.card.labels
-                name_rows(self._output, sealed, labels, self._files.sha256, passed)
-            self.totals()
-        return self._decided.unproven
-
     @property
     def unnumbered(self) -> int:
-        """The number of lines of 0.2.0, which have no checksum."""
-        return self._log.unnumbered
+        """The number of lines of 0.2.0 so far, which have no checksum. Raises SetupError: the log
+        is damaged."""
+        with self._up_to_date():
+            return self._log.unnumbered
 
     @property
     def labels(self) -> list[str]:
@@ -159,8 +143,7 @@ class Decisions:
         self, labels: Mapping[int, str | None]
     ) -> tuple[list[Refused], dict[int, str | None]]:
         """Save the label of each of these rows, or with None that there is no decision any more.
-        Their files are read, and those of all rows that may be copies. Of two rows with equal files
-        the later one decides.
+        Their files are read. Of two rows with equal files the later one decides.
 
         Returns what is refused, and the labels of these rows and their copies as they are now.
 
@@ -196,35 +179,28 @@ class Decisions:
     def _made(
         self, labels: Mapping[int, str], before: Mapping[int, Correction | None]
     ) -> tuple[list[Refused], dict[int, Correction]]:
-        """The rows whose files cannot be used; for each of the others a line, which names all rows
-        with the same bytes, and keeps the labels that are excluded."""
-        hashes = self._hashes(self._possible_copies(labels))
-        rows = self._rows_by_sha256(hashes)
+        """The rows whose files cannot be used; for each of the others a line, which names rows with
+        the same bytes, and keeps the labels that are excluded."""
         refused: list[Refused] = []
         lines: dict[int, Correction] = {}
+        rows: dict[str, list[int]] = {}
         positions = list(labels)
         for at, row in zip(positions, self._answers.read(positions), strict=True):
-            sha256 = hashes[at]
+            sha256 = self._sha256(row)
             if isinstance(sha256, Refused):
                 refused.append(sha256)
-            else:
-                line = self._line(row, at, labels[at], sha256, rows[sha256])
-                known = before[at]
-                lines[at] = msgspec.structs.replace(line, excluded=known.excluded if known else ())
+                continue
+            if sha256 not in rows:
+                rows[sha256] = self._copies(at, sha256)
+            line, known = self._line(row, at, labels[at], sha256, rows[sha256]), before[at]
+            lines[at] = msgspec.structs.replace(line, excluded=known.excluded if known else ())
         return refused, lines
 
-    def _possible_copies(self, positions: Iterable[int]) -> set[int]:
-        """The positions of all rows with the size and checksum of one of these."""
-        contents = {self._answers.content(at) for at in positions}
-        return {at for content in contents for at in self._answers.same_content(content)}
-
-    def _rows_by_sha256(self, hashes: Mapping[int, str | Refused]) -> dict[str, list[int]]:
-        """The numbers of the rows with equal bytes, in order."""
-        rows: dict[str, list[int]] = {}
-        for at, sha256 in sorted(hashes.items()):
-            if isinstance(sha256, str):
-                rows.setdefault(sha256, []).append(self._answers.rows[at])
-        return rows
+    def _copies(self, position: int, sha256: str) -> list[int]:
+        """The numbers of the first rows with these bytes."""
+        content = self._answers.content(position)
+        some = sorted(islice(self._answers.same_content(content), MOST_COPIES))
+        return [row.number for row in self._answers.read(some) if self._sha256(row) == sha256]
 
     def _line(
         self, row: Row, position: int, label: str, sha256: str, rows: list[int]
@@ -242,14 +218,6 @@ class Decisions:
             at=_now(),
             rows=rows,
         )
-
-    def _hashes(self, positions: Iterable[int]) -> dict[int, str | Refused]:
-        """The SHA-256 of the file of each row, as far as it is the one that was classified."""
-        hashes: dict[int, str | Refused] = {}
-        waiting = iter(sorted(positions))
-        while some := list(islice(waiting, _READ_ROWS)):
-            hashes |= zip(some, map(self._sha256, self._answers.read(some)), strict=True)
-        return hashes
 
     def content(self, row: Row) -> bytes | Status:
         """The bytes of a row's file, if they are those that were classified."""
@@ -288,14 +256,18 @@ class Decisions:
         for line in self._log.new():
             if line.label and line.label not in self._labels and not line.undo:
                 self._labels.append(line.label)
-            for content in self._decided.add(line):
-                for position in self._answers.same_content(content):
-                    self._set(position, self._decision(position))
+            self._decided.add(line)
+            for position in self._answers.same_content(line.content):
+                self._set(position, self._decision(position))
 
     def _decision(self, position: int) -> Correction | None:
         """The decision that holds for a row."""
+
+        def path() -> str:
+            return printable(self._answers.read([position])[0].name)
+
         content = self._answers.content(position)
-        return self._decided.of(content, self._answers.rows[position])
+        return self._decided.of(content, self._answers.rows[position], path)
 
     def _label(self, position: int) -> str | None:
         decision = self._rows.get(position)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import closing
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -11,7 +10,6 @@ from producer.local_page import serving
 from producer.locations import row_files
 from producer.models.learned_labels import learned_labels
 from producer.pages.thumbnails import Thumbnails
-from producer.present.formatting import counted
 from producer.present.meter import Stages
 from producer.present.progress import make_progress
 from producer.review.answer_arrays import Answers
@@ -63,7 +61,7 @@ def serve(
     learned, lack = _learned(settings, answers.card)
     with row_files.of_table(output, answers.options) as files:
         decisions = Decisions(answers, output, serving.user(), files, learned)
-        notes = [*lack, *_notes(decisions, len(answers))]
+        notes = [*lack, *serving.unproven(decisions.path, decisions.unnumbered)]
         with serving.listening(port) as listener, Thumbnails() as thumbnails:
             desk = Desk(output, answers, decisions, thumbnails)
             page = page_files.of_page(PACKAGE, "review.html", "review.js", "decisions.js")
@@ -93,16 +91,3 @@ def _learned(settings: Settings, card: Card) -> tuple[set[str], list[str]]:
         return {file.sha256 for file in learned_labels(settings, card)}, []
     except (SetupError, BrokerAway) as error:
         return set(), [f"decisions that {card.ref} has learned count as others do: {error}"]
-
-
-def _notes(decisions: Decisions, rows: int) -> Iterator[str]:
-    """Compare the files of earlier decisions, and report those that stay unproven."""
-    with closing(Stages(make_progress())) as progress:
-        progress.stage("comparing corrected files", rows)
-        unproven = decisions.prove(progress.passed)
-    if unproven:
-        yield (
-            f"{counted(unproven, 'decision')} of an earlier Hangtag found their rows by size "
-            "and CRC-32 only, and files are missing or changed; decide about them again"
-        )
-    yield from serving.unproven(decisions.path, decisions.unnumbered)

@@ -51,21 +51,14 @@ class Follower(LineFollower[Correction]):
         super().__init__(path, decode, check)
 
 
-def append(path: Path, corrections: list[Correction], restated: Follower | None = None) -> None:
-    """Write decisions durably: all of them, or after an error none. With `restated` they repeat
-    decisions that it has read, and give way to later ones of the same images.
+def append(path: Path, corrections: list[Correction]) -> None:
+    """Write decisions durably: all of them, or after an error none.
 
     Raises:
-        SetupError: they cannot be written, or `restated` cannot read later ones; the log is
-            unchanged.
+        SetupError: they cannot be written; the log is unchanged.
     """
     with (
         atomic_file.writing(path, "make room or check its permissions, and decide again"),
         line_log.locked(path) as file,
     ):
-        if restated is not None:
-            later = {correction.sha256 for correction in restated.new()}
-            corrections = [
-                correction for correction in corrections if correction.sha256 not in later
-            ]
         line_log.append_to(file, path, map(encode, corrections), decode)

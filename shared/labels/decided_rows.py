@@ -1,12 +1,13 @@
 """Which decision holds for which row of a table.
 
-Lines are added in the order of the log. A row follows the last line that names it, as long as the
-job has the size and CRC-32 of the line. When that decision is taken back, the row has none,
-also if an earlier line names it. A row that no line has named follows the last line without `rows`
-of its size and CRC-32, which older versions wrote.
+Lines are added in the order of the log. A row follows the last line with the size and CRC-32 of its
+file. Where several pictures have both, it follows the last line that has its path, or else names
+its number, or else the last one.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import msgspec
 
@@ -20,13 +21,7 @@ class DecidedRows:
         #: By SHA-256: a label, or with an empty one labels that the picture does not have.
         self.in_force: dict[str, Correction] = {}
         self._last: dict[str, Correction] = {}  #: line, by SHA-256
-        self._named: dict[Content, dict[int, str]] = {}  #: row -> SHA-256
-        self._unnamed: dict[Content, str] = {}  #: SHA-256 of the last line without rows
-
-    @property
-    def unproven(self) -> int:
-        """The number of decisions in force without rows."""
-        return sum(decision.rows is None for decision in self.in_force.values())
+        self._lines: dict[Content, list[Correction]] = {}
 
     @property
     def taken_back(self) -> list[Correction]:
@@ -37,36 +32,28 @@ class DecidedRows:
         """The last line about a picture, which may take a decision back."""
         return self._last.get(sha256)
 
-    def add(self, line: Correction) -> set[Content]:
-        """Add the next line; returns the contents of the rows that it may have changed."""
-        before = self._last.get(line.sha256)
-        if before is not None:
-            self._release(before)
+    def add(self, line: Correction) -> None:
+        """Add the next line."""
         self._last[line.sha256] = line
+        self._lines.setdefault(line.content, []).append(line)
         self.in_force.pop(line.sha256, None)
         if not line.undo:
             self.in_force[line.sha256] = line
         elif line.excluded:
             self.in_force[line.sha256] = msgspec.structs.replace(line, label="", undo=False)
-        if line.rows is None:
-            self._unnamed[line.content] = line.sha256
-        else:
-            named = self._named.setdefault(line.content, {})
-            named |= dict.fromkeys(line.rows, line.sha256)
-        return {line.content} if before is None else {line.content, before.content}
 
-    def of(self, content: Content, row: int) -> Correction | None:
-        """The decision that holds for a row, counted from 1, whose file has this content."""
-        sha256 = self._named.get(content, {}).get(row)
-        is_named = sha256 is not None
-        decision = self.in_force.get(sha256 or self._unnamed.get(content, ""))
-        if decision is None or decision.content != content:
-            return None
-        return decision if is_named or decision.rows is None else None
+    def of(self, content: Content, row: int, path: Callable[[], str]) -> Correction | None:
+        """The decision that holds for a row, counted from 1, whose file has this content. `path`
+        reads the path of the row, and is seldom called."""
+        lines = self._lines.get(content)
+        return self.in_force.get(_followed(lines, row, path).sha256) if lines else None
 
-    def _release(self, line: Correction) -> None:
-        """Forget the rows of a line: the next one of the same picture names them again."""
-        named = self._named.get(line.content, {})
-        for row in line.rows or ():
-            if named.get(row) == line.sha256:
-                del named[row]
+
+def _followed(lines: list[Correction], row: int, path: Callable[[], str]) -> Correction:
+    """The line that a row follows, of those with its size and CRC-32."""
+    last = lines[-1]
+    if all(line.sha256 == last.sha256 for line in lines):
+        return last
+    row_path, latest = path(), lines[::-1]
+    of_path = next((line for line in latest if line.path == row_path), None)
+    return of_path or next((line for line in latest if row in (line.rows or ())), last)

@@ -260,30 +260,6 @@ def append_to(file: int, path: Path, lines: Iterable[bytes], decode: Decode[Line
     failpoint("corrections.appended")
 
 
-def extend(path: Path, size: int, lines: bytes) -> None:
-    """Write these lines durably after the first `size` bytes of a log, unless they are there. A
-    part of them is what a process that ended has left; other lines stay, before them. They get the
-    numbers of their places.
-
-    Raises:
-        OSError: they cannot be written.
-    """
-    with locked(path) as file:
-        now = os.fstat(file).st_size
-        size = min(size, now)  # a person may have removed the log
-        after = os.pread(file, now - size, size)
-        lines = numbered_line.without_numbers(lines)
-        if lines in numbered_line.without_numbers(after):
-            return
-        whole = after[: after.rfind(b"\n") + 1]
-        are_a_part = lines.startswith(numbered_line.without_numbers(whole))
-        os.ftruncate(file, size if are_a_part else size + len(whole))
-        _write(file, filter(None, lines.split(b"\n")))
-        failpoint("corrections.extended")
-        os.fsync(file)
-        atomic_file.sync_folder(path.parent)
-
-
 def _write(file: int, lines: Iterable[bytes]) -> None:
     """Write lines with their numbers after the last line, in one call where the disk has room."""
     size, end = _ending(file)

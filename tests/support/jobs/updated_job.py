@@ -14,7 +14,6 @@ from producer.jobs.classify import End, Summary, completed
 from producer.jobs.job import Job
 from producer.journal.job_properties import AttemptResult
 from producer.locations.row_files import RowFiles
-from producer.rendering.named_rows import Hash
 from shared.errors import Exit
 from shared.settings import Settings
 from tests.support.jobs.finished_job import answered, record
@@ -34,7 +33,7 @@ def _worked(
     retry_failed: bool,
     new: None,
     files: RowFiles,
-    sha256_of: Hash,
+    is_update: bool,
 ) -> End:
     """As `producer.jobs.classify.work`, in small batches."""
     settings, before = Settings(batch_images=3), job.journal.totals.done
@@ -48,7 +47,7 @@ def _worked(
         job.table.growing.advance(0)
     failed = job.journal.totals.failed or batches.unlisted.count
     code = Exit.SOME_FAILED if failed else Exit.OK
-    code, sha256 = completed(job, code, sha256_of, settings, attempt.events, attempt.waits)
+    code, sha256 = completed(job, code, settings, attempt.events, attempt.waits)
     result = AttemptResult(job.journal.totals.done - before, 0.0, dict(batches.skipped))
     job.finish(code, sha256, batches.unlisted, result)
     return End(code, result)

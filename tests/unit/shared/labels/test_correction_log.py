@@ -264,22 +264,6 @@ def test_a_line_of_an_older_version_is_read(tmp_path: Path) -> None:
     assert correction_log.read(path) == [CORRECTION]
 
 
-def test_what_is_restated_gives_way_to_later_decisions(tmp_path: Path) -> None:
-    path = tmp_path / "t.csv.corrections.jsonl"
-    other = msgspec.structs.replace(CORRECTION, sha256="1" * 64)
-    correction_log.append(path, [CORRECTION, other])
-    first, again_first = (correction_log.Follower(path) for _ in range(2))
-    assert first.new() == again_first.new()
-    later = msgspec.structs.replace(CORRECTION, undo=True)
-    correction_log.append(path, [later])
-    again = [msgspec.structs.replace(one, rows=[1]) for one in (CORRECTION, other)]
-    correction_log.append(path, again, first)
-    assert correction_log.read(path) == [CORRECTION, other, later, again[1]]
-    whole = path.read_bytes()
-    correction_log.append(path, [again[0]], again_first)
-    assert path.read_bytes() == whole
-
-
 def test_a_symbolic_link_is_not_followed(tmp_path: Path) -> None:
     path = tmp_path / "t.csv.corrections.jsonl"
     path.symlink_to(tmp_path / "other")

@@ -38,7 +38,7 @@ from producer.sources.job_sources import JobSources
 from producer.sources.lists.piped_list import is_empty, received
 from producer.stack.stack import BrokerSession
 from shared.errors import BrokerAway, Exit, SetupError, StillOpen, Stopped, UsageError
-from shared.labels.labelled_files import LabelledFile
+from shared.labels.label_line import LabelLine
 from shared.messages.batch import MAX_FILE_BYTES
 from shared.messages.model_card import Card
 from shared.settings import Settings
@@ -242,7 +242,7 @@ def completed(
         return Exit.SETUP, ""
 
 
-def learned_of(card: Card, settings: Settings, events: Events) -> list[LabelledFile]:
+def learned_of(card: Card, settings: Settings, events: Events) -> list[LabelLine]:
     """The labels that a version has learned; a notice if they cannot be read."""
     try:
         return learned_labels(settings, card)

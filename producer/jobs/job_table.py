@@ -38,8 +38,8 @@ from producer.rendering.person_labels import log_of
 from producer.summary.answer_counter import count_rows
 from producer.summary.promise import as_promised
 from shared.errors import SetupError
-from shared.labels import correction_log
-from shared.labels.labelled_files import LabelledFile
+from shared.labels import labels_file
+from shared.labels.label_line import LabelLine
 
 
 class JobTable:
@@ -79,7 +79,7 @@ class JobTable:
         return self._pinned().options.form
 
     def take_learned(
-        self, learned: Sequence[LabelledFile], passed: Callable[[int], None] = lambda rows: None
+        self, learned: Sequence[LabelLine], passed: Callable[[int], None] = lambda rows: None
     ) -> list[str]:
         """Make the labels that the version has learned decisions about the table, once all rows are
         there. A table that has all decisions so far has these, too, and so has a new one. `passed`
@@ -90,7 +90,7 @@ class JobTable:
         try:
             taken = take_learned(self._output, self._journal, card.labels, learned, passed)
             if self._has_all(taken):
-                size = correction_log.complete_size(log_of(self._output))
+                size = labels_file.complete_size(log_of(self._output))
                 self.display = msgspec.structs.replace(self.display, corrections=size)
         except SetupError as error:
             return [f"corrections are not compared with the new rows: {error}"]

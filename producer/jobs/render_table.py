@@ -48,11 +48,16 @@ from producer.rendering.display_options import (
 from producer.summary.answer_counter import AnswerCounter
 from producer.summary.promise import as_promised
 from shared.errors import UsageError
-from shared.labels import correction_log
+from shared.labels import labels_file
 
 STDOUT = "-"
 #: Endings of what lies beside tables: journals with their logs, corrections.
-_OF_JOBS = (journal.SUFFIX, f"{journal.SUFFIX}-wal", f"{journal.SUFFIX}-shm", correction_log.SUFFIX)
+_OF_JOBS = (
+    journal.SUFFIX,
+    f"{journal.SUFFIX}-wal",
+    f"{journal.SUFFIX}-shm",
+    labels_file.TABLE_SUFFIX,
+)
 _STAGE = "rendering"
 
 

@@ -49,7 +49,7 @@ from producer.updating.next_job import form, is_formed, next_options, replace
 from producer.updating.present_files import PresentFiles
 from producer.updating.settling import Settling
 from shared.errors import COMPLETE, Exit, SetupError
-from shared.labels import correction_log
+from shared.labels import labels_file
 from shared.settings import Settings
 from shared.stop import Stop, Waits
 
@@ -198,8 +198,8 @@ def _finished(
 ) -> _Done | None:
     """Classify what is to be, and put the next table in its place; None if the log of corrections
     has grown meanwhile, and the table is to be written again."""
-    output, log = old.output, correction_log.log_path(old.output)
-    decided_bytes = correction_log.complete_size(log)
+    output, log = old.output, labels_file.of_table(old.output)
+    decided_bytes = labels_file.complete_size(log)
     if merge is None:
         asked.events.notice("continuing an update that was interrupted")
     display = _display(asked, old, decided_bytes)
@@ -212,7 +212,7 @@ def _finished(
             discard(output)
             raise SetupError(no_room(new.options.form, summary.done, output))
         displayed = new.table.display.corrections or 0  # with labels that the version has learned
-        if correction_log.complete_size(log) not in (decided_bytes, displayed):
+        if labels_file.complete_size(log) not in (decided_bytes, displayed):
             return None
         is_listed = merge is not None and asked.events.wants(RowChanged)
         changed = changed_rows(new, merge.named) if merge is not None and is_listed else []

@@ -15,7 +15,7 @@ from producer.rows.acceptance import Acceptance, for_table, from_confidence
 from producer.rows.columns import CHOICES, COLUMNS, Table, table_columns
 from producer.rows.row_batch import Rules
 from shared.errors import MISFITS, BadMessage, UsageError
-from shared.labels import correction_log
+from shared.labels import labels_file
 from shared.messages.model_card import Card
 
 #: The property of a job that holds them.
@@ -115,7 +115,7 @@ def table_of(job: JobProperties) -> Table:
 
 def lacks_corrections(job: JobProperties) -> bool:
     """Whether people have decided something since the table was written. Raises as `make_table`."""
-    size = correction_log.complete_size(log_of(Path(job.options.output)))
+    size = labels_file.complete_size(log_of(Path(job.options.output)))
     return size > (stored_display(job).corrections or 0)
 
 
@@ -127,7 +127,7 @@ def as_of_now(display: DisplayOptions, output: Path, before: DisplayOptions) -> 
     """
     if display.corrections != ALL_CORRECTIONS:
         return display
-    size = correction_log.complete_size(log_of(output))
+    size = labels_file.complete_size(log_of(output))
     if size < (before.corrections or 0):
         raise too_few(output)
     return msgspec.structs.replace(display, corrections=size)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,11 +13,10 @@ from producer.journal.batch_reader import BatchReader
 from producer.present.formatting import counted, one_line
 from producer.rendering.person_labels import log_of
 from shared.image_status import Status
-from shared.labels import correction_log
+from shared.labels import labels_file
 from shared.labels.class_folders import problem_beside
-from shared.labels.correction import Content, Correction
-from shared.labels.decided_rows import DecidedRows
-from shared.labels.labelled_files import LabelledFile
+from shared.labels.label_line import Content, LabelLine
+from shared.labels.labels_file import LabelsFile
 from shared.messages.files import printable
 from shared.messages.model_card import Card
 
@@ -28,7 +28,7 @@ class Taken(NamedTuple):
     """What was appended to a log."""
 
     size: int  #: of the log that was read
-    learned: Sequence[Correction] = ()  #: decisions of the version that hold for rows
+    learned: Sequence[LabelLine] = ()  #: lines of the version that hold for rows
     new: int = 0  #: of these, not in the log before
 
 
@@ -36,37 +36,41 @@ def take_learned(
     output: Path,
     journal: BatchReader,
     labels: Sequence[str],
-    learned: Sequence[LabelledFile],
+    learned: Sequence[LabelLine],
     passed: Callable[[int], None] = lambda rows: None,
 ) -> Taken:
-    """Append a line for each decision that was learned about the image of a row, unless the log has
-    a later one. `labels` are those of the job's model. `passed` gets the number of rows that were
-    compared.
+    """Append each line that was learned about the image of a row, unless the log has a later one.
+    `labels` are those of the job's model. `passed` gets the number of rows that were compared.
 
     Raises:
         SetupError: the log cannot be read or written, or is damaged.
     """
-    log = log_of(output)
-    follower, decided = correction_log.Follower(log, problem_beside(labels)), DecidedRows()
-    for decision in follower.new():
-        decided.add(decision)
-    new: dict[Content, list[LabelledFile]] = {}
-    for file in learned:
-        if _is_later(file, decided):
-            new.setdefault(file.content, []).append(file)
-    lines = list(_lines(journal, labels, new, decided, passed)) if new else []
+    size = labels_file.complete_size(log_of(output))
+    log = LabelsFile(log_of(output), problem_beside(labels), held=False)
+    known: dict[str, list[LabelLine]] = {}
+    for line in chain.from_iterable(log.rows.lines.values()):
+        known.setdefault(line.sha256, []).append(line)
+    new: dict[Content, list[LabelLine]] = {}
+    for line in learned:
+        if not any(_is_instead(other, line) for other in known.get(line.sha256, ())):
+            new.setdefault(line.content, []).append(line)
+    lines = list(_of_rows(journal, labels, new, passed)) if new else []
     if lines:
-        correction_log.append(log, lines)
-    earlier = [decided.in_force[file.sha256] for file in learned if _holds(file, decided)]
-    return Taken(follower.size, [*earlier, *lines], len(lines))
+        log.append(lines)
+    earlier = [
+        line
+        for line in learned
+        if any(_is_same(other, line) for other in known.get(line.sha256, ()))
+    ]
+    return Taken(size, [*earlier, *lines], len(lines))
 
 
 def said(taken: Taken, output: Path, card: Card) -> Iterator[str]:
     """What to say of the decisions that a version has learned, once they are in the log."""
     if not taken.new:
         return
-    labels = [line.label for line in taken.learned if line.label]
-    others = len(taken.learned) - len(labels)
+    labels = [line.label for line in taken.learned if line.kind == "label"]
+    others = len({line.sha256 for line in taken.learned}) - len(labels)
     if labels:
         verb = "is a correction" if len(labels) == 1 else "are corrections"
         yield (
@@ -85,47 +89,31 @@ def said(taken: Taken, output: Path, card: Card) -> Iterator[str]:
         yield f"{card.ref} does not give all of these labels: not {some}{more}"
 
 
-def _is_later(file: LabelledFile, decided: DecidedRows) -> bool:
-    """Whether something was learned after the last decision that the log has about the image. Its
-    line has the same time, so it is written once."""
-    last = decided.last(file.sha256)
-    return last is None or last.at < file.at
+def _is_instead(logged: LabelLine, learned: LabelLine) -> bool:
+    """Whether a line of the log about an image is as late as one that was learned, and about the
+    same: its label, or that it has a certain one."""
+    is_of_name = "not-this" in (logged.kind, learned.kind)
+    return logged.at >= learned.at and (not is_of_name or logged.label == learned.label)
 
 
-def _holds(file: LabelledFile, decided: DecidedRows) -> bool:
-    """Whether the log has this decision already."""
-    line = decided.in_force.get(file.sha256)
-    return line is not None and line.at == file.at and file.label in ("", line.label)
+def _is_same(logged: LabelLine, learned: LabelLine) -> bool:
+    return (logged.at, logged.kind, logged.label) == (learned.at, learned.kind, learned.label)
 
 
-def _lines(
+def _of_rows(
     journal: BatchReader,
     labels: Sequence[str],
-    new: Mapping[Content, Sequence[LabelledFile]],
-    decided: DecidedRows,
+    new: Mapping[Content, Sequence[LabelLine]],
     passed: Callable[[int], None],
-) -> Iterator[Correction]:
-    """A line for each of these files that a labelled row has, by its size and CRC-32."""
+) -> Iterator[LabelLine]:
+    """The lines of files that a labelled row has, by size and CRC-32."""
     waiting = dict(new)
     for batch in journal.row_batches():
         for i, content in enumerate(batch.contents):
             if content in waiting and batch.statuses[i] == Status.OK.code:
                 path, guess = printable(batch.names[i]), labels[batch.labels[i]]
-                for file in waiting.pop(content):
-                    yield _line(_with_label(file, decided), path, batch.first + i, guess)
+                for line in waiting.pop(content):
+                    yield msgspec.structs.replace(
+                        line, path=path, rows=(batch.first + i,), guess=guess
+                    )
         passed(len(batch))
-
-
-def _with_label(file: LabelledFile, decided: DecidedRows) -> LabelledFile:
-    """A label that the log has stays if nothing contradicts it."""
-    before = decided.in_force.get(file.sha256)
-    if not file.label and before is not None and before.label not in ("", *file.excluded):
-        return msgspec.structs.replace(file, label=before.label, by=before.by)
-    return file
-
-
-def _line(file: LabelledFile, path: str, row: int, guess: str) -> Correction:
-    return Correction(
-        file.sha256, path, row, guess, file.label, file.by, file.size, file.crc32, file.at,
-        rows=[row], excluded=file.excluded,
-    )  # fmt: skip

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 from producer.journal.following import typed_output
 from producer.present.formatting import typed
 from producer.rows.row_batch import RowBatch
 from shared.errors import SetupError
-from shared.labels import correction_log
+from shared.labels import labels_file
 from shared.labels.class_folders import problem_beside
-from shared.labels.correction import Correction
-from shared.labels.decided_rows import DecidedRows
+from shared.labels.label_line import Content
 from shared.messages.files import printable
 
 
 def log_of(output: Path) -> Path:
-    """The log of a table. A table that is to replace another one has the log of that."""
-    return correction_log.log_path(typed_output(output))
+    """The decisions about a table. A table that is to replace another one has those of that."""
+    return labels_file.of_table(typed_output(output))
 
 
 def too_few(output: Path) -> SetupError:
@@ -33,8 +34,15 @@ def too_few(output: Path) -> SetupError:
 def labels_now(output: Path, labels: Sequence[str]) -> PersonLabels | None:
     """All corrections that `output` has, whose model has these labels; None without any. Raises
     SetupError."""
-    size = correction_log.complete_size(log_of(output))
+    size = labels_file.complete_size(log_of(output))
     return PersonLabels(output, size, labels) if size else None
+
+
+class _Known(NamedTuple):
+    """What holds for an image."""
+
+    label: str
+    excluded: Collection[str]
 
 
 class PersonLabels:
@@ -50,23 +58,25 @@ class PersonLabels:
         path, self._model_labels = log_of(output), labels
         if size and (not path.exists() or path.stat().st_size < size):
             raise too_few(output)
-        self._rows = DecidedRows()
-        for line in correction_log.read(path, problem_beside(labels), size) if size else ():
-            self._rows.add(line)
-        decisions = self._rows.in_force.values()
-        self._contents = {decision.content for decision in decisions}
-        self._excluding = {decision.content for decision in decisions if decision.excluded}
+        self._rows = labels_file.read(path, problem_beside(labels), size)
+        so_far = self._rows.so_far
+        self._images: dict[str, _Known] = {}
+        self._excluding = set[Content]()
+        for content, lines in self._rows.lines.items():
+            for sha256 in {line.sha256 for line in lines}:
+                decided, excluded = so_far.of(sha256), so_far.excluded(sha256)
+                self._images[sha256] = _Known(decided.label if decided else "", excluded)
+                if excluded:
+                    self._excluding.add(content)
 
     @property
     def labels(self) -> set[str]:
         """Every label that a person gave."""
-        return {line.label for line in self._rows.in_force.values() if line.label}
+        return {known.label for known in self._images.values() if known.label}
 
     def of(self, batch: RowBatch) -> dict[int, str]:
         """The labels of the batch's rows, by index."""
-        known = (i for i, content in enumerate(batch.contents) if content in self._contents)
-        decided = ((i, self._decision(batch, i)) for i in known)
-        return {i: decision.label for i, decision in decided if decision and decision.label}
+        return {i: known.label for i, known in self._known(batch, self._rows.lines) if known.label}
 
     def excluded(self, batch: RowBatch) -> bytes:
         """1 for each row that does not have the model's label, as a person has said, else 0; empty
@@ -74,12 +84,17 @@ class PersonLabels:
         if not self._excluding or self._excluding.isdisjoint(batch.contents):
             return b""
         mask = bytearray(len(batch))
-        for i, content in enumerate(batch.contents):
-            if content in self._excluding and not batch.statuses[i]:
-                decision = self._decision(batch, i)
-                guess = self._model_labels[batch.labels[i]]
-                mask[i] = decision is not None and decision.excludes(guess)
+        for i, known in self._known(batch, self._excluding):
+            guess = self._model_labels[batch.labels[i]]
+            mask[i] = not batch.statuses[i] and guess in known.excluded
         return bytes(mask)
 
-    def _decision(self, batch: RowBatch, i: int) -> Correction | None:
-        return self._rows.of(batch.contents[i], batch.first + i, lambda: printable(batch.names[i]))
+    def _known(
+        self, batch: RowBatch, contents: Collection[Content]
+    ) -> Iterator[tuple[int, _Known]]:
+        """What holds for the rows with these contents, by index."""
+        for i, content in enumerate(batch.contents):
+            if content in contents:
+                path = partial(printable, batch.names[i])
+                sha256 = self._rows.sha256(content, batch.first + i, path)
+                yield i, self._images[sha256]

@@ -18,7 +18,7 @@ from producer.rows.acceptance import Acceptance
 from producer.rows.decide import Decision, decide, without
 from producer.rows.row import Row
 from shared.image_status import BY_CODE, FLAGS, Status
-from shared.labels.correction import Content
+from shared.labels.label_line import Content
 from shared.messages.batch import KINDS, BatchResult, decode_result, numbers
 from shared.messages.files import DIGEST_BYTES, STAMP, Stamp
 

@@ -24,6 +24,7 @@ from shared import atomic_file, file_lock, regular_file
 from shared.errors import BadMessage, SetupError
 from shared.failpoints import failpoint
 from shared.labels import numbered_line
+from shared.labels.label_line import NewerLine
 
 _LOG = logging.getLogger(__name__)
 
@@ -36,10 +37,6 @@ _TO_APPEND = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
 Line = TypeVar("Line")
 #: The decision of a line. Raises NewerLine or BadMessage.
 Decode = Callable[[bytes], Line]
-
-
-class NewerLine(BadMessage):
-    """A line that a newer Hangtag has written."""
 
 
 class _Place(NamedTuple):

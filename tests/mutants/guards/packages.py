@@ -76,7 +76,7 @@ PACKAGES = {
             "tests/unit/shared/test_registry.py",
             "tests/unit/shared/test_version_folder.py",
             "tests/unit/shared/test_version_operations.py",
-            "tests/unit/shared/test_learned_corrections.py",
+            "tests/unit/shared/test_learned_lines.py",
             "tests/unit/shared/test_packaged.py",
             "tests/unit/commands/test_rm.py",
             "tests/unit/sorting/test_unsynced_folders.py",

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from producer.cli.main import hangtag
 from producer.verify.verify import verify
-from shared.labels import correction_log
+from shared.labels import labels_file
 from tests.support.images.crc_twins import twin
 from tests.support.jobs.decided import correct
 from tests.support.jobs.finished_job import RUBBISH, finish, options_of
@@ -88,7 +88,7 @@ def test_what_was_taken_back_is_the_models_again(table: Path) -> None:
 def test_a_log_that_has_become_shorter_is_named(table: Path) -> None:
     correct(table, bytes([2]) * 9, "Coat")
     run("table", str(table))
-    correction_log.log_path(table).unlink()
+    labels_file.of_table(table).unlink()
     assert "--no-corrections" in run("verify", str(table), code=1)
     run("table", str(table), "--no-corrections")
     assert verify(table).proven
@@ -101,7 +101,7 @@ def test_labels_of_people_are_not_dropped_because_their_log_is_missing_or_shorte
 ) -> None:
     monkeypatch.chdir(table.parent)
     correct(table, bytes([2]) * 9, "Coat")
-    log = correction_log.log_path(table)
+    log = labels_file.of_table(table)
     first = log.read_bytes()
     correct(table, bytes([3]) * 9, "Coat")
     run("table", str(table))
@@ -115,7 +115,7 @@ def test_labels_of_people_are_not_dropped_because_their_log_is_missing_or_shorte
 
 
 def test_a_damaged_log_of_corrections_does_not_keep_a_job_from_its_table(table: Path) -> None:
-    correction_log.log_path(table).write_text("damaged\n")
+    labels_file.of_table(table).write_text("damaged\n")
     finish(options_of(table.parent, b"photos"), restart=True)
     assert verify(table).proven
 

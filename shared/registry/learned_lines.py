@@ -112,6 +112,7 @@ def _line(old: _OldDecision) -> LabelLine:
     submitted = datetime.fromtimestamp(old.submitted, UTC).isoformat(timespec="milliseconds")
     line = LabelLine(
         sha256=file.sha256, size=file.size, crc32=file.crc32 or NO_CRC32, kind="label",
-        label=file.label, by_chance=file.by_chance, by=file.by, at=file.at or submitted, undo=not file.label,
+        label=file.label, by_chance=file.by_chance, by=file.by, at=file.at or submitted,
+        undo=not file.label,
     )  # fmt: skip
     return placed(line, file.path)

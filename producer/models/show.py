@@ -139,8 +139,7 @@ def facts(card: Card) -> Iterator[tuple[str, str]]:
         command = f"hangtag models calibrate {card.ref} --data DIR"
         yield "confidence", f"not calibrated; calibrate it with: {command}"
     if card.images_per_s:
-        memory = f", {size(card.memory_bytes)} of memory" if card.memory_bytes else ""
-        yield "cost", f"{card.images_per_s:.0f} images/s and core, decoding included{memory}"
+        yield "cost", f"{card.images_per_s:.0f} images/s and core, decoding included"
     yield "labels", f"{len(card.labels)}: {', '.join(map(one_line, card.labels))}"
     if card.right_of_others is not None:
         yield "others", sentence(card.right_of_others)

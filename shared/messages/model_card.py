@@ -225,7 +225,7 @@ class Card(msgspec.Struct, frozen=True):
     networks: tuple[Network, ...] = ()
     #: How fast one core of the trainer decodes and classifies some of its photos; 0: not measured.
     images_per_s: float = 0.0
-    memory_bytes: int = 0  #: that a process takes to load it and classify some; 0: not measured
+    memory_bytes: int = 0  #: of a version of 0.2.0, whose hash includes it
     #: Of a version that learned from a labels file; None: too few were drawn by chance.
     right_of_others: RightOfOthers | None = None
     #: Of a version of photos, one or two; features, flags and groups are of the first.

@@ -32,7 +32,7 @@ from worker.evaluation import heldout_answers, seen_images
 from worker.evaluation.heldout_answers import HeldoutAnswers
 from worker.evaluation.operating_points import operating_points
 from worker.export.served import Served
-from worker.inference import outlier_detector, serving_cost
+from worker.inference import outlier_detector, serving_speed
 from worker.learners.learner import BuiltVersion, Learner, Task
 from worker.photo_head import linear_head, two_looks
 from worker.photo_head.fit_outlier_detector import fit_outlier_detector
@@ -143,19 +143,14 @@ class HeadOfPhotos(Learner[PhotoFolder, FittedLooks]):
         answers = HeldoutAnswers(learn.contents, learn.labels, served.logits, learn.digests)
         widths = self._backbones[0].part_widths
         detector = fit_outlier_detector(learn.features, widths, _folds(data)).detector
-        cost = serving_cost.measured(self._served(card, fitted, served), _some(learn.paths))
+        speed = serving_speed.images_per_s(self._served(card, fitted, served), _some(learn.paths))
         records = {
             outlier_detector.FILE: outlier_detector.encode(detector),
             heldout_answers.FILE: heldout_answers.encode(answers),
             **seen_images.files_of(learn.contents, np.empty(0, np.uint64)),
         }
         return BuiltVersion(
-            msgspec.structs.replace(
-                card,
-                metrics=assessed.metrics,
-                images_per_s=cost.images_per_s,
-                memory_bytes=cost.memory_bytes,
-            ),
+            msgspec.structs.replace(card, metrics=assessed.metrics, images_per_s=speed),
             served.files | records | assessed.files,
         )
 

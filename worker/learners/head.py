@@ -24,7 +24,7 @@ from shared.registry.registry import REMEDY
 from shared.runtimes import PHOTO
 from worker.backbones import backbone_table, packaged_files
 from worker.backbones.backbone_table import Backbone
-from worker.backbones.photo_features import LookFeatures, PhotoFeatures
+from worker.backbones.photo_features import Features, PhotoFeatures
 from worker.backbones.served_version import ServedVersion
 from worker.datasets.decode_files import read_file
 from worker.decoding.decode import decode
@@ -93,10 +93,10 @@ class HeadOfPhotos(Learner[PhotoFolder, FittedLooks]):
         observer, looks = self.task.observer, data.learn.looks
         parts, labels = _folds(data), data.learn.labels
 
-        def fit(number: int, look: LookFeatures) -> OutOfFold:
+        def fit(number: int, features: Features) -> OutOfFold:
             return fit_out_of_fold(
-                look.features, labels, len(data.labels), parts, data.groups,
-                mirrored=look.mirrored,
+                features, labels, len(data.labels), parts, data.groups,
+                mirrored=None if number else data.learn.mirrored,
                 fit=partial(linear_head.fit, weighted=self.task.work.weighted),
                 on_fold=lambda done, of: observer.fold(number * of + done, len(looks) * of),
                 on_last=lambda: observer.part(FITTING_ALL),
@@ -135,7 +135,7 @@ class HeadOfPhotos(Learner[PhotoFolder, FittedLooks]):
             operating_points=operating_points(predictions, learn.labels),
             dataset_fingerprint=_fingerprint(learn),
             notes=f"{_described(self._used(fitted))}, fitted to {count} images"
-            f"{' and their mirror images' if fitted.mirrored else ''}. The "
+            f"{' (the first look also to their mirror images)' if fitted.mirrored else ''}. The "
             f"held-out figures are out of {fold_count(count)} folds.",
         )
         answered = Answered(predictions, learn.labels, DecodedPhotos(learn, card))
@@ -193,7 +193,7 @@ def _tested(test: PhotoFeatures | None, fitted: FittedLooks, card: Card) -> Answ
     """The answers to the photos in test/, as they are served."""
     if test is None:
         return None
-    logits = two_looks.served(fitted, [look.features for look in test.looks])
+    logits = two_looks.served(fitted, test.looks)
     answers = probabilities(logits, card.temperature)
     return Answered(answers, test.labels, DecodedPhotos(test, card))
 

@@ -49,7 +49,7 @@ from worker.training.photo_folder import PhotoFolder, digest_numbers
 #: The part of the training after the folds.
 FITTING_ALL = "fitting to all photos"
 #: Photos by which the speed is measured.
-TIMED_PHOTOS = 24
+TIMED_PHOTOS = 16
 
 
 def load(task: Task) -> HeadOfPhotos:

@@ -25,6 +25,8 @@ from tests.support.jobs import photo_versions
 from tests.support.jobs.photo_versions import LABELS, LITE0
 from tests.support.processes.fleet import ROOT
 from worker.backbones import backbone_table, packaged_files, served_version
+from worker.inference.classify_batch import classify_images
+from worker.inference.model_cache import LoadedModel
 from worker.runtimes import heads, load_runtime
 from worker.runtimes.classifier import Classifier
 from worker.runtimes.feature_graph import FeatureGraph
@@ -53,6 +55,20 @@ def test_an_image_has_the_same_bits_in_batches_of_any_size(card: Card) -> None:
         assert part.features is not None
         assert part.logits.tobytes() == whole.logits[:count].tobytes()
         assert part.features.tobytes() == whole.features[:count].tobytes()
+
+
+def test_a_message_of_many_photos_is_answered_in_the_memory_of_some(card: Card) -> None:
+    file, count = io.BytesIO(), 100
+    Image.fromarray(IMAGES[0]).save(file, "PNG")
+    model = LoadedModel(card, _load(card, photo_versions.head()))
+    classify_images(model, [file.getvalue()], 1)
+    tracemalloc.start()
+    found = classify_images(model, count * [file.getvalue()], 1)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert found.check(count).failed == 0
+    assert peak < 8 << 20
+    assert count * IMAGES[0].nbytes > 14 << 20
 
 
 @pytest.mark.parametrize("threads", ["1", "2"])

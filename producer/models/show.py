@@ -129,7 +129,8 @@ def facts(card: Card) -> Iterator[tuple[str, str]]:
     yield "data", data.rstrip()
     yield "input", _preprocessing(card)
     for look in card.looks:
-        yield "backbone", f"{one_line(look.backbone)} {look.sha256[:_HASH_CHARS]}, {_licence(look)}"
+        sha256 = card.files.get(look.file, "")[:_HASH_CHARS]
+        yield "backbone", f"{one_line(look.backbone)} {sha256}, {_licence(look)}"
     yield "graph", _graph(card)
     if card.output == "logits":
         yield "second look" if card.looks else "second pass", _second_pass(card)

@@ -16,16 +16,12 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from shared import atomic_file
 from shared.errors import ImageError
 from shared.messages.model_card import Card
-from shared.registry import backbone_store
-from shared.registry.registry import REMEDY
 from shared.runtimes import PHOTO
-from worker.backbones import backbone_table, packaged_files
+from worker.backbones import backbone_table, packaged_files, served_version
 from worker.backbones.backbone_table import Backbone
 from worker.backbones.photo_features import Features, PhotoFeatures
-from worker.backbones.served_version import ServedVersion
 from worker.datasets.decode_files import read_file
 from worker.decoding.decode import decode
 from worker.evaluation import heldout_answers, seen_images
@@ -105,11 +101,7 @@ class HeadOfPhotos(Learner[PhotoFolder, FittedLooks]):
         return combined([fit(*each) for each in enumerate(looks)], labels, data.groups)
 
     def export(self, data: PhotoFolder, fitted: FittedLooks) -> Served:
-        work, store = self.task.work, self.task.store
-        backbones = self._used(fitted)
-        with atomic_file.writing(store / backbone_store.FOLDER, REMEDY):
-            for backbone in backbones:
-                backbone_store.put(store, packaged_files.read(backbone))
+        work, backbones = self.task.work, self._used(fitted)
         of_heads = sum(head.weights.size + head.bias.size for head in fitted.heads)
         card = msgspec.structs.replace(
             blank_card(work.name, self.task.recipe, data, work.seed),
@@ -123,7 +115,9 @@ class HeadOfPhotos(Learner[PhotoFolder, FittedLooks]):
             second_pass_share=fitted.answers.share,
             temperature=fitted.temperature,
         )
-        return Served(card, {PHOTO.artifact: heads.encode(fitted.heads)}, fitted.answers.logits)
+        files = {backbone.file: packaged_files.read(backbone) for backbone in backbones}
+        files[PHOTO.artifact] = heads.encode(fitted.heads)
+        return Served(card, files, fitted.answers.logits)
 
     def measure(self, data: PhotoFolder, fitted: FittedLooks, served: Served) -> BuiltVersion:
         learn, count = data.learn, len(data.learn.labels)
@@ -143,7 +137,8 @@ class HeadOfPhotos(Learner[PhotoFolder, FittedLooks]):
         answers = HeldoutAnswers(learn.contents, learn.labels, served.logits, learn.digests)
         widths = self._backbones[0].part_widths
         detector = fit_outlier_detector(learn.features, widths, _folds(data)).detector
-        speed = serving_speed.images_per_s(self._served(card, fitted, served), _some(learn.paths))
+        loaded = served_version.fetch(card, served.files.__getitem__)
+        speed = serving_speed.images_per_s(loaded, _some(learn.paths))
         records = {
             outlier_detector.FILE: outlier_detector.encode(detector),
             heldout_answers.FILE: heldout_answers.encode(answers),
@@ -156,10 +151,6 @@ class HeadOfPhotos(Learner[PhotoFolder, FittedLooks]):
 
     def _used(self, fitted: FittedLooks) -> Sequence[Backbone]:
         return self._backbones[: len(fitted.heads)]
-
-    def _served(self, card: Card, fitted: FittedLooks, served: Served) -> ServedVersion:
-        files = tuple(packaged_files.read(backbone) for backbone in self._used(fitted))
-        return ServedVersion(card, PHOTO.name, served.files[PHOTO.artifact], files)
 
 
 def _some(paths: Sequence[bytes]) -> list[bytes]:

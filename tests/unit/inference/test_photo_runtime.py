@@ -10,7 +10,6 @@ import sys
 import tracemalloc
 import zipfile
 from collections.abc import Callable
-from pathlib import Path
 
 import msgspec
 import numpy as np
@@ -20,7 +19,6 @@ from PIL import Image
 from shared import runtimes
 from shared.errors import BadMessage, SetupError
 from shared.messages.model_card import Card, decode_card, encode_card
-from shared.registry import backbone_store
 from tests.support.jobs import photo_versions
 from tests.support.jobs.photo_versions import LABELS, LITE0
 from tests.support.processes.fleet import ROOT
@@ -127,29 +125,12 @@ def test_an_unsure_image_is_answered_by_the_mean_of_both_looks(card: Card) -> No
         card, preprocessing=backbone_table.SPEC, looks=(LITE0.look, lite2.look),
         second_pass_margin=margin,
     )  # fmt: skip
-    files = {"heads.npz": heads.encode(pair)}
+    files = photo_versions.files(pair)
     model = served_version.fetch(card, files.__getitem__).load()
     found = model.logits(images)
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5 * np.abs(expected).max())
     apart = [model.logits(image[None]).tobytes() for image in images]
     assert b"".join(apart) == found.tobytes()
-
-
-def test_a_packaged_backbone_is_read_from_nowhere_else(card: Card) -> None:
-    files = {"heads.npz": heads.encode([photo_versions.head()])}
-    assert served_version.fetch(card, files.__getitem__).load().predict(IMAGES[:1]).shape == (1, 3)
-
-
-def test_another_backbone_is_read_by_its_name(
-    card: Card, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setattr(backbone_store, "PACKAGED", tmp_path)
-    [name] = card.backbones
-    files = {
-        "heads.npz": heads.encode([photo_versions.head()]),
-        name: photo_versions.backbone(),
-    }
-    assert served_version.fetch(card, files.__getitem__).load().predict(IMAGES[:1]).shape == (1, 3)
 
 
 def test_photos_have_no_runtime_of_gpus(card: Card) -> None:
@@ -247,7 +228,7 @@ def test_a_network_that_is_no_backbone_is_refused(card: Card) -> None:
         _load(card, photo_versions.head(), packaged.read("model.tflite"))
 
 
-@pytest.mark.parametrize("change", [{"sha256": "../../secret"}, {"size_pixels": 0}])
+@pytest.mark.parametrize("change", [{"file": "../../secret"}, {"size_pixels": 0}])
 def test_a_card_with_a_look_out_of_range_is_refused(change: dict[str, object], card: Card) -> None:
     [look] = card.looks
     wrong = msgspec.structs.replace(card, looks=(msgspec.structs.replace(look, **change),))

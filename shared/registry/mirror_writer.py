@@ -22,19 +22,21 @@ from shared.errors import BadMessage, BrokerRefuses, ForeignKey, SetupError
 from shared.failpoints import failpoint
 from shared.ledger.jobs import memory_limit, pins
 from shared.messages.model_card import Card, decode_card, encode_card
-from shared.registry import backbone_store, file_copies, learned_corrections, packaged
+from shared.registry import file_copies, learned_corrections, packaged
 from shared.registry.alias_log import AliasChange, aliases_after, decode_history
 from shared.registry.registry import Registry
-from shared.runtimes import OUTLIERS, RUNTIMES, TENSORFLOW
+from shared.runtimes import BACKBONE_SUFFIX, OUTLIERS, RUNTIMES, TENSORFLOW
 
 log = logging.getLogger(__name__)
 #: All plots and figures of a model, newest versions first. The figures of 1,000 classes on held-out
 #: and test images are 6 MB.
 MAX_PICTURES_BYTES = 16 << 20
-#: What workers load: the files of each runtime, and the detector of images unlike the others.
+#: The ends of the names of what workers load: the files of each runtime, backbones, and the
+#: detector of images unlike the others.
 SERVED = (
     *(row.artifact for row in RUNTIMES.values()),
     *(row.beside for row in RUNTIMES.values() if row.beside),
+    BACKBONE_SUFFIX,
     OUTLIERS,
 )
 #: Plots, figures, and the labels that people gave.
@@ -158,8 +160,6 @@ def _copies(registry: Registry, card: Card) -> Iterator[_Copy]:
     for filename, sha256 in card.files.items():
         if filename.endswith(SERVED) or (filename.endswith(DISPLAYED) and filename in sizes):
             yield _Copy(card, filename, sha256, sizes.get(filename, 0))
-    for filename, sha256 in card.backbones.items():
-        yield _Copy(card, filename, sha256, backbone_store.size(registry.root, sha256))
 
 
 def _with_room(
@@ -283,5 +283,5 @@ def _hashes_elsewhere(client: redis.Redis, here: Iterable[str]) -> set[str]:
         if f"{name}@{version}" not in here:
             with suppress(BadMessage, ForeignKey):  # which must not stop the others
                 card = decode_card(cast(bytes, client.get(key)) or b"")
-                hashes |= {*card.files.values(), *card.backbones.values()}
+                hashes |= {*card.files.values()}
     return hashes

@@ -53,9 +53,7 @@ from shared.labels import labels_file
 STDOUT = "-"
 #: Endings of what lies beside tables: journals with their logs, corrections.
 _OF_JOBS = (
-    journal.SUFFIX,
-    f"{journal.SUFFIX}-wal",
-    f"{journal.SUFFIX}-shm",
+    *(f"{journal.SUFFIX}{end}" for end in ("", "-wal", "-shm")),
     labels_file.TABLE_SUFFIX,
 )
 _STAGE = "rendering"
@@ -105,8 +103,8 @@ def render_again(
         closing(Stages(make_progress(quiet))) as progress,
     ):
         progress.stage(_STAGE, opened.journal.totals.done)
-        opened.table.render(force, progress.passed)
-        answers = opened.table.answers
+        counts, flagged = opened.table.render(force, progress.passed), opened.journal.totals.flagged
+        answers = as_promised(counts, sum(flagged.values()), opened.card, opened.options)
         return RenderedTable(
             opened.record.id, str(output), opened.card.ref, answers.rows, True, answers
         )

@@ -20,8 +20,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from producer.cli.main import hangtag
-from producer.jobs.classify import learned_of
 from producer.jobs.job import Job
+from producer.jobs.run import learned_of
 from producer.models.corrected_files import corrected_files
 from producer.models.labelled_input import labelled_input
 from producer.models.learned_labels import learned_labels

@@ -43,8 +43,6 @@ def serve(
     """
     serving.check_installed("the review page")
     from producer.local_page import page_files
-    from producer.local_page.connections import Connections
-    from producer.local_page.guard import Guard
     from producer.review.desk import Desk
     from producer.review.web_app import COMMAND, make
 
@@ -65,14 +63,13 @@ def serve(
         with serving.listening(port) as listener, Thumbnails() as thumbnails:
             desk = Desk(output, answers, decisions, thumbnails)
             page = page_files.of_page(PACKAGE, "review.html", "review.js", "decisions.js")
-            connections = Connections()
-            guard = Guard(make(desk, page), listener.getsockname()[1], connections, COMMAND)
             wanted = {"kind": str(kind), "label": label, "folder": folder}
             rows = urlencode({k: v for k, v in wanted.items() if v})
-            on_ready(f"{guard.link}#{rows}", len(answers), notes)
-            if open_browser:
-                serving.open_in_browser(f"{guard.link_for_one_use()}#{rows}")
-            serving.run(guard, listener, connections)
+            serving.serve(
+                make(desk, page), listener, COMMAND,
+                lambda link: on_ready(link, len(answers), notes),
+                open_browser=open_browser, view=f"#{rows}",
+            )  # fmt: skip
 
 
 def _read_answers(output: Path) -> Answers:

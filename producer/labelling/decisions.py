@@ -5,14 +5,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
 from itertools import chain
 from typing import NamedTuple
 
 import msgspec
 
 from producer.labelling.folder_images import FolderImages
-from shared.labels.label_line import LabelLine
+from shared.labels.label_line import LabelLine, utc_now
 from shared.labels.label_names import check_known, check_labels, check_rename
 from shared.labels.labels_file import LabelsFile
 from shared.labels.labels_so_far import Decided
@@ -127,7 +126,9 @@ class Decisions:
         """
         with self._lock:
             check_rename(before, after, self._labels)
-            line = LabelLine(kind="rename", taken_from=before, label=after, by=self._by, at=_now())
+            line = LabelLine(
+                kind="rename", taken_from=before, label=after, by=self._by, at=utc_now()
+            )
             every = ((image, self._held(image)) for image in range(len(self._images)))
             step = _Step({image: held for image, held in every if before in held.names}, line)
             self._save(step, [line])
@@ -168,7 +169,7 @@ class Decisions:
                 self._steps.pop()
                 return {}
             if step.rename is not None:
-                self._append([msgspec.structs.replace(step.rename, undo=True, at=_now())])
+                self._append([msgspec.structs.replace(step.rename, undo=True, at=utc_now())])
             else:
                 for image, before in step.images.items():
                     taken[self._images.stack_of[image]] = self._since(image, before)
@@ -203,7 +204,7 @@ class Decisions:
             return self._again(image, now.decided, undo=True)
         assert before.line is not None
         kind, label = before.decided.kind, before.decided.label
-        return msgspec.structs.replace(before.line, kind=kind, label=label, at=_now())
+        return msgspec.structs.replace(before.line, kind=kind, label=label, at=utc_now())
 
     def _save(self, step: _Step, lines: Sequence[LabelLine]) -> None:
         if lines:
@@ -245,7 +246,7 @@ class Decisions:
             by=self._by,
             size=file.stamp[0],
             crc32=file.crc32,
-            at=_now(),
+            at=utc_now(),
             kind=decided.kind,
             by_chance=stack in self._drawn,
         )
@@ -257,14 +258,14 @@ class Decisions:
             yield self._again(image, Decided("not-this", name), undo=True)
         last = self._file.so_far.last(self._images.sha256(image))
         if last is not None and not last.undo:
-            yield msgspec.structs.replace(last, by=self._by, at=_now(), undo=True)
+            yield msgspec.structs.replace(last, by=self._by, at=utc_now(), undo=True)
 
     def _again(self, image: int, decided: Decided, *, undo: bool = False) -> LabelLine:
         """A line about an image that has one."""
         line = self._file.so_far.line(self._images.sha256(image))
         assert line is not None
         return msgspec.structs.replace(
-            line, kind=decided.kind, label=decided.label, by=self._by, at=_now(), undo=undo
+            line, kind=decided.kind, label=decided.label, by=self._by, at=utc_now(), undo=undo
         )
 
     def _held(self, image: int) -> _Held:
@@ -274,7 +275,3 @@ class Decisions:
     def _line_by_chance(self, stack: int) -> bool:
         line = self._file.so_far.line(self._images.sha256(self._images.stacks[stack][0]))
         return line is not None and line.by_chance
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,7 +19,7 @@ from producer.models.corrected_files import corrected_files
 from producer.present.formatting import counted, one_line
 from shared.labels import labels_file
 from shared.labels.class_folders import folded, folder_of, problem
-from shared.labels.label_line import NO_FOLDERS, LabelLine, is_of_folder
+from shared.labels.label_line import NO_FOLDERS, LabelLine, is_of_folder, utc_now
 from shared.labels.label_names import check_labels
 from shared.labels.labels_file import LabelsFile
 from shared.labels.labels_so_far import LabelsSoFar
@@ -103,7 +102,7 @@ def of_folders(
     images: FolderImages, found: ClassFolders, names: Collection[str], by: str
 ) -> dict[str, ExistingLabel]:
     """The names of these folders as labels of the images in them."""
-    at = _now()
+    at = utc_now()
     return {
         images.sha256(image): ExistingLabel(name, by, at, f"{name}/")
         for name in names
@@ -198,7 +197,7 @@ def _taken_back(so_far: LabelsSoFar) -> list[LabelLine]:
     """Lines that take the labels of class folders back."""
     lines = filter(None, map(so_far.line, so_far.images()))
     return [
-        msgspec.structs.replace(line, undo=True, at=_now(), taken_from=NO_FOLDERS)
+        msgspec.structs.replace(line, undo=True, at=utc_now(), taken_from=NO_FOLDERS)
         for line in lines
         if is_of_folder(line.taken_from)
     ]
@@ -209,7 +208,3 @@ def listed(names: Collection[str]) -> str:
     some = sorted(map(one_line, names))
     more = f" and {len(some) - NAMES_SHOWN:,} more" if some[NAMES_SHOWN:] else ""
     return f"{', '.join(some[:NAMES_SHOWN])}{more}"
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds")

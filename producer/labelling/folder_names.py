@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
 
 import msgspec
 from msgspec.structs import replace
@@ -14,7 +13,7 @@ from producer.labelling.existing_labels import Taken, listed, of_folders
 from producer.labelling.folder_images import FolderImages
 from shared.errors import UsageError
 from shared.labels.class_folders import problem
-from shared.labels.label_line import NO_FOLDERS, LabelLine
+from shared.labels.label_line import NO_FOLDERS, LabelLine, utc_now
 from shared.labels.label_names import check_labels
 from shared.labels.labels_file import LabelsFile
 
@@ -81,7 +80,7 @@ class FolderNames:
                 taken_from=f"{name}/",
                 label=name if is_label else "",
                 by=self._by,
-                at=_now(),
+                at=utc_now(),
             )
             for name in names
         ]
@@ -97,7 +96,10 @@ class FolderNames:
             return [*given, *said]
 
         def undone() -> list[LabelLine]:
-            return [*self._restored(before), *(replace(one, undo=True, at=_now()) for one in said)]
+            return [
+                *self._restored(before),
+                *(replace(one, undo=True, at=utc_now()) for one in said),
+            ]
 
         self._decisions.append(lines, undone)
 
@@ -106,9 +108,9 @@ class FolderNames:
         others again."""
         for sha256, earlier in before.items():
             if earlier is not None and not earlier.undo:
-                yield replace(earlier, at=_now())
+                yield replace(earlier, at=utc_now())
             elif (line := self._file.so_far.line(sha256)) is not None:
-                yield replace(line, undo=True, at=_now(), taken_from=NO_FOLDERS)
+                yield replace(line, undo=True, at=utc_now(), taken_from=NO_FOLDERS)
 
     def _examples(self, images: Sequence[int]) -> list[int]:
         """Stacks from the start, the middle and the end, if possible of which the folder has the
@@ -118,7 +120,3 @@ class FolderNames:
         own = [stack for stack in stacks if self._images.stacks[stack][0] in inside] or stacks
         last = len(own) - 1
         return list(dict.fromkeys(own[last * n // (PICTURES - 1)] for n in range(PICTURES)))
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds")

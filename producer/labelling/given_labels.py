@@ -8,7 +8,6 @@ import zlib
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import closing
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,7 +18,7 @@ from shared import regular_file
 from shared.errors import UsageError
 from shared.image_formats import HEAD_BYTES, is_image
 from shared.labels import labels_file
-from shared.labels.label_line import ImageKind, LabelLine
+from shared.labels.label_line import ImageKind, LabelLine, utc_now
 from shared.labels.label_names import check_known, check_labels, check_rename
 from shared.labels.labels_file import LabelsFile
 from shared.labels.labels_so_far import Decided, LabelsSoFar
@@ -81,7 +80,7 @@ def rename(path: Path, before: str, after: str, by: str) -> Counter[str]:
     check_known(before, labels_file.read(path).so_far.labels())  # makes no file
     with closing(LabelsFile(path)) as file:
         check_rename(before, after, file.so_far.labels())
-        renamed = LabelLine(kind="rename", taken_from=before, label=after, by=by, at=_now())
+        renamed = LabelLine(kind="rename", taken_from=before, label=after, by=by, at=utc_now())
         file.append([renamed])
         return file.so_far.labels()
 
@@ -146,7 +145,7 @@ def _content(path: bytes, name: str, decided: Decided | None) -> _Content:
 
 def _lines(contents: list[_Content], so_far: LabelsSoFar, by: str) -> Iterator[LabelLine]:
     """A line for each image for which something else holds afterwards."""
-    at = _now()
+    at = utc_now()
     for content in contents:
         before, holds = so_far.line(content.sha256), so_far.of(content.sha256)
         decided = content.decided
@@ -159,7 +158,3 @@ def _lines(contents: list[_Content], so_far: LabelsSoFar, by: str) -> Iterator[L
                 kind=decided.kind, label=decided.label, by=by, at=at,
                 by_chance=before is not None and before.by_chance,
             )  # fmt: skip
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds")

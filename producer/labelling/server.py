@@ -71,7 +71,6 @@ def serve(
         SetupError: a package is missing, or the labels file is damaged; or as `compute`.
     """
     serving.check_installed("the page for labels")
-    from producer.labelling.folders_app import routes
     from producer.labelling.web_app import COMMAND, make
     from producer.local_page import page_files
 
@@ -105,7 +104,7 @@ def serve(
                 Ready, images=len(images), stacks=len(images.stacks), unreadable=unreadable,
                 closed=answer.closed, other_kinds=answer.other_kinds, notes=notes,
             )  # fmt: skip
-            app = make(desk, page, routes(desk, names))
+            app = make(desk, names, page)
             serving.serve(
                 app, listener, COMMAND, lambda link: on_ready(ready(link)),
                 open_browser=open_browser,

@@ -6,7 +6,6 @@ page of an earlier one, at the same port, is refused.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import partial
 from http import HTTPStatus
 from typing import get_args
@@ -18,7 +17,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from producer.labelling.desk import Desk
-from producer.local_page.application import application, check_start
+from producer.labelling.folder_names import FolderNames
+from producer.local_page.application import application
 from producer.local_page.page_files import PageFiles
 from producer.local_page.replies import body, json, no, number, picture
 from shared.labels.label_line import OF_A_LABEL, ImageKind
@@ -56,11 +56,17 @@ class Rename(msgspec.Struct, forbid_unknown_fields=True):
     after: str
 
 
-def make(desk: Desk, files: PageFiles, more: Sequence[Route] = ()) -> Starlette:
-    """The application for one folder, with more routes."""
-    handlers = _Handlers(desk)
+class NameFolders(msgspec.Struct, forbid_unknown_fields=True):
+    """What a person says of the names of folders."""
+
+    folders: list[str]
+    is_label: bool
+
+
+def make(desk: Desk, names: FolderNames, files: PageFiles) -> Starlette:
+    """The application for one folder."""
+    handlers = _Handlers(desk, names)
     routes = [
-        Route("/folder", handlers.folder),
         Route("/next", handlers.next),
         Route("/similar/{stack}", handlers.similar),
         Route("/together", handlers.together),
@@ -68,30 +74,29 @@ def make(desk: Desk, files: PageFiles, more: Sequence[Route] = ()) -> Starlette:
         Route("/decisions", handlers.decide, methods=["POST"]),
         Route("/undo", handlers.undo, methods=["POST"]),
         Route("/rename", handlers.rename, methods=["POST"]),
+        Route("/folders", handlers.folders),
+        Route("/name-folders", handlers.name_folders, methods=["POST"]),
     ]
-    return application(files, [*routes, *more])
+    return application(files, Route("/folder", handlers.folder), routes, desk.id, COMMAND)
 
 
 class _Handlers:
     """One method for each route."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    def __init__(self, desk: Desk, names: FolderNames) -> None:
+        self._desk, self._names = desk, names
 
     async def folder(self, request: Request) -> Response:
         return await json(self._desk.folder)
 
     async def next(self, request: Request) -> Response:
-        check_start(request, self._desk.id, COMMAND)
         return await json(self._desk.next)
 
     async def similar(self, request: Request) -> Response:
-        check_start(request, self._desk.id, COMMAND)
         stack = self._stack(number(request.path_params["stack"]))
         return await json(lambda: self._desk.similar(stack))
 
     async def together(self, request: Request) -> Response:
-        check_start(request, self._desk.id, COMMAND)
         query = request.query_params
         kinds: dict[str | None, ImageKind] = {kind: kind for kind in get_args(ImageKind)}
         decided = _decided(kinds.get(query.get("kind")), query.get("label", ""))
@@ -100,12 +105,10 @@ class _Handlers:
         return await json(lambda: self._desk.together(decided))
 
     async def picture(self, request: Request) -> Response:
-        check_start(request, self._desk.id, COMMAND)
         stack = self._stack(number(request.path_params["stack"]))
         return await picture(request, lambda side: self._desk.picture(stack, side))
 
     async def decide(self, request: Request) -> Response:
-        check_start(request, self._desk.id, COMMAND)
         asked = await body(request, Decide)
         if len(asked.decisions) + len(asked.without) > MAX_STACKS:
             no(HTTPStatus.BAD_REQUEST, f"more than {MAX_STACKS} images at once")
@@ -115,13 +118,19 @@ class _Handlers:
         return await json(lambda: decide(given, without))
 
     async def undo(self, request: Request) -> Response:
-        check_start(request, self._desk.id, COMMAND)
         return await json(self._desk.undo)
 
     async def rename(self, request: Request) -> Response:
-        check_start(request, self._desk.id, COMMAND)
         asked = await body(request, Rename)
         return await json(lambda: self._desk.relabel(asked.before, asked.after))
+
+    async def folders(self, request: Request) -> Response:
+        return await json(self._names.proposed)
+
+    async def name_folders(self, request: Request) -> Response:
+        asked = await body(request, NameFolders)
+        answer = partial(self._names.answer, asked.folders, asked.is_label)
+        return await json(lambda: self._desk.change(answer))
 
     def _stack(self, stack: int) -> int:
         if not 0 <= stack < len(self._desk.images.stacks):

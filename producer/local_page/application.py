@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from http import HTTPStatus
 
 from starlette.applications import Starlette
@@ -14,8 +15,12 @@ from producer.local_page.page_files import PageFiles
 from producer.local_page.replies import explain, no
 
 
-def application(files: PageFiles, routes: list[Route]) -> Starlette:
-    """Serves these files and routes; a refusal has its reason as JSON."""
+def application(
+    files: PageFiles, facts: Route, routes: Iterable[Route], start: str, command: str
+) -> Starlette:
+    """Serves these files and routes; a refusal has its reason as JSON. `start` is the id of this
+    start of the command, which the route `facts` states: a page of an earlier one at the same port
+    is refused, since its numbers are those of other rows."""
 
     async def page(request: Request) -> Response:
         return Response(files.html, media_type="text/html")
@@ -26,12 +31,15 @@ def application(files: PageFiles, routes: list[Route]) -> Starlette:
             no(HTTPStatus.NOT_FOUND, "there is no such file")
         return Response(found.content, media_type=found.media_type)
 
-    own = [Route("/", page), Route("/assets/{name}", asset)]
-    return Starlette(routes=own + routes, exception_handlers={HTTPException: explain})
+    def of_this_start(route: Route) -> Route:
+        async def checked(request: Request) -> Response:
+            if request.query_params.get("id") != start:
+                no(HTTPStatus.CONFLICT, f"this page is of an earlier `{command}`; reload it")
+            response: Response = await route.endpoint(request)
+            return response
 
+        return Route(route.path, checked, methods=list(route.methods or ()))
 
-def check_start(request: Request, start: str, command: str) -> None:
-    """Refuse a page of an earlier server at the same port: its numbers are those of other rows.
-    `start` is the id of this one."""
-    if request.query_params.get("id") != start:
-        no(HTTPStatus.CONFLICT, f"this page is of an earlier `{command}`; reload it")
+    own = [Route("/", page), Route("/assets/{name}", asset), facts]
+    handlers = {HTTPException: explain}
+    return Starlette(routes=[*own, *map(of_this_start, routes)], exception_handlers=handlers)

@@ -9,7 +9,6 @@ import math
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from itertools import filterfalse, islice
 from pathlib import Path
 from typing import NamedTuple
@@ -22,7 +21,7 @@ from producer.rows.row import Row
 from shared.image_status import Status
 from shared.labels import labels_file
 from shared.labels.class_folders import problem_beside
-from shared.labels.label_line import LabelLine
+from shared.labels.label_line import LabelLine, utc_now
 from shared.labels.label_names import check_labels
 from shared.labels.labels_file import LabelsFile
 from shared.messages.files import NO_DIGEST, printable
@@ -174,7 +173,7 @@ class Decisions:
         rows = {at: self._rows[at] for at in positions if at in self._rows}
         lines = ((at, file.so_far.last(row.sha256)) for at, row in rows.items())
         return {
-            at: msgspec.structs.replace(line, by=self._by, at=_now(), undo=True)
+            at: msgspec.structs.replace(line, by=self._by, at=utc_now(), undo=True)
             for at, line in lines
             if line is not None
         }
@@ -210,7 +209,7 @@ class Decisions:
         return LabelLine(
             sha256=sha256, size=content.size, crc32=content.digest[::-1].hex(),
             path=printable(row.name), rows=rows, kind="label", label=label,
-            guess=self._answers.card.labels[row.label], by=self._by, at=_now(),
+            guess=self._answers.card.labels[row.label], by=self._by, at=utc_now(),
         )  # fmt: skip
 
     def content(self, row: Row) -> bytes | Status:
@@ -278,7 +277,3 @@ class Decisions:
         self._of_all.add(*sums)
         if row.sha256 in self._learned:
             self._of_learned.add(*sums)
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds")

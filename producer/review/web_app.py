@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from producer.local_page.application import application, check_start
+from producer.local_page.application import application
 from producer.local_page.page_files import PageFiles
 from producer.local_page.replies import body, json, no, number, picture
 from producer.review.decisions import Refused, Totals
@@ -47,12 +47,11 @@ def make(desk: Desk, files: PageFiles) -> Starlette:
     """The application for one table."""
     handlers = _Handlers(desk)
     routes = [
-        Route("/table", handlers.table),
         Route("/rows", handlers.rows),
         Route("/pictures/{position}", handlers.picture),
         Route("/decisions", handlers.decide, methods=["POST"]),
     ]
-    return application(files, routes)
+    return application(files, Route("/table", handlers.table), routes, desk.id, COMMAND)
 
 
 class _Handlers:
@@ -65,7 +64,6 @@ class _Handlers:
         return await json(self._desk.table)
 
     async def rows(self, request: Request) -> Response:
-        check_start(request, self._desk.id, COMMAND)
         query = request.query_params
         kind, start = query.get("kind", ViewKind.DOUBTFUL), number(query.get("start", "0"))
         count = min(number(query.get("count", "100")), MAX_ROWS)
@@ -77,12 +75,10 @@ class _Handlers:
         return await json(lambda: self._desk.rows(*chosen, start, count))
 
     async def picture(self, request: Request) -> Response:
-        check_start(request, self._desk.id, COMMAND)
         position = _position(self._desk, request.path_params["position"])
         return await picture(request, lambda side: self._desk.picture(position, side))
 
     async def decide(self, request: Request) -> Response:
-        check_start(request, self._desk.id, COMMAND)
         asked = await body(request, Decide)
         if len(asked.decisions) > MAX_ROWS:
             no(HTTPStatus.BAD_REQUEST, f"more than {MAX_ROWS} rows at once")

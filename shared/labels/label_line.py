@@ -7,6 +7,7 @@ that has learned from it, and in a request to the trainer.
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, NamedTuple
 
 import msgspec
@@ -87,6 +88,11 @@ def placed(line: LabelLine, path: bytes) -> LabelLine:
     """A line for a trainer, with this `place`."""
     text = path.decode(errors="surrogateescape").encode("unicode_escape").decode()
     return msgspec.structs.replace(line, path=text, rows=())
+
+
+def utc_now() -> str:
+    """The time for a line."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
 def is_of_folder(taken_from: str) -> bool:

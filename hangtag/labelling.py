@@ -16,7 +16,7 @@ from producer.local_page.serving import user
 from producer.present.events import Events
 from shared.errors import UsageError
 from shared.labels import labels_file
-from shared.labels.given_label import Kind
+from shared.labels.label_line import ImageKind
 from shared.labels.labels_so_far import Decided
 from shared.settings import Settings
 from shared.stop import Stop
@@ -140,7 +140,7 @@ def label(
         if text is not None and not isinstance(text, str):
             raise UsageError(f"labels[{os.fspath(path)!r:.80}] is {text!r:.80}; give a name")
         given[os.fsencode(path)] = None if text is None else Decided("label", text)
-    others: tuple[tuple[Kind, Iterable[_PathLike]], ...] = (
+    others: tuple[tuple[ImageKind, Iterable[_PathLike]], ...] = (
         ("left-out", left_out),
         ("cannot-tell", cannot_tell),
     )
@@ -152,7 +152,7 @@ def label(
     return dict(given_labels.give(os.fspath(folder), given, _labels_file(folder, file), user()))
 
 
-def _each(kind: Kind, paths: Iterable[_PathLike]) -> list[_PathLike]:
+def _each(kind: ImageKind, paths: Iterable[_PathLike]) -> list[_PathLike]:
     """The paths. Raises UsageError for one path in place of several."""
     if isinstance(paths, str | bytes | os.PathLike):
         raise UsageError(f"{kind.replace('-', '_')}={paths!r:.80} is one path; give a list")

@@ -24,7 +24,7 @@ from producer.requests.check_class_folders import check_class_folders
 from producer.requests.client import make_request
 from producer.requests.existing import own_open_request
 from producer.requests.submit import answer_file, data_place, submit
-from shared.labels.labelled_files import input_sha256
+from shared.labels.submitted_lines import input_sha256
 from shared.messages import checked_dataset
 from shared.messages.checked_dataset import decode_rows
 from shared.messages.files import printable

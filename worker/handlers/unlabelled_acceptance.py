@@ -21,7 +21,7 @@ from msgspec import structs
 
 from shared.errors import ImageError
 from shared.labels.class_folders import folder_of
-from shared.labels.labelled_files import LabelledFile
+from shared.labels.label_line import LabelLine
 from shared.messages.model_card import Card, RightOfOthers
 from worker.backbones import served_version
 from worker.backbones.photo_features import Features, PhotoFeatures
@@ -133,7 +133,7 @@ def _photos(context: Context, items: Sequence[Item], backbone: str) -> PhotoFeat
 
 
 def _items(
-    root: Path, files: Sequence[LabelledFile], excluded: Collection[str]
+    root: Path, files: Sequence[LabelLine], excluded: Collection[str]
 ) -> tuple[list[Item], list[Item]]:
     """Images with a label or an excluded name, found by content; and some of those without a label,
     which their paths draw."""
@@ -151,8 +151,8 @@ def _items(
 
     drawn = _drawn(others(), root, MOST_JUDGED)
     for sha256, file in given.items():
-        if sha256 not in known and file.path:  # elsewhere
-            known[sha256] = Item(file.path, NO_LABEL, UNDECIDED)
+        if sha256 not in known and file.place:  # elsewhere
+            known[sha256] = Item(file.place, NO_LABEL, UNDECIDED)
     twice = {item.path for item in drawn}
     learned = (item for item in known.values() if item.path not in twice)
     return _drawn(learned, root, MOST_LEARNED), drawn

@@ -77,7 +77,7 @@ PACKAGES = {
             "tests/unit/shared/test_version_folder.py",
             "tests/unit/shared/test_version_operations.py",
             "tests/unit/shared/test_own_backbones.py",
-            "tests/unit/shared/test_learned_corrections.py",
+            "tests/unit/shared/test_learned_lines.py",
             "tests/unit/shared/test_packaged.py",
             "tests/unit/commands/test_rm.py",
             "tests/unit/sorting/test_unsynced_folders.py",

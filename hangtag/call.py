@@ -15,8 +15,8 @@ from hangtag.running import run
 from hangtag.temporary import INTERRUPTED, Scratch
 from producer.formats.table_formats import no_room
 from producer.inputs.job_options import JobOptions
-from producer.jobs.classify import Summary
 from producer.jobs.given_options import GivenOptions, make_options
+from producer.jobs.run import Summary
 from producer.journal.snapshot import has_journal
 from producer.output.output_path import default_output
 from producer.present.events import Event, Events, Started
@@ -86,7 +86,7 @@ class Call:
         summary = self._run(options, folder)
         result, code = self._so_far(options, folder), summary.exit_code
         if code == Exit.SETUP:
-            raise SetupError(no_room(options.form, summary.done, Path(options.output)))
+            raise SetupError(no_room(options.form, summary.view.done, Path(options.output)))
         if code in _WHY:
             raise Unfinished(_WHY[Exit(code)], Exit(code).name.lower(), result)
         return result

@@ -15,10 +15,10 @@ from hangtag.reporter import Progress, Reporter
 from hangtag.result import Result
 from producer.inputs.error_budget import ErrorBudget, parse_budget
 from producer.inputs.job_options import JobOptions
-from producer.jobs.classify import Summary
 from producer.jobs.classify import classify as run_job
 from producer.jobs.find_job import find_output
 from producer.jobs.given_options import GivenOptions
+from producer.jobs.run import Summary
 from producer.jobs.update import update as update_job
 from producer.jobs.watch import watch as watch_job
 from producer.present.events import Events

@@ -11,13 +11,15 @@ import time
 from contextlib import closing
 from pathlib import Path
 
+from producer.dispatch.attempt import Attempt
 from producer.dispatch.file_transport import check_below
 from producer.formats.table_file import is_own_part
 from producer.inputs.job_options import JobOptions
-from producer.jobs.classify import Summary, classify, write_so_far
+from producer.jobs.classify import classify
 from producer.jobs.empty_job import check_not_empty
 from producer.jobs.find_job import find_output
 from producer.jobs.job import Job
+from producer.jobs.run import Run, Summary
 from producer.journal.journal import journal_path
 from producer.journal.snapshot import (
     JobState,
@@ -31,10 +33,12 @@ from producer.journal.snapshot import (
     stored_options,
     with_known_files,
 )
+from producer.locations import row_files
 from producer.output.output_path import PART_SUFFIX
 from producer.present.events import Events, Found, Stored
 from producer.present.formatting import typed
 from producer.sources.job_sources import JobSources
+from producer.stack.stack import BrokerSession
 from producer.summary.promise import promised_view
 from shared.errors import Exit, SetupError, Stopped, UsageError
 from shared.failpoints import failpoint
@@ -163,8 +167,7 @@ def collect(
         return _summary(view, Exit(view.exit_code))
     view = view or read_snapshot(output)
     if view is not None and view.state is JobState.CANCELLED:
-        with closing(Waits(stop)) as waits, closing(Job(stored_options(output))) as opened:
-            write_so_far(opened, events, waits)
+        _write_so_far(output, settings, events, stop)
         return _summary(view, Exit.CANCELLED)
     if view is not None and view.over_budget:
         return _summary(view, Exit.BUDGET)
@@ -172,6 +175,16 @@ def collect(
     finished = view is not None and view.state is JobState.FINISHED
     absent = _absent(options, stop) if finished else ""
     return classify(options, settings, budget=budget, absent=absent, events=events, stop=stop)
+
+
+def _write_so_far(output: Path, settings: Settings, events: Events, stop: Stop) -> None:
+    with (
+        closing(Waits(stop)) as waits,
+        closing(Job(stored_options(output))) as job,
+        row_files.of_table(output, job.options, waits) as files,
+    ):
+        use = BrokerSession(settings, waits)
+        Run(job, files, Attempt(settings, events, waits, use)).write_so_far()
 
 
 def _absent(options: JobOptions, stop: Stop) -> str:
@@ -210,25 +223,9 @@ def _log_of(output: Path) -> Path:
 
 def _summary(view: JobView, code: Exit) -> Summary:
     """The summary of the followed attempt, as its own command reports it."""
-    job, attempt = properties(Path(view.output)), view.attempt
     part = Path(f"{view.output}{PART_SUFFIX}")
-    return Summary(
-        job=view.job,
-        output=view.output,
-        model=view.model,
-        images=view.images,
-        done=view.done,
-        failed=view.failed,
-        classified=attempt.classified,
-        skipped=attempt.skipped,
-        seconds=attempt.seconds,
-        exit_code=int(code),
-        flagged=view.flagged,
-        part=str(part) if code in _SO_FAR and is_own_part(job, part) else "",
-        unlisted=view.unlisted,
-        max_file_bytes=view.max_file_bytes,
-        answers=promised_view(view).answers,
-    )
+    is_own = code in _SO_FAR and is_own_part(properties(Path(view.output)), part)
+    return Summary(promised_view(view), code, str(part) if is_own else "")
 
 
 def _spawn(arguments: list[str], log: Path, stdin: int | None) -> subprocess.Popen[bytes]:

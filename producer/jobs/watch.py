@@ -8,12 +8,12 @@ from collections.abc import Callable
 from contextlib import closing
 
 from producer.inputs.job_options import JobOptions
-from producer.jobs.classify import Summary
+from producer.jobs.run import Summary
 from producer.journal.snapshot import with_known_files
 from producer.present.events import Events, Watching
 from producer.sources.job_sources import JobSources
 from producer.updating.folder_watch import Wait, watched
-from shared.errors import COMPLETE, Exit, HangtagError, StillOpen, Stopped, UsageError
+from shared.errors import COMPLETE, HangtagError, StillOpen, Stopped, UsageError
 from shared.stop import Stop, Waits
 
 #: The table is written at most this often. It takes at most half of the time, however large it is.
@@ -55,7 +55,7 @@ def watch(
             summary = rounds.first()
             events.notice("watching for changes; end with Ctrl-C")
             try:
-                while Exit(summary.exit_code) in COMPLETE and not stop.requested:
+                while summary.exit_code in COMPLETE and not stop.requested:
                     events.report(Watching())
                     if not rounds.wait(wait, rarely_s):
                         break

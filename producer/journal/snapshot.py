@@ -122,31 +122,32 @@ def _view(source: Path, output: Path) -> JobView | None:
     if not job.has_started:
         return None
     try:
-        record, unlisted, attempt = job.record, job.unlisted, job.attempt
-        file_count = job.file_count
-        has_rows = job.exit_code is not None or job.stopped is Exit.BUDGET
-        answers = job.answers if has_rows else None  # those of an earlier attempt are outdated
-        limit = job.options.max_file_bytes if "options" in values else MAX_FILE_BYTES
+        return view_of(job, totals, output, _state(output, job))
     except HangtagError:
         return _unreadable(output)
-    state = _state(output, job)
+
+
+def view_of(job: JobProperties, counts: JobCounts, output: Path, state: JobState) -> JobView:
+    """A job with these properties, as that of `output`. Raises BadMessage."""
+    record = job.record
+    has_rows = job.exit_code is not None or job.stopped is Exit.BUDGET
     return JobView(
         job=record.id,
         state=state,
-        images=totals.images,
-        done=totals.done,
-        failed=totals.failed,
+        images=counts.images,
+        done=counts.done,
+        failed=counts.failed,
         model=f"{record.name}@{record.version}",
         output=str(output),
         exit_code=job.exit_code,
-        flagged=totals.flagged,
-        unlisted=unlisted,
+        flagged=counts.flagged,
+        unlisted=job.unlisted,
         over_budget=state is JobState.PAUSED and job.stopped is Exit.BUDGET,
-        max_file_bytes=limit,
-        attempt=attempt,
-        answers=answers,
+        max_file_bytes=job.options.max_file_bytes if job.get("options") else MAX_FILE_BYTES,
+        attempt=job.attempt,
+        answers=job.answers if has_rows else None,  # those of an earlier attempt are outdated
         created=record.created,
-        file_count=file_count,
+        file_count=job.file_count,
     )
 
 

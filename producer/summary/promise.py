@@ -22,6 +22,7 @@ from typing import NamedTuple
 import msgspec
 
 from producer.inputs.job_options import JobOptions, classify_command, has_relative_paths
+from producer.journal.job_properties import JobProperties
 from producer.journal.snapshot import JobView, properties
 from producer.journal.totals import AnswerCounts, Withdrawn
 from producer.present.formatting import near, percent, typed
@@ -92,11 +93,12 @@ def as_promised(
     return msgspec.structs.replace(answers, precision=None, accepted=accepted, withdrawn=why)
 
 
-def promised_view(view: JobView) -> JobView:
-    """A job without what is not promised of its rows."""
+def promised_view(view: JobView, job: JobProperties | None = None) -> JobView:
+    """A job without what is not promised of its rows. `job` are its properties, if they are not to
+    be read again."""
     if view.answers is None:
         return view
-    job, flagged = properties(Path(view.output)), sum(view.flagged.values())
+    job, flagged = job or properties(Path(view.output)), sum(view.flagged.values())
     try:
         answers = as_promised(view.answers, flagged, job.card, job.options)
     except BadMessage:  # it was started over meanwhile

@@ -214,6 +214,6 @@ def show_summary(
     from producer.cli.jobs.job_summary import show_job_summary
 
     if as_json:
-        show_json(summary)
+        show_json(summary.as_json())
     show_job_summary(summary, quiet, again)
     sys.exit(int(summary.exit_code))

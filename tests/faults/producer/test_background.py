@@ -5,7 +5,6 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from producer.jobs.classify import Summary
 from producer.journal.snapshot import JobState, JobView
 from shared.errors import Exit
 from tests.support.images.gallery import FOLDER
@@ -64,13 +63,13 @@ def test_collect_reports_the_end_of_a_job_as_its_own_command_does(
     code = Exit.CANCELLED if ending == "cancelled" else Exit.OK
     assert classify.wait() == code, classify.story
     assert collect.wait() == code, collect.story
-    summary = msgspec.json.decode(collect.out, type=Summary)
-    ended = msgspec.json.decode(classify.out, type=Summary)
+    summary = msgspec.json.decode(collect.out)
+    ended = msgspec.json.decode(classify.out)
     so_far = f"{stage.output}.part" if ending == "cancelled" else ""
-    assert summary == msgspec.structs.replace(ended, part=so_far)
-    assert summary.classified == summary.done > 0  # the only attempt
-    assert summary.seconds > 0
-    assert summary.max_file_bytes < MAX_FILE_BYTES
+    assert summary == ended | {"part": so_far}
+    assert summary["classified"] == summary["done"] > 0  # the only attempt
+    assert summary["seconds"] > 0
+    assert summary["max_file_bytes"] < MAX_FILE_BYTES
     stage.fleet.client.config_set("maxmemory", 0)
     assert _last(collect, "images") == _last(classify, "images")
     assert "already" not in collect.log

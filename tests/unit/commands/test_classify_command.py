@@ -15,9 +15,11 @@ from producer.cli.jobs.job_summary import show_job_summary
 from producer.cli.main import hangtag
 from producer.inputs.job_options import JobOptions, differences, encode_options
 from producer.inputs.skipped import Unlisted, encode_unlisted
-from producer.jobs.classify import Summary, classify
+from producer.jobs.classify import classify
 from producer.jobs.job import Job
+from producer.jobs.run import Summary
 from producer.journal.journal import Journal, journal_path
+from producer.journal.snapshot import JobState, JobView
 from producer.journal.totals import AnswerCounts
 from producer.output.output_path import default_output
 from producer.present.events import Event, Events, Notice
@@ -266,8 +268,8 @@ def test_a_restart_ignores_the_old_job_and_leaves_it_where_the_server_is_unreach
 def shown(code: Exit, output: Path, capsys: pytest.CaptureFixture[str], *again: str) -> str:
     """The next command that the summary of a job shows."""
     answers = AnswerCounts({}, {}, 0.98, {}, 0, 0)
-    summary = Summary("j", str(output), "m@1", 3, 3, 1, 3, {}, 1.0, int(code), answers=answers)
-    show_job_summary(summary, again=again)
+    view = JobView("j", JobState.FINISHED, 3, 3, 1, "m@1", str(output), answers=answers)
+    show_job_summary(Summary(view, code), again=again)
     mark = "try failed rows again:" if code is Exit.SOME_FAILED else "resume it with:"
     return capsys.readouterr().err.partition(mark)[2].splitlines()[0].strip()
 

@@ -15,8 +15,9 @@ from click.testing import CliRunner, Result
 from producer.cli.jobs.job_summary import show_job_summary
 from producer.cli.main import hangtag
 from producer.inputs.job_options import STDIN
-from producer.jobs.classify import Summary
+from producer.jobs.run import Summary
 from producer.journal.journal import journal_path
+from producer.journal.snapshot import JobState, JobView
 from producer.sources.lists.piped_list import received, record
 from producer.verify.verify import verify
 from shared.errors import Exit, Stopped
@@ -109,7 +110,8 @@ def test_the_command_that_resumes_a_job_of_a_piped_list_needs_no_list(
     here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     started(here)
-    show_job_summary(Summary("j", str(here / "out.csv"), "m@1", 2, 1, 0, 1, {}, 1.0, 130))
+    view = JobView("j", JobState.PAUSED, 2, 1, 0, "m@1", str(here / "out.csv"))
+    show_job_summary(Summary(view, Exit.INTERRUPTED))
     line = "resume it with: hangtag classify -o out.csv --list - </dev/null"
     assert line in capsys.readouterr().err
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from producer.jobs import watch as watching
-from producer.jobs.classify import Summary
+from producer.jobs.run import Summary
+from producer.journal.snapshot import JobState, JobView
 from producer.present.events import Events, Notice
 from shared.errors import Exit, SetupError, Stopped, UsageError
 from shared.stop import Stop
@@ -66,7 +67,8 @@ class Watch:
 
 
 def summary(code: Exit = Exit.OK, young: int = 0) -> Summary:
-    return Summary("job", "out.csv", "m@1", 1, 1, 0, 0, {}, 0.0, int(code), young=young)
+    view = JobView("job", JobState.FINISHED, 1, 1, 0, "m@1", "out.csv")
+    return Summary(view, code, young=young)
 
 
 def test_a_file_that_was_being_written_is_waited_for(

@@ -29,7 +29,6 @@ from producer.journal.snapshot import (
     job_of_producer,
     properties,
     read_snapshot,
-    stored,
     stored_options,
     with_known_files,
 )
@@ -63,12 +62,11 @@ def start(
     options: JobOptions,
     arguments: list[str],
     settings: Settings,
-    restart: bool,
     events: Events | None = None,
     stop: Stop | None = None,
 ) -> str:
-    """Run `hangtag classify ARGUMENTS` detached; return the job's id once it has started.
-    `restart`: the arguments have this option. A list from standard input is left to the producer.
+    """Run `hangtag classify ARGUMENTS`, which have these options, detached; return the job's id
+    once it has started. A list from standard input is left to the producer.
 
     Raises:
         UsageError, SetupError: it could not start; the message is that of the producer.
@@ -76,18 +74,18 @@ def start(
     """
     events = events or Events()
     with closing(Waits(stop or Stop())) as waits:
-        return _start(options, arguments, settings, restart, events, waits)
+        return _start(options, arguments, settings, events, waits)
 
 
 def _start(
     options: JobOptions,
     arguments: list[str],
     settings: Settings,
-    restart: bool,
     events: Events,
     waits: Waits,
 ) -> str:
-    output, known = Path(options.output), options if restart else with_known_files(options)
+    output, restart = Path(options.output), options.restart
+    known = options if restart else with_known_files(options)
     with closing(JobSources(known, waits)) as sources:
         sources.check()
         check_below(sources, settings)
@@ -171,10 +169,10 @@ def collect(
         return _summary(view, Exit.CANCELLED)
     if view is not None and view.over_budget:
         return _summary(view, Exit.BUDGET)
-    options, budget = stored(output)
+    options = stored_options(output)
     finished = view is not None and view.state is JobState.FINISHED
     absent = _absent(options, stop) if finished else ""
-    return classify(options, settings, budget=budget, absent=absent, events=events, stop=stop)
+    return classify(options, settings, absent=absent, events=events, stop=stop)
 
 
 def _write_so_far(output: Path, settings: Settings, events: Events, stop: Stop) -> None:

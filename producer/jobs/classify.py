@@ -14,7 +14,6 @@ from producer.dispatch.file_transport import check_below
 from producer.dispatch.new_files import NewFiles
 from producer.formats.table_file import check_replaceable
 from producer.formats.table_formats import check_installed
-from producer.inputs.error_budget import ErrorBudget
 from producer.inputs.job_options import JobOptions
 from producer.jobs import finished_job
 from producer.jobs.empty_job import check_not_empty
@@ -25,7 +24,6 @@ from producer.locations.row_files import RowFiles
 from producer.output.output_path import check_folder
 from producer.present.events import Events
 from producer.present.formatting import counted
-from producer.rendering.display_options import DisplayOptions
 from producer.sources.job_sources import JobSources
 from producer.sources.lists.piped_list import is_empty, received
 from producer.stack.stack import BrokerSession
@@ -38,38 +36,33 @@ def classify(
     options: JobOptions,
     settings: Settings,
     *,
-    display: DisplayOptions | None = None,
-    budget: ErrorBudget | None = None,
-    timeout_s: float | None = None,
-    restart: bool = False,
-    retry_failed: bool = False,
     absent: str = "",
     if_finished: str = finished_job.RESTART,
     stdin: BinaryIO | None = None,
     events: Events | None = None,
     stop: Stop | None = None,
 ) -> Summary:
-    """Finish a job, or leave it resumable. `retry_failed` classifies its failed rows again. Of a
-    finished job other display options render the table again. `absent` is why the folders of a
-    finished job cannot be listed; `if_finished` ends the notice on one that needs no work. `stdin`
-    has the list of a job whose list is standard input; without it the recorded one is used. Once it
-    has `stop`ped while it classified, the summary says so.
+    """Finish a job, or leave it resumable. Of a finished job other display options render the table
+    again. `absent` is why the folders of a finished job cannot be listed; `if_finished` ends the
+    notice on one that needs no work. `stdin` has the list of a job whose list is standard input;
+    without it the recorded one is used. Once it has `stop`ped while it classified, the summary says
+    so.
 
     Raises:
         UsageError: the arguments or the options do not fit; no job was started.
         SetupError: something outside is at fault; a started job is intact.
-        StillOpen: Redis was not ready within `timeout_s`, or no image was found.
+        StillOpen: Redis was not ready within --timeout, or no image was found.
         Stopped: it was stopped before or after it classified; a started job can be resumed.
     """
     started = time.monotonic()
-    events, budget = events or Events(), budget or ErrorBudget()
-    deadline = started + timeout_s if timeout_s else float("inf")
+    events, retry_failed = events or Events(), options.retry_failed
+    deadline = started + options.timeout_s if options.timeout_s else float("inf")
     with (
         closing(Waits(stop or Stop())) as waits,
-        closing(opened_job(options, restart, display, stdin, events, waits)) as job,
+        closing(opened_job(options, stdin, events, waits)) as job,
         row_files.of_table(job.output, job.options, waits, job.listed) as files,
     ):
-        use = BrokerSession(settings, waits)
+        use, budget = BrokerSession(settings, waits), options.max_failures
         run = Run(job, files, Attempt(settings, events, waits, use, budget, deadline, started))
         _report_reopened(job, events)
         with _in_time(waits, deadline):
@@ -107,20 +100,13 @@ def check_sources(sources: JobSources, settings: Settings) -> None:
     check_below(sources, settings)
 
 
-def opened_job(
-    options: JobOptions,
-    restart: bool,
-    display: DisplayOptions | None,
-    stdin: BinaryIO | None,
-    events: Events,
-    waits: Waits,
-) -> Job:
+def opened_job(options: JobOptions, stdin: BinaryIO | None, events: Events, waits: Waits) -> Job:
     """The job, with its list if that comes from standard input. Raises as `classify`."""
     if not options.is_piped or stdin is None:
-        return Job(options, restart, display, waits.check)
+        return Job(options, check=waits.check)
     check_folder(Path(options.output))
     with received(stdin, options, waits) as listed:
-        job = Job(options, restart, display, waits.check)
+        job = Job(options, check=waits.check)
         try:
             if job.has_started and is_empty(listed):
                 events.notice(

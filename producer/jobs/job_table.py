@@ -48,10 +48,10 @@ class JobTable:
         journal: Journal,
         output: Path,
         pinned: Callable[[], Pinned],
-        given: DisplayOptions | None,
+        display: DisplayOptions,
     ) -> None:
         self._journal, self._output, self._pinned = journal, output, pinned
-        self.display = given or DisplayOptions()
+        self.display = display
         self._answers: AnswerCounts | None = None  #: of the table that this process has written
         #: The rows that are written while the job runs.
         self.growing = GrowingTable(journal, lambda: self._draft(output))

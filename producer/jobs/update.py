@@ -18,7 +18,6 @@ import msgspec
 from producer.dispatch.attempt import Attempt
 from producer.formats.table_file import check_replaceable, sha256_of
 from producer.formats.table_formats import check_installed, no_room
-from producer.inputs.error_budget import ErrorBudget
 from producer.inputs.job_options import JobOptions
 from producer.jobs.changed_rows import changed_rows
 from producer.jobs.classify import check_sources, classify, opened_job
@@ -30,7 +29,7 @@ from producer.journal.snapshot import read_snapshot
 from producer.locations import row_files
 from producer.present.events import Events, RowChanged
 from producer.present.formatting import counted
-from producer.rendering.display_options import DisplayOptions, stored_display
+from producer.rendering.display_options import DisplayOptions, asked_display, stored_display
 from producer.stack.stack import BrokerSession
 from producer.updating.known_contents import with_known
 from producer.updating.merge import Merge
@@ -50,8 +49,6 @@ class Update(NamedTuple):
 
     options: JobOptions
     settings: Settings
-    display: DisplayOptions
-    budget: ErrorBudget
     retry_failed: bool
     deadline: float  #: monotonic
     stdin: BinaryIO | None
@@ -62,10 +59,6 @@ def update(
     options: JobOptions,
     settings: Settings,
     *,
-    display: DisplayOptions | None = None,
-    budget: ErrorBudget | None = None,
-    timeout_s: float | None = None,
-    retry_failed: bool = False,
     stdin: BinaryIO | None = None,
     events: Events | None = None,
     stop: Stop | None = None,
@@ -77,21 +70,18 @@ def update(
     A file that was written in the last two seconds is waited for; one that is written meanwhile is
     left to the next update.
     """
-    events, budget, stop = events or Events(), budget or ErrorBudget(), stop or Stop()
-    deadline = time.monotonic() + timeout_s if timeout_s else float("inf")
+    events, stop = events or Events(), stop or Stop()
+    deadline = time.monotonic() + (options.timeout_s or float("inf"))
     view = read_snapshot(Path(options.output))
     is_finished = view is not None and view.exit_code is not None
     if not is_finished:
-        summary = classify(
-            options, settings, display=display, budget=budget, timeout_s=timeout_s,
-            retry_failed=retry_failed and view is not None, stdin=stdin, events=events, stop=stop,
-        )  # fmt: skip
+        retried = options.retry_failed and view is not None
+        first = msgspec.structs.replace(options, retry_failed=retried)
+        summary = classify(first, settings, stdin=stdin, events=events, stop=stop)
         if view is None or Exit(summary.exit_code) not in COMPLETE:
             return summary
-    asked = Update(
-        options, settings, display or DisplayOptions(), budget, retry_failed and is_finished,
-        deadline, stdin, events,
-    )  # fmt: skip
+    retry_failed = options.retry_failed and is_finished
+    asked = Update(options, settings, retry_failed, deadline, stdin, events)
     done = _round(asked, stop)
     if done.is_earlier and not options.is_piped:  # there may be more by now
         done = _round(asked, stop)
@@ -106,10 +96,10 @@ class _Done(NamedTuple):
 def _round(asked: Update, stop: Stop) -> _Done:
     started = time.monotonic()
     output, events = Path(asked.options.output), asked.events
-    budget, deadline = asked.budget, asked.deadline
+    budget, deadline = asked.options.max_failures, asked.deadline
     with (
         closing(Waits(stop)) as waits,
-        closing(opened_job(asked.options, False, asked.display, asked.stdin, events, waits)) as old,
+        closing(opened_job(asked.options, asked.stdin, events, waits)) as old,
         row_files.of_table(output, old.options, waits, old.listed) as files,
     ):
         use = BrokerSession(asked.settings, waits)
@@ -186,7 +176,8 @@ def _unchanged(asked: Update, run: Run) -> Summary:
         asked.events.notice(f"{old.output} was missing; it was written again from its journal")
     if not asked.events.wants(RowChanged):
         asked.events.notice(f"{old.output} is up to date")
-    return run.summary(old.judge(asked.budget), run.result(0, old.journal.attempt.skipped))
+    code = old.judge(asked.options.max_failures)
+    return run.summary(code, run.result(0, old.journal.attempt.skipped))
 
 
 def _finished(asked: Update, run: Run, merge: Merge | None) -> _Done | None:
@@ -197,7 +188,7 @@ def _finished(asked: Update, run: Run, merge: Merge | None) -> _Done | None:
     if merge is None:
         asked.events.notice("continuing an update that was interrupted")
     display = _display(asked, old, decided_bytes)
-    with closing(Job(next_options(asked.options), False, display, check)) as new:
+    with closing(Job(next_options(asked.options), display, check)) as new:
         named = with_known(output, old.journal, new.card.labels, files.sha256)
         summary = _classified(asked, old, Run(new, files, run.attempt, named))
         if new.exit_code is None:
@@ -238,15 +229,14 @@ def _rendered(asked: Update, run: Run) -> Summary:
     code, sha256 = run.completed(Exit.SOME_FAILED if lacks else Exit.OK)
     result = run.result(0, journal.skipped)
     new.finish(code, sha256, journal.unlisted, result)
-    return run.summary(new.judge(asked.budget), result)
+    return run.summary(new.judge(asked.options.max_failures), result)
 
 
 def _display(asked: Update, old: Job, decided_bytes: int) -> DisplayOptions:
     """The display options of the next table. Decisions name rows by their numbers, which change, so
     a table that has some of them gets all."""
-    if not stored_display(old.journal).corrections:
-        return asked.display
-    return msgspec.structs.replace(asked.display, corrections=decided_bytes)
+    has_some = stored_display(old.journal).corrections
+    return asked_display(asked.options, decided_bytes if has_some else None)
 
 
 def _copied_decisions(output: Path) -> int:

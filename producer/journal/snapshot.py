@@ -11,7 +11,6 @@ from pathlib import Path
 
 import msgspec
 
-from producer.inputs.error_budget import ErrorBudget
 from producer.inputs.job_options import JobOptions, differences
 from producer.inputs.skipped import Unlisted
 from producer.journal import property_table, schema
@@ -165,13 +164,7 @@ def check_readable(output: Path) -> None:
 
 
 def stored_options(output: Path) -> JobOptions:
-    """The options of the job of this output. Raises as `stored`."""
-    options, _ = stored(output)
-    return options
-
-
-def stored(output: Path) -> tuple[JobOptions, ErrorBudget]:
-    """The options of the job of this output, and the budget of its last attempt.
+    """The options of the job of this output, with the budget of its last attempt.
 
     Raises:
         UsageError: there is none.
@@ -184,7 +177,7 @@ def stored(output: Path) -> tuple[JobOptions, ErrorBudget]:
         job = _Snapshot(_read(path)[0])
     if job.get("options") is None:
         raise not_started(output)
-    return msgspec.structs.replace(job.options, output=str(output)), job.budget
+    return msgspec.structs.replace(job.options, output=str(output), max_failures=job.budget)
 
 
 def properties(output: Path) -> JobProperties:

@@ -10,17 +10,13 @@ from typing import Any, TypeVar
 import click
 
 from producer.cli.command_examples import examples
-from producer.cli.display import display_options, make_display
-from producer.cli.names import MODEL, MODEL_FORM
+from producer.cli.declared_options import declared, given_of
 from producer.cli.option_lists import Command, seldom_option
 from producer.cli.options import json_option, quiet_option
-from producer.cli.params import BudgetParam, SecondsParam, TextParam
 from producer.formats.table_formats import SUFFIXES
 from producer.inputs.job_options import JobOptions
 from producer.present.formatting import show_json
 from shared.errors import UsageError
-from shared.messages.files import AUTO, TRANSPORTS
-from shared.runtimes import ABOUT, CHOICES, DEFAULT
 from shared.settings import Settings
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -36,42 +32,11 @@ def job_options(command: F) -> F:
             click.option("-o", "--output", type=click.Path(), default="",
                          help=f"The table, in the form that its name ends in: {SUFFIXES}. Default: "
                          "the folder's name with .csv, here."),
-            click.option("--glob", type=TextParam(), multiple=True,
-                         help="Classify only files that match this pattern, for example '*.png'. "
-                         "Repeatable."),
-            click.option("--archives", is_flag=True,
-                         help="Open the zip and tar archives in folders, too. An archive that is "
-                         "named is always opened."),
-            click.option(
-                "--list", "list_file", type=click.Path(path_type=bytes), default=b"",
-                metavar="FILE|-",
-                help="Read paths and addresses (https://, s3://) from this file or standard input, "
-                "one per line, relative to the current folder, instead of folders.",
-            ),
             seldom_option(
                 "--list0", "list0_file", type=click.Path(path_type=bytes), default=b"",
                 metavar="FILE|-", help="As --list, of names that end with NUL, as of find -print0.",
             ),
-            click.option("--model", type=MODEL, default="", metavar=MODEL_FORM,
-                         help="Default: see hangtag models use."),
-            seldom_option("--runtime", type=click.Choice(CHOICES), default=DEFAULT.name,
-                         help=f"What computes the network; {ABOUT}."),
-            seldom_option("--transport", type=click.Choice(TRANSPORTS), default=AUTO,
-                         help="inline: through Redis. path: workers open files on a shared file "
-                         "system (HANGTAG_ROOT). auto: on this machine's stack they open large "
-                         "ones."),
-            display_options,
-            click.option("--max-failures", "budget", type=BudgetParam(), default=None,
-                         help="Stop with exit code 4 if more than N, or P%, of the rows fail."),
-            click.option("--timeout", "timeout_s", type=SecondsParam(),
-                         default=None, metavar="SECONDS",
-                         help="Stop waiting after this time; the same command resumes."),
-            click.option("--restart", is_flag=True, help="Start over and replace the output."),
-            click.option("--retry-failed", is_flag=True,
-                         help="Retry only the failed rows, also of a finished job."),
-            click.option("--update", is_flag=True,
-                         help="Bring a finished table up to date: new and changed files are "
-                         "classified, rows of removed ones leave, all others stay."),
+            declared(JobOptions),
         )
     ):  # fmt: skip
         command = option(command)
@@ -89,11 +54,6 @@ def job_options(command: F) -> F:
     ),
 )
 @job_options
-@click.option(
-    "--watch",
-    is_flag=True,
-    help="Go on until Ctrl-C: bring the table up to date whenever files change.",
-)
 @quiet_option
 @json_option
 def classify(as_json: bool, quiet: bool, **given: Any) -> None:
@@ -105,33 +65,17 @@ def classify(as_json: bool, quiet: bool, **given: Any) -> None:
     listed, 4 error budget exceeded, 130 interrupted and resumable, 5 cancelled, 2 usage, 1 set-up.
     """
     from producer.cli.running import running_job
-    from producer.jobs.classify import classify as run_job
-    from producer.jobs.update import update
-    from producer.jobs.watch import watch as repeat
+    from producer.jobs.perform import perform
     from producer.present.events import RowChanged
 
-    is_watched = given["watch"]
-    given["update"] |= is_watched
     options = make_options(given)
-    run = update if given["update"] else partial(run_job, restart=given["restart"])
+    is_list = options.is_piped and not given["folders"]  # not the one that a table names
+    stdin = sys.stdin.buffer if is_list and sys.stdin else None
     with running_job(quiet) as (events, stop):
-        run = partial(
-            run,
-            options,
-            Settings.from_env(),
-            display=make_display(given),
-            budget=given["budget"],
-            timeout_s=given["timeout_s"],
-            retry_failed=given["retry_failed"],
-            stdin=sys.stdin.buffer if options.is_piped and sys.stdin else None,
-            events=events,
-            stop=stop,
-        )
-        if is_watched:
+        if options.watch:
             events.subscribe(partial(_show_change, as_json=as_json), RowChanged)
-        limit_s = given["timeout_s"]
-        summary = repeat(options, run, events, stop, limit_s) if is_watched else run()
-    again = ["--watch"] if is_watched else ["--update"] if given["update"] else []
+        summary = perform(options, Settings.from_env(), stdin=stdin, events=events, stop=stop)
+    again = ["--watch"] if options.watch else ["--update"] if options.update else []
     show_summary(summary, as_json, quiet, again)
 
 
@@ -165,11 +109,12 @@ def submit(as_json: bool, **given: Any) -> None:
     from producer.jobs.background_jobs import start
 
     options = make_options(given)
-    make_display(given)
+    if options.watch:
+        raise UsageError("hangtag submit takes no --watch; use: hangtag classify --watch")
     end = [*sys.argv, "--"].index("--")  # after it the word is a path
     arguments = [a for i, a in enumerate(sys.argv) if i > 1 and (a != "--json" or i > end)]
     with running_job(quiet=True) as (events, stop):
-        job = start(options, arguments, Settings.from_env(), given["restart"], events, stop)
+        job = start(options, arguments, Settings.from_env(), events, stop)
     if as_json:
         show_json({"job": job, "output": options.output})
     else:
@@ -181,30 +126,22 @@ COMMANDS = (classify, submit)
 
 
 def make_options(given: dict[str, Any]) -> JobOptions:
-    """The options of a job from those of the command line, and the chosen model.
+    """The options of a job from those of the command line.
 
     Raises:
         UsageError: not exactly one of folders and a list is given, or as
-            `producer.jobs.given_options.make_options`.
+            `producer.jobs.resolve.resolved`.
         SetupError: as that.
     """
-    from producer.jobs import given_options
+    from producer.jobs.resolve import resolved
 
-    folders, list_file = given["folders"], given["list_file"] or given["list0_file"]
-    if bool(folders) == bool(list_file):
+    folders, listed, list0 = given["folders"], given["list_file"], given["list0_file"]
+    if bool(folders) == bool(listed or list0):
         raise UsageError("give folders of images, or a list of paths with --list")
-    if given["list_file"] and given["list0_file"]:
+    if listed and list0:
         raise UsageError("--list and --list0 are two kinds of list; give one")
-    same = ("output", "model", "runtime", "transport", "top_k", "probabilities", "restart",
-            "retry_failed", "update", "archives")  # fmt: skip
-    options = given_options.GivenOptions(
-        roots=tuple(folders),
-        globs=given["glob"],
-        list_file=list_file,
-        list0=bool(given["list0_file"]),
-        **{name: given[name] for name in same},
-    )
-    return given_options.make_options(options, Settings.from_env())
+    options = given_of(JobOptions, given) | {"list_file": listed or list0, "list0": bool(list0)}
+    return resolved(JobOptions(folders, output=given["output"], **options), Settings.from_env())
 
 
 def show_summary(

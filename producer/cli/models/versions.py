@@ -18,13 +18,16 @@ from producer.cli.options import (
     print_lines,
     report_drawn,
 )
-from producer.cli.params import TextParam
+from producer.cli.params import Parsed
 from producer.present.formatting import show_json
 from shared.messages.model_name import PRODUCTION
+from shared.options import parse_text
 from shared.settings import Settings
 
 _alias = seldom_option("--alias", default=PRODUCTION, show_default=True, help="The alias to move.")
-_why = click.option("--why", type=TextParam(), default="", help="A reason for the history.")
+_why = click.option(
+    "--why", type=Parsed("TEXT", parse_text), default="", help="A reason for the history."
+)
 
 
 @click.command(

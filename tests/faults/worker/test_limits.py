@@ -164,13 +164,13 @@ def test_the_message_after_a_stopped_restart_keeps_its_work(stage: Scenario, end
     if end == "timeout":
         stopped = stage.classify("--restart", "--timeout", "4")
         assert stopped.wait() == Exit.INTERRUPTED, stopped.story
-        message = f"resume it with: hangtag classify -o {stage.output} {FOLDER}"
+        message = f"resume it with: hangtag classify {stage.output}"
     else:
         stopped = stage.classify("--restart")
         stopped.wait_until_sent()
         assert stage.hangtag("cancel", str(stage.output)).wait() == Exit.OK
         assert stopped.wait() == Exit.CANCELLED, stopped.story
-        message = f"cancelled; resume it with: hangtag classify -o {stage.output} {FOLDER}"
+        message = f"cancelled; resume it with: hangtag classify {stage.output}"
     assert stopped.log.splitlines()[-1] == message
     assert stopped.view is not None
     worker = stage.fleet.worker()

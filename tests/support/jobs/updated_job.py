@@ -6,21 +6,25 @@ from __future__ import annotations
 from typing import Any
 from unittest import mock
 
+import msgspec
+
 from producer.dispatch.batcher import resumed
 from producer.inputs.job_options import JobOptions
 from producer.jobs import update as updating
 from producer.jobs.job import Job
 from producer.jobs.run import Run, Summary
+from producer.present.events import Events
 from shared.errors import Exit
 from shared.settings import Settings
 from tests.support.jobs.finished_job import answered, record
 from tests.support.jobs.image_blobs import decode_images
 
 
-def update(options: JobOptions, **given: Any) -> Summary:
-    """As `producer.jobs.update.update`."""
+def update(options: JobOptions, events: Events | None = None, **given: Any) -> Summary:
+    """As `producer.jobs.update.update`, with more options."""
     with mock.patch.object(Run, "work", _worked):
-        return updating.update(options, Settings(), **given)
+        asked = msgspec.structs.replace(options, **given)
+        return updating.update(asked, Settings(), events=events)
 
 
 def _worked(run: Run) -> Summary:

@@ -119,7 +119,9 @@ OF_JOBS = [
     ("classify photos -o '\udcff.csv'", U, "not UTF-8"),
     ("classify photos --restart --retry-failed", U, "give one"),
     ("submit photos --restart --retry-failed", U, "give one"),
-    ("classify f40.csv", U, "hangtag report f40.csv"),
+    ("classify f40.csv photos", U, "continue the job with: hangtag classify f40.csv"),
+    ("classify f40.csv -o x.csv", U, "continue the job with: hangtag classify f40.csv"),
+    ("classify f40.csv --glob '*.png'", U, "was started with other options (--glob)"),
     ("classify photos -o t90.csv", U, "--restart"),
     *(
         (f"classify photos --model {model}", U, "model")

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from producer.inputs.job_options import JobOptions
@@ -65,7 +66,7 @@ def test_a_producer_that_has_not_connected_yet_has_not_started_its_job(
     thread = threading.Thread(target=end_when_it_was_seen)
     thread.start()
     with pytest.raises(SetupError, match=r"127\.0\.0\.1"):
-        begin(options, "photos", *more, restart=bool(more))
+        begin(msgspec.structs.replace(options, restart=bool(more)), "photos", *more)
     thread.join()
     assert held == [True]
     view = read_snapshot(here / "out.csv")
@@ -125,8 +126,8 @@ def test_a_symbolic_link_in_the_place_of_the_log_is_not_followed(here: Path) -> 
     assert log.is_symlink()
 
 
-def begin(options: JobOptions, *arguments: str, restart: bool = False) -> str:
-    return start(options, ["-o", "out.csv", *arguments], Settings.from_env(), restart)
+def begin(options: JobOptions, *arguments: str) -> str:
+    return start(options, ["-o", "out.csv", *arguments], Settings.from_env())
 
 
 def run(here: Path, *arguments: str) -> Done:

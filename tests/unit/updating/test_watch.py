@@ -62,8 +62,8 @@ class Watch:
         events = Events()
         events.subscribe(lambda event: self.notices.append(event.text), Notice)  # type: ignore[attr-defined]
         (folder / "in").mkdir()
-        options = options_of(folder, b"in")
-        return watching.watch(options, round_, events, Stop(), timeout_s)
+        options = options_of(folder, b"in", timeout_s=timeout_s)
+        return watching.watch(options, round_, events, Stop())
 
 
 def summary(code: Exit = Exit.OK, young: int = 0) -> Summary:
@@ -91,7 +91,7 @@ def test_an_error_of_a_later_round_is_a_notice(
 def test_a_list_from_standard_input_is_refused(tmp_path: Path) -> None:
     options = options_of(tmp_path, list_file=b"-")
     with pytest.raises(UsageError, match="cannot be watched; save it as one"):
-        watching.watch(options, summary, Events(), Stop())
+        watching.watch(options, lambda timeout_s: summary(), Events(), Stop())
 
 
 def test_it_ends_after_its_timeout_and_each_round_gets_what_is_left(

@@ -110,7 +110,7 @@ def room(client: redis.Redis, size: int, others: int, share: float) -> Iterator[
 def _no_room(size: int, where: str) -> NoRoom:
     return NoRoom(
         f"{max(1, size >> 20)} MiB do not fit into {where}; "
-        "raise its maxmemory, or remove versions with hangtag models prune"
+        "raise its maxmemory, or remove versions with hangtag models rm --unused"
     )
 
 

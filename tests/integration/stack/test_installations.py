@@ -173,7 +173,7 @@ def test_a_job_on_the_stack_of_another_installation_can_be_cancelled(
     for n in range(JOB_IMAGES):
         os.link(tmp_path / "one.png", photos / f"{n}.png")
     try:
-        arguments = ("submit", str(photos), "-o", str(output))
+        arguments = ("classify", "--detach", str(photos), "-o", str(output))
         done = bare.hangtag(*arguments, env={**place.environment, "HANGTAG_BATCH_IMAGES": "16"})
         assert done.returncode == 0, done.stderr
         leave_dead_socket(place)

@@ -100,6 +100,8 @@ LITERT, TENSORFLOW, PHOTO, ONNX = (
 CHOICES = tuple(row.name for row in RUNTIMES.values() if row.is_chosen)
 #: What CPU workers use, and what versions are measured with.
 DEFAULT = LITERT
+#: Of the files of backbones, one for each look of a version of photos.
+BACKBONE_SUFFIX = ".tflite"
 #: The file of a version with what recognizes images unlike those that it has learned from; every
 #: runtime loads it beside the network.
 OUTLIERS = "outliers.npz"

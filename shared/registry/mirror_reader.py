@@ -57,10 +57,10 @@ class Mirror(ModelSource):
     def read(self, card: Card, filename: str) -> bytes:
         if packaged.is_packaged(card.name, card.version):
             return packaged.read(filename)
-        sha256 = (card.files | card.backbones).get(filename)
+        sha256 = card.files.get(filename)
         if sha256 is None:
             raise SetupError(f"{card.ref} has no {filename}; choose another --runtime")
-        if filename not in card.backbones and not is_mirrored(filename):
+        if not is_mirrored(filename):
             raise SetupError(
                 f"{filename} of {card.ref} is not in Redis, only in the trainer's store; {_THERE}"
             )

@@ -21,10 +21,10 @@ from shared import keys
 from shared.errors import BadMessage, BrokerRefuses, SetupError
 from shared.failpoints import failpoint
 from shared.messages.model_card import Card, decode_card, encode_card
-from shared.registry import backbone_store, file_copies, learned_corrections, packaged
+from shared.registry import file_copies, learned_corrections, packaged
 from shared.registry.alias_log import AliasChange, aliases_after, decode_history
 from shared.registry.registry import Registry
-from shared.runtimes import OUTLIERS, RUNTIMES
+from shared.runtimes import BACKBONE_SUFFIX, OUTLIERS, RUNTIMES
 
 log = logging.getLogger(__name__)
 #: Limits for one and for all plots and figures of a model, newest versions first. The figures of
@@ -33,10 +33,12 @@ MAX_PICTURE_BYTES = 8 << 20
 MAX_PICTURES_BYTES = 16 << 20
 #: Those that are no longer among the newest expire after this time.
 PICTURE_TTL_S = 86_400
-#: What workers load: the files of each runtime, and the detector of images unlike the others.
+#: The ends of the names of what workers load: the files of each runtime, backbones, and the
+#: detector of images unlike the others.
 SERVED = (
     *(row.artifact for row in RUNTIMES.values()),
     *(row.beside for row in RUNTIMES.values() if row.beside),
+    BACKBONE_SUFFIX,
     OUTLIERS,
 )
 #: Plots, figures, and the labels that people gave.
@@ -127,7 +129,6 @@ def _stored(client: redis.Redis, registry: Registry, card: Card) -> dict[str, in
         return {}
     sizes = registry.sizes(card)
     copied = {sha: sizes.get(name, 0) for name, sha in card.files.items() if is_mirrored(name)}
-    copied |= {sha: backbone_store.size(registry.root, sha) for sha in card.backbones.values()}
     return {sha: size for sha, size in copied.items() if file_copies.is_stored(client, sha)}
 
 
@@ -142,10 +143,10 @@ def _put_version(
         return  # part of every installation
     sizes = registry.sizes(card)
     served = {name: sha256 for name, sha256 in card.files.items() if name.endswith(SERVED)}
-    for filename, sha256 in (served | card.backbones).items():
+    for filename, sha256 in served.items():
         if sha256 not in stored:
             opened = partial(registry.opened, card, filename)
-            size = sizes.get(filename, 0) or backbone_store.size(registry.root, sha256)
+            size = sizes.get(filename, 0)
             others, share = sum(stored.values()), _share(filename)
             try:
                 file_copies.store(client, sha256, size, opened, others, share)
@@ -228,7 +229,7 @@ def _delete_removed(
     client: redis.Redis, registry: Registry, cards: list[Card], faults: list[SetupError]
 ) -> None:
     """Delete removed versions, unless an alias in Redis still leads to them: jobs start with it."""
-    needed = {sha256 for card in cards for sha256 in _hashes(card)}
+    needed = {sha256 for card in cards for sha256 in card.files.values()}
     for name in registry.folders():
         led_to = set(client.hgetall(keys.model_aliases(name)).values())
         for version in registry.removed(name):
@@ -246,12 +247,7 @@ def _delete_removed(
 
 
 def _listed(data: bytes) -> set[str]:
-    """As `_hashes`; none if the card is unreadable, which must not stop the others."""
+    """Hashes of a version's files; none if the card is unreadable: it must not stop the others."""
     with suppress(BadMessage):
-        return _hashes(decode_card(data))
+        return set(decode_card(data).files.values())
     return set()
-
-
-def _hashes(card: Card) -> set[str]:
-    """Of the files of a version, and of the backbones that it shares with others."""
-    return {*card.files.values(), *card.backbones.values()}

@@ -87,10 +87,11 @@ def delete(registry: Registry, name: str, number: int) -> None:
 
 
 def size(registry: Registry, name: str, version: int) -> int:
-    """Bytes of a version; of all files in its folder if its card is absent or damaged."""
+    """Bytes that its removal frees; of all files in its folder if its card is absent or damaged."""
+    folder = registry.folder(name) / str(version)
     with suppress(SetupError):
-        return sum(registry.sizes(registry.card(name, version)).values())
-    return version_folder.left_bytes(registry.folder(name) / str(version), math.inf)
+        return version_folder.freed_bytes(folder, registry.card(name, version))
+    return version_folder.left_bytes(folder, math.inf)
 
 
 def _needed(

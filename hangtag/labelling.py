@@ -30,6 +30,7 @@ def groups(
     folder: _PathLike,
     count: int | None = None,
     *,
+    backbone: str = "",
     progress: RequestProgress | None = None,
     stop: Stop | None = None,
 ) -> list[Group]:
@@ -41,6 +42,8 @@ def groups(
     Args:
         folder: A folder of unsorted images.
         count: The most groups, 1 to 1,000; None: 80, and fewer of less than 320 images.
+        backbone: The network by whose features they are alike (`hangtag backbones`); empty: one
+            that ships.
         progress: Called with each state of the work; None: the progress of the command in a
             notebook, elsewhere nothing; False: nothing.
         stop: Its `request()`, from any thread, ends the wait. The work goes on.
@@ -59,7 +62,8 @@ def groups(
     wanted = 0 if count is None else _in_range("count", count, MAX_GROUPS)
 
     def work(events: Events, stop: Stop) -> list[Group]:
-        return alike.groups(Settings.from_env(), os.fspath(folder), wanted, events, stop)
+        place = os.fspath(folder)
+        return alike.groups(Settings.from_env(), place, wanted, events, stop, backbone)
 
     return run(work, request_reporter(progress), stop or Stop(), "hangtag groups")
 
@@ -69,6 +73,7 @@ def similar(
     image: _PathLike,
     count: int = 24,
     *,
+    backbone: str = "",
     progress: RequestProgress | None = None,
     stop: Stop | None = None,
 ) -> list[SimilarImage]:
@@ -78,7 +83,7 @@ def similar(
         folder: A folder of images; all are described again if they have changed, as of `groups`.
         image: The path of one of them, or of a copy.
         count: The number of images, from 1.
-        progress, stop: As of `groups`.
+        backbone, progress, stop: As of `groups`.
 
     Returns:
         Paths with their likeness, the most similar first, without the image itself. Likeness is 1
@@ -93,7 +98,8 @@ def similar(
     path = os.fsencode(image)
 
     def work(events: Events, stop: Stop) -> list[SimilarImage]:
-        return alike.similar(Settings.from_env(), os.fspath(folder), path, count, events, stop)
+        place = os.fspath(folder)
+        return alike.similar(Settings.from_env(), place, path, count, events, stop, backbone)
 
     return run(work, request_reporter(progress), stop or Stop(), "hangtag similar")
 

@@ -95,7 +95,7 @@ def judged(context: Context, task: Task, excluded: Mapping[str, Collection[str]]
     given = {file.sha256: folder_of(file.label) for file in task.corrections if file.label}
     by_chance_files = {file.sha256 for file in task.corrections if file.by_chance}
     known, others = _items(Path(task.work.data), task.corrections, excluded)
-    photos = _photos(context, [*known, *others])
+    photos = _photos(context, [*known, *others], task.work.backbone)
     folders = sorted(set(given.values()))
     numbers = {folder: number for number, folder in enumerate(folders)}
     digests = [digest.tobytes().hex() for digest in photos.digests]
@@ -123,13 +123,13 @@ def judged(context: Context, task: Task, excluded: Mapping[str, Collection[str]]
     )
 
 
-def _photos(context: Context, items: Sequence[Item]) -> PhotoFeatures:
+def _photos(context: Context, items: Sequence[Item], backbone: str) -> PhotoFeatures:
     """The features of the items that are images."""
 
     def done(files: int) -> None:
         context.loading_part(JUDGING, files, len(items))
 
-    return folder_features.computed(context, items, done, lambda bad: None)[0]
+    return folder_features.computed(context, items, backbone, done, lambda bad: None)[0]
 
 
 def _items(

@@ -76,6 +76,7 @@ PACKAGES = {
             "tests/unit/shared/test_registry.py",
             "tests/unit/shared/test_version_folder.py",
             "tests/unit/shared/test_version_operations.py",
+            "tests/unit/shared/test_own_backbones.py",
             "tests/unit/shared/test_learned_corrections.py",
             "tests/unit/shared/test_packaged.py",
             "tests/unit/commands/test_rm.py",

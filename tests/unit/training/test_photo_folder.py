@@ -10,12 +10,12 @@ import pytest
 from shared.labels.labelled_files import LabelledFile
 from shared.messages.replies import DataReport
 from tests.support.images import shapes
-from worker.backbones import backbone_table
+from worker.backbones import backbone_table, loaded_backbone
 from worker.datasets.corrected_walk import LabelledData
 from worker.training import photo_folder
 
 PHOTOS = 6
-LITE0 = backbone_table.find("efficientnet-lite0")
+LITE0 = loaded_backbone.shipped(backbone_table.find("efficientnet-lite0"))
 
 
 @pytest.fixture(scope="module")

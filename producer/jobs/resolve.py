@@ -61,7 +61,7 @@ def _table(options: JobOptions) -> str:
     anything else beside it."""
     for root in options.roots:
         table = os.fsdecode(root)
-        if os.path.exists(journal_path(table)):
+        if os.path.exists(journal_path(table)) and not os.path.isdir(table):
             if len(options.roots) > 1 or options.output:
                 raise UsageError(
                     f"{table} is the table of a job; name a folder of images, or continue the job "

@@ -283,6 +283,12 @@ def test_a_table_stands_for_the_options_of_its_job_in_any_folder(
     assert "does not answer" in line  # it would classify the folder of the job
 
 
+def test_a_folder_beside_a_journal_of_its_name_is_a_folder(here: Path) -> None:
+    started_job(here).rename(journal_path(here / "photos"))
+    line = complaint(run("classify", "photos", "-o", "new.csv"), Exit.SETUP)
+    assert "does not answer" in line  # it would classify the folder
+
+
 @pytest.mark.parametrize(
     ("code", "again", "proposed"),
     [

@@ -74,7 +74,7 @@ class Mirror(ModelSource):
             raise SetupError(
                 f"{filename} of {card.ref} is not in Redis; start the store's owner or, if it "
                 "runs, make room there: raise Redis' maxmemory, or remove versions with "
-                "hangtag models prune"
+                "hangtag models rm --unused"
             )
         if hashlib.sha256(data).hexdigest() != sha256:
             raise SetupError(f"{filename} of {card.ref} does not match its card; publish it again")

@@ -111,7 +111,7 @@ def test_a_job_is_classified_and_monitored(
     guarded: Guarded, small: Gallery, tmp_path: Path
 ) -> None:
     output = tmp_path / "out.csv"
-    job = guarded.hangtag("submit", FOLDER, "-o", str(output)).out.split()[0]
+    job = guarded.hangtag("classify", "--detach", FOLDER, "-o", str(output)).out.split()[0]
     assert job in guarded.hangtag("status").out
     guarded.hangtag("collect", job)
     assert output.read_bytes() == small.table

@@ -294,7 +294,7 @@ def test_copies_of_many_versions_leave_memory_to_jobs(
     client = server.client
     client.config_set("maxmemory", 32 << 20)
     cards = [publish(registry, more={"model.tflite": content(n, MB)}) for n in range(30)]
-    with pytest.raises(SetupError, match=r"model.tflite of shoes@\d+: 1 MiB do not fit .* prune"):
+    with pytest.raises(SetupError, match=r"model.tflite of shoes@\d+: 1 MiB do not fit .* rm --unused"):
         mirror_writer.publish(client, registry)
     assert not window.measure(client, LITERT).full
     copied = [bool(client.exists(keys.blob(card.files["model.tflite"]))) for card in cards]
@@ -304,7 +304,7 @@ def test_copies_of_many_versions_leave_memory_to_jobs(
     assert Mirror(client).catalog(no_fault)[1] == registry.catalog(no_fault)[1]
     missing = cards[copied.index(False)]
     with pytest.raises(
-        SetupError, match=f"model.tflite of {missing.ref} is not in Redis; start .* prune"
+        SetupError, match=f"model.tflite of {missing.ref} is not in Redis; start .* rm --unused"
     ):
         Mirror(client).read(missing, "model.tflite")
 

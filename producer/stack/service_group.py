@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from producer.fleet import commands
@@ -19,6 +21,7 @@ from producer.stack.launch import START_S
 from producer.stack.service import Service
 from shared import atomic_file
 from shared.broker.runtime_paths import CHILDREN_NAME
+from shared.log_limit import DAY_S, LogLimit
 from shared.settings import PREFIX, Settings
 
 log = logging.getLogger(__name__)
@@ -45,7 +48,7 @@ class Services:
         self._server.want(redis_server.command(binary, bound), self._variables)
         self._others = {name: Service(name) for name in (WORKER, TRAINER)}
         self._roster: list[ManagedProcess] = []  #: as it was written last
-        self._is_logged = False  #: whether a failure to write it was logged
+        self._faults = LogLimit(log, DAY_S)
 
     @property
     def server(self) -> ManagedProcess | None:
@@ -68,9 +71,8 @@ class Services:
         `children` is the worker's number of children, which it reads from a file.
         """
         self._server.tend()
-        if children and children != self._children:
-            atomic_file.replace_volatile(self._folder / CHILDREN_NAME, str(children).encode())
-            self._children = children
+        with self._retried():
+            self._write_number(children)
         python = environment.executable
         worker = commands.stack_command(python) if children else None
         trainer = commands.trainer_command(python) if training else None
@@ -79,7 +81,8 @@ class Services:
         self._others[TRAINER].want(trainer, env)
         for service in self._others.values():
             service.tend()
-        self._save_roster()
+        with self._retried():
+            self._write_roster()
 
     def end(self) -> None:
         """End every process, the server last."""
@@ -90,19 +93,25 @@ class Services:
             service.end(max(0.0, deadline - time.monotonic()))
         self._server.end(SERVER_END_S)
 
-    def _save_roster(self) -> None:
+    @contextmanager
+    def _retried(self) -> Iterator[None]:
+        """Log an error, for example of a full disk: the next turn tries again."""
+        try:
+            yield
+        except OSError as error:
+            self._faults.warning(f"{self._folder} cannot be written: {error}")
+
+    def _write_number(self, children: int) -> None:
+        if children and children != self._children:
+            atomic_file.replace_volatile(self._folder / CHILDREN_NAME, str(children).encode())
+            self._children = children
+
+    def _write_roster(self) -> None:
         services = [self._server, *self._others.values()]
         members = [service.member for service in services if service.member is not None]
-        if members == self._roster:
-            return
-        try:
+        if members != self._roster:
             save_roster(self._folder, members)
-        except OSError as error:  # for example a full disk: the next turn tries again
-            if not self._is_logged:
-                log.warning("the list of processes in %s is not written: %s", self._folder, error)
-            self._is_logged = True
-        else:
-            self._roster, self._is_logged = members, False
+            self._roster = members
 
 
 def end_leftovers(folder: Path) -> bool:

@@ -265,11 +265,9 @@ def _delete_cards(client: redis.Redis, registry: Registry, name: str) -> None:
     start with it."""
     led_to = set(client.hgetall(keys.model_aliases(name)).values())
     for version in registry.removed(name):
-        key = keys.model_card(name, version)
-        if not client.exists(key) or version in registry.versions(name):
-            continue  # Redis has no copy of it, or the store has the version again
-        if str(version).encode() not in led_to:
-            client.delete(key)
+        if str(version).encode() in led_to or version in registry.versions(name):
+            continue  # the last: it has appeared meanwhile
+        if client.delete(keys.model_card(name, version)):
             failpoint("copies.card-removed")
             client.hdel(keys.model_sizes(name), str(version))
 

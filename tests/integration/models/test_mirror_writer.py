@@ -145,12 +145,13 @@ def test_a_store_removes_no_version_that_it_never_had(
     server: RedisServer, registry: Registry, tmp_path: Path
 ) -> None:
     """As by a trainer that was started with another store by mistake."""
-    card = publish(registry)
+    card = publish(registry, more={"model.tflite": b"mine"})
     mirror_writer.publish(server.client, registry)
     other = Registry(tmp_path / "other")
     publish(other, "boots")
     mirror_writer.publish(server.client, other)
     assert Mirror(server.client).card("shoes", 1) == card
+    assert Mirror(server.client).read(card, "model.tflite") == b"mine"
 
 
 def test_an_older_copy_of_the_log_does_not_undo_a_promotion(
@@ -294,7 +295,9 @@ def test_copies_of_many_versions_leave_memory_to_jobs(
     client = server.client
     client.config_set("maxmemory", 32 << 20)
     cards = [publish(registry, more={"model.tflite": content(n, MB)}) for n in range(30)]
-    with pytest.raises(SetupError, match=r"model.tflite of shoes@\d+: 1 MiB do not fit .* rm --unused"):
+    with pytest.raises(
+        SetupError, match=r"model.tflite of shoes@\d+: 1 MiB do not fit .* rm --unused"
+    ):
         mirror_writer.publish(client, registry)
     assert not window.measure(client, LITERT).full
     copied = [bool(client.exists(keys.blob(card.files["model.tflite"]))) for card in cards]
@@ -307,6 +310,25 @@ def test_copies_of_many_versions_leave_memory_to_jobs(
         SetupError, match=f"model.tflite of {missing.ref} is not in Redis; start .* rm --unused"
     ):
         Mirror(client).read(missing, "model.tflite")
+
+
+def test_a_file_of_several_versions_takes_its_room_once(
+    server: RedisServer, registry: Registry
+) -> None:
+    shared = content(1, 4 * MB)
+    cards = [publish(registry, more={"model.keras": shared}) for _ in range(4)]
+    server.client.config_set("maxmemory", 24 * MB)
+    mirror_writer.publish(server.client, registry)
+    assert all(Mirror(server.client).read(card, "model.keras") == shared for card in cards)
+
+
+def test_a_file_that_redis_has_is_not_read_again(server: RedisServer, registry: Registry) -> None:
+    """The timer of a store of many versions would read all of it."""
+    card = publish(registry)
+    mirror_writer.publish(server.client, registry)
+    (registry.root / "shoes/1/model.keras").write_bytes(b"damaged")
+    mirror_writer.publish(server.client, registry)
+    assert Mirror(server.client).read(card, "model.keras") == SAME
 
 
 def test_a_removed_version_makes_room_for_a_new_one(

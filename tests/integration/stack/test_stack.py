@@ -188,6 +188,19 @@ def test_up_scales_the_worker_that_runs(running: Place) -> None:
     running.assert_one_of_each()
 
 
+def test_a_number_that_cannot_be_written_is_written_later(running: Place) -> None:
+    """As on a full disk: the supervisor goes on."""
+    supervisor, folder = running.the("supervisor"), stack_dir(running.settings)
+    (folder / "children.new").mkdir()
+    stack.up(running.settings, 2)
+    wait_for("the log line", lambda: "cannot be written" in (folder / "stack.log").read_text())
+    (folder / "children.new").rmdir()
+    wait_for("2 children", lambda: running.children() == 2)
+    stack.up(running.settings, 1)
+    wait_for("1 child", lambda: running.children() == 1)
+    assert running.the("supervisor") == supervisor
+
+
 def test_without_workers_the_command_that_starts_one_is_displayed(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -132,7 +132,7 @@ def test_a_removed_model_leaves_neither_version_nor_alias_in_redis(
     removal.remove(registry, Remove("shoes"), {}, [])
     mirror_writer.publish(server.client, registry)
     assert Mirror(server.client).catalog(no_fault) == registry.catalog(no_fault)
-    assert not server.client.exists(keys.model_aliases("shoes"))
+    assert Mirror(server.client).aliases("shoes") == {}
     assert not server.client.exists(keys.blob(card.files["model.tflite"]))
     with pytest.raises(SetupError, match="there is no model shoes"):
         Mirror(server.client).resolve(parse("shoes"))
@@ -163,8 +163,8 @@ def test_an_older_copy_of_the_log_does_not_undo_a_promotion(
     stale = registry.history("shoes")
     registry.promote("shoes", 2)
     mirror_writer.publish(server.client, registry)
-    mirror_writer._put_aliases(server.client, "shoes", stale)
-    assert server.client.hget(keys.model_aliases("shoes"), "production") == b"2"
+    mirror_writer._put_history(server.client, "shoes", stale)
+    assert Mirror(server.client).aliases("shoes") == {"production": 2}
     assert [
         decision.version for decision in Mirror(server.client).catalog(no_fault)[1].history
     ] == [
@@ -185,7 +185,7 @@ def test_a_log_that_was_started_again_is_accepted(
         publish(fresh)
     fresh.promote("shoes", 2, why="fresh")
     mirror_writer.publish(server.client, fresh)
-    assert server.client.hget(keys.model_aliases("shoes"), "production") == b"2"
+    assert Mirror(server.client).aliases("shoes") == {"production": 2}
 
 
 def test_a_damaged_version_does_not_block_others(server: RedisServer, registry: Registry) -> None:
@@ -195,7 +195,7 @@ def test_a_damaged_version_does_not_block_others(server: RedisServer, registry: 
     with pytest.raises(SetupError, match="boots@1 is damaged"):
         mirror_writer.publish(server.client, registry)
     assert Mirror(server.client).card("shoes", 1) == good
-    assert server.client.hget(keys.model_aliases("shoes"), "production") == b"1"
+    assert Mirror(server.client).aliases("shoes") == {"production": 1}
 
 
 def test_only_small_and_recent_plots_are_mirrored(

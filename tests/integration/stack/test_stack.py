@@ -33,6 +33,7 @@ from shared.errors import Exit, SetupError
 from shared.ledger import request_store
 from shared.messages.training import Train
 from shared.registry import packaged
+from shared.registry.mirror_reader import Mirror
 from shared.registry.registry import Registry
 from tests.faults.apps.racing_producer import START_S as HASTY_START_S
 from tests.support.images import gallery
@@ -420,7 +421,7 @@ def test_models_are_mirrored_before_the_first_client_is_served(workerless: Place
     stack.ensure(workerless.settings)
     with workerless.client() as client:
         assert client.exists(keys.model_card("mine", 1))
-        assert client.hget(keys.model_aliases("mine"), "production") == b"1"
+        assert Mirror(client).aliases("mine") == {"production": 1}
 
 
 def test_a_configured_broker_needs_no_stack(place: Place) -> None:

@@ -43,11 +43,6 @@ def model_card(name: str, version: int) -> str:
     return f"{MODELS}{name}:{version}"
 
 
-def model_aliases(name: str) -> str:
-    """Hash, alias -> version."""
-    return f"{PREFIX}aliases:{name}"
-
-
 def model_history(name: str) -> str:
     """JSON list of all decisions on a model's aliases, oldest first."""
     return f"{PREFIX}history:{name}"

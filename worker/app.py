@@ -13,6 +13,7 @@ from shared import keys, runtimes
 from shared.broker.celery_app import make_app
 from shared.broker.message_filter import CLASSIFY_TASK
 from shared.broker.redis_client import connect
+from shared.broker.runtime_paths import wanted_children
 from shared.failpoints import failpoint
 from shared.process import parent_id
 from worker.inference import freed_memory
@@ -85,6 +86,7 @@ class HeartbeatStep(bootsteps.StartStopStep):
             [row.name for row in _runtimes],
         )  # fmt: skip
         pool.detect_deaths(parent)
+        pool.follow(parent, lambda: wanted_children(settings))
         client = connect(broker, "watchdog")
         self._watchdog = watchdog(client, _queues, settings.watchdog_s, parent)
         self._watchdog.start()

@@ -21,7 +21,7 @@ from celery.signals import worker_ready
 
 from shared import garbage, keys
 from shared.broker.address import Address
-from shared.broker.runtime_paths import broker_url
+from shared.broker.runtime_paths import broker_url, wanted_children
 from shared.settings import Settings
 from worker.lifecycle import access_check, native_stderr, pool
 
@@ -52,9 +52,10 @@ def _serve(options: argparse.Namespace) -> int:
     app: Celery = importlib.import_module(options.app).app
     if not sys.stdout.isatty():
         celery_worker.safe_say = access_check.say_nothing  # type: ignore[attr-defined]
-    _log_when_ready(broker_url(Settings.from_env()))
+    settings = Settings.from_env()
+    _log_when_ready(broker_url(settings))
     worker = app.Worker(
-        concurrency=options.concurrency,
+        concurrency=options.concurrency or wanted_children(settings) or 1,
         pool_cls="prefork",
         loglevel=options.loglevel,
         quiet=True,
@@ -93,7 +94,7 @@ def _log_when_ready(broker: Address) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m worker.serve", description=__doc__)
     parser.add_argument("app", help="module of the Celery application, such as worker.app")
-    parser.add_argument("--concurrency", type=int, required=True, help="number of children")
+    parser.add_argument("--concurrency", type=int, help="children; else of the stack")
     parser.add_argument("--loglevel", default="WARNING")
     return parser
 

@@ -29,9 +29,14 @@ TRAINER_CHILDREN = 2
 FILES = ("redis_password_file", "redis_ca", "redis_cert", "redis_key", "root")
 
 
-def command(children: int, python: str = sys.executable) -> list[str]:
+def command(children: int) -> list[str]:
     """The command line of a worker with this many children. Run it in a folder without modules."""
-    return _serve(python, "worker.app", children)
+    return _serve(sys.executable, "worker.app", "--concurrency", str(children))
+
+
+def stack_command(python: str) -> list[str]:
+    """The command line of a stack's worker, which reads its number of children from a file."""
+    return _serve(python, "worker.app")
 
 
 def trainer_command(python: str = sys.executable) -> list[str]:
@@ -39,7 +44,7 @@ def trainer_command(python: str = sys.executable) -> list[str]:
 
     Where there is a second core, a second process does short work beside a training.
     """
-    return _serve(python, "worker.trainer", _trainer_children())
+    return _serve(python, "worker.trainer", "--concurrency", str(_trainer_children()))
 
 
 def _trainer_children() -> int:
@@ -114,8 +119,8 @@ def run_trainer(settings: Settings, starts: Callable[[int], None]) -> NoReturn:
     _become(trainer_command(), settings)
 
 
-def _serve(python: str, app: str, children: int) -> list[str]:
-    return [python, "-m", "worker.serve", app, "--concurrency", str(children)]
+def _serve(python: str, app: str, *options: str) -> list[str]:
+    return [python, "-m", "worker.serve", app, *options]
 
 
 def _check_broker(settings: Settings, otherwise: str) -> None:

@@ -19,13 +19,13 @@ from shared.broker.redis_client import answers
 from shared.ledger import heartbeats
 from shared.ledger.heartbeats import FUTURE_MS, Heartbeat
 from shared.ledger.jobs import SILENT_S, memory_share
-from shared.messages.model_name import PRODUCTION
 from shared.registry import packaged
+from shared.registry.alias_log import aliases_after, decode_history
 
 #: Keys that the server visits in one step of a SCAN, which takes it about a millisecond.
 KEYS_PER_SCAN = 2_000
 STATES = (JobState.RUNNING, JobState.PAUSED, JobState.CANCELLED)
-_ALIASES = keys.model_aliases("")
+_HISTORY = keys.model_history("")
 _WORKER = keys.worker("").encode()  # any client may write the rest, also what is not UTF-8
 
 
@@ -49,7 +49,7 @@ class _Names(NamedTuple):
     jobs: list[tuple[bytes, float]]
     workers: list[bytes]
     requests: list[bytes]
-    aliases: list[bytes]
+    histories: list[bytes]
 
 
 class _Job(NamedTuple):
@@ -74,7 +74,7 @@ def take_snapshot(client: redis.Redis) -> Snapshot:
     """
     names = _names(client)
     now_ms = names.now_ms
-    records, batches, beats, requests, aliases = _contents(client, names)
+    records, batches, beats, requests, histories = _contents(client, names)
     pairs = zip(names.jobs, records, batches, strict=True)
     jobs = [_job(at, record, held) for (_, at), record, held in pairs]
     running = [job for job in jobs if job.runs(now_ms)]
@@ -85,7 +85,7 @@ def take_snapshot(client: redis.Redis) -> Snapshot:
         jobs={state: states.count(state) for state in STATES},
         outstanding=sum(job.batches for job in running),
         oldest_s=max((_age_s(job, now_ms) for job in running), default=0.0),
-        aliases=sorted(_aliases(names.aliases, aliases)),
+        aliases=sorted(_aliases(names.histories, histories)),
         requests_open=len(submitted),
         leases=sum(bool(owner) and _number(until) > now_ms for _, owner, until in submitted),
         memory_ratio=memory_share(names.memory),
@@ -94,7 +94,7 @@ def take_snapshot(client: redis.Redis) -> Snapshot:
 
 
 def _names(client: redis.Redis) -> _Names:
-    aliases = list(client.scan_iter(f"{_ALIASES}*", KEYS_PER_SCAN))
+    histories = list(client.scan_iter(f"{_HISTORY}*", KEYS_PER_SCAN))
     with client.pipeline(transaction=False) as pipe:
         pipe.time()
         pipe.info("memory")
@@ -103,7 +103,7 @@ def _names(client: redis.Redis) -> _Names:
         pipe.zrange(keys.REQUESTS, 0, -1)
         (seconds, micros), memory, *listed = answers(pipe)
     jobs, workers, requests = (members or [] for members in listed)
-    return _Names(seconds * 1000 + micros // 1000, memory, jobs, workers, requests, aliases)
+    return _Names(seconds * 1000 + micros // 1000, memory, jobs, workers, requests, histories)
 
 
 def _contents(client: redis.Redis, names: _Names) -> list[list[Any]]:
@@ -118,10 +118,10 @@ def _contents(client: redis.Redis, names: _Names) -> list[list[Any]]:
             pipe.get(_WORKER + worker)
         for request in names.requests:
             pipe.hmget(keys.request(_text(request), "state"), ("status", "owner", "until_ms"))
-        for name in names.aliases:
-            pipe.hgetall(name)
+        for name in names.histories:
+            pipe.get(name)
         values = iter(answers(pipe))
-    parts = (names.jobs, names.jobs, names.workers, names.requests, names.aliases)
+    parts = (names.jobs, names.jobs, names.workers, names.requests, names.histories)
     return [list(islice(values, len(part))) for part in parts]
 
 
@@ -155,17 +155,14 @@ def _alive(values: Iterable[bytes | None], now_ms: int) -> list[Heartbeat]:
 
 
 def _aliases(
-    names: Iterable[bytes], contents: Iterable[dict[bytes, bytes] | None]
+    names: Iterable[bytes], histories: Iterable[bytes | None]
 ) -> Iterator[tuple[str, str, int]]:
-    """Every alias, with the packaged version's unless it has moved."""
-    unmoved = (packaged.NAME, PRODUCTION)
-    for name, versions in zip(names, contents, strict=True):
-        for alias, version in (versions or {}).items():
-            of = (_text(name).removeprefix(_ALIASES), _text(alias))
-            unmoved = ("", "") if of == unmoved else unmoved
-            yield *of, _number(version)
-    if all(unmoved):
-        yield *unmoved, packaged.VERSION
+    """Every alias, also that of the packaged version, which needs no decision."""
+    models = (_text(name).removeprefix(_HISTORY) for name in names)
+    decisions = {packaged.NAME: None} | dict(zip(models, histories, strict=True))
+    for model, data in decisions.items():
+        for alias, version in aliases_after(model, decode_history(data)).items():
+            yield model, alias, version
 
 
 def _number(text: bytes | None) -> int:

@@ -24,6 +24,7 @@ from shared.errors import HangtagError
 from shared.ledger import jobs, request_store
 from shared.ledger.jobs import SILENT_S
 from shared.ledger.request_ledger import RequestLedger
+from shared.log_limit import DAY_S, LogLimit
 from shared.messages.work_packages import needed_packages
 from shared.registry.mirror_writer import publish
 from shared.registry.registry import Registry
@@ -44,7 +45,7 @@ class ServerClient:
         self._client = connect(path)
         self._demand = IdleDetector(folder, settings)
         self._published = time.monotonic()
-        self._fault = ""  #: of the store or of a key, as it was logged
+        self._faults = LogLimit(log, DAY_S)  #: of the store or of a key
 
     def ready(self, worker: ManagedProcess) -> bool:
         """Whether a worker has a heartbeat."""
@@ -69,9 +70,7 @@ class ServerClient:
     def training(self) -> bool:
         """Whether a trainer is needed; as before while the server or the store cannot be read."""
         with self._faults_logged():
-            is_needed = self._demand.training(self._client)
-            self._fault = ""
-            return is_needed
+            return self._demand.training(self._client)
         return self._demand.trained
 
     def refresh(self) -> None:
@@ -82,17 +81,14 @@ class ServerClient:
 
     @contextmanager
     def _faults_logged(self) -> Iterator[None]:
-        """Suppress faults: the next poll reads again. One of the store or of a key in Redis is
-        logged once, until requests can be read again."""
+        """Suppress faults: the next poll reads again."""
         try:
             yield
         except RedisError as error:
             log.debug("cannot read the state in Redis: %s", error)
         except (HangtagError, OSError) as error:
-            if str(error) != self._fault:
-                self._fault = str(error)
-                store = self._settings.store_path
-                log.warning("requests of this stack and of %s cannot be read: %s", store, error)
+            where = f"requests of this stack and of {self._settings.store_path}"
+            self._faults.warning(f"{where} cannot be read: {error}")
 
 
 def connect(path: Path) -> redis.Redis:

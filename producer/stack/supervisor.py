@@ -46,7 +46,7 @@ class Supervisor:
     def __init__(self, settings: Settings, folder: Path, mine: lock.Lock) -> None:
         self._settings, self._folder, self._lock = settings, folder, mine
         self._socket = ServerSocket(socket_path(settings))
-        self._services = Services(settings, folder, self._socket.bound, self._ready)
+        self._services = Services(settings, folder, self._socket.bound)
         self._serving: ManagedProcess | None = None  #: the server that clients connect to
         self._client: ServerClient | None = None
         self._poll_due = 0.0  #: the first poll is in the turn after the server opens
@@ -54,7 +54,6 @@ class Supervisor:
         self._autoscaler = Autoscaler(wanted.bounds(settings))
         if notice := wanted.memory_notice(settings):
             log.warning("%s", notice)
-        self._children = 0  #: the number that was wanted last
         self._training = False
         self._ending = False
 
@@ -89,10 +88,8 @@ class Supervisor:
         wanted = desired_state.load(self._folder)
         bounds = wanted.bounds(self._settings)
         children = self._autoscaler.children(bounds, self._backlog)
-        # A worker is replaced only after a poll, which connects: only then is it known to be ready.
-        if self._is_open and (time.monotonic() >= self._poll_due or children != self._children):
+        if self._is_open and time.monotonic() >= self._poll_due:
             self._poll(wanted)
-        self._children = children
         self._services.tend(children, self._training, wanted.environment or own())
         if self._is_open:
             return
@@ -137,12 +134,10 @@ class Supervisor:
 
     def _backlog(self) -> int | None:
         """The backlog; None until the worker is ready, since it says nothing before that."""
-        if self._is_open and self._client is not None and self._services.settled:
-            return self._client.outstanding()
-        return None
-
-    def _ready(self, process: ManagedProcess) -> bool:
-        return self._is_open and self._client is not None and self._client.ready(process)
+        if not self._is_open or self._client is None:
+            return None
+        worker = self._services.worker
+        return self._client.outstanding() if not worker or self._client.ready(worker) else None
 
     @property
     def _server_client(self) -> ServerClient:

@@ -26,6 +26,8 @@ MAX_SOCKET_PATH_BYTES = 107
 _SOCKET_NAME = "redis.sock"
 _LIVENESS = "alive"  #: of worker/lifecycle/liveness_file.py
 LOG_NAME = "stack.log"
+#: The number of children of the stack's worker, as the supervisor wants it now.
+CHILDREN_NAME = "children"
 _NAME_CHARS = 8
 _STACK = re.compile(f"[0-9a-f]{{{_NAME_CHARS}}}")
 #: The group or all others may write to a folder or enter it.
@@ -106,6 +108,15 @@ def broker_url(settings: Settings) -> Address:
 
 def socket_path(settings: Settings) -> Path:
     return stack_dir(settings) / _SOCKET_NAME
+
+
+def wanted_children(settings: Settings) -> int | None:
+    """The number of children that a worker of this machine's stack is to have; None at a broker, or
+    if it cannot be read."""
+    with suppress(OSError, ValueError, SetupError):
+        if not settings.redis_url:
+            return int((stack_dir(settings) / CHILDREN_NAME).read_bytes())
+    return None
 
 
 def log_path(settings: Settings) -> Path:

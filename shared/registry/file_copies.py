@@ -7,6 +7,7 @@ verifies the hash of what it has joined: it finds the whole file or nothing.
 from __future__ import annotations
 
 import io
+import itertools
 from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager
 from typing import BinaryIO, cast
@@ -92,16 +93,14 @@ def load(client: redis.Redis, sha256: str) -> bytes | None:
         SetupError: a key has the value of another program.
         redis.exceptions.RedisError: the server is unreachable.
     """
-    whole, number = io.BytesIO(), 0  # unlike `join`, it returns its content without a copy
-    while (part := value(client, keys.blob(sha256, number))) is not None:
-        if not number and len(part) < PART_BYTES:
-            return part
+    whole = io.BytesIO()  # unlike `join`, it returns its content without a copy
+    for number in itertools.count():
+        part = value(client, keys.blob(sha256, number))
+        if part is None:
+            return whole.getvalue() if number else None
         whole.write(part)
-        number += 1
-        if len(part) < PART_BYTES:
-            break
         del part  # before the next one is received
-    return whole.getvalue() if number else None
+    return None
 
 
 def value(client: redis.Redis, key: str) -> bytes | None:

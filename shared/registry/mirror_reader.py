@@ -39,9 +39,7 @@ class Mirror(ModelSource):
         return numbers
 
     def aliases(self, name: str) -> dict[str, int]:
-        known = cast(dict[bytes, bytes], self._client.hgetall(keys.model_aliases(name)))
-        first = aliases_after(name, [])
-        return first | {alias.decode(errors="replace"): int(n) for alias, n in known.items()}
+        return aliases_after(name, self.history(name))
 
     def history(self, name: str) -> list[AliasChange]:
         return decode_history(cast(bytes | None, self._client.get(keys.model_history(name))))

@@ -88,7 +88,7 @@ def publish(client: redis.Redis, registry: Registry) -> None:
         if card.ref not in damaged:
             _put_card(client, registry, card, faults)
     for name in registry.folders():  # also of removed models
-        _put_aliases(client, name, registry.history(name))
+        _put_history(client, name, registry.history(name))
     _delete_unneeded(client, registry, cards, copies, stored)  # to which an alias led until now
     if faults or too_large:
         raise Incomplete(faults + too_large)
@@ -219,21 +219,15 @@ def _put_card(
         failpoint("copies.card-put")
 
 
-def _put_aliases(client: redis.Redis, name: str, history: list[AliasChange]) -> None:
-    """Copy the aliases, unless Redis has later decisions from another process."""
+def _put_history(client: redis.Redis, name: str, history: list[AliasChange]) -> None:
+    """Copy the decisions on aliases, unless Redis has later ones from another process."""
     key = keys.model_history(name)
 
     def change(pipe: Pipeline) -> None:
-        """Queue the commands, unless the stored history continues this one. An equal one is
-        written again, with its aliases, which may be lost."""
+        """Queue the command, unless the stored history continues this one."""
         stored = decode_history(cast(bytes | None, pipe.get(key)))
         pipe.multi()
-        is_later = len(stored) > len(history) and stored[: len(history)] == history
-        if not is_later:
-            aliases = aliases_after(name, history)
-            pipe.delete(keys.model_aliases(name))  # in the same transaction
-            if aliases:
-                pipe.hset(keys.model_aliases(name), mapping={a: str(v) for a, v in aliases.items()})
+        if stored[: len(history)] != history:
             pipe.set(key, msgspec.json.encode(history))
 
     if history:
@@ -263,13 +257,12 @@ def _delete_unneeded(
 def _delete_cards(client: redis.Redis, registry: Registry, name: str) -> None:
     """Delete the cards of removed versions, unless an alias in Redis still leads to them: jobs
     start with it."""
-    led_to = set(client.hgetall(keys.model_aliases(name)).values())
+    history = decode_history(cast(bytes | None, client.get(keys.model_history(name))))
+    led_to = aliases_after(name, history).values()
     for version in registry.removed(name):
-        key = keys.model_card(name, version)
-        if not client.exists(key) or version in registry.versions(name):
-            continue  # Redis has no copy of it, or the store has the version again
-        if str(version).encode() not in led_to:
-            client.delete(key)
+        if version in led_to or version in registry.versions(name):
+            continue  # the last: it has appeared meanwhile
+        if client.delete(keys.model_card(name, version)):
             failpoint("copies.card-removed")
             client.hdel(keys.model_sizes(name), str(version))
 

@@ -235,8 +235,8 @@ NEVER: list[tuple[str, ...]] = [
 DENIED: dict[str, list[tuple[str, ...]]] = {
     "producer": [
         ("SET", BEAT, "1"), ("DEL", BEAT), ("ZADD", keys.WORKERS, "1", "w"), ("SET", MODEL, "1"),
-        ("DEL", MODEL), ("SET", BLOB, "1"), ("HSET", keys.model_aliases("m"), "production", "1"),
-        ("SET", keys.model_history("m"), "1"), ("BRPOP", QUEUE, "1"), ("RPOP", QUEUE),
+        ("DEL", MODEL), ("SET", BLOB, "1"), ("SET", keys.model_history("m"), "1"),
+        ("BRPOP", QUEUE, "1"), ("RPOP", QUEUE),
         ("BRPOP", TRAIN, "1"), ("XADD", keys.job("abcdefgh", "results"), "*", "b", "0"),
         ("TYPE", QUEUE), ("DEL", QUEUE), ("DEL", TRAIN),
     ],
@@ -247,7 +247,7 @@ DENIED: dict[str, list[tuple[str, ...]]] = {
         ("XDEL", keys.job("a", "results"), "1-1"),
         ("HDEL", keys.job("a", "trouble"), "why"), ("HSET", keys.job("a", "done"), "0", "1"),
         ("ZADD", keys.JOBS, "1", "a"), ("ZREM", keys.JOBS, "a"), ("SET", MODEL, "1"),
-        ("DEL", MODEL), ("SET", BLOB, "1"), ("HSET", keys.model_aliases("m"), "production", "1"),
+        ("DEL", MODEL), ("SET", BLOB, "1"), ("SET", keys.model_history("m"), "1"),
         ("HSET", REQUEST, "status", "open"), ("HGETALL", REQUEST),
         ("ZADD", keys.REQUESTS, "1", "r"), ("LPUSH", TRAIN, "x"), ("BRPOP", TRAIN, "1"),
         ("LRANGE", QUEUE, "0", "-1"), ("DEL", TRAIN),

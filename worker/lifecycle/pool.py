@@ -133,3 +133,48 @@ def _track_the_living(processes: Any) -> None:
             track(process, hub)
 
     processes._track_child_process = tracked
+
+
+def follow(parent: Any, wanted: Callable[[], int | None]) -> None:
+    """Grow and shrink the pool of a Celery worker to the number that `wanted` returns, if any."""
+    if hasattr(getattr(parent.pool, "_pool", None), "maintain_pool") and parent.hub is not None:
+        scaled = ScaledPool(parent)
+        parent.hub.call_repeatedly(DEATH_POLL_S, lambda: scaled.scale(wanted()))
+
+
+class ScaledPool:
+    """The pool of a Celery worker, with children that get no more hints and end when they have
+    finished theirs. Celery would end one that has taken a hint a moment ago."""
+
+    def __init__(self, parent: Any) -> None:
+        self._parent = parent
+        self._retiring: set[int] = set()
+
+    def scale(self, wanted: int | None) -> None:
+        """Start or retire children, and end retired ones without a hint. None: as before."""
+        processes: Any = self._parent.pool._pool
+        self._retiring &= {process.pid for process in processes._pool}
+        staying = [p for p in processes._pool if p.pid not in self._retiring]
+        busy = assigned(self._parent.pool)
+        more = 0 if wanted is None else wanted - (processes._processes - len(self._retiring))
+        if more:
+            self._set_prefetched(wanted or 1)
+        if more > 0:
+            processes.grow(more)
+            processes.maintain_pool()
+        for process in sorted(staying, key=lambda p: p.pid in busy)[: max(0, -more)]:
+            self._retiring.add(process.pid)
+            processes._all_inqueues.discard(process.inqW_fd)  # where hints may be written
+            processes._busy_workers.discard(process.inqW_fd)
+        for process in processes._pool:
+            if process.pid in self._retiring - busy and not process._controlled_termination:
+                processes._processes -= 1
+                processes._putlock.shrink()
+                process.terminate_controlled()
+
+    def _set_prefetched(self, children: int) -> None:
+        """Set how many hints the parent holds, now and after a reconnect."""
+        consumer = self._parent.consumer
+        consumer.initial_prefetch_count = children * consumer.prefetch_multiplier
+        if consumer.qos is not None:
+            consumer.qos.value = consumer.initial_prefetch_count

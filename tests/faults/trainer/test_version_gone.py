@@ -110,6 +110,6 @@ def check_finished(job: Producer, images: Gallery, version: Version) -> None:
 
 def remove_copies(fleet: Fleet, card: Card) -> None:
     """Delete the version from Redis, as `models prune` or an emptied server would."""
-    copies = [keys.model_card(card.name, card.version), keys.model_aliases(card.name)]
+    copies = [keys.model_card(card.name, card.version), keys.model_history(card.name)]
     copies += [keys.blob(sha256) for sha256 in card.files.values()]
     assert fleet.client.delete(*copies) >= 3

@@ -86,7 +86,7 @@ def test_only_the_packaged_model_has_an_alias_without_a_promotion(
 ) -> None:
     published(registry)
     mirror_writer.publish(server.client, registry)
-    server.client.delete(keys.model_aliases(NAME))
+    server.client.delete(keys.model_history(NAME))
     with pytest.raises(SetupError, match="there is no alias garments@other") as error:
         Mirror(server.client).resolve(parse(f"{NAME}@other"))
     assert "production" not in str(error.value)

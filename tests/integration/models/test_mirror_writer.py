@@ -132,7 +132,7 @@ def test_a_removed_model_leaves_neither_version_nor_alias_in_redis(
     removal.remove(registry, Remove("shoes"), {}, [])
     mirror_writer.publish(server.client, registry)
     assert Mirror(server.client).catalog(no_fault) == registry.catalog(no_fault)
-    assert not server.client.exists(keys.model_aliases("shoes"))
+    assert Mirror(server.client).aliases("shoes") == {}
     assert not server.client.exists(keys.blob(card.files["model.tflite"]))
     with pytest.raises(SetupError, match="there is no model shoes"):
         Mirror(server.client).resolve(parse("shoes"))
@@ -145,12 +145,13 @@ def test_a_store_removes_no_version_that_it_never_had(
     server: RedisServer, registry: Registry, tmp_path: Path
 ) -> None:
     """As by a trainer that was started with another store by mistake."""
-    card = publish(registry)
+    card = publish(registry, more={"model.tflite": b"mine"})
     mirror_writer.publish(server.client, registry)
     other = Registry(tmp_path / "other")
     publish(other, "boots")
     mirror_writer.publish(server.client, other)
     assert Mirror(server.client).card("shoes", 1) == card
+    assert Mirror(server.client).read(card, "model.tflite") == b"mine"
 
 
 def test_an_older_copy_of_the_log_does_not_undo_a_promotion(
@@ -162,8 +163,8 @@ def test_an_older_copy_of_the_log_does_not_undo_a_promotion(
     stale = registry.history("shoes")
     registry.promote("shoes", 2)
     mirror_writer.publish(server.client, registry)
-    mirror_writer._put_aliases(server.client, "shoes", stale)
-    assert server.client.hget(keys.model_aliases("shoes"), "production") == b"2"
+    mirror_writer._put_history(server.client, "shoes", stale)
+    assert Mirror(server.client).aliases("shoes") == {"production": 2}
     assert [
         decision.version for decision in Mirror(server.client).catalog(no_fault)[1].history
     ] == [
@@ -184,7 +185,7 @@ def test_a_log_that_was_started_again_is_accepted(
         publish(fresh)
     fresh.promote("shoes", 2, why="fresh")
     mirror_writer.publish(server.client, fresh)
-    assert server.client.hget(keys.model_aliases("shoes"), "production") == b"2"
+    assert Mirror(server.client).aliases("shoes") == {"production": 2}
 
 
 def test_a_damaged_version_does_not_block_others(server: RedisServer, registry: Registry) -> None:
@@ -194,7 +195,7 @@ def test_a_damaged_version_does_not_block_others(server: RedisServer, registry: 
     with pytest.raises(SetupError, match="boots@1 is damaged"):
         mirror_writer.publish(server.client, registry)
     assert Mirror(server.client).card("shoes", 1) == good
-    assert server.client.hget(keys.model_aliases("shoes"), "production") == b"1"
+    assert Mirror(server.client).aliases("shoes") == {"production": 1}
 
 
 def test_only_small_and_recent_plots_are_mirrored(
@@ -308,6 +309,25 @@ def test_copies_of_many_versions_leave_memory_to_jobs(
         SetupError, match=f"model.tflite of {missing.ref} is not in Redis; start .* rm --unused"
     ):
         Mirror(client).read(missing, "model.tflite")
+
+
+def test_a_file_of_several_versions_takes_its_room_once(
+    server: RedisServer, registry: Registry
+) -> None:
+    shared = content(1, 4 * MB)
+    cards = [publish(registry, more={"model.keras": shared}) for _ in range(4)]
+    server.client.config_set("maxmemory", 24 * MB)
+    mirror_writer.publish(server.client, registry)
+    assert all(Mirror(server.client).read(card, "model.keras") == shared for card in cards)
+
+
+def test_a_file_that_redis_has_is_not_read_again(server: RedisServer, registry: Registry) -> None:
+    """The timer of a store of many versions would read all of it."""
+    card = publish(registry)
+    mirror_writer.publish(server.client, registry)
+    (registry.root / "shoes/1/model.keras").write_bytes(b"damaged")
+    mirror_writer.publish(server.client, registry)
+    assert Mirror(server.client).read(card, "model.keras") == SAME
 
 
 def test_a_removed_version_makes_room_for_a_new_one(

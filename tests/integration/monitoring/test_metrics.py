@@ -291,7 +291,7 @@ def test_bad_clients_block_no_scrape_and_are_left_without_a_trace(
 def test_foreign_keys_hide_no_other_figure(fleet: Fleet) -> None:
     endpoint = Endpoint(fleet)
     beat(fleet, heartbeats.server_ms(fleet.client))
-    for key in (keys.JOBS, keys.REQUESTS, keys.model_aliases("m"), keys.worker("x")):
+    for key in (keys.JOBS, keys.REQUESTS, keys.model_history("m"), keys.worker("x")):
         fleet.client.set(key, b"\xff")
     fleet.client.zadd(keys.WORKERS, {b"x": 1, b"\xfe": 1})
     scrape = endpoint.scrape()

@@ -411,11 +411,11 @@ def test_a_file_without_room_is_named_once_and_not_tried_in_each_round(
     card = msgspec.structs.replace(packaged.card(), name="shoes", files={})
     Registry(scene.store).publish(card, {"model.keras": bytes(4 << 20)})
     scene.client.config_set("maxmemory", scene.client.info("memory")["used_memory"] + (4 << 20))
-    aliases = keys.model_aliases("shoes")
+    history = keys.model_history("shoes")
     for interval, published in ((math.inf, 1), (math.inf, 0), (0.0, 1)):
         monkeypatch.setattr(maintenance, "PUBLISH_S", interval)
         scene.rounds.go()
-        assert scene.client.delete(aliases) == published
+        assert scene.client.delete(history) == published
     (line,) = [
         record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING
     ]

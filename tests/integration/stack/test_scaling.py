@@ -67,32 +67,22 @@ class Scene:
         assert self.output.read_bytes() == job.table
 
     def catch(self, *caught: Held) -> Held:
-        """Suspend another busy child of the newest worker; the rest of them wait until it is, so
-        that they leave work for it."""
+        """Suspend another busy child of the worker; the rest of them wait until it is, so that they
+        leave work for it."""
 
-        def newest() -> list[int]:
-            # By its heartbeat: a worker that starts has another child, which tries its imports.
-            beats = self.place.alive()
-            found = max(beats, key=lambda beat: beat.since_ms).children if beats else []
+        def others() -> list[int]:
+            found = [child for beat in self.place.alive() for child in beat.children]
             pids = [int(child.partition(":")[0]) for child in found]
             return [pid for pid in pids if pid not in {held.child for held in caught}]
 
-        pid, *others = wait_for("children", newest)
-        for other in others:
+        pid, *rest = wait_for("children", others)
+        for other in rest:
             procfs.stop(other)
         try:
             return catch(self.place.client(), [pid])
         finally:
-            for other in others:
+            for other in rest:
                 procfs.go_on(other)
-
-    def wait_for_worker(self, children: int) -> None:
-        """Wait for a worker with this number of children; others may be ending."""
-
-        def scaled() -> bool:
-            return children in [len(beat.children) for beat in self.place.alive()]
-
-        wait_for(f"a worker with {children} children", scaled)
 
     def wait_for_children(self, wanted: int) -> None:
         """Wait until there is a single worker, with this number of children."""
@@ -112,28 +102,26 @@ def scene(place: Place, tmp_path: Path) -> Scene:
 def test_scaling_up_and_down_beside_a_job_loses_and_repeats_nothing(
     scene: Scene, job: LongJob
 ) -> None:
-    """All children are suspended with a batch until the next worker is ready, so that even a fast
-    machine leaves work for it.
-    """
+    """All children are suspended with a batch while their number changes."""
     scene.up("1")
     scene.wait_for_children(1)
-    recorder = Recorder(scene.place.client())
+    worker, recorder = scene.place.the("worker"), Recorder(scene.place.client())
     producer = scene.classify(job)
     producer.wait_until_done(1)
     held = [scene.catch()]
-    for workers, caught in ((3, 3), (2, 1)):
-        found = scene.up(str(workers))
-        assert (found.floor, found.ceiling) == (workers, workers)
-        scene.wait_for_worker(workers)
-        for _ in range(caught):
-            held.append(scene.catch(*held))
-    assert len({one.parent for one in held}) == 3
+    found = scene.up("3")
+    assert (found.floor, found.ceiling) == (3, 3)
+    scene.wait_for_children(3)
+    held += [scene.catch(*held)]
+    held += [scene.catch(*held)]
+    scene.up("2")
     time.sleep(LONGER_THAN_A_HEARTBEAT_S)
-    assert len(scene.place.parents("worker")) == 3, "a worker did not wait for its child"
+    assert scene.place.children() == 3, "a child was ended with a batch"
     for one in held:
         procfs.go_on(one.child)
-    scene.check_finished(producer, job)
     scene.wait_for_children(2)
+    scene.check_finished(producer, job)
+    assert scene.place.the("worker") == worker
     work = recorder.work()
     assert len(work) == -(-IMAGES // BATCH)
     assert {n: one for n, one in work.items() if not one.in_one_go} == {}
@@ -159,7 +147,7 @@ def test_a_supervisor_killed_while_scaling_is_replaced_and_reaches_the_new_numbe
     producer.wait_until_done(1)
     scene.catch()
     scene.up("3")
-    wait_for("two workers", lambda: len(scene.place.parents("worker")) == 2)
+    scene.wait_for_children(3)
     before = [pid for pid in scene.place.processes() if pid != producer.pid]
     scene.place.killed("supervisor")
     procfs.wait_for_end(before)
@@ -175,7 +163,7 @@ def test_the_number_follows_the_backlog_between_its_bounds(scene: Scene, job: Lo
     producer = scene.classify(job)
     held = scene.catch()
     other = scene.catch(held)  # the backlog of four batches requests two children
-    scene.wait_for_worker(3)
+    scene.wait_for_children(3)
     for one in (held, other):
         procfs.go_on(one.child)
     scene.check_finished(producer, job)

@@ -33,6 +33,7 @@ from shared.errors import Exit, SetupError
 from shared.ledger import request_store
 from shared.messages.training import Train
 from shared.registry import packaged
+from shared.registry.mirror_reader import Mirror
 from shared.registry.registry import Registry
 from tests.faults.apps.racing_producer import START_S as HASTY_START_S
 from tests.support.images import gallery
@@ -172,53 +173,33 @@ def test_the_processes_of_a_killed_supervisor_end_and_are_replaced(running: Plac
     assert stack.describe(running.settings).kept
 
 
-def test_up_scales_without_a_gap(running: Place) -> None:
-    """Also before the supervisor has noticed that the worker is ready."""
-    running.killed("supervisor")
-    stack.ensure(running.settings)
-    supervisor = running.the("supervisor")
+def test_up_scales_the_worker_that_runs(running: Place) -> None:
+    """Also while the supervisor is stopped: it goes on later."""
+    worker, supervisor = running.the("worker"), running.the("supervisor")
     procfs.stop(supervisor)
-    _check_handover(running, 2, stopped=supervisor)
+    stack.up(running.settings, 2)
+    procfs.go_on(supervisor)
+    wait_for("2 children", lambda: running.children() == 2)
     stack.up(running.settings, None)
     found = stack.describe(running.settings)
     assert (found.floor, found.ceiling, found.now) == (2, 2, 2)
-    _check_handover(running, 1)
+    stack.up(running.settings, 1)
+    wait_for("1 child", lambda: running.children() == 1)
+    assert running.the("worker") == worker
+    running.assert_one_of_each()
 
 
-def _check_handover(place: Place, children: int, stopped: int = 0) -> None:
-    """The previous worker withdraws its heartbeat after the next one has written its first.
-
-    A stopped supervisor goes on after the request.
-    """
-    (previous,) = wait_for("its heartbeat", place.alive)
-    with _heartbeat_events(place) as events:
-        stack.up(place.settings, children)
-        if stopped:
-            procfs.go_on(stopped)
-        wait_for("the end of the previous worker", lambda: not procfs.is_alive(previous.pid))
-        wait_for(f"{children} children", lambda: place.children() == children)
-        place.assert_one_of_each()
-    assert (previous.id, "del") in events, "it was killed"
-    earlier = events[: events.index((previous.id, "del"))]
-    assert any(worker != previous.id for worker, _ in earlier), "there was a time without a worker"
-
-
-@contextmanager
-def _heartbeat_events(place: Place) -> Iterator[list[tuple[str, str]]]:
-    """What happens to heartbeats meanwhile, in the server's order: worker, `set` or `del`."""
-    events: list[tuple[str, str]] = []
-    prefix = f"__keyspace@0__:{keys.worker('')}"
-    with place.client() as client, client.pubsub() as subscribed:
-        client.config_set("notify-keyspace-events", "K$g")
-        subscribed.psubscribe(f"{prefix}*")
-        yield events
-        subscribed.ping()
-        for message in subscribed.listen():
-            if message["type"] == "pong":
-                return
-            if message["type"] == "pmessage" and message["data"] in (b"set", b"del"):
-                worker = message["channel"].decode().removeprefix(prefix)
-                events.append((worker, message["data"].decode()))
+def test_a_number_that_cannot_be_written_is_written_later(running: Place) -> None:
+    """As on a full disk: the supervisor goes on."""
+    supervisor, folder = running.the("supervisor"), stack_dir(running.settings)
+    (folder / "children.new").mkdir()
+    stack.up(running.settings, 2)
+    wait_for("the log line", lambda: "cannot be written" in (folder / "stack.log").read_text())
+    (folder / "children.new").rmdir()
+    wait_for("2 children", lambda: running.children() == 2)
+    stack.up(running.settings, 1)
+    wait_for("1 child", lambda: running.children() == 1)
+    assert running.the("supervisor") == supervisor
 
 
 def test_without_workers_the_command_that_starts_one_is_displayed(
@@ -440,7 +421,7 @@ def test_models_are_mirrored_before_the_first_client_is_served(workerless: Place
     stack.ensure(workerless.settings)
     with workerless.client() as client:
         assert client.exists(keys.model_card("mine", 1))
-        assert client.hget(keys.model_aliases("mine"), "production") == b"1"
+        assert Mirror(client).aliases("mine") == {"production": 1}
 
 
 def test_a_configured_broker_needs_no_stack(place: Place) -> None:

@@ -15,7 +15,7 @@ from shared.settings import Settings
 from tests.support.processes.fleet import wait_for
 
 #: Prefixes of the keys of models.
-OF_MODELS = tuple(f"{keys.PREFIX}{k}:" for k in ("model", "aliases", "history", "sizes", "blob"))
+OF_MODELS = tuple(f"{keys.PREFIX}{k}:" for k in ("model", "history", "sizes", "blob"))
 #: Within this time a worker takes duplicate hints.
 WITHIN_S = 10.0
 
@@ -45,7 +45,7 @@ def _models(client: redis.Redis) -> Iterator[str]:
             continue  # a test has damaged the card, so its files are unknown
         yield from map(keys.blob, card.files.values())
     for name in names:
-        yield from (f(name) for f in (keys.model_aliases, keys.model_history, keys.model_sizes))
+        yield from (f(name) for f in (keys.model_history, keys.model_sizes))
 
 
 def check_none(client: redis.Redis) -> None:

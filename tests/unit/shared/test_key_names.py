@@ -16,7 +16,7 @@ def test_every_name_has_the_protocols_number() -> None:
     names = {value for value in vars(keys).values() if isinstance(value, str) and ":" in value[:9]}
     names -= {keys.__doc__}
     assert {name for name in names if not name.startswith(NUMBERED)} == OF_0_2_0
-    made = [keys.worker("w"), keys.model_card("m", 1), keys.model_aliases("m"), keys.blob("0")]
+    made = [keys.worker("w"), keys.model_card("m", 1), keys.blob("0")]
     made += [keys.model_history("m"), keys.model_sizes("m"), keys.request("r", "state")]
     assert all(name.startswith(NUMBERED) for name in [*made, *keys.job_keys("abcdefgh")])
 

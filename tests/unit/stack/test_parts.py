@@ -55,7 +55,7 @@ def test_a_runtime_folder_that_another_made_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_process_that_exits_is_restarted_with_growing_delays() -> None:
-    service = Service("test", lambda _: True)
+    service = Service("test")
     service.want([sys.executable, "-S", "-c", "raise SystemExit(3)"], ENV)
 
     def failed(times: int) -> bool:
@@ -63,35 +63,31 @@ def test_a_process_that_exits_is_restarted_with_growing_delays() -> None:
         return service.failures == times
 
     wait_for("two failures", lambda: failed(2))
-    assert service.members == []
+    assert service.member is None
     service.tend()
-    assert service.members == [], "it must wait before the restart"
+    assert service.member is None, "it must wait before the restart"
     service.end(0)
 
 
-def test_a_changed_command_takes_over_when_it_is_ready() -> None:
-    ready: set[int] = set()
-    service = Service("test", lambda one: one.pid in ready)
-    sleep = [sys.executable, "-S", "-c", "import time; time.sleep(600)"]
-    service.want([*sleep, "1"], ENV)
+def test_another_command_follows_the_end_of_the_first() -> None:
+    service = Service("test")
+    service.want([sys.executable, "-S", "-c", "print(flush=True); input()"], ENV)
     service.tend()
-    (before,) = service.members
-    ready.add(before.pid)
+    before = service.member
+    assert before is not None
+    service.want([sys.executable, "-S", "-c", "import time; time.sleep(600)"], ENV)
     service.tend()
-    service.want([*sleep, "2"], ENV)
-    service.tend()
-    service.tend()
-    assert len(service.members) == 2
-    assert before.alive
-    assert service.newest is not None
-    ready.add(service.newest.pid)
-    service.tend()
-    assert before.wait(10)
-    service.tend()
-    assert service.members == [service.newest]
-    assert before != service.newest
+    assert service.member == before, "it did not wait for the end"
+
+    def replaced() -> bool:
+        service.tend()
+        return service.member not in (None, before)
+
+    wait_for("the other", replaced)
+    assert not before.alive
+    assert service.failures == 0
     service.end(10)
-    assert service.members == []
+    assert service.member is None
 
 
 def test_a_server_without_execute_permission_is_copied(tmp_path: Path) -> None:

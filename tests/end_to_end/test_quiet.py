@@ -97,7 +97,7 @@ OTHERS = {
     "doctor": Case("", keys=("findings",)),
     "completion": Case("bash", keys=("shell", "script")),
     "demo": Case("demo --count 10", keys=("images", "table", "page", "next")),
-    "down": Case("", keys=("stopped", "other_installations")),
+    "down": Case("", keys=("stopped",)),
     "models list": Case(""),
     "models show": Case("fashion-mnist", keys=("card",)),
     "models use": Case("fashion-mnist", keys=("model", "source")),

@@ -19,7 +19,6 @@ from shared.runtimes import LITERT, ONNX
 from worker.handlers import promotion, try_forms
 from worker.handlers.context import LOADING, PUBLISHING, Context, Reply
 from worker.imports.bounded_check import Checked, checked
-from worker.training.blank_card import code_version
 
 UNKNOWN = "unknown"  #: the data set
 NOTES = "Imported; not evaluated, and its confidence is not calibrated."
@@ -75,7 +74,7 @@ def version(
         parameters=network.parameters,
         dataset=UNKNOWN,
         dataset_fingerprint="",
-        code_version=code_version(),
+        code_version=installation.version(),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         files={},
         notes=NOTES,

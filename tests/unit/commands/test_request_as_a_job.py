@@ -9,7 +9,6 @@ from click.testing import CliRunner
 
 from producer.cli.main import hangtag
 from producer.requests.client import make_request
-from shared.broker.runtime_paths import stack_id
 from shared.errors import Exit
 from shared.ledger import request_store
 from shared.messages.training import Train
@@ -27,7 +26,7 @@ def test_the_id_of_a_request_is_answered_with_its_command(
     monkeypatch.setenv("HANGTAG_REDIS_URL", "")
     settings = Settings.from_env()
     request = make_request(Train("garments", "fast"), "k3fa2b1c")
-    request_store.keep(settings.store_path, request, None, stack_id(settings))
+    request_store.keep(settings.store_path, request)
     result = CliRunner().invoke(hangtag, [command, request.id])
     assert result.exit_code == Exit.USAGE
     assert "k3fa2b1c is a request to the trainer" in result.stderr

@@ -21,7 +21,8 @@ from shared.errors import UsageError
 from shared.labels import labels_file
 from shared.messages.replies import Trained
 from shared.messages.requests import Outcome
-from shared.messages.training import Rule, Serve
+from shared.messages.training import Rule, Serve, Train
+from shared.options import checked
 from shared.settings import Settings
 from shared.stop import Stop
 
@@ -155,23 +156,10 @@ def train(
         BrokerAway: Redis is unreachable.
         KeyboardInterrupt: Ctrl-C; nothing was requested, or `Request(request_id)` continues.
     """
+    options = checked(Train, locals() | {"data": None if data is None else os.fspath(data)})
     settings = Settings.from_env()
     if data is None and recipe is None:
         raise UsageError('name a folder with a subfolder for each class, or data="fashion-mnist"')
-    given = {
-        "name": name,
-        "recipe": recipe,
-        "data": None if data is None else os.fspath(data),
-        "epochs": epochs,
-        "seed": seed,
-        "promote": promote,
-        "weighted": weighted or None,
-        "max_unreadable": max_unreadable,
-        "precision": precision,
-        "serve": serve,
-        "without_corrections": without_corrections or None,
-    }
-    options = {field: value for field, value in given.items() if value is not None}
     tables = [Path(table) for table in corrections]
     file = None if labels is False else _labels_file(labels)
 

@@ -80,16 +80,19 @@ def lacks(names: Sequence[str], extra: str) -> str:
 
 
 def command(extra: str, names: Sequence[str]) -> str:
-    """The shell command that adds an extra to this environment, from any folder.
+    """The shell command that adds an extra to this environment, from any folder, with the versions
+    that a checkout was tested with.
 
     Hangtag is on no index: if its source is unknown, the command names the packages.
     """
     source = _source()
-    what = shlex.join(names)
+    what = list(names)
     if source is not None:
         path, editable = source
-        what = ("-e " if editable else "") + shlex.quote(f"{path}[{extra}]")
-    return f"{shlex.quote(sys.executable)} -m pip install {what}"
+        constraints = path / "constraints.txt"
+        what = ["-c", str(constraints)] if constraints.is_file() else []
+        what += [*(["-e"] if editable else []), f"{path}[{extra}]"]
+    return shlex.join([sys.executable, "-m", "pip", "install", *what])
 
 
 def python_path() -> str:

@@ -82,7 +82,7 @@ def write(
     check_output(Path(output), force)
     cwd = os.fsencode(os.getcwd())
     # The model differs from that of every job, so that none takes this journal for its own.
-    options = JobOptions((typed,), cwd, output, model=card.ref, top_k=rows.k)
+    options = JobOptions((typed,), cwd, output, model=card.ref, top_k=rows.k, restart=True)
     record = JobRecord(
         id=new_id(),
         name=card.name,
@@ -94,7 +94,7 @@ def write(
         host=socket.gethostname(),
         created=time.time(),
     )
-    with closing(Job(options, restart=True)) as job:
+    with closing(Job(options)) as job:
         job.start(Pinned(record, card, options), **{CHECK: b"1"})
         for n, start in enumerate(range(0, len(rows.paths), BATCH_ROWS)):
             frozen, result = _batch(n, slice(start, start + BATCH_ROWS), rows, typed)

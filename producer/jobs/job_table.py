@@ -35,7 +35,6 @@ from producer.rendering.display_options import (
 )
 from producer.rendering.named_rows import Hash, Named, name_rows, said
 from producer.summary.answer_counter import count_rows
-from producer.summary.promise import as_promised
 from shared.errors import SetupError
 from shared.labels import correction_log
 from shared.labels.labelled_files import LabelledFile
@@ -49,10 +48,10 @@ class JobTable:
         journal: Journal,
         output: Path,
         pinned: Callable[[], Pinned],
-        given: DisplayOptions | None,
+        display: DisplayOptions,
     ) -> None:
         self._journal, self._output, self._pinned = journal, output, pinned
-        self.display = given or DisplayOptions()
+        self.display = display
         self._answers: AnswerCounts | None = None  #: of the table that this process has written
         #: The rows that are written while the job runs.
         self.growing = GrowingTable(journal, lambda: self._draft(output))
@@ -203,10 +202,13 @@ class JobTable:
 
     def render(
         self, force: bool = False, passed: Callable[[int], None] = lambda rows: None
-    ) -> None:
-        """Write the table of a finished job again. Raises as `write_table`."""
+    ) -> AnswerCounts:
+        """Write the table of a finished job again; return the counts of its rows. Raises as
+        `write_table`."""
         sha256 = self.write_table(force, passed)
         self._journal.put(**self.written(sha256))
+        assert self._answers is not None
+        return self._answers
 
     def written(self, sha256: str) -> dict[str, bytes]:
         """The properties of a job whose table is in place."""
@@ -220,14 +222,6 @@ class JobTable:
     def counted(self) -> dict[str, bytes]:
         """The counts of the results, as a property, if a table was written."""
         return {} if self._answers is None else {ANSWERS: encode_answers(self._answers)}
-
-    @property
-    def answers(self) -> AnswerCounts:
-        """The counts of the results so far: as of the last written table, or else counted now."""
-        pinned, flagged = self._pinned(), sum(self._journal.totals.flagged.values())
-        counts = self._answers or self._journal.answers
-        counts = counts or self._counted_now()
-        return as_promised(counts, flagged, pinned.card, pinned.options)
 
     def _counted_now(self) -> AnswerCounts:
         table = make_table(self._pinned(), self.display)

@@ -101,8 +101,8 @@ def render_again(
         closing(Stages(make_progress(quiet))) as progress,
     ):
         progress.stage(_STAGE, opened.journal.totals.done)
-        opened.table.render(force, progress.passed)
-        answers = opened.table.answers
+        counts, flagged = opened.table.render(force, progress.passed), opened.journal.totals.flagged
+        answers = as_promised(counts, sum(flagged.values()), opened.card, opened.options)
         rules = make_table(opened.pinned, opened.table.display).rules
         return RenderedTable(
             opened.record.id, str(output), opened.card.ref, answers.rows, True, answers,

@@ -43,7 +43,8 @@ def export(catalog: Catalog, card: Card, folder: Path, force: bool) -> Exported:
     """
     runtime = RUNTIMES[card.only_runtime or DEFAULT.name]
     files = {
-        **{name: catalog.read(card, name) for name in (*card.backbones, runtime.artifact)},
+        **{look.file: catalog.read(card, look.file) for look in card.looks},
+        runtime.artifact: catalog.read(card, runtime.artifact),
         "labels.txt": _labels(card),
         "preprocessing.json": msgspec.json.format(msgspec.json.encode(specification(card))) + b"\n",
         SCRIPT: _SCRIPT.read_bytes(),
@@ -100,8 +101,8 @@ def lines(exported: Exported, card: Card) -> list[str]:
 def _looks(card: Card) -> list[dict[str, Any]]:
     if card.looks:
         return [
-            {"file": file, **msgspec.structs.asdict(look), "head": number, "mirrored": False}
-            for number, (file, look) in enumerate(zip(card.backbones, card.looks, strict=True), 1)
+            {**msgspec.structs.asdict(look), "head": number, "mirrored": False}
+            for number, look in enumerate(card.looks, 1)
         ]
     file = RUNTIMES[card.only_runtime or DEFAULT.name].artifact
     return [{"file": file, "mirrored": mirrored} for mirrored in (False, True)]

@@ -30,6 +30,7 @@ from shared.messages.model_name import NAME, of_folder, parse
 from shared.messages.replies import DataReport, Evaluation, Trained
 from shared.messages.requests import Request
 from shared.messages.training import FASHION_MNIST, FASHION_MNIST_TITLE, Train
+from shared.options import defaults_of
 from shared.registry import learned_corrections
 from shared.registry.registry import Registry
 from shared.settings import Settings
@@ -180,7 +181,7 @@ def _with_earlier(work: Train, settings: Settings, given: bytes | None) -> bytes
 
 def _is_typed(field: str, value: object) -> bool:
     """Whether a command passes this value only for an option that was given."""
-    if isinstance(value, str) and value == training.DEFAULTS.get(field):
+    if isinstance(value, str) and value == defaults_of(Train).get(field):
         return False
     return value is not False and value != ""
 

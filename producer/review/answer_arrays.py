@@ -56,7 +56,7 @@ class Answers:
             if not sealed.finished:
                 raise UsageError(
                     f"the job of {output} has not finished; finish it with: "
-                    f"{typed(['hangtag', 'collect', str(output)])}"
+                    f"{typed(['hangtag', 'classify', str(output)])}"
                 )
             self.card, self._rows_of = sealed.card, (sealed.record.id, sealed.updates)
             self.options = sealed.options

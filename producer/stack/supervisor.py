@@ -37,7 +37,6 @@ log = logging.getLogger("producer.stack.supervisor")  # also where it is the mai
 LOCK_WAIT_S = 1.0
 TURN_S = 0.5
 TURN_WHILE_CLOSED_S = 0.005
-#: Also the delay of the first poll, which imports Redis' client while the worker still starts.
 POLL_EVERY_S = 1.0
 
 
@@ -50,7 +49,7 @@ class Supervisor:
         self._services = Services(settings, folder, self._socket.bound, self._ready)
         self._serving: ManagedProcess | None = None  #: the server that clients connect to
         self._client: ServerClient | None = None
-        self._poll_due = 0.0
+        self._poll_due = 0.0  #: the first poll is in the turn after the server opens
         wanted = desired_state.load(folder)
         self._autoscaler = Autoscaler(wanted.bounds(settings))
         if notice := wanted.memory_notice(settings):
@@ -106,7 +105,6 @@ class Supervisor:
         self._publish()
         self._socket.open()
         self._serving = self._services.server
-        self._poll_due = time.monotonic() + POLL_EVERY_S
 
     def _publish(self) -> None:
         """Publish models before the first client connects: a job may name one at once."""

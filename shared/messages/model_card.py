@@ -14,7 +14,7 @@ from shared.messages.later_fields import needed
 from shared.messages.model_name import NAME
 from shared.runtimes import PHOTO
 
-_SHA256 = re.compile(r"[0-9a-f]{64}")
+_FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
 class Preprocessing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -100,7 +100,7 @@ class Look(msgspec.Struct, frozen=True):
     """How a version of photos looks at an image: by a backbone, and a head of its own on it."""
 
     backbone: str  #: its name
-    sha256: str  #: of its `.tflite` file, which the package or the store has
+    file: str  #: of the version, with the backbone
     size_pixels: int  #: of both sides of its input, RGB; an image of the card's size is resized
     licence: str = ""  #: of the backbone
     source: str = ""
@@ -108,7 +108,7 @@ class Look(msgspec.Struct, frozen=True):
     @property
     def is_valid(self) -> bool:
         """Whether each field is in range."""
-        return _SHA256.fullmatch(self.sha256) is not None and self.size_pixels > 0
+        return _FILE.fullmatch(self.file) is not None and self.size_pixels > 0
 
 
 class Network(msgspec.Struct, frozen=True):
@@ -225,7 +225,7 @@ class Card(msgspec.Struct, frozen=True):
     networks: tuple[Network, ...] = ()
     #: How fast one core of the trainer decodes and classifies some of its photos; 0: not measured.
     images_per_s: float = 0.0
-    memory_bytes: int = 0  #: that a process takes to load it and classify some; 0: not measured
+    memory_bytes: int = 0  #: of a version of 0.2.0, whose hash includes it
     #: Of a version that learned from a labels file; None: too few were drawn by chance.
     right_of_others: RightOfOthers | None = None
     #: Of a version of photos, one or two; features, flags and groups are of the first.
@@ -249,11 +249,6 @@ class Card(msgspec.Struct, frozen=True):
     def ref(self) -> str:
         """`name@version`, as in the table's column `model`."""
         return f"{self.name}@{self.version}"
-
-    @property
-    def backbones(self) -> dict[str, str]:
-        """File name -> sha256 of the backbones that its looks need, which versions share."""
-        return {f"{look.sha256}.tflite": look.sha256 for look in self.looks}
 
 
 #: Fields that cards did not have at first.

@@ -103,6 +103,19 @@ def test_a_reply_is_saved_at_once_and_can_be_taken_back(browser: Browser, label:
     assert labels_file.read(label.file).labels() == {"Coat": 10, "Hat": 1, LONG: 1}
 
 
+def test_keys_reply_about_one_folder_after_the_other(browser: Browser, label: Label) -> None:
+    with opened(browser, label) as page:
+        page.keyboard.press("y")
+        expect(page.locator("#folders li")).to_have_count(2)
+        page.keyboard.press("Control+n")
+        page.keyboard.press("n")
+        expect(page.locator("#folders li")).to_have_count(1)
+        assert asked(page) == [LONG]
+        page.keyboard.press("y")
+        expect(page.locator(".tile").first).to_be_visible()
+    assert labels_file.read(label.file).labels() == {"Coat": 10, LONG: 1}
+
+
 def test_later_shows_the_page_and_the_next_visit_asks_again(browser: Browser, label: Label) -> None:
     with opened(browser, label) as page:
         page.keyboard.press("Escape")

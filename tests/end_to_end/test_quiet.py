@@ -62,9 +62,6 @@ class Case(NamedTuple):
 
 CASES = {
     "classify": Case(f"{FOLDER} -o a.csv --restart", keys=("answers", "skipped", "exit_code")),
-    "collect": Case(
-        "a.csv", keys=("answers", "skipped", "exit_code"), notice="with classify --restart\n"
-    ),
     "predict": Case("one.png", keys=("images", "summary")),
     "report": Case("a.csv --force", keys=("rows", "pictures")),
     "compare": Case("a.csv b.csv", keys=("comparison",)),
@@ -87,7 +84,6 @@ MOVED = Decided("production", 1, None, True, "")
 #: The commands without --quiet, in an order in which each has what it needs.
 OTHERS = {
     "classify": Case(f"{FOLDER} -o a.csv", keys=CASES["classify"].keys),
-    "submit": Case(f"{FOLDER} -o a.csv", keys=("job", "output")),
     "status": Case("a.csv", keys=("job", "state")),
     "table": Case("a.csv --min-confidence 0.5", keys=("rows", "model")),
     "verify": Case("a.csv", keys=("proven", "problems")),
@@ -103,7 +99,6 @@ OTHERS = {
     "models use": Case("fashion-mnist", keys=("model", "source")),
     "models promote": Case(f"{COPY}@1", MOVED, keys=("alias", "version")),
     "models rollback": Case(COPY, MOVED, keys=("alias", "version")),
-    "models prune": Case(f"{COPY} --dry-run", Pruned((), {}, 0), keys=("removed", "kept")),
     "models rm": Case(f"{COPY}@1 --yes", Pruned((1,), {}, 7), keys=("removed",)),
 }
 #: They run until they are ended, and print their answer at the start.

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from shared.errors import row_named
 from shared.messages.model_card import Look, Preprocessing
+from shared.runtimes import BACKBONE_SUFFIX
 
 _EFFICIENTNET = "https://github.com/tensorflow/tpu, models/official/efficientnet/lite"
 
@@ -30,9 +31,14 @@ class Backbone(NamedTuple):
         return sum(self.part_widths)
 
     @property
+    def file(self) -> str:
+        """The name of its file, in the package and in a version."""
+        return self.name + BACKBONE_SUFFIX
+
+    @property
     def look(self) -> Look:
         """What the card of a version says that looks at images with it."""
-        return Look(self.name, self.sha256, self.size_pixels, self.licence, self.source)
+        return Look(self.name, self.file, self.size_pixels, self.licence, self.source)
 
 
 BACKBONES = {

@@ -20,7 +20,7 @@ from shared.messages.model_card import Card, Metrics, encode_card
 from shared.messages.replies import CheckedDataset
 from shared.messages.requests import CheckDataset, Progress
 from worker.backbones import backbone_table
-from worker.backbones.photo_features import LookFeatures, PhotoFeatures
+from worker.backbones.photo_features import PhotoFeatures
 from worker.datasets.corrected_walk import LabelledData
 from worker.datasets.decode_files import Bad, read_file
 from worker.datasets.split import TEST
@@ -116,7 +116,7 @@ def all_photos(folder: PhotoFolder) -> PhotoFeatures:
         np.concatenate([learn.parts, test.parts]),
         np.concatenate([learn.digests, test.digests]),
         np.concatenate([learn.contents, test.contents]),
-        [LookFeatures(np.concatenate([learn.features, test.features]))],
+        [np.concatenate([learn.features, test.features])],
     )
 
 

@@ -94,9 +94,9 @@ def computed(
     backbone = backbone_table.find(recipes.find(RECIPE).backbone)
     folder = context.registry.root / photo_folder.FOLDER
     with atomic_file.writing(folder, REMEDY):
-        look = photo_folder.look(backbone, folder, mirrored=False)
-        photos = photo_features.compute(items, backbone_table.SPEC, [look], on_bad, done)
-    return photos, look.caches[0]
+        view = photo_folder.view(backbone, folder)
+        photos = photo_features.compute(items, backbone_table.SPEC, [view], on_bad, done)
+    return photos, view.cache
 
 
 def _short_rows(context: Context, stored: StoredRows) -> ShortRows:

@@ -23,7 +23,6 @@ from shared.errors import ImageError
 from shared.labels.class_folders import folder_of
 from shared.labels.labelled_files import LabelledFile
 from shared.messages.model_card import Card, RightOfOthers
-from shared.registry.registry import Registry
 from worker.backbones import served_version
 from worker.backbones.photo_features import Features, PhotoFeatures
 from worker.datasets.corrected_walk import sha256_of
@@ -212,11 +211,7 @@ def _answers(
 ) -> tuple[Probabilities, list[int]]:
     """Probabilities [m, classes] of the images that can still be read, and their places."""
     of_thread = threading.local()
-
-    def of_version(name: str) -> bytes:
-        return files.get(name) or Registry(task.store).read(card, name)
-
-    version = served_version.fetch(card, of_version)
+    version = served_version.fetch(card, files.__getitem__)
 
     def answer(path: bytes) -> Probabilities | None:
         if not hasattr(of_thread, "model"):

@@ -16,23 +16,19 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from shared import atomic_file
 from shared.errors import ImageError
 from shared.messages.model_card import Card
-from shared.registry import backbone_store
-from shared.registry.registry import REMEDY
 from shared.runtimes import PHOTO
-from worker.backbones import backbone_table, packaged_files
+from worker.backbones import backbone_table, packaged_files, served_version
 from worker.backbones.backbone_table import Backbone
-from worker.backbones.photo_features import LookFeatures, PhotoFeatures
-from worker.backbones.served_version import ServedVersion
+from worker.backbones.photo_features import Features, PhotoFeatures
 from worker.datasets.decode_files import read_file
 from worker.decoding.decode import decode
 from worker.evaluation import heldout_answers, seen_images
 from worker.evaluation.heldout_answers import HeldoutAnswers
 from worker.evaluation.operating_points import operating_points
 from worker.export.served import Served
-from worker.inference import outlier_detector, serving_cost
+from worker.inference import outlier_detector, serving_speed
 from worker.learners.learner import BuiltVersion, Learner, Task
 from worker.photo_head import linear_head, two_looks
 from worker.photo_head.fit_outlier_detector import fit_outlier_detector
@@ -49,7 +45,7 @@ from worker.training.photo_folder import PhotoFolder, digest_numbers
 #: The part of the training after the folds.
 FITTING_ALL = "fitting to all photos"
 #: Photos by which the speed is measured.
-TIMED_PHOTOS = 24
+TIMED_PHOTOS = 16
 
 
 def load(task: Task) -> HeadOfPhotos:
@@ -93,10 +89,10 @@ class HeadOfPhotos(Learner[PhotoFolder, FittedLooks]):
         observer, looks = self.task.observer, data.learn.looks
         parts, labels = _folds(data), data.learn.labels
 
-        def fit(number: int, look: LookFeatures) -> OutOfFold:
+        def fit(number: int, features: Features) -> OutOfFold:
             return fit_out_of_fold(
-                look.features, labels, len(data.labels), parts, data.groups,
-                mirrored=look.mirrored,
+                features, labels, len(data.labels), parts, data.groups,
+                mirrored=None if number else data.learn.mirrored,
                 fit=partial(linear_head.fit, weighted=self.task.work.weighted),
                 on_fold=lambda done, of: observer.fold(number * of + done, len(looks) * of),
                 on_last=lambda: observer.part(FITTING_ALL),
@@ -105,11 +101,7 @@ class HeadOfPhotos(Learner[PhotoFolder, FittedLooks]):
         return combined([fit(*each) for each in enumerate(looks)], labels, data.groups)
 
     def export(self, data: PhotoFolder, fitted: FittedLooks) -> Served:
-        work, store = self.task.work, self.task.store
-        backbones = self._used(fitted)
-        with atomic_file.writing(store / backbone_store.FOLDER, REMEDY):
-            for backbone in backbones:
-                backbone_store.put(store, packaged_files.read(backbone))
+        work, backbones = self.task.work, self._used(fitted)
         of_heads = sum(head.weights.size + head.bias.size for head in fitted.heads)
         card = msgspec.structs.replace(
             blank_card(work.name, self.task.recipe, data, work.seed),
@@ -123,7 +115,9 @@ class HeadOfPhotos(Learner[PhotoFolder, FittedLooks]):
             second_pass_share=fitted.answers.share,
             temperature=fitted.temperature,
         )
-        return Served(card, {PHOTO.artifact: heads.encode(fitted.heads)}, fitted.answers.logits)
+        files = {backbone.file: packaged_files.read(backbone) for backbone in backbones}
+        files[PHOTO.artifact] = heads.encode(fitted.heads)
+        return Served(card, files, fitted.answers.logits)
 
     def measure(self, data: PhotoFolder, fitted: FittedLooks, served: Served) -> BuiltVersion:
         learn, count = data.learn, len(data.learn.labels)
@@ -135,7 +129,7 @@ class HeadOfPhotos(Learner[PhotoFolder, FittedLooks]):
             operating_points=operating_points(predictions, learn.labels),
             dataset_fingerprint=_fingerprint(learn),
             notes=f"{_described(self._used(fitted))}, fitted to {count} images"
-            f"{' and their mirror images' if fitted.mirrored else ''}. The "
+            f"{' (the first look also to their mirror images)' if fitted.mirrored else ''}. The "
             f"held-out figures are out of {fold_count(count)} folds.",
         )
         answered = Answered(predictions, learn.labels, DecodedPhotos(learn, card))
@@ -143,28 +137,20 @@ class HeadOfPhotos(Learner[PhotoFolder, FittedLooks]):
         answers = HeldoutAnswers(learn.contents, learn.labels, served.logits, learn.digests)
         widths = self._backbones[0].part_widths
         detector = fit_outlier_detector(learn.features, widths, _folds(data)).detector
-        cost = serving_cost.measured(self._served(card, fitted, served), _some(learn.paths))
+        loaded = served_version.fetch(card, served.files.__getitem__)
+        speed = serving_speed.images_per_s(loaded, _some(learn.paths))
         records = {
             outlier_detector.FILE: outlier_detector.encode(detector),
             heldout_answers.FILE: heldout_answers.encode(answers),
             **seen_images.files_of(learn.contents, np.empty(0, np.uint64)),
         }
         return BuiltVersion(
-            msgspec.structs.replace(
-                card,
-                metrics=assessed.metrics,
-                images_per_s=cost.images_per_s,
-                memory_bytes=cost.memory_bytes,
-            ),
+            msgspec.structs.replace(card, metrics=assessed.metrics, images_per_s=speed),
             served.files | records | assessed.files,
         )
 
     def _used(self, fitted: FittedLooks) -> Sequence[Backbone]:
         return self._backbones[: len(fitted.heads)]
-
-    def _served(self, card: Card, fitted: FittedLooks, served: Served) -> ServedVersion:
-        files = tuple(packaged_files.read(backbone) for backbone in self._used(fitted))
-        return ServedVersion(card, PHOTO.name, served.files[PHOTO.artifact], files)
 
 
 def _some(paths: Sequence[bytes]) -> list[bytes]:
@@ -198,7 +184,7 @@ def _tested(test: PhotoFeatures | None, fitted: FittedLooks, card: Card) -> Answ
     """The answers to the photos in test/, as they are served."""
     if test is None:
         return None
-    logits = two_looks.served(fitted, [look.features for look in test.looks])
+    logits = two_looks.served(fitted, test.looks)
     answers = probabilities(logits, card.temperature)
     return Answered(answers, test.labels, DecodedPhotos(test, card))
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import click
 
 from producer.cli.command_examples import examples
-from producer.cli.display import AcceptParam
 from producer.cli.options import json_option
+from producer.cli.params import Parsed
+from producer.inputs.display_values import parse_accept
 from shared.errors import UsageError
 from shared.settings import Settings
 
@@ -39,7 +40,7 @@ NAMED = 5
     help="Take the corrections of a table as labels. Repeatable.",
 )  # fmt: skip
 @click.option(
-    "--accept", type=AcceptParam(), metavar="90|95|98|99%",
+    "--accept", type=Parsed("90|95|98|99%", parse_accept),
     help="With --from: the accepted rows of the tables are guesses to begin with, for example 95%.",
 )  # fmt: skip
 @click.option(

@@ -9,6 +9,8 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 
+import msgspec
+
 from producer.dispatch.batcher import read_batch_again, resumed
 from producer.inputs.job_options import JobOptions, encode_options
 from producer.jobs.job import Job
@@ -51,7 +53,7 @@ def finish(
     each image; 0: as many as the table displays.
     """
     answer = answer or answered
-    job = Job(options, restart)
+    job = Job(msgspec.structs.replace(options, restart=restart))
     with closing(job), row_files.of_table(job.output, job.options) as files:
         if not job.has_started:
             start(job, options, job_id, kept, restart)
@@ -86,7 +88,7 @@ def start(
         card.version,
         card_sha256(card),
         "litert",
-        kept or options.top_k,
+        kept or options.top_k or 1,
         "out.csv",
         "host",
         0.0,

@@ -184,7 +184,7 @@ def test_without_tensorflow_nothing_is_queued_on_the_local_stack(
     monkeypatch.setenv("HANGTAG_RUNTIME_DIR", str(here / "stack"))
     line = complaint(run("train", "--data", "fashion-mnist"), Exit.SETUP)
     assert "keras and tensorflow are missing" in line
-    assert f"-m pip install -e '{ROOT}[all,tensorflow]'" in line
+    assert f"-m pip install -c {ROOT}/constraints.txt -e '{ROOT}[all,tensorflow]'" in line
     assert not (here / "stack").exists()
 
 
@@ -192,7 +192,7 @@ def test_without_tensorflow_nothing_is_queued_on_the_local_stack(
 def test_a_machine_that_cannot_draw_cannot_start_a_trainer() -> None:
     line = complaint(run("worker", "--queue", "train"), Exit.SETUP)
     assert "matplotlib is missing" in line
-    assert f"-m pip install -e '{ROOT}[all]'" in line
+    assert f"-m pip install -c {ROOT}/constraints.txt -e '{ROOT}[all]'" in line
 
 
 @pytest.mark.parametrize("work", [Train("x", "photo", "/photos"), CheckDataset("/photos")])

@@ -21,8 +21,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from producer.cli.main import hangtag
-from producer.jobs.classify import learned_of
 from producer.jobs.job import Job
+from producer.jobs.run import learned_of
 from producer.journal.sealed_journal import SealedJournal
 from producer.locations import row_files
 from producer.models.corrected_files import corrected_files

@@ -102,7 +102,7 @@ class Scene:
                 folder=self.registry.root,
                 input=None,
                 started=0.0,
-                lease=Holder(held),
+                attempt=Holder(held),
             ),
             new,
             rule,

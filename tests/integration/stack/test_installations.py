@@ -20,6 +20,7 @@ from shared.messages.replies import Evaluated, Trained
 from shared.messages.training import Train
 from shared.registry.registry import Registry
 from tests.support.images import class_folders, drawn_folders
+from tests.support.jobs import stored_requests
 from tests.support.jobs.claims import catch
 from tests.support.jobs.long_job import LongJob, Recorder
 from tests.support.processes import local_stack, procfs
@@ -105,7 +106,7 @@ def test_a_request_waits_for_an_environment_that_can_do_it(
     place: Place, bare: Installation
 ) -> None:
     store = place.settings.store_path
-    request_store.keep(store, make_request(Train("mine", "nope"), "t1"))
+    stored_requests.keep(store, make_request(Train("mine", "nope"), "t1"))
     up(bare, place)
     refused = bare.hangtag("train", "--follow", "t1", env=place.environment)
     assert refused.returncode == 1
@@ -113,7 +114,7 @@ def test_a_request_waits_for_an_environment_that_can_do_it(
     assert [one.state for one in open_requests(place.settings)] == [PAUSED]
     assert not place.parents(TRAINER)
     stack.ensure(place.settings)
-    wait_for("its outcome", lambda: request_store.outcome(store, "t1"), 100)
+    wait_for("its outcome", lambda: stored_requests.outcome(store, "t1"), 100)
 
 
 def test_an_installation_that_cannot_train_refuses_at_once(
@@ -124,7 +125,7 @@ def test_an_installation_that_cannot_train_refuses_at_once(
     (line,) = done.stderr.splitlines()
     assert "matplotlib, keras and tensorflow are missing" in line
     assert str(bare.python) in line
-    assert request_store.unanswered(place.settings.store_path) == []
+    assert request_store.open_requests(place.settings.store_path) == []
 
 
 def test_a_version_can_be_evaluated_without_matplotlib(

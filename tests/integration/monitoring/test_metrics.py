@@ -194,7 +194,7 @@ def test_paused_and_cancelled_jobs_are_counted_apart(
     assert endpoint.scrape().by("hangtag_jobs") == {"cancelled": 1}
 
 
-def test_requests_and_their_leases_are_counted(fleet: Fleet) -> None:
+def test_requests_and_those_in_progress_are_counted(fleet: Fleet) -> None:
     endpoint = Endpoint(fleet)
     requests = RequestInbox(fleet.client)
     for name in ("one", "two"):

@@ -12,10 +12,11 @@ import msgspec
 import pytest
 
 from producer.requests.client import make_request
-from producer.requests.open_requests import PAUSED, open_requests
+from producer.requests.open_requests import open_requests
 from producer.requests.submit import submit
 from producer.stack import stack
 from shared.ledger import request_store
+from shared.ledger.request_states import RequestState
 from shared.messages.replies import Evaluated, Trained
 from shared.messages.training import Train
 from shared.registry.registry import Registry
@@ -111,7 +112,7 @@ def test_a_request_waits_for_an_environment_that_can_do_it(
     refused = bare.hangtag("train", "--follow", "t1", env=place.environment)
     assert refused.returncode == 1
     assert "keras" in refused.stderr
-    assert [one.state for one in open_requests(place.settings)] == [PAUSED]
+    assert [one.state for one in open_requests(place.settings)] == [RequestState.WAITING]
     assert not place.parents(TRAINER)
     stack.ensure(place.settings)
     wait_for("its outcome", lambda: stored_requests.outcome(store, "t1"), 100)
@@ -143,5 +144,5 @@ def test_a_version_can_be_evaluated_without_matplotlib(
     assert (refused.returncode, refused.stdout) == (1, "")
     (line,) = refused.stderr.splitlines()
     assert "matplotlib is missing" in line
-    stored = list((place.settings.store_path / request_store.FOLDER).glob("*/request.json"))
+    stored = list((place.settings.store_path / request_store.FOLDER).glob("*/"))
     assert len(stored) == 1, "the second was queued"

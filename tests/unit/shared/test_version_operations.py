@@ -132,7 +132,7 @@ def test_a_request_is_executed_once_however_often_it_is_retried(registry: Regist
 
 def test_an_unconfirmed_operation_is_not_executed(registry: Registry) -> None:
     def lost() -> None:
-        raise SetupError("the lease is lost")
+        raise SetupError("the work must stop")
 
     alias_operations.promote(registry, Promote(f"{NAME}@2"), "")
     before = registry.history(NAME)
@@ -141,7 +141,7 @@ def test_an_unconfirmed_operation_is_not_executed(registry: Registry) -> None:
         lambda: alias_operations.rollback(registry, Rollback(NAME), "", confirm=lost),
         lambda: pruning.prune(registry, Prune(NAME, 0), {}, [], confirm=lost),
     ):
-        with pytest.raises(SetupError, match="lease"):
+        with pytest.raises(SetupError, match="must stop"):
             call()
     assert registry.history(NAME) == before
     assert versions(registry) == {1, 2, 3, 4, 5}

@@ -122,6 +122,7 @@ def train(
     max_unreadable: float | None = None,
     precision: Literal["auto", "fp32", "int8"] | None = None,
     serve: Serve | None = None,
+    backbone: str | None = None,
     corrections: Sequence[_PathLike] = (),
     without_corrections: bool = False,
     labels: _PathLike | bool = False,
@@ -143,6 +144,8 @@ def train(
         max_unreadable: The share of files that may not be readable, 0 to 1; None: 0.05.
         precision: What workers load of a whole network; None: int8 unless it is measurably worse.
         serve: Of photos: `"fast"` has no second look where the first is unsure; None: `"auto"`.
+        backbone: Of photos: the network whose features the head learns from, alone (`hangtag
+            backbones`); None: both that ship.
         corrections: Tables whose images people gave labels to, with `hangtag review`.
         without_corrections: Leave out those that earlier versions learned from.
         labels: The labels file of `hangtag label`; True: that of the folder, in the current one.

@@ -41,6 +41,7 @@ GROUPS = {
         Listed("label", "models.label", "Give first labels to unsorted images on a local page."),
         Listed("train", "models.train", "Train a version of a model and follow the training."),
         Listed("dataset", "models.dataset", "Show a data set, or search it for mistakes."),
+        Listed("backbones", "models.backbones", "Add, list, remove networks that photos use."),
         Listed("models", "models.models", "List, use, compare, import, export, delete versions."),
     ),
     "Jobs": (

@@ -24,7 +24,7 @@ from producer.rows.row import Row
 from producer.rows.row_batch import RowBatch, Rules
 from shared.errors import SetupError, UsageError
 from shared.image_status import Status
-from shared.labels.correction import Content
+from shared.labels.label_line import Content
 from shared.messages.files import DIGEST_BYTES
 
 #: In the table of folders, for a folder that has no label's name.

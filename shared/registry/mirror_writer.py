@@ -22,7 +22,7 @@ from shared.errors import BadMessage, BrokerRefuses, ForeignKey, SetupError
 from shared.failpoints import failpoint
 from shared.ledger.jobs import memory_limit, pins
 from shared.messages.model_card import Card, decode_card, encode_card
-from shared.registry import file_copies, learned_corrections, packaged
+from shared.registry import file_copies, learned_lines, packaged
 from shared.registry.alias_log import AliasChange, aliases_after, decode_history
 from shared.registry.registry import Registry
 from shared.runtimes import BACKBONE_SUFFIX, OUTLIERS, RUNTIMES, TENSORFLOW
@@ -40,7 +40,7 @@ SERVED = (
     OUTLIERS,
 )
 #: Plots, figures, and the labels that people gave.
-DISPLAYED = (".png", "evaluation.json", learned_corrections.FILE)
+DISPLAYED = (".png", "evaluation.json", learned_lines.FILE, learned_lines.OLD_FILE)
 
 
 class Incomplete(SetupError):

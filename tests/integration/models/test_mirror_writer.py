@@ -294,7 +294,8 @@ def test_copies_of_many_versions_leave_memory_to_jobs(
     client = server.client
     client.config_set("maxmemory", 32 << 20)
     cards = [publish(registry, more={"model.tflite": content(n, MB)}) for n in range(30)]
-    with pytest.raises(SetupError, match=r"model.tflite of shoes@\d+: 1 MiB do not fit .* rm --unused"):
+    no_room = r"model.tflite of shoes@\d+: 1 MiB do not fit .* rm --unused"
+    with pytest.raises(SetupError, match=no_room):
         mirror_writer.publish(client, registry)
     assert not window.measure(client, LITERT).full
     copied = [bool(client.exists(keys.blob(card.files["model.tflite"]))) for card in cards]

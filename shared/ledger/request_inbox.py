@@ -129,8 +129,9 @@ class RequestInbox:
             (request, cancel), input = pipe.execute()
         return Sent(request, input, cancel is not None)
 
-    def publish(self, folder: RequestFolder) -> None:
-        """Copy what the store has of a request; delete what is in no store.
+    def publish(self, folder: RequestFolder, with_files: bool = True) -> None:
+        """Copy what the store has of a request; delete what is in no store. `with_files`: also the
+        plots of its outcome, which clients of this machine read in the store.
 
         Raises:
             BadMessage: it cannot be read.
@@ -138,7 +139,7 @@ class RequestInbox:
         view, request_id = folder.view(), folder.id
         state, files = keys.request(request_id, "state"), keys.request(request_id, "files")
         plots = {}
-        if view is not None and view.outcome is not None:
+        if with_files and view is not None and view.outcome is not None:
             plots = folder.files(view.outcome)
         with self._pipe(request_id) as pipe:
             pipe.delete(keys.request(request_id, "input"))

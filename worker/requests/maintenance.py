@@ -109,7 +109,8 @@ class Maintenance(threading.Thread):
         here, and, after it has lost its data, what it should have."""
         if check_shared(self._client, self._store) or not self._round:
             for folder in folders(self._store):
-                if folder.is_open or _age_s(folder) * 1000 < ENDED_MS:
+                is_recent = bool(self._settings.redis_url) and _age_s(folder) * 1000 < ENDED_MS
+                if folder.is_open or is_recent:
                     with self._retried():
                         self._inbox.publish(folder)
         self._round += 1

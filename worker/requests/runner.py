@@ -223,7 +223,7 @@ class RequestRunner:
     def _publish(self) -> None:
         """Copy the end of the request to Redis; a round of maintenance repeats it."""
         try:
-            self._common.inbox.publish(self._folder)
+            self._common.inbox.publish(self._folder, bool(self._common.settings.redis_url))
         except (RedisError, BadMessage, BrokerRefuses) as error:
             log.warning("the end of request %s is copied to Redis later: %s", self._id, error)
 

@@ -96,6 +96,7 @@ PACKAGES = {
         ("producer/requests/*.py", "worker/requests/*.py", "shared/ledger/*request*.py"),
         (
             "tests/unit/requests",
+            "tests/unit/shared/test_request_histories.py",
             "tests/unit/shared/test_request_store.py",
             "tests/unit/handlers/test_long_work.py",
             "tests/unit/handlers/test_outcomes.py",

@@ -130,35 +130,42 @@ class RequestInbox:
         return Sent(request, input, cancel is not None)
 
     def publish(self, folder: RequestFolder, with_files: bool = True) -> None:
-        """Copy what the store has of a request; delete what is in no store. `with_files`: also the
-        plots of its outcome, which clients of this machine read in the store.
+        """Copy what the store has of a request, if it has any. `with_files`: also the plots of its
+        outcome, which clients of this machine read in the store.
 
         Raises:
             BadMessage: it cannot be read.
         """
-        view, request_id = folder.view(), folder.id
-        state, files = keys.request(request_id, "state"), keys.request(request_id, "files")
-        plots = {}
-        if with_files and view is not None and view.outcome is not None:
-            plots = folder.files(view.outcome)
-        with self._pipe(request_id) as pipe:
-            pipe.delete(keys.request(request_id, "input"))
-            if view is not None and view.is_open:
+        view = folder.view()
+        if view is None:  # a trainer may have died while it stored the request
+            return
+        state, files = keys.request(folder.id, "state"), keys.request(folder.id, "files")
+        outcome = view.outcome if with_files else None
+        plots = {} if outcome is None else folder.files(outcome)
+        with self._pipe(folder.id) as pipe:
+            pipe.delete(keys.request(folder.id, "input"))
+            if view.is_open:
                 waits = msgspec.structs.replace(view, state=RequestState.WAITING)
                 pipe.hdel(state, "sent")
                 pipe.hset(state, "view", msgspec.json.encode(waits))
-                pipe.zadd(keys.REQUESTS, {request_id: view.request.created})
+                pipe.zadd(keys.REQUESTS, {folder.id: view.request.created})
             else:
-                pipe.zrem(keys.REQUESTS, request_id)
+                pipe.zrem(keys.REQUESTS, folder.id)
                 pipe.delete(state, files)
-                if view is not None:
-                    pipe.hset(state, "view", msgspec.json.encode(view))
+                pipe.hset(state, "view", msgspec.json.encode(view))
                 for name, data in plots.items():
                     pipe.hset(files, name, data)
                 for key in (state, files):
                     pipe.pexpire(key, ENDED_MS)
             pipe.execute()
         failpoint("inbox.published")
+
+    def forget(self, request_id: str) -> None:
+        """Delete what is in no store."""
+        with self._pipe(request_id) as pipe:
+            pipe.delete(*(keys.request(request_id, part) for part in ("state", "files", "input")))
+            pipe.zrem(keys.REQUESTS, request_id)
+            pipe.execute()
 
     def report(self, request_id: str, owner: str, progress: Progress) -> bool:
         """Report the progress of the work; whether a client has cancelled it."""

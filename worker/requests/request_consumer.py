@@ -122,5 +122,7 @@ def store_sent(inbox: RequestInbox, folder: RequestFolder) -> None:
             raise
     if sent.is_cancelled:
         folder.cancel()
-    if sent.request is not None or not folder.is_open:
+    if folder.state is None:  # it was cancelled before, or the folder was deleted
+        inbox.forget(folder.id)
+    elif sent.request is not None or not folder.is_open:
         inbox.publish(folder)

@@ -129,6 +129,17 @@ def test_a_request_cancelled_at_a_broker_stays_cancelled(scene: Scene) -> None:
     assert view.state is RequestState.CANCELLED
 
 
+def test_a_request_whose_trainer_died_while_it_was_stored_is_stored_by_the_next(
+    scene: Scene,
+) -> None:
+    scene.requests.submit(REQUEST, b"a model")
+    scene.folder.path.mkdir(parents=True)
+    (scene.folder.path / "input").write_bytes(b"a model")
+    scene.rounds.go()
+    assert (scene.folder.request(), scene.folder.input()) == (REQUEST, b"a model")
+    assert (scene.requests.ids(), scene.hints) == ([REQUEST.id], 1)
+
+
 def test_a_request_that_was_never_stored_can_be_cancelled(scene: Scene) -> None:
     """Another version of Hangtag has sent it."""
     scene.client.hset(keys.request("odd", "state"), "sent", "{}")

@@ -78,8 +78,8 @@ class Request:
         return outcome.decode(Trained)
 
     def state(self) -> RequestNow:
-        """The state now: waiting, running, done, failed, cancelled, paused (its stack is down) or
-        elsewhere; with the progress of one that runs, and the sentence of one that failed.
+        """The state now: waiting, running, done, failed, cancelled or paused (its stack is down);
+        with the progress of one that runs, and the sentence of one that failed.
 
         Raises:
             UsageError: there is no such request.

@@ -11,7 +11,8 @@ TRAIN_QUEUE = PREFIX + "train"
 MODELS = PREFIX + "model:"  #: prefix of a serving copy's name and version
 BLOBS = PREFIX + "blob:"  #: prefix of the copies of files
 JOBS = PREFIX + "jobs"  #: zset, job id -> the producer's last heartbeat (server time, s)
-REQUESTS = PREFIX + "requests"  #: zset, id of an open request -> its creation (server time, s)
+REQUESTS = PREFIX + "requests"  #: zset, id of an open request -> its creation (s)
+STORE = PREFIX + "store"  #: the id of the store that the trainers share
 WORKERS = PREFIX + "workers"  #: zset, worker id -> last heartbeat (server time, s)
 #: The same of workers of 0.2.0, and the prefix of their heartbeats; only read.
 WORKERS_0_2_0, WORKER_0_2_0 = "hangtag:workers", "hangtag:worker:"

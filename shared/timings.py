@@ -35,8 +35,6 @@ class Timings(msgspec.Struct, frozen=True):
     model_unused_s: float = 60.0
     #: Keys of a job outlive the producer's last heartbeat by this long.
     job_ttl_s: float = 86_400.0
-    #: A trainer that does not renew its lease for this long loses its request to the next one.
-    lease_s: float = 30.0
     #: Interval at which a trainer polls for waiting requests: a hint may be lost, or its trainer
     #: dead.
     round_s: float = 5.0

@@ -22,18 +22,17 @@ from shared import garbage, keys
 from shared.broker.celery_app import make_app
 from shared.broker.message_filter import TRAIN_TASK
 from shared.broker.redis_client import connect
-from shared.errors import BadMessage
 from shared.failpoints import failpoint
-from shared.ledger.request_ledger import RequestLedger
 from shared.process import child_id, parent_id
 from shared.registry import packaged
 from worker.lifecycle import access_check, celery_consumer, pool, scratch_folder
 from worker.lifecycle.heartbeat_thread import HeartbeatThread, start_heartbeat
 from worker.lifecycle.log_once import log_once
 from worker.lifecycle.watchdog import Watchdog, watchdog
-from worker.requests.lease import end_process
+from worker.requests.attempt import end_process
 from worker.requests.long_work import LongWork
-from worker.requests.maintenance import Maintenance
+from worker.requests.maintenance import Maintenance, waiting
+from worker.requests.shared_store import check_shared
 from worker.requests.shutdown import ShutdownNotice
 
 ROLE = "trainer"
@@ -68,7 +67,7 @@ def train(request: str) -> str:
             request
         )
         if verdict == ANSWERED:
-            _hint_next(client)
+            _hint_next()
         return verdict
     return "failed"
 
@@ -83,8 +82,8 @@ class TrainerStep(bootsteps.StartStopStep):
         global _parent_id
         _parent_id = parent_id()  # before the pool forks, so that children know it
         scratch_folder.enter()
-        # Ends this process if Redis refuses it.
-        access_check.check_access(broker, _parent_id, keys.TRAIN_QUEUE)
+        # Ends this process if Redis refuses it, or its trainers work in another store.
+        access_check.check_access(broker, _parent_id, keys.TRAIN_QUEUE, _check_store)
         packaged.card()  # also before: a thread could be reading it while the pool forks
         self._threads: list[HeartbeatThread | Maintenance | Watchdog] = []
 
@@ -112,12 +111,17 @@ def _no_batch(job: str, batch: int, queue: str) -> None:
     """Nothing to do: maintenance repeats the hint for the request of a child that died."""
 
 
-def _hint_next(client: redis.Redis) -> None:
+def _hint_next() -> None:
     """Repeat the hint for the first waiting request: while this trainer was busy with long work,
     hints for more of it were dropped. Without this, the next round of maintenance does so."""
-    with suppress(RedisError, OperationalError, BadMessage):
-        for request in RequestLedger(client, settings.lease_s).waiting()[:1]:
-            _hint(request)
+    with suppress(RedisError, OperationalError, OSError):
+        for request in waiting(settings)[:1]:
+            _hint(request.id)
+
+
+def _check_store(client: redis.Redis) -> None:
+    with suppress(OSError):  # maintenance repeats it
+        check_shared(client, settings.store_path)
 
 
 def _hint(request: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from collections import Counter
@@ -17,6 +18,7 @@ from producer.models.default_model import choice
 from producer.models.load_catalog import load_catalog
 from producer.output.output_path import nearest
 from producer.present.formatting import counted, size
+from shared import file_lock
 from shared.broker.runtime_paths import log_path
 from shared.errors import Damaged, HangtagError, SetupError
 from shared.messages.model_name import parse
@@ -26,6 +28,8 @@ from shared.settings import Settings
 #: Less free space or memory than this is a problem.
 DISK_BYTES = 1 << 30
 MEMORY_BYTES = 1 << 29
+#: The errors of a file system without flock.
+_WITHOUT_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 
 
 def models(settings: Settings) -> Iterator[Finding]:
@@ -46,6 +50,9 @@ def models(settings: Settings) -> Iterator[Finding]:
             registry.check(version.card)
         except SetupError as error:
             faults.append(str(error))
+    if store.is_dir() and not _has_locks(store):
+        text = f"the file system of {store} has no locks (flock), which requests to a trainer need"
+        yield Finding("models", Level.PROBLEM, text, "set HANGTAG_STORE to a folder elsewhere")
     for fault in faults:
         text, _, fix = fault.partition("; ")
         yield Finding("models", Level.PROBLEM, text, fix)
@@ -53,6 +60,18 @@ def models(settings: Settings) -> Iterator[Finding]:
     load_catalog(settings).version(parse(used.model))
     source = f", by {used.source}" if used.source else ""
     yield Finding("model in use", Level.OK, f"{used.model}{source}")
+
+
+def _has_locks(folder: Path) -> bool:
+    """Whether a file system has locks; True if that cannot be found out without a new file."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        file_lock.try_share(descriptor)
+    except OSError as error:
+        return error.errno not in _WITHOUT_LOCKS
+    finally:
+        os.close(descriptor)
+    return True
 
 
 def jobs(settings: Settings) -> Iterator[Finding]:

@@ -19,6 +19,7 @@ from shared.broker.redis_client import answers
 from shared.ledger import heartbeats
 from shared.ledger.heartbeats import FUTURE_MS, Heartbeat
 from shared.ledger.jobs import SILENT_S, memory_share
+from shared.ledger.request_inbox import ALIVE_MS
 from shared.registry import packaged
 from shared.registry.alias_log import aliases_after, decode_history
 
@@ -79,15 +80,14 @@ def take_snapshot(client: redis.Redis) -> Snapshot:
     jobs = [_job(at, record, held) for (_, at), record, held in pairs]
     running = [job for job in jobs if job.runs(now_ms)]
     states = [_state(job, now_ms) for job in jobs]
-    submitted = [request for request in requests if request and request[0] == b"open"]
     return Snapshot(
         workers=_alive(beats, now_ms),
         jobs={state: states.count(state) for state in STATES},
         outstanding=sum(job.batches for job in running),
         oldest_s=max((_age_s(job, now_ms) for job in running), default=0.0),
         aliases=sorted(_aliases(names.histories, histories)),
-        requests_open=len(submitted),
-        leases=sum(bool(owner) and _number(until) > now_ms for _, owner, until in submitted),
+        requests_open=len(names.requests),
+        leases=sum(_number(at_ms) > now_ms - ALIVE_MS for (at_ms,) in filter(None, requests)),
         memory_ratio=memory_share(names.memory),
         now_ms=now_ms,
     )
@@ -117,7 +117,7 @@ def _contents(client: redis.Redis, names: _Names) -> list[list[Any]]:
         for worker in names.workers:
             pipe.get(_WORKER + worker)
         for request in names.requests:
-            pipe.hmget(keys.request(_text(request), "state"), ("status", "owner", "until_ms"))
+            pipe.hmget(keys.request(_text(request), "state"), ("at_ms",))
         for name in names.histories:
             pipe.get(name)
         values = iter(answers(pipe))

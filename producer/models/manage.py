@@ -23,12 +23,11 @@ from shared.broker.redis_client import connect
 from shared.broker.runtime_paths import broker_url, socket_path
 from shared.errors import HangtagError, SetupError, UsageError
 from shared.ledger.jobs import pinned
-from shared.ledger.request_ledger import RequestLedger
-from shared.ledger.request_store import unanswered
+from shared.ledger.request_store import open_requests
 from shared.messages.model_card import Metrics
 from shared.messages.model_name import NAME, PRODUCTION, ModelName, parse
 from shared.messages.replies import Decided, Pruned
-from shared.messages.requests import Promote, Prune, Remove, Request, Rollback
+from shared.messages.requests import Promote, Prune, Remove, Rollback
 from shared.registry import alias_operations, pruning, removal
 from shared.registry.mirror_writer import publish
 from shared.registry.registry import Registry
@@ -114,7 +113,7 @@ def prune(
         Registry(settings.store_path),
         work,
         _of_this_stack(settings, name) | mine,
-        _open_requests(settings),
+        open_requests(settings.store_path),
     )
     if not dry_run:
         publish_here(settings)
@@ -144,7 +143,7 @@ def remove(
         Registry(settings.store_path),
         work,
         _of_this_stack(settings, wanted.name) | mine,
-        _open_requests(settings),
+        open_requests(settings.store_path),
         who=user_name(),
     )
     publish_here(settings)
@@ -290,12 +289,3 @@ def _of_this_stack(settings: Settings, name: str) -> dict[int, str]:
         with suppress(RedisError):
             return pinned(connect(broker_url(settings), ROLE), name)
     return {}
-
-
-def _open_requests(settings: Settings) -> Iterator[Request]:
-    """The open requests in the store and in the server of this machine's stack."""
-    yield from unanswered(settings.store_path)
-    if socket_path(settings).exists():
-        with suppress(RedisError):
-            client = connect(broker_url(settings), ROLE)
-            yield from RequestLedger(client, settings.lease_s).open_requests()

@@ -1,4 +1,4 @@
-"""The client that submits requests to the owner of the store, through Redis."""
+"""The client that submits requests to the owner of the store."""
 
 from __future__ import annotations
 
@@ -16,12 +16,13 @@ from producer.stack import stack
 from shared import keys
 from shared.broker import address
 from shared.broker.message_filter import TRAIN_TASK
-from shared.broker.redis_client import connect
-from shared.broker.runtime_paths import broker_url
+from shared.broker.redis_client import GLANCE_TIMEOUT_S, connect
+from shared.broker.runtime_paths import broker_url, socket_path
 from shared.errors import BadMessage, BrokerAway, UsageError
 from shared.ledger import heartbeats
-from shared.ledger.request_ledger import RequestLedger
+from shared.ledger.request_inbox import RequestInbox
 from shared.ledger.request_states import RequestState, RequestView
+from shared.ledger.request_store import RequestFolder, folders
 from shared.messages.batch import new_id
 from shared.messages.model_name import NAME
 from shared.messages.requests import REQUEST_ID, Request, Work, decode_request, encode_request
@@ -32,44 +33,84 @@ from shared.stop import Waits, unstoppable
 ROLE = "producer"
 
 
-class RequestClient:
-    """Every method raises redis.exceptions.RedisError when the server is unreachable or full, and
-    Stopped as `waits` say."""
+class Requests:
+    """The requests of the broker in use, or of this machine's store.
+
+    At a broker every method raises redis.exceptions.RedisError when it is unreachable or full. Each
+    raises BadMessage for a request that cannot be read.
+    """
+
+    def __init__(self, settings: Settings, client: redis.Redis) -> None:
+        self.client, self._settings = client, settings
+        self._inbox = RequestInbox(client)
+
+    def get(self, request_id: str) -> RequestView | None:
+        """The current state of a request; None if there is none. Without a server the state of one
+        of this machine lacks the progress."""
+        if self._settings.redis_url:
+            return self._inbox.get(request_id)
+        view = stored(self._settings, request_id).view()
+        if view is not None and view.is_open and socket_path(self._settings).exists():
+            with suppress(RedisError):
+                return self._inbox.reported(view)
+        return view
+
+    def ids(self) -> list[str]:
+        """Ids of the open requests, in any order."""
+        if self._settings.redis_url:
+            return self._inbox.ids()
+        return [folder.id for folder in folders(self._settings.store_path) if folder.is_open]
+
+    def running(self) -> Iterator[RequestView]:
+        """The requests that a trainer works on."""
+        for request_id in self.ids():
+            with suppress(BadMessage):  # damaged
+                view = self.get(request_id)
+                if view is not None and view.state is RequestState.RUNNING:
+                    yield view
+
+    def cancel(self, request_id: str) -> None:
+        """Cancel an open request. Raises SetupError: the store cannot be written."""
+        if self._settings.redis_url:
+            self._inbox.cancel(request_id)
+        else:
+            stored(self._settings, request_id).cancel()
+
+    def file(self, request_id: str, name: str) -> bytes:
+        """A plot of an outcome. Raises SetupError: it has expired."""
+        if self._settings.redis_url:
+            return self._inbox.file(request_id, name)
+        return stored(self._settings, request_id).file(name)
+
+
+class RequestClient(Requests):
+    """Submits requests, too. Every method raises Stopped as `waits` say."""
 
     def __init__(self, settings: Settings, waits: Waits | None = None) -> None:
         from shared.broker.celery_app import make_app  # slow to import, and readers need none
 
         url, waits = broker_url(settings), waits or unstoppable()
-        self.client = connect(url, ROLE, waits=waits)
+        super().__init__(settings, connect(url, ROLE, waits=waits))
         self._app = make_app(url, ROLE, waits=waits)
         # Its own: those of Celery's pools are shared by all applications of a process.
         self._connection = self._app.connection_for_write()
         self._producer = self._app.amqp.Producer(self._connection)
-        self.requests = RequestLedger(self.client, settings.lease_s)
 
     def submit(self, request: Request, input: bytes | None = None) -> bool:
-        """Submit a request and send its hint; False if Redis had it already.
+        """Submit a request and send its hint; False if there was one with this id and work.
 
         Raises:
             UsageError: other work has this id.
+            SetupError, Unavailable: the store cannot be written.
         """
         from shared.broker.celery_app import send_hint
 
-        new = self.requests.submit(request, input)
+        if self._settings.redis_url:
+            new = self._inbox.submit(request, input)
+        else:
+            new = stored(self._settings, request.id).submit(request, input)
         send_hint(self._app, TRAIN_TASK, keys.TRAIN_QUEUE, request.id, producer=self._producer)
         return new
-
-    def get(self, request_id: str) -> RequestView | None:
-        """The current state of a request; None if Redis does not have it."""
-        return self.requests.get(request_id)
-
-    def running(self) -> Iterator[RequestView]:
-        """The requests that a trainer works on, oldest first."""
-        for request_id in self.requests.open():
-            with suppress(BadMessage):  # damaged
-                view = self.get(request_id)
-                if view is not None and view.state is RequestState.RUNNING:
-                    yield view
 
     def has_trainer(self) -> bool:
         """Whether a trainer is alive."""
@@ -79,6 +120,26 @@ class RequestClient:
         """Close its connections."""
         self._connection.release()
         self.client.close()
+
+
+def stored(settings: Settings, request_id: str) -> RequestFolder:
+    """A request of this machine's store. Raises BadMessage: the id is invalid."""
+    return RequestFolder(settings.store_path, request_id)
+
+
+@contextmanager
+def read(settings: Settings, waits: Waits | None = None) -> Iterator[Requests]:
+    """The requests, without starting this machine's stack.
+
+    Raises:
+        BrokerAway: the broker does not answer.
+        Stopped: as `waits` say.
+    """
+    with (
+        broker_errors(settings),
+        connect(broker_url(settings), "status", GLANCE_TIMEOUT_S, waits) as client,
+    ):
+        yield Requests(settings, client)
 
 
 def has_trainer(client: redis.Redis) -> bool:

@@ -10,7 +10,6 @@ from producer.present.meter import Meter
 from producer.present.progress import Quiet
 from producer.requests.request_meter import RequestMeter, ahead_text
 from producer.requests.wait import Viewed
-from shared.ledger.request_states import RequestState
 
 
 class RequestDisplay:
@@ -38,8 +37,7 @@ class RequestDisplay:
         self._show_ahead(seen)
         for line in self._request.note(seen.view):
             self._progress.event(line)
-        open_ = seen.view.state in (RequestState.WAITING, RequestState.RUNNING)
-        self._show(self._request.figures if open_ else None)
+        self._show(self._request.figures if seen.view.is_open else None)
 
     def _show(self, figures: Callable[[], Figures] | None) -> None:
         if figures is None:

@@ -14,7 +14,7 @@ from shared.ledger.request_states import RequestState, RequestView
 from shared.messages.requests import Progress, Work
 from shared.throughput import left_s
 
-#: A trainer renews its lease every second, unless it has died or is out of reach.
+#: A trainer reports every second, unless it has died or is out of reach.
 SILENT_S = 5.0
 
 

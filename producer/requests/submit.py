@@ -6,14 +6,14 @@ import os
 from contextlib import closing
 
 from producer.present.events import Events
-from producer.requests.client import RequestClient, broker_errors, opened
-from producer.requests.wait import RequestWaiter, how_to_start_trainer, stored_outcome
+from producer.requests.client import RequestClient, broker_errors, opened, read, stored
+from producer.requests.wait import RequestWaiter, how_to_start_trainer
 from producer.sources.refusals import shown_address
 from producer.sources.source_table import is_address
 from producer.stack import stack
-from shared.errors import BadMessage, SetupError, UsageError
-from shared.ledger import cancelled_requests, request_store
+from shared.errors import RequestCancelled, SetupError, UsageError
 from shared.ledger.request_states import RequestState, RequestView
+from shared.ledger.request_store import other_work
 from shared.messages.requests import Outcome, Request
 from shared.messages.training import FASHION_MNIST
 from shared.settings import Settings
@@ -35,7 +35,7 @@ def submit(
     stop: Stop | None = None,
 ) -> Outcome:
     """Submit a request and return its good outcome. The same id is the same request. Without `wait`
-    the outcome is empty.
+    the outcome is empty, and at a broker a trainer has stored the request.
 
     `input` are bytes that are sent along. Without `wait_for_trainer` nothing is submitted if no
     trainer is alive. Notices are reported, and the state of the request at each poll (Viewed).
@@ -50,30 +50,23 @@ def submit(
     """
     events = events or Events()
     if not settings.redis_url:
-        request_store.check_id(settings.store_path, request)
-    outcome = stored_outcome(settings, request.id)
-    if outcome is not None:
-        _check_succeeded(request.id, outcome)
-        return outcome
-    _check(settings, request)
-    with closing(Waits(stop or Stop())) as waits, opened(settings, waits) as client:
-        served = _submit(settings, client, request, input, wait_for_trainer)
-        if wait:
-            waiter = RequestWaiter(
-                settings, client, request, events, waits, input=input, timeout_s=timeout_s
-            )
-            return check_outcome(waiter.wait())
-    if not served:
-        events.notice(how_to_start_trainer(settings))  # the waiter reports it otherwise
-    return Outcome(ok=True)
-
-
-def _check(settings: Settings, request: Request) -> None:
-    """Raises HangtagError if this machine's stack cannot get the request."""
-    if not settings.redis_url:
-        _check_readable(settings, request.id)
-        cancelled_requests.check(settings.store_path, request)
+        view = stored(settings, request.id).view()
+        if view is not None and view.request.work != request.work:
+            raise other_work(request.id)
+        _check_before(view, request.id)
+        if view is not None and view.outcome is not None:
+            return view.outcome
         stack.check_can(settings, request.work)
+    with closing(Waits(stop or Stop())) as waits, opened(settings, waits) as client:
+        _submit(settings, client, request, input, wait_for_trainer)
+        waiter = RequestWaiter(
+            settings, client, request, events, waits, input=input, timeout_s=timeout_s
+        )
+        if wait:
+            return check_outcome(waiter.wait())
+        if settings.redis_url:
+            waiter.wait_until_stored()
+    return Outcome(ok=True)
 
 
 def check_outcome(outcome: Outcome) -> Outcome:
@@ -90,12 +83,8 @@ def answer_file(settings: Settings, request_id: str, name: str, stop: Stop | Non
         SetupError: it no longer exists.
         Stopped: the caller has stopped it.
     """
-    with (
-        closing(Waits(stop or Stop())) as waits,
-        closing(RequestClient(settings, waits)) as client,
-        broker_errors(settings),
-    ):
-        return client.requests.file(request_id, name)
+    with closing(Waits(stop or Stop())) as waits, read(settings, waits) as requests:
+        return requests.file(request_id, name)
 
 
 def _submit(
@@ -104,33 +93,20 @@ def _submit(
     request: Request,
     input: bytes | None,
     wait_for_trainer: bool,
-) -> bool:
-    """Returns whether a trainer is alive, or will be started."""
+) -> None:
     with broker_errors(settings):
-        served = not settings.redis_url or client.has_trainer()
-        if not served and not wait_for_trainer:
+        if settings.redis_url and not wait_for_trainer and not client.has_trainer():
             raise SetupError(how_to_start_trainer(settings))
-        with request_store.kept(settings.store_path, request, input, here=not settings.redis_url):
-            if not client.submit(request, input):
-                _check_before(client.get(request.id), request.id)
-    return served
-
-
-def _check_readable(settings: Settings, request_id: str) -> None:
-    """Raises BadMessage if a stored request, which this one would replace, cannot be read."""
-    store = settings.store_path
-    file = request_store.folder(store, request_id) / request_store.REQUEST_FILE
-    if os.path.exists(file) and request_store.load(store, request_id) is None:
-        raise BadMessage(
-            f"request {request_id} is stored already and cannot be read: version 0.2.0 or another "
-            "one wrote it, or it is damaged; choose another --request-id"
-        )
+        if not client.submit(request, input):
+            _check_before(client.get(request.id), request.id)
 
 
 def _check_before(view: RequestView | None, request_id: str) -> None:
     """An existing request is not retried, also if it failed."""
     if view is not None and view.state is RequestState.CANCELLED:
-        raise cancelled_requests.cancelled_before(request_id)
+        raise RequestCancelled(
+            f"request {request_id} was cancelled before; choose another --request-id"
+        )
     if view is not None and view.outcome is not None:
         _check_succeeded(request_id, view.outcome)
 

@@ -14,8 +14,8 @@ from producer.stack import stack
 from shared.broker.redis_client import GLANCE_TIMEOUT_S
 from shared.broker.runtime_paths import log_path
 from shared.errors import RequestCancelled, StillOpen, Stopped
-from shared.ledger import cancelled_requests, request_store
 from shared.ledger.request_states import RequestState, RequestView
+from shared.ledger.request_store import other_work
 from shared.messages.requests import CheckDataset, ComputeFeatures, Outcome, Request
 from shared.settings import Settings
 from shared.stop import Waits
@@ -54,9 +54,15 @@ class RequestWaiter:
         self._deadline = float("inf") if timeout_s is None else now + timeout_s
         self._trainer_due = now + (0 if settings.redis_url else TRAINER_START_S)
         self._outage = Outage(events.notice)
+        self._until_stored = False
         self._reported = False  #: whether a missing trainer was reported
         self._queue_due = now + QUEUED_S
         self._ahead: RequestView | None = None  #: the request that this one waits for
+
+    def wait_until_stored(self) -> None:
+        """Wait until a trainer has stored the request. Raises as `wait`."""
+        self._until_stored = True
+        self.wait()
 
     def wait(self) -> Outcome:
         """The outcome, good or bad.
@@ -64,7 +70,7 @@ class RequestWaiter:
         Raises:
             RequestCancelled: it was cancelled.
             StillOpen: the time is over.
-            UsageError: Redis lost it, and has other work with its id.
+            UsageError: the trainer has stored other work with its id.
             SetupError: this machine's stack has stopped and does not start again.
             Stopped: the caller has stopped the wait; the request continues, which is reported.
         """
@@ -98,31 +104,23 @@ class RequestWaiter:
 
     def _read(self) -> Outcome | None:
         view = self._client.get(self._request.id)
+        if not self._settings.redis_url and (view is None or view.is_open):
+            self._client.client.ping()  # no trainer works without this machine's server
         if view is None:
-            return self._resubmit()
+            self._client.submit(self._request, self._input)
+            self._events.notice("Redis has lost the request; submitted it again")
+            return None
+        if view.request.work != self._request.work:
+            raise other_work(self._request.id)
         self._note_ahead(view)
         self._events.report(Viewed(view, self._ahead))
         if view.progress is not None and view.progress.fault:
             self._events.notice(view.progress.fault)
         if view.state is RequestState.CANCELLED:
-            self._store_cancellation()
             raise RequestCancelled(f"request {self._request.id} is cancelled")
         if view.state is RequestState.WAITING:
             self._check_trainer()
-        return view.outcome
-
-    def _resubmit(self) -> Outcome | None:
-        """Redis has lost the request: read its outcome from the store, or submit it again."""
-        outcome = stored_outcome(self._settings, self._request.id)
-        if outcome is None:
-            self._client.submit(self._request, self._input)
-            self._events.notice("Redis has lost the request; submitted it again")
-        return outcome
-
-    def _store_cancellation(self) -> None:
-        """The command that cancelled it may have died before it did so."""
-        if not self._settings.redis_url:
-            cancelled_requests.record(self._settings.store_path, self._request.id, self._request)
+        return Outcome(ok=True) if self._until_stored and view.is_stored else view.outcome
 
     def _check_trainer(self) -> None:
         if not self._reported and time.monotonic() > self._trainer_due:
@@ -161,10 +159,3 @@ def how_to_start_trainer(settings: Settings) -> str:
     if not settings.redis_url:
         return f"no trainer has started yet; see {log_path(settings)}"
     return f"no trainer is alive; start one with: {trainer_line(settings)}"
-
-
-def stored_outcome(settings: Settings, request_id: str) -> Outcome | None:
-    """The outcome of a request of this machine's stack, from the store; None if it has none."""
-    if settings.redis_url:
-        return None  # the store is on another machine
-    return request_store.outcome(settings.store_path, request_id)

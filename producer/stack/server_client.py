@@ -21,9 +21,9 @@ from producer.stack import desired_state
 from producer.stack.environment import own
 from shared import keys
 from shared.errors import HangtagError
-from shared.ledger import jobs, request_store
+from shared.ledger import jobs
 from shared.ledger.jobs import SILENT_S
-from shared.ledger.request_ledger import RequestLedger
+from shared.ledger.request_store import open_requests
 from shared.log_limit import DAY_S, LogLimit
 from shared.messages.work_packages import needed_packages
 from shared.registry.mirror_writer import publish
@@ -70,7 +70,7 @@ class ServerClient:
     def training(self) -> bool:
         """Whether a trainer is needed; as before while the server or the store cannot be read."""
         with self._faults_logged():
-            return self._demand.training(self._client)
+            return self._demand.training()
         return self._demand.trained
 
     def refresh(self) -> None:
@@ -108,7 +108,7 @@ def publish_copies(client: redis.Redis, settings: Settings) -> None:
 ROLE = "supervisor"
 #: Roles of the stack's own processes and of metrics, in the names of their connections,
 #: `hangtag-ROLE-HOST-PID`.
-_ROLES = (ROLE, "worker", "trainer", "pulse", "lease", "watchdog", "metrics")
+_ROLES = (ROLE, "worker", "trainer", "pulse", "watchdog", "metrics")
 OWN = tuple(f"hangtag-{role}-" for role in _ROLES)
 
 
@@ -127,34 +127,30 @@ class IdleDetector:
 
         Raises:
             RedisError, OSError: the server or the store cannot be read.
-            BadMessage: another client has overwritten the list of requests.
         """
         announced = desired_state.announced(self._folder)
         if (
             announced != self._announced
             or _jobs(client)
             or _clients(client)
-            or self._has_requests(client)
+            or self._has_requests()
         ):
             self._needed = time.monotonic()
         self._announced = announced
         return time.monotonic() - self._needed
 
-    def training(self, client: redis.Redis) -> bool:
-        """Whether a trainer has work, or had some recently. Raises as `idle_s`."""
-        if self._has_requests(client):
+    def training(self) -> bool:
+        """Whether a trainer has work, or had some recently. Raises OSError as `idle_s`."""
+        if self._has_requests():
             self._open = time.monotonic()
         self.trained = time.monotonic() - self._open < self._settings.trainer_idle_s
         return self.trained
 
-    def _has_requests(self, client: redis.Redis) -> bool:
-        """Check the store, too, for work that this stack has the packages for: an embedded server
-        loses its requests when it ends."""
-        if RequestLedger(client, self._settings.lease_s).open():
-            return True
+    def _has_requests(self) -> bool:
+        """Whether there is work that this stack has the packages for."""
         packages = (desired_state.load(self._folder).environment or own()).packages
-        waiting = request_store.unanswered(self._settings.store_path, here=True)
-        return any(needed_packages(request.work).keys() <= packages for request in waiting)
+        requests = open_requests(self._settings.store_path)
+        return any(needed_packages(request.work).keys() <= packages for request in requests)
 
 
 def _jobs(client: redis.Redis) -> int:

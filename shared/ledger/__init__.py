@@ -1,1 +1,1 @@
-"""The state of batches and requests in Redis, and the requests on disk."""
+"""The state of batches in Redis, and requests: in the store, and what Redis has of them."""

@@ -1,10 +1,17 @@
-"""The copies of requests in the store, which survive a loss of Redis.
+"""The requests of a store. Their folders decide what waits, who works on it, and what has ended.
 
-STORE/.requests/ID/request.json   written by a trainer that finds the request waiting or claims it;
-                                  on this machine's stack already by its submission
-STORE/.requests/ID/here           the request was submitted to a stack, not at a broker
-STORE/.requests/ID/input          the bytes submitted with it
-STORE/.requests/ID/outcome.json   written last; closes the request
+STORE/.requests/ID/request.json    an open request: written once, by its submission on this machine
+                                   or by the trainer that finds it at a broker
+STORE/.requests/ID/answered.json   the same file, renamed: `outcome.json` counts
+STORE/.requests/ID/cancelled.json  the same file, renamed: it was cancelled
+STORE/.requests/ID/input           the bytes submitted with it
+STORE/.requests/ID/outcome.json    with its plots in `files/`, before the request is answered
+STORE/.requests/ID/lock            locked by the process that submits it or works on it
+STORE/.requests/ID/attempts        worker/requests/workspace.py
+STORE/.requests/ID/work/           checkpoint and decoded images
+
+One rename ends a request, so it ends once, also on a full disk. The kernel frees the lock of a
+process that dies; one that is suspended keeps it, so no other process does its work.
 """
 
 from __future__ import annotations
@@ -19,196 +26,293 @@ from pathlib import Path
 import msgspec
 
 from shared import atomic_file, file_lock, regular_file
-from shared.errors import MISFITS, BadMessage, RequestCancelled, Unavailable, UsageError
+from shared.errors import MISFITS, BadMessage, SetupError, Unavailable, UsageError
 from shared.failpoints import failpoint
+from shared.ledger.request_states import RequestState, RequestView
 from shared.messages.requests import REQUEST_ID, Outcome, Request, decode_request, encode_request
 
 FOLDER = ".requests"
 REQUEST_FILE = "request.json"
+CANCELLED_FILE = "cancelled.json"
+ANSWERED_FILE = "answered.json"
 INPUT_FILE = "input"
-HERE_FILE = "here"
 OUTCOME_FILE = "outcome.json"
-WORK_FOLDER = "work"
-#: Renaming a file takes far less: a process that holds the lock for longer is suspended.
-LOCK_WAIT_S = 5.0
-_OTHER_ID = "choose another --request-id"
-_LOCK_PAUSE_S = 0.02
-_LOCK_FILE = ".lock"
+ATTEMPTS_FILE = "attempts"
+#: A command reads a lock, and a submission holds it, for far less; a trainer that is suspended or
+#: works holds it for longer.
+LOCK_WAIT_S = 1.0
+_LOCK_PAUSE_S = 0.01
+_LOCK_FILE = "lock"
+#: For all who may use the store.
+_LOCK_MODE = 0o666
+_REMEDY = "set HANGTAG_STORE to a folder"
 
 
-def folder(store: Path, request_id: str) -> Path:
-    """The folder of a request in this store; not created here.
+class RequestFolder:
+    """One request of a store. Nothing is created before `submit`."""
+
+    def __init__(self, store: Path, request_id: str) -> None:
+        """Raises BadMessage if the id is invalid, for example a path."""
+        if not REQUEST_ID.fullmatch(request_id):
+            raise BadMessage(f"{request_id!r} is not the id of a request")
+        self.id, self.path = request_id, store / FOLDER / request_id
+        self.work = self.path / "work"
+
+    @property
+    def state(self) -> RequestState | None:
+        """None if there is no such request."""
+        if os.path.lexists(self.path / REQUEST_FILE):
+            return RequestState.RUNNING if self._is_locked() else RequestState.WAITING
+        if os.path.lexists(self.path / ANSWERED_FILE):
+            return RequestState.DONE
+        return RequestState.CANCELLED if self.is_cancelled else None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it has been submitted and not ended."""
+        return os.path.lexists(self.path / REQUEST_FILE)
+
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether it was cancelled."""
+        return os.path.lexists(self.path / CANCELLED_FILE)
+
+    def request(self) -> Request | None:
+        """The request, open or ended; None if there is none.
+
+        Raises:
+            BadMessage: it cannot be read.
+        """
+        for name in (REQUEST_FILE, ANSWERED_FILE, CANCELLED_FILE):
+            with suppress(FileNotFoundError, NotADirectoryError):
+                return self._read_request(name)
+        return None
+
+    def _read_request(self, name: str) -> Request:
+        try:
+            request = decode_request(_read(self.path / name))
+            if request.id != self.id:
+                raise BadMessage(f"it contains the id {request.id!r}")
+        except (FileNotFoundError, NotADirectoryError):
+            raise
+        except (OSError, BadMessage) as error:
+            raise BadMessage(
+                f"request {self.id} is stored and cannot be read: version 0.2.0 or another one "
+                f"wrote it, or it is damaged ({error}); choose another --request-id, or cancel it "
+                f"with: hangtag cancel {self.id}"
+            ) from error
+        return request
+
+    def input(self) -> bytes | None:
+        """The bytes that were submitted with the request, or None."""
+        with suppress(FileNotFoundError):
+            return (self.path / INPUT_FILE).read_bytes()
+        return None
+
+    def outcome(self) -> Outcome | None:
+        """The outcome; None as long as it has none. One that cannot be read is a failure: the
+        request has ended, so it must not run again."""
+        return self.written_outcome() if self.state is RequestState.DONE else None
+
+    def written_outcome(self) -> Outcome | None:
+        """The outcome also of a trainer that died before it answered the request with it."""
+        try:
+            return msgspec.json.decode(_read(self.path / OUTCOME_FILE), type=Outcome)
+        except (OSError, *MISFITS):
+            if not self.is_open:
+                return Outcome(ok=False, error=self._unreadable_outcome())
+            return None
+
+    def _unreadable_outcome(self) -> str:
+        return (
+            f"the outcome of request {self.id} is stored and cannot be read: version 0.2.0 or "
+            "another one wrote it, or it is damaged; choose another --request-id"
+        )
+
+    def files(self, outcome: Outcome) -> dict[str, bytes]:
+        """The plots of an outcome, as far as they still exist."""
+        contents = {}
+        for name in outcome.files:
+            with suppress(OSError):
+                contents[name] = (self.path / "files" / name).read_bytes()
+        return contents
+
+    def file(self, name: str) -> bytes:
+        """A plot of the outcome.
+
+        Raises:
+            SetupError: it has expired.
+        """
+        outcome = self.outcome()
+        files = {} if outcome is None else self.files(outcome)
+        if name not in files:
+            raise expired(self.id, name)
+        return files[name]
+
+    def view(self) -> RequestView | None:
+        """The request as commands see it, without progress. Raises BadMessage as `request`."""
+        state, request = self.state, self.request()
+        if state is None or request is None:
+            return None
+        return RequestView(request, state, self.outcome())
+
+    def submit(self, request: Request, input: bytes | None = None) -> bool:
+        """Store a request; False if it is stored already, open or ended.
+
+        Raises:
+            UsageError: other work has this id.
+            BadMessage: what is stored under this id cannot be read.
+            Unavailable: a suspended process holds the lock.
+            SetupError: the store cannot be written.
+        """
+        if request.check().id != self.id:
+            raise BadMessage(f"request {self.id} contains the id {request.id!r}")
+        known = self.request()
+        if known is None:
+            with atomic_file.writing(self.path, _REMEDY):
+                atomic_file.make_folder(self.path)
+                with self.locked(LOCK_WAIT_S) as is_free:
+                    known = self.request()
+                    if known is None and not is_free:
+                        raise Unavailable(f"{self.path} is locked by a suspended process; end it")
+                    if known is None:
+                        failpoint("request.room-made")
+                        if input is not None:
+                            replace(self.path / INPUT_FILE, input)
+                        replace(self.path / REQUEST_FILE, encode_request(request))
+                        return True
+        if known.work != request.work:
+            raise other_work(self.id)
+        return False
+
+    def cancel(self) -> bool:
+        """Cancel an open request, and delete what only its work needs, unless a process works on
+        it, which does that once it notices. False if it has ended otherwise, or there is none.
+
+        Raises:
+            SetupError: the store cannot be written.
+        """
+        with atomic_file.writing(self.path, "make the store writable"):
+            self.end(CANCELLED_FILE)
+        self.clear()
+        return self.is_cancelled
+
+    def end(self, name: str) -> None:
+        """End the request, if it is open, by renaming its file."""
+        with suppress(FileNotFoundError):
+            os.rename(self.path / REQUEST_FILE, self.path / name)
+            atomic_file.sync_folder(self.path)
+        failpoint("request.ended")
+
+    def clear(self) -> None:
+        """Delete what only the work of an ended request needs, unless a process works on it."""
+        with suppress(OSError), self.locked(0) as is_free:
+            if is_free and not self.is_open:
+                self.tidy()
+
+    def tidy(self) -> None:
+        """Delete the files that only the work needs."""
+        shutil.rmtree(self.work, ignore_errors=True)
+        failpoint("request.work-removed")
+        for name in (INPUT_FILE, ATTEMPTS_FILE):
+            with suppress(OSError):
+                (self.path / name).unlink()
+
+    def forget(self) -> None:
+        """Delete the folder, unless a process uses it."""
+        with suppress(OSError), self.locked(0) as is_free:
+            if is_free:
+                shutil.rmtree(self.path, ignore_errors=True)
+                failpoint("request.forgotten")
+
+    @contextmanager
+    def locked(self, wait_s: float) -> Iterator[bool]:
+        """Hold the lock in the block: True. False if another process has it for `wait_s`.
+
+        Raises:
+            FileNotFoundError: there is no such request.
+            OSError: the store cannot be written, or its file system has no locks.
+        """
+        file = self._open_lock(wait_s)
+        try:
+            yield file >= 0
+        finally:
+            if file >= 0:
+                os.close(file)
+
+    def _open_lock(self, wait_s: float) -> int:
+        path = self.path / _LOCK_FILE
+        while True:
+            file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _LOCK_MODE)
+            if not file_lock.acquire_within(file, wait_s, _LOCK_PAUSE_S):
+                os.close(file)
+                return -1
+            if not file_lock.lost(path, file):
+                return file
+            os.close(file)  # the folder was forgotten meanwhile
+
+    def _is_locked(self) -> bool:
+        try:
+            file = os.open(self.path / _LOCK_FILE, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            return False
+        try:
+            return not file_lock.try_share(file)
+        finally:
+            os.close(file)
+
+
+def folders(store: Path) -> Iterator[RequestFolder]:
+    """All requests of a store, also those that have ended.
 
     Raises:
-        BadMessage: the id is invalid, for example a path.
+        OSError: the disk fails.
     """
-    if not REQUEST_ID.fullmatch(request_id):
-        raise BadMessage(f"{request_id!r:.80} is not the id of a request")
-    return store / FOLDER / request_id
-
-
-def check_id(store: Path, request: Request) -> None:
-    """Raises UsageError if other work is stored under this id: Redis may have lost it."""
-    stored = load(store, request.id)
-    if stored is not None and stored.work != request.work:
-        raise UsageError(f"request {request.id} exists for other work; choose another id")
-
-
-@contextmanager
-def kept(store: Path, request: Request, input: bytes | None, here: bool) -> Iterator[None]:
-    """Store a request of this machine's stack while it is submitted; not if that is refused.
-
-    At a broker, not `here`, its trainer stores the request.
-
-    Raises:
-        UsageError: other work is stored under this id.
-        SetupError: the store cannot be written.
-    """
-    if not here:
-        yield
+    try:
+        names = os.listdir(store / FOLDER)
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
         return
-    check_id(store, request)
-    keep(store, request, input)
-    try:
-        yield
-    except (UsageError, RequestCancelled, BadMessage):
-        forget(store, request.id, in_use=True)
-        raise
+    for name in names:
+        with suppress(BadMessage):
+            yield RequestFolder(store, name)
 
 
-def keep(store: Path, request: Request, input: bytes | None = None) -> None:
-    """Store a request that is submitted on this machine, unless it is stored already.
+def open_requests(store: Path) -> list[Request]:
+    """Every open request that can be read, oldest first.
 
     Raises:
-        SetupError: the store cannot be written.
+        OSError: the disk fails.
     """
-    path = folder(store, request.id)
-    with atomic_file.writing(path, "set HANGTAG_STORE to a folder"):
-        atomic_file.make_folder(path)
-        if load(store, request.id) is None:
-            replace(path / HERE_FILE, b"")
-            failpoint("kept.begun")
-            if input is not None:
-                replace(path / INPUT_FILE, input)
-            replace(path / REQUEST_FILE, encode_request(request))
-
-
-def forget(store: Path, request_id: str, in_use: bool = False) -> None:
-    """Delete the copy of a cancelled request. If a trainer still works on it, only the request, so
-    that no other starts it again; the trainer deletes the rest."""
-    path = folder(store, request_id)
-    if in_use:
-        with suppress(OSError):
-            (path / REQUEST_FILE).unlink()
-            atomic_file.sync_folder(path)
-    else:
-        shutil.rmtree(path, ignore_errors=True)
-    failpoint("kept.forgotten")
-
-
-def load(store: Path, request_id: str) -> Request | None:
-    """The request that is stored under this id; None if there is none, or it is unreadable."""
-    try:
-        return decode_request(_read(folder(store, request_id) / REQUEST_FILE))
-    except (OSError, BadMessage):
-        return None
-
-
-def outcome(store: Path, request_id: str) -> Outcome | None:
-    """The outcome of a request; None if it has none. An unreadable one is a failure: the request
-    has ended, so it must not run again."""
-    try:
-        file = folder(store, request_id) / OUTCOME_FILE
-    except BadMessage:
-        return None
-    try:
-        return msgspec.json.decode(_read(file), type=Outcome)
-    except (OSError, *MISFITS):
-        return _unreadable(request_id) if os.path.lexists(file) else None
-
-
-def _unreadable(request_id: str) -> Outcome:
-    line = f"the outcome of request {request_id} is stored and cannot be read: version 0.2.0 or "
-    return Outcome(ok=False, error=f"{line}another one wrote it, or it is damaged; {_OTHER_ID}")
-
-
-def is_here(store: Path, request_id: str) -> bool:
-    """Whether a request was submitted to this machine's stack."""
-    return (folder(store, request_id) / HERE_FILE).exists()
-
-
-@contextmanager
-def locked(store: Path) -> Iterator[None]:
-    """Exclude other processes that store or close a request of this store: be brief.
-
-    Raises:
-        Unavailable: a suspended process holds the lock.
-    """
-    with open(store / FOLDER / _LOCK_FILE, "ab") as file:
-        if not file_lock.acquire_within(file.fileno(), LOCK_WAIT_S, _LOCK_PAUSE_S):
-            raise Unavailable(f"{file.name} is locked by a suspended process; resume or end it")
-        yield
-
-
-def unanswered(store: Path, here: bool | None = None) -> list[Request]:
-    """Every stored request without an outcome, oldest first.
-
-    `here`: True for this machine's stack only, False for the others only.
-    """
-    requests = (r for r in _unanswered(store) if here in (None, is_here(store, r.id)))
+    requests = []
+    for folder in folders(store):
+        with suppress(BadMessage):
+            request = folder.request() if folder.is_open else None
+            if request is not None:
+                requests.append(request)
     return sorted(requests, key=lambda request: (request.created, request.id))
+
+
+def other_work(request_id: str) -> UsageError:
+    """The error of a submission whose id is that of other work."""
+    return UsageError(f"request {request_id} exists for other work; choose another id")
+
+
+def expired(request_id: str, name: str) -> SetupError:
+    """The error of a plot that is not there any more."""
+    return SetupError(f"{name} of request {request_id} has expired; submit a new request")
 
 
 def replace(path: Path, data: bytes) -> None:
     """Replace a file atomically and durably."""
-    atomic_file.place(write_part(path, data), path)
-    failpoint("kept.replaced")
-
-
-def write_part(path: Path, data: bytes) -> Path:
-    """Write the replacement of `path` durably, in the same folder; removed after an error."""
     # Trainers on several machines may share a store and have the same pids.
     part = path.with_name(f".{path.name}.{socket.gethostname()}.{os.getpid()}")
     with atomic_file.created(part) as file:
         file.write(data)
     failpoint("kept.part-written")
-    return part
+    atomic_file.place(part, path)
+    failpoint("kept.replaced")
 
 
 def _read(file: Path) -> bytes:
     with regular_file.open_file(file) as stored:
         return stored.read()
-
-
-def unreadable(store: Path) -> list[str]:
-    """The ids of stored requests without an outcome that cannot be read: another version of Hangtag
-    wrote them, or they are damaged."""
-    return sorted(request_id for request_id, request in _open(store) if request is None)
-
-
-def _unanswered(store: Path) -> Iterator[Request]:
-    return (request for _, request in _open(store) if request is not None)
-
-
-def _open(store: Path) -> Iterator[tuple[str, Request | None]]:
-    """The ids of requests without an outcome, with what can be read of them."""
-    for request_id in _names(store / FOLDER):
-        path = store / FOLDER / request_id / REQUEST_FILE
-        if not (REQUEST_ID.fullmatch(request_id) and os.path.exists(path)):
-            continue
-        if not path.with_name(OUTCOME_FILE).exists():
-            request = load(store, request_id)
-            is_its = request is not None and request.id == request_id
-            yield request_id, request if is_its else None
-
-
-def _names(folder: Path) -> list[str]:
-    """Of what is in a folder; none if it does not exist, or belongs to another user.
-
-    Raises:
-        OSError: the disk fails, which `Path.glob` hides from Python 3.13 on.
-    """
-    try:
-        return os.listdir(folder)
-    except (FileNotFoundError, NotADirectoryError, PermissionError):
-        return []

@@ -146,19 +146,19 @@ def before_moving(path: str) -> str:
 def learned(fleet: Fleet, hand: Hand, store: Path, root: Path, command: list[str]) -> Trained:
     """The answer to the request of a command, which is trained in this process."""
     producer = fleet.producer(*command[1:], cwd=root.parent)
-    (request_id,) = wait_for("the request", hand.requests.open)
-    grant = hand.claim(request_id)
-    assert grant.request is not None
-    work = grant.request.work
+    (request_id,) = wait_for("the request", hand.open)
+    work = hand.claim(request_id).work
     assert isinstance(work, Train)
     work = msgspec.structs.replace(work, recipe="photo-head")
-    context, _ = handler_context.make(hand.server, store, work, grant.input, request_id)
+    context, _ = handler_context.make(
+        hand.server, store, work, hand.folder(request_id).input(), request_id
+    )
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(unlabelled_acceptance, "MOST_JUDGED", JUDGED)
         answer = train(context, work).answer
     assert isinstance(answer, Trained)
     outcome = Outcome(ok=True, answer=msgspec.Raw(msgspec.json.encode(answer)))
-    hand.answer(request_id, grant, outcome)
+    hand.answer(request_id, outcome)
     assert producer.wait() == Exit.OK, producer.story
     return answer
 

@@ -20,8 +20,8 @@ from PIL import Image
 from producer.requests.open_requests import OpenRequest
 from producer.stack import stack
 from shared.errors import Exit, SetupError
-from shared.ledger.request_ledger import RequestLedger
 from shared.ledger.request_states import RequestState
+from shared.ledger.request_store import RequestFolder
 from shared.messages.replies import DataReport, Trained
 from shared.registry import packaged
 from shared.registry.registry import Registry
@@ -67,9 +67,7 @@ class Commands:
         return command
 
     def state(self, request: str) -> RequestState | None:
-        with self.place.client() as client:
-            view = RequestLedger(client, self.place.settings.lease_s).get(request)
-        return view.state if view is not None else None
+        return RequestFolder(self.place.settings.store_path, request).state
 
     @property
     def log(self) -> str:

@@ -256,6 +256,7 @@ DENIED: dict[str, list[tuple[str, ...]]] = {
         ("HSET", JOB, "state", "cancelled"), ("DEL", JOB), ("HGETALL", JOB),
         ("HGET", keys.job("a", "payload"), "0"), ("ZADD", keys.JOBS, "1", "a"),
         ("LPUSH", QUEUE, "x"), ("BRPOP", QUEUE, "1"), ("DEL", QUEUE),
+        ("SCRIPT", "LOAD", "return 1"),
     ],
     "monitor": [
         ("HSET", JOB, "state", "cancelled"), ("DEL", JOB), ("ZREM", keys.JOBS, "a"),

@@ -26,7 +26,7 @@ KINDS: dict[str, tuple[str, float, float]] = {
     "connections_reset": ("server", 0.0, 0.0),
     "trainer_killed": ("trainer", 0.0, 2.0),
     "trainer_child_killed": ("trainer", 0.0, 0.0),
-    "trainer_asleep": ("trainer", 11.0, 13.0),  # longer than a lease
+    "trainer_asleep": ("trainer", 11.0, 13.0),
     "disk_full": ("disk", 0.5, 3.0),
     "link_down": ("link", 0.5, 6.0),
 }

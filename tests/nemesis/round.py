@@ -19,7 +19,7 @@ from tests.nemesis.schedule import Schedule
 from tests.nemesis.verdict import Verdict
 
 #: The longest time without progress after all faults are healed: each wait (for a heartbeat, a
-#: lease, a repeated hint, copies of a model that Redis lost) is shorter.
+#: death, a repeated hint, copies of a model that Redis lost) is shorter.
 STALL_S = 60.0
 FIRST_RESULT_S = 60.0
 _POLL_S = 0.02

@@ -25,11 +25,9 @@ from tests.support.servers.redis_server import RedisServer, server_binaries
 
 WORKER_APP = "tests.nemesis.worker_app"
 TRAINER_APP = "worker.trainer"
-LEASE_S = 10.0
 EPOCHS = 6
 TIMES = {
     **SHORT_TIMES,
-    "HANGTAG_LEASE_S": str(LEASE_S),
     "HANGTAG_ROUND_S": "0.5",
 }
 

@@ -1,4 +1,4 @@
-"""A trainer's child fails, or outlasts its lease, at its other crash points (5 minutes)."""
+"""A trainer's child fails, or is suspended, at its other crash points (5 minutes)."""
 
 from __future__ import annotations
 

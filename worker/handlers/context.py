@@ -24,7 +24,7 @@ PUBLISHING, PROMOTING = "publishing", "promoting"
 
 
 class RequestStopped(Exception):
-    """The request was cancelled or taken over, or the trainer shuts down. Do not catch it."""
+    """The request was cancelled, or the trainer shuts down. Do not catch it."""
 
 
 class Reply(NamedTuple):
@@ -34,14 +34,14 @@ class Reply(NamedTuple):
     files: dict[str, bytes] = {}
 
 
-class RequestLease(Protocol):
-    """The part of worker/requests/lease.py that handlers use."""
+class RequestAttempt(Protocol):
+    """The part of worker/requests/attempt.py that handlers use."""
 
     def report(self, progress: Progress) -> None:
         """Raises RequestStopped."""
 
     def confirm(self) -> None:
-        """Raises RequestStopped unless this attempt holds the request at this moment."""
+        """Raises RequestStopped if the work must stop, at this moment."""
 
 
 class Context(msgspec.Struct, frozen=True):
@@ -54,7 +54,7 @@ class Context(msgspec.Struct, frozen=True):
     folder: Path  #: in the store; its files stay for the next attempt
     input: bytes | None  #: the bytes that were submitted with the request
     started: float  #: start of the first attempt, seconds since 1970
-    lease: RequestLease
+    attempt: RequestAttempt
 
     @property
     def who(self) -> str:
@@ -68,20 +68,20 @@ class Context(msgspec.Struct, frozen=True):
 
     def stage(self, name: str) -> None:
         """Report the start of a stage. Raises RequestStopped."""
-        self.lease.report(Progress(name))
+        self.attempt.report(Progress(name))
 
     def loading(self, done: int, total: int) -> None:
         """Report how many files are loaded. Raises RequestStopped."""
-        self.lease.report(Progress(LOADING, step=done, steps=total))
+        self.attempt.report(Progress(LOADING, step=done, steps=total))
 
     def loading_part(self, name: str, done: int, total: int) -> None:
         """Report a part of the loading, with its own steps. Raises RequestStopped."""
-        self.lease.report(Progress(LOADING, part=name, step=done, steps=total))
+        self.attempt.report(Progress(LOADING, part=name, step=done, steps=total))
 
     def report(self, progress: Progress) -> None:
         """Report progress. Cheap: it is sent about once a second. Raises RequestStopped."""
-        self.lease.report(progress)
+        self.attempt.report(progress)
 
     def confirm(self) -> None:
         """Call this right before a result becomes visible. Raises RequestStopped if it must not."""
-        self.lease.confirm()
+        self.attempt.confirm()

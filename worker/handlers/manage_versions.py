@@ -8,8 +8,8 @@ from collections.abc import Callable
 from redis.exceptions import RedisError
 
 from shared.ledger.jobs import pinned
-from shared.ledger.request_ledger import RequestLedger
-from shared.ledger.request_store import unanswered
+from shared.ledger.request_inbox import RequestInbox
+from shared.ledger.request_store import open_requests
 from shared.messages.replies import Decided, Pruned
 from shared.messages.requests import Promote, Prune, Remove, Request, Rollback
 from shared.registry import alias_operations, pruning, removal
@@ -36,7 +36,7 @@ def prune(context: Context, work: Prune) -> Reply:
 
     Raises:
         SetupError: as `pruning.prune`.
-        RequestStopped: the request was cancelled or taken over.
+        RequestStopped: the request was cancelled.
     """
     context.stage(PRUNING)
     requests = _open_requests(context)
@@ -50,7 +50,7 @@ def remove(context: Context, work: Remove) -> Reply:
 
     Raises:
         SetupError: as `removal.remove`.
-        RequestStopped: the request was cancelled or taken over.
+        RequestStopped: the request was cancelled.
     """
     context.stage(REMOVING)
     removed = removal.remove(
@@ -73,9 +73,9 @@ def _deleted(context: Context, pruned: Pruned) -> Reply:
 
 
 def _open_requests(context: Context) -> list[Request]:
-    """The open requests in the store and in Redis."""
-    ledger = RequestLedger(context.client, context.settings.lease_s)
-    return [*unanswered(context.registry.root), *ledger.open_requests()]
+    """The open requests in the store, and those that no trainer has stored yet."""
+    inbox = RequestInbox(context.client)
+    return [*open_requests(context.registry.root), *inbox.open_requests()]
 
 
 def _moved(context: Context, move: Callable[..., Decided], work: Promote | Rollback) -> Reply:

@@ -13,8 +13,10 @@ import sys
 import threading
 import time
 import warnings
+from collections.abc import Callable
 from typing import Any, NoReturn
 
+import redis
 from celery.apps import worker as celery_worker
 from celery.exceptions import SecurityWarning
 from celery.signals import after_setup_logger, after_setup_task_logger, celeryd_init
@@ -26,7 +28,7 @@ from shared.broker.access_errors import access_error
 from shared.broker.address import Address
 from shared.broker.redis_client import connect
 from shared.broker.runtime_paths import broker_url
-from shared.errors import BrokerRefuses, Exit, SetupError
+from shared.errors import Exit, SetupError
 from shared.ledger import heartbeats
 from shared.settings import Settings
 from worker.lifecycle import native_stderr
@@ -56,8 +58,14 @@ def configuration() -> tuple[Settings, Address]:
     return settings, broker
 
 
-def check_access(broker: Address, worker_id: str, queue: str) -> None:
-    """End this process, which has started no work yet, if Redis refuses it.
+def check_access(
+    broker: Address,
+    worker_id: str,
+    queue: str,
+    check: Callable[[redis.Redis], None] = lambda client: None,
+) -> None:
+    """End this process, which has started no work yet, if Redis refuses it, or if `check` raises
+    SetupError.
 
     The check runs two operations that every worker needs: it withdraws a heartbeat and reads the
     length of the queue.
@@ -66,7 +74,8 @@ def check_access(broker: Address, worker_id: str, queue: str) -> None:
         with connect(broker, "pulse") as client:
             heartbeats.stop(client, worker_id)
             client.llen(queue)
-    except BrokerRefuses as error:
+            check(client)
+    except SetupError as error:
         _end(error)
     except RedisError:
         pass  # unreachable: Celery retries
@@ -96,8 +105,13 @@ class RefusalLimit:
             if self._over or (self.was_connected and now - self._since < self._limit_s):
                 return
             self._over = True
-        log.critical("%s; the worker stops", access_error(error) or error)
-        state.should_stop = int(Exit.SETUP)  # type: ignore[assignment]
+        stop_worker(access_error(error) or error)
+
+
+def stop_worker(error: BaseException) -> None:
+    """Shut this worker down, from any thread of the parent: it cannot work."""
+    log.critical("%s; the worker stops", error)
+    state.should_stop = int(Exit.SETUP)  # type: ignore[assignment]
 
 
 #: Set by the application modules from the settings.

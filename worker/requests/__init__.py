@@ -1,1 +1,1 @@
-"""Requests on the trainer: claim, lease, workspace, outcome."""
+"""Requests on the trainer: lock, attempt, workspace, outcome."""

@@ -1,6 +1,6 @@
 """Periodic maintenance in a trainer's parent.
 
-It repeats lost hints, stores requests that Redis may lose, and publishes the serving copies of
+It repeats lost hints, stores requests that clients have sent, and publishes the serving copies of
 models. Hints can be lost and trainers can die, so each trainer does this for all waiting requests.
 """
 
@@ -10,7 +10,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import cast
 
 import redis
@@ -18,21 +18,22 @@ from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
 from shared import keys
-from shared.errors import BadMessage, BrokerRefuses, HangtagError, SetupError
+from shared.errors import BrokerRefuses, HangtagError, SetupError
 from shared.installation import absent
-from shared.ledger import cancelled_requests, request_store
-from shared.ledger.request_ledger import RequestLedger
+from shared.ledger.request_inbox import ENDED_MS, RequestInbox
 from shared.ledger.request_states import RequestState
+from shared.ledger.request_store import RequestFolder, folders, open_requests
 from shared.log_limit import DAY_S, LogLimit
 from shared.messages.requests import Request
 from shared.messages.work_packages import needed_packages
 from shared.registry.mirror_writer import Incomplete, publish
 from shared.registry.registry import Registry
 from shared.settings import Settings
-from worker.lifecycle.access_check import note_refusal
+from worker.lifecycle.access_check import note_refusal, stop_worker
 from worker.lifecycle.fork_lock import fork_lock
 from worker.requests.long_work import LongWork, is_long
-from worker.requests.workspace import Workspace, finished_before, leftovers
+from worker.requests.request_consumer import store_sent
+from worker.requests.shared_store import OtherStore, check_shared
 
 log = logging.getLogger(__name__)
 #: Redis may lose the serving copies; they are published again at this interval.
@@ -56,8 +57,8 @@ class Maintenance(threading.Thread):
         super().__init__(name="hangtag-maintenance", daemon=True)
         self._client, self._settings, self._hint = client, settings, hint
         self._long_work = long_work or LongWork()
-        self._store = settings.store_path
-        self._requests = RequestLedger(client, settings.lease_s)
+        self._store, self._round = settings.store_path, 0
+        self._inbox = RequestInbox(client)
         self._ended = threading.Event()
         self._published = float("-inf")
         self._cards = 0  #: number in Redis after the last publishing
@@ -75,7 +76,7 @@ class Maintenance(threading.Thread):
     def go(self) -> None:
         """One round."""
         steps = (
-            self._publish, self._store_waiting, self._restore, self._hint_again, self._clear,
+            self._publish, self._store_sent, self._hint_again, self._clear,
         )  # fmt: skip
         for step in steps:
             with self._retried(), fork_lock.delay_forks():
@@ -103,44 +104,19 @@ class Maintenance(threading.Thread):
         cards = [keys.model_card(name, v) for name in names for v in registry.versions(name)]
         return self._client.exists(*cards) if cards else 0
 
-    def _store_waiting(self) -> None:
-        """Store waiting requests: their producer may have ended, and Redis may lose them.
-
-        `_restore`, the next step, handles those that were cancelled or answered meanwhile.
-        """
-        if not self._settings.redis_url:
-            return  # here the producer stores its request, and deletes it if it is cancelled
-        for request_id in self._requests.waiting():
+    def _store_sent(self) -> None:
+        """Store what clients have sent, also while all processes work. Copy to Redis what has ended
+        here, and, after it has lost its data, what it should have."""
+        if check_shared(self._client, self._store) or not self._round:
+            for folder in folders(self._store):
+                is_recent = bool(self._settings.redis_url) and _age_s(folder) * 1000 < ENDED_MS
+                if folder.is_open or is_recent:
+                    with self._retried():
+                        self._inbox.publish(folder)
+        self._round += 1
+        for request_id in self._inbox.ids():
             with self._retried():
-                self._store_one(Workspace(self._store, request_id), request_id)
-
-    def _store_one(self, folder: Workspace, request_id: str) -> None:
-        if folder.request() is None and (submitted := self._requests.submitted(request_id)):
-            folder.store(*submitted)
-
-    def _restore(self) -> None:
-        """Submit unanswered requests of the store that Redis has lost; take outcomes over. One of a
-        stack waits while this environment lacks packages for it."""
-        here = not self._settings.redis_url
-        for request in request_store.unanswered(self._store, here):
-            with self._retried():
-                if not here or not absent(needed_packages(request.work)):
-                    self._reconcile(request)
-
-    def _reconcile(self, request: Request) -> None:
-        folder = Workspace(self._store, request.id)
-        view = self._requests.get(request.id)
-        here = not self._settings.redis_url
-        if view is None and here and cancelled_requests.is_cancelled(self._store, request.id):
-            folder.cancel()  # the command that cancelled it died before it deleted the copy
-        elif view is None:
-            self._requests.submit(request, folder.input())
-        elif view.request.work != request.work:
-            return  # another request with the same id
-        elif view.state is RequestState.CANCELLED:
-            folder.cancel()
-        elif view.state is RequestState.DONE and view.outcome is not None:
-            folder.close(view.outcome)
+                store_sent(self._inbox, RequestFolder(self._store, request_id))
 
     def _hint_again(self) -> None:
         """Repeat the hint for each waiting request that has none in the queue.
@@ -148,43 +124,57 @@ class Maintenance(threading.Thread):
         Hints for long work would be dropped while some is in progress here; an idle trainer
         repeats them, or this one afterwards.
         """
-        waiting = self._requests.waiting()
-        if waiting and self._long_work.busy:
-            waiting = [request_id for request_id in waiting if not self._is_long(request_id)]
-        queued = self._queued() if waiting else []
-        for request_id in waiting:
-            argument = f"'{request_id}'".encode()  # as in Celery's headers
+        requests = waiting(self._settings)
+        if requests and self._long_work.busy:
+            requests = [request for request in requests if not is_long(request.work)]
+        queued = self._queued() if requests else []
+        for request in requests:
+            argument = f"'{request.id}'".encode()  # as in Celery's headers
             if not any(argument in message for message in queued):
-                self._hint(request_id)
-
-    def _is_long(self, request_id: str) -> bool:
-        with suppress(BadMessage):  # damaged
-            view = self._requests.get(request_id)
-            return view is not None and is_long(view.request.work)
-        return False
+                self._hint(request.id)
 
     def _queued(self) -> list[bytes]:
         """The messages in the queue."""
         return cast(list[bytes], self._client.lrange(keys.TRAIN_QUEUE, 0, HINTS_READ))
 
     def _clear(self) -> None:
-        cancelled_requests.forget_before(self._store, time.time() - RETENTION_S)
-        for folder in finished_before(self._store, time.time() - RETENTION_S):
-            folder.forget()
-        for folder in leftovers(self._store):
-            with self._retried():
-                view = self._requests.get(folder.id)
-                if view is not None and view.state is RequestState.CANCELLED:
-                    folder.forget()
+        """Delete old requests, and what a trainer that died has left of one that was cancelled."""
+        for folder in folders(self._store):
+            if not folder.is_open and _age_s(folder) > RETENTION_S:
+                folder.forget()
+            elif not folder.is_open and folder.work.exists():
+                folder.clear()
 
     @contextmanager
     def _retried(self) -> Iterator[None]:
         """Suppress errors, since the next round retries. Unexpected ones are logged."""
         try:
             yield
+        except OtherStore as error:
+            stop_worker(error)
         except BrokerRefuses as error:
             note_refusal(error)
         except (RedisError, OperationalError, HangtagError, OSError) as error:
             log.debug("maintenance failed and is retried: %s", error)
         except Exception as error:
             self._lines.error(f"unexpected error in the trainer's maintenance: {error!r}", error)
+
+
+def waiting(settings: Settings) -> list[Request]:
+    """The requests that this trainer should work on, and no process does, oldest first. One of a
+    stack waits while this environment lacks packages for it."""
+    store, at_broker = settings.store_path, bool(settings.redis_url)
+    return [
+        request
+        for request in open_requests(store)
+        if RequestFolder(store, request.id).state is RequestState.WAITING
+        and (at_broker or not absent(needed_packages(request.work)))
+    ]
+
+
+def _age_s(folder: RequestFolder) -> float:
+    """Since a file of the folder appeared, ended or was deleted."""
+    try:
+        return time.time() - folder.path.stat().st_mtime
+    except FileNotFoundError:  # forgotten meanwhile
+        return 0.0

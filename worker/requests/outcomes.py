@@ -17,10 +17,10 @@ from shared.installation import (
     TENSORFLOW_PACKAGES,
     WORKER_PACKAGES,
 )
-from shared.ledger.request_ledger import MAX_ATTEMPTS
 from shared.messages.requests import Outcome, Progress
 from shared.registry.registry import SAME_COMMAND
 from worker.handlers.context import Reply
+from worker.requests.workspace import MAX_ATTEMPTS
 
 log = logging.getLogger(__name__)
 #: Packages that a trainer may lack.

@@ -1,20 +1,22 @@
-"""Takes requests of one store, and runs each under a lease."""
+"""Takes requests of one store, and runs each under its lock."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import redis
+from redis.exceptions import RedisError
 
 from shared.broker.runtime_paths import log_path
-from shared.errors import Unavailable
-from shared.ledger.request_ledger import RequestLedger
-from shared.messages.requests import Request
+from shared.errors import BadMessage, SetupError, UsageError
+from shared.ledger.request_inbox import RequestInbox
+from shared.ledger.request_store import LOCK_WAIT_S, RequestFolder
+from shared.messages.requests import Request, decode_request
 from shared.registry.registry import Registry
 from shared.settings import Settings
-from worker.requests.lease import Lease
+from worker.requests.attempt import Attempt
 from worker.requests.long_work import LongWork, is_long
 from worker.requests.outcomes import unwritten
 from worker.requests.runner import LEFT, RequestRunner, Resources
@@ -38,69 +40,89 @@ class RequestConsumer:
     ) -> None:
         self._owner, self._cut_short = owner, cut_short
         self._long_work = long_work or LongWork()
-        self._requests = RequestLedger(client, settings.lease_s)
+        self._inbox = RequestInbox(client)
         # A trainer at a broker logs to its standard error, whose file is unknown.
         log_file = "" if settings.redis_url else str(log_path(settings))
         registry = Registry(settings.store_path)
-        self._common = Resources(settings, client, self._requests, registry, shutdown, log_file)
+        self._common = Resources(settings, client, self._inbox, registry, shutdown, log_file)
 
     def take(self, request_id: str) -> str:
-        """Run the request of a hint, if it is claimable. Returns LEFT, ANSWERED or the verdict.
+        """Run the request of a hint, if no process works on it. Returns LEFT, ANSWERED or its
+        state.
 
         Long work is left if another process of this trainer has some; its hint is repeated.
 
         Raises:
-            BadMessage: the id, or its value in Redis, does not have the agreed form.
+            BadMessage: the id, or what is stored under it, does not have the agreed form.
             redis.exceptions.RedisError: the server is unreachable; no work was started.
         """
-        view = self._requests.get(request_id)
-        if view is None or not is_long(view.request.work):
-            return self._take(request_id)
-        if not self._long_work.begin():
-            return LEFT
-        try:
-            return self._take(request_id)
-        finally:
-            self._long_work.end()
-
-    def _take(self, request_id: str) -> str:
         folder = Workspace(self._common.settings.store_path, request_id)
-        grant = self._requests.claim(request_id, self._owner, folder.fence)
-        if grant.request is None:
-            return grant.verdict
         try:
-            if not folder.enter(grant):
-                raise Unavailable(f"request {request_id} was taken over by another trainer")
-        except Unavailable as error:
-            log.warning("%s", error)
-            self._requests.release(request_id, grant.fence)
-            return LEFT
-        except OSError as error:
+            store_sent(self._inbox, folder)
+            request = folder.request()
+            if request is None:
+                return LEFT
+            with self._alone(request) as may_start, folder.locked(LOCK_WAIT_S) as is_mine:
+                if not (may_start and is_mine and folder.is_open):
+                    return LEFT
+                attempts_left = folder.enter()
+                return self._work(folder, request, attempts_left)
+        except (OSError, SetupError) as error:
             # No outcome: the store would start the request again once it can be read.
-            progress = unwritten(error)
+            cause = error.__cause__ if isinstance(error, SetupError) else error
+            if not isinstance(cause, OSError) or isinstance(cause, RedisError):
+                raise
+            progress = unwritten(cause)
             log.warning("request %s waits: %s", request_id, progress.fault)
-            self._requests.renew(request_id, grant.fence, progress)
-            self._requests.release(request_id, grant.fence)
+            self._inbox.report(request_id, self._owner, progress)
+            self._inbox.withdraw(request_id)
             return LEFT
-        with self._lease(folder, grant.request, grant.fence) as lease:
-            return RequestRunner(self._common, lease, folder, grant, grant.request).run()
 
-    @contextmanager
-    def _lease(self, folder: Workspace, request: Request, fence: int) -> Iterator[Lease]:
-        lease = Lease(
-            self._requests,
-            folder,
-            request.id,
-            fence,
-            self._common.settings.lease_s,
-            self._common.shutdown,
-            self._cut_short,
-        )
-        lease.start()
+    def _work(self, folder: Workspace, request: Request, attempts_left: bool) -> str:
+        common = self._common
+        attempt = Attempt(self._inbox, folder, self._owner, common.shutdown, self._cut_short)
+        attempt.start()
         try:
-            yield lease
+            return RequestRunner(common, attempt, folder, request, attempts_left).run()
         except SystemExit:  # only this process ends, not the trainer
-            lease.release()
+            folder.leave()
             raise
         finally:
-            lease.close()
+            attempt.close()
+
+    @contextmanager
+    def _alone(self, request: Request) -> Iterator[bool]:
+        """Whether long work may start; others run beside it."""
+        if not is_long(request.work):
+            yield True
+            return
+        may_start = self._long_work.begin()
+        try:
+            yield may_start
+        finally:
+            if may_start:
+                self._long_work.end()
+
+
+def store_sent(inbox: RequestInbox, folder: RequestFolder) -> None:
+    """Store what clients have sent of a request, and copy to Redis what the store has of it.
+
+    Raises:
+        BadMessage: it cannot be read.
+        SetupError: the store cannot be written.
+        redis.exceptions.RedisError: the server is unreachable.
+    """
+    sent = inbox.sent(folder.id)
+    try:
+        if sent.request is not None:
+            with suppress(UsageError):  # the copy says which other work has its id
+                folder.submit(decode_request(sent.request), sent.input)
+    except BadMessage:
+        if not sent.is_cancelled:
+            raise
+    if sent.is_cancelled:
+        folder.cancel()
+    if folder.state is None:  # it was cancelled before, or the folder was deleted
+        inbox.forget(folder.id)
+    elif sent.request is not None or not folder.is_open:
+        inbox.publish(folder)

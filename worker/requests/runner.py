@@ -1,4 +1,4 @@
-"""Runs one request, from the claim to its outcome. Handlers are imported when they are needed,
+"""Runs one request, up to its outcome. Handlers are imported when they are needed,
 because a promotion needs no TensorFlow."""
 
 from __future__ import annotations
@@ -15,9 +15,8 @@ from redis.exceptions import ReadOnlyError, RedisError
 
 from shared import recipes
 from shared.broker.access_errors import write_refusal
-from shared.errors import BadMessage, BrokerRefuses, Unavailable, UsageError
-from shared.ledger.request_ledger import RequestLedger
-from shared.ledger.request_states import Grant, RenewalVerdict, RequestVerdict
+from shared.errors import BadMessage, BrokerRefuses, Unavailable
+from shared.ledger.request_inbox import RequestInbox
 from shared.messages.model_name import parse
 from shared.messages.requests import (
     AddBackbone,
@@ -43,7 +42,7 @@ from shared.registry import staging
 from shared.registry.registry import Registry
 from shared.settings import Settings
 from worker.handlers.context import Context, Reply, RequestStopped
-from worker.requests.lease import FIRST_STAGE, RETRY_S, Lease
+from worker.requests.attempt import FIRST_STAGE, Attempt
 from worker.requests.outcomes import (
     exhausted,
     failed,
@@ -77,13 +76,15 @@ HANDLERS: dict[type[Work], tuple[str, str]] = {
 LEARNING = (Train, Import, CheckDataset, ComputeFeatures)
 #: It takes 3 seconds of a processor.
 IMPORTING = Progress(FIRST_STAGE, part="importing TensorFlow")
-#: Redis is unreachable, a replica, or refuses access, or the store is locked: the work is retried.
+#: Redis is unreachable, a replica, or refuses access: the work is retried.
 TRANSIENT = (redis.ConnectionError, redis.TimeoutError, ReadOnlyError, BrokerRefuses, Unavailable)
-#: A second refusal, although the lease was renewed in between, is not due to a password that was
+#: A second refusal, although Redis accepted a write in between, is not due to a password that was
 #: just changed.
 MAX_REFUSALS = 1
 #: Between two attempts of work that found a disk full.
 ROOM_S = 5.0
+#: Interval between two attempts to reach Redis, or to write to the store.
+RETRY_S = 0.5
 LEFT, ANSWERED = "left", "answered"
 Files = dict[str, bytes]  #: plots beside an outcome, by name
 
@@ -93,76 +94,72 @@ class Resources(NamedTuple):
 
     settings: Settings
     client: redis.Redis
-    requests: RequestLedger
+    inbox: RequestInbox
     registry: Registry
     shutdown: ShutdownNotice
     log_file: str  #: path; empty if unknown
 
 
 class RequestRunner:
-    """One attempt at one request, under a lease."""
+    """One attempt at one request, whose lock this process holds.
+
+    Without `attempts_left` the request fails: too many trainers died at it.
+    """
 
     def __init__(
-        self, common: Resources, lease: Lease, folder: Workspace, grant: Grant, request: Request
+        self,
+        common: Resources,
+        attempt: Attempt,
+        folder: Workspace,
+        request: Request,
+        attempts_left: bool = True,
     ) -> None:
-        self._common, self._lease, self._folder = common, lease, folder
-        self._grant, self._id = grant, request.id
-        stored = folder.request()
-        self._request = stored or request  # as in an earlier attempt, which may have published
-        #: The store has other work under this id, which must be neither finished nor deleted.
-        self._is_other = stored is not None and stored.work != request.work
-        log.info("request %s: %s, attempt %d", request.id, request.work, grant.fence)
+        self._common, self._attempt, self._folder = common, attempt, folder
+        self._request, self._id, self._attempts_left = request, request.id, attempts_left
+        log.info("request %s: %s, attempt %d", request.id, request.work, folder.attempts)
 
     def run(self) -> str:
         """ANSWERED, or LEFT if another attempt has to finish the request."""
         try:
-            outcome, files = self._outcome()
-            self._finish(outcome, files)
+            outcome = self._outcome()
         except (RequestStopped, Unavailable) as stopped:
             log.warning("request %s: this attempt stops: %s", self._id, stopped)
             self._leave()
             return LEFT
+        self._publish()
         log.info("request %s is finished: %s", self._id, outcome.error or "ok")
         return ANSWERED
 
-    def _outcome(self) -> tuple[Outcome, Files]:
-        """The outcome, of this attempt or of an earlier one; it is stored before Redis gets it.
+    def _outcome(self) -> Outcome:
+        """The outcome, of this attempt or of an earlier one, once the request has ended with it.
 
         Raises:
-            RequestStopped: another attempt has to finish the request.
+            RequestStopped: another attempt has to finish the request, or it was cancelled.
         """
-        if self._is_other:
-            line = f"{self._id} is the id of earlier, other work; choose another id"
-            return failed(UsageError(line)), {}
-        known = self._folder.outcome()
-        if known is not None:
-            outcome, files = known, self._folder.files(known)
-        else:
+        outcome = self._folder.written_outcome()
+        if outcome is None:
             outcome, files = self._run_handler()
-            self._store(outcome, files)
-        self._folder.tidy()
-        return outcome, files
+            self._write(outcome, files)
+        if not self._folder.answer():
+            raise RequestStopped(f"request {self._id} is cancelled")
+        return outcome
 
-    def _store(self, outcome: Outcome, files: Files) -> None:
-        """Store the outcome, so that it is durable before any command reports it. Waits while the
+    def _write(self, outcome: Outcome, files: Files) -> None:
+        """Write the outcome, so that it is durable before any command reports it. Waits while the
         store cannot be written. Raises RequestStopped."""
         while True:
-            self._lease.confirm()
+            self._attempt.confirm()
             try:
-                stored = self._folder.finish(self._grant.fence, outcome, files)
+                return self._folder.finish(outcome, files)
             except OSError as error:
                 progress = unwritten(error)
                 log.warning("the outcome of %s waits: %s", self._id, progress.fault)
-                self._lease.report(progress)
+                self._attempt.report(progress)
                 self._common.shutdown.wait(RETRY_S)
-                continue
-            if stored:
-                return
-            raise RequestStopped("another trainer has taken it over, or finished it")
 
     def _run_handler(self) -> tuple[Outcome, Files]:
         """The outcome of the handler's reply or of its error. Raises RequestStopped."""
-        if self._grant.verdict is RequestVerdict.EXHAUSTED:
+        if not self._attempts_left:
             return exhausted(self._id), {}
         refusals = 0
         while True:
@@ -177,21 +174,20 @@ class RequestRunner:
                     continue
                 refusals += isinstance(error, BrokerRefuses)
                 if refusals > MAX_REFUSALS or not _is_transient(error):
-                    # An attempt that lost its request, and so its files, must not report an error.
-                    self._lease.confirm()
+                    self._attempt.confirm()  # a cancelled one must not report an error
                     return failed(error, self._common.log_file), {}
                 log.warning("request %s waits: %s", self._id, error)
                 self._common.shutdown.wait(RETRY_S)
-                self._lease.confirm()  # waits until Redis is reachable and accepts writes
+                self._await_redis()
 
     def _wait_for_room(self, error: OSError) -> None:
         """Wait before work starts again from its checkpoint. Raises RequestStopped."""
         progress, end = without_room(error, self._common.registry.root), time.monotonic() + ROOM_S
         log.warning("request %s waits: %s", self._id, progress.fault)
         while time.monotonic() < end:
-            self._lease.report(progress)
+            self._attempt.report(progress)
             self._common.shutdown.wait(RETRY_S)
-        self._lease.confirm()
+        self._attempt.confirm()
 
     def _handle(self, work: Work) -> Reply:
         common, folder = self._common, self._folder
@@ -205,45 +201,38 @@ class RequestRunner:
             client=common.client,
             settings=common.settings,
             folder=folder.work,
-            input=self._grant.input if self._grant.input is not None else folder.input(),
+            input=folder.input(),
             started=folder.started,
-            lease=self._lease,
+            attempt=self._attempt,
         )
         if _needs_tensorflow(work) and "tensorflow" not in sys.modules:
-            self._lease.report(IMPORTING)
+            self._attempt.report(IMPORTING)
         return _handler(work)(context, work)
 
-    def _finish(self, outcome: Outcome, files: Files) -> None:
-        """Send the stored outcome to Redis. Raises RequestStopped: the next attempt sends it."""
-        refusals = 0
+    def _await_redis(self) -> None:
+        """Wait until Redis is reachable and accepts writes. Raises RequestStopped."""
         while True:
+            self._attempt.confirm()
             try:
-                if self._common.requests.finish(self._id, self._grant.fence, outcome, files):
-                    return
-                self._lease.confirm()  # raises with the reason, if it knows one
-                raise RequestStopped("Redis does not accept the outcome of this attempt")
-            except BadMessage as error:
-                raise RequestStopped(str(error)) from error
-            except BrokerRefuses as error:
-                refusals += 1
-                if refusals > MAX_REFUSALS:
-                    raise RequestStopped(str(error)) from error
-                self._pause(error)
-                self._lease.confirm()  # waits until Redis accepts renewals
-            except RedisError as error:
-                self._pause(error)
-                self._lease.check()  # no renewal: Redis may already have the outcome
+                self._common.inbox.withdraw(self._id)
+                return
+            except (RedisError, BrokerRefuses) as error:
+                log.debug("request %s waits for Redis: %s", self._id, error)
+                self._common.shutdown.wait(RETRY_S)
 
-    def _pause(self, error: Exception) -> None:
-        log.warning("the outcome of %s waits for Redis: %s", self._id, error)
-        self._common.shutdown.wait(RETRY_S)
+    def _publish(self) -> None:
+        """Copy the end of the request to Redis; a round of maintenance repeats it."""
+        try:
+            self._common.inbox.publish(self._folder, bool(self._common.settings.redis_url))
+        except (RedisError, BadMessage, BrokerRefuses) as error:
+            log.warning("the end of request %s is copied to Redis later: %s", self._id, error)
 
     def _leave(self) -> None:
-        if self._lease.standing is RenewalVerdict.CANCELLED and not self._is_other:
-            self._folder.cancel()
-        elif self._folder.outcome() is not None:
-            self._folder.tidy()  # a suspended attempt may have written files again
-        self._lease.release()
+        if self._folder.is_open:
+            self._folder.leave()
+        else:
+            self._folder.tidy()
+            self._publish()
 
 
 def _is_transient(error: Exception) -> bool:

@@ -1,205 +1,114 @@
-"""The folder of one request in the store, so that its work survives trainers and Redis.
+"""The folder of a request in the store, for the process that holds its lock.
 
-Beside the files of shared/ledger/request_store.py:
-
-STORE/.requests/ID/began          its mtime is the start of the first attempt
-STORE/.requests/ID/fence          the highest fence that has entered
-STORE/.requests/ID/work/          checkpoint, decoded images: deleted once there is an outcome
-STORE/.requests/ID/files/         the outcome's plots
+STORE/.requests/ID/began      its mtime is the start of the first attempt
+STORE/.requests/ID/attempts   `ATTEMPTS REACHED`: the attempts since the work got further than in
+                              all before (shared/ledger/milestones.py); a process that dies leaves
+                              its own
 """
 
 from __future__ import annotations
 
-import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
-from pathlib import Path
 
 import msgspec
 
 from shared import atomic_file
-from shared.errors import BadMessage
 from shared.failpoints import failpoint
-from shared.ledger import cancelled_requests, request_store
-from shared.ledger.request_states import Grant
-from shared.ledger.request_store import FOLDER, OUTCOME_FILE, REQUEST_FILE, replace, write_part
-from shared.messages.requests import Outcome, Request, encode_request
+from shared.ledger.milestones import milestone
+from shared.ledger.request_store import (
+    ANSWERED_FILE,
+    ATTEMPTS_FILE,
+    OUTCOME_FILE,
+    RequestFolder,
+    replace,
+)
+from shared.messages.requests import Outcome, Progress
+
+#: A request fails after this many trainers in a row died without getting further than before.
+MAX_ATTEMPTS = 3
 
 
-class Workspace:
-    """One request of a store. No file is created before `store` or `enter`."""
-
-    def __init__(self, store: Path, request_id: str) -> None:
-        """Raises BadMessage if the id is invalid."""
-        self._store, self.id = store, request_id
-        self._path = request_store.folder(store, request_id)
-        #: For the trainer that holds the request.
-        self.work = self._path / request_store.WORK_FOLDER
+class Workspace(RequestFolder):
+    """A request whose lock the caller holds."""
 
     @property
-    def fence(self) -> int:
-        """The highest fence that has entered; 0 if there is none, or it cannot be read."""
-        try:
-            return int((self._path / "fence").read_text())
-        except (OSError, ValueError):  # `enter` reports a store that cannot be used
-            return 0
+    def attempts(self) -> int:
+        """The attempts that have not ended in time, since the work got further than before."""
+        return self._attempts()[0]
 
     @property
     def started(self) -> float:
         """Start of the first attempt, seconds since 1970; now if there was none."""
         try:
-            return (self._path / "began").stat().st_mtime
+            return (self.path / "began").stat().st_mtime
         except FileNotFoundError:
             return time.time()
 
-    def request(self) -> Request | None:
-        """The stored request, or None."""
-        return request_store.load(self._store, self.id)
-
-    def input(self) -> bytes | None:
-        """The bytes that were submitted with the request, or None."""
-        with suppress(FileNotFoundError):
-            return (self._path / "input").read_bytes()
-        return None
-
-    def outcome(self) -> Outcome | None:
-        """The stored outcome, or None."""
-        return request_store.outcome(self._store, self.id)
-
-    def files(self, outcome: Outcome) -> dict[str, bytes]:
-        """The plots beside an outcome, as far as they still exist."""
-        contents = {}
-        for name in outcome.files:
-            with suppress(OSError):
-                contents[name] = (self._path / "files" / name).read_bytes()
-        return contents
-
-    def store(self, request: Request, input: bytes | None) -> None:
-        """Store a request that waits at a broker, unless one is stored under its id.
-
-        The caller checks afterwards whether it still waits, and deletes it if it has ended.
-        """
-        if self.request() is not None:
-            return
-        atomic_file.make_folder(self._path)
-        failpoint("request.room-made")
-        if input is not None:
-            replace(self._path / "input", input)
-        replace(self._path / REQUEST_FILE, encode_request(request))
-
-    def enter(self, grant: Grant) -> bool:
-        """Take the request over in the store as well. False: a later attempt has done so.
+    def enter(self) -> bool:
+        """Begin an attempt; False if as many as allowed have died.
 
         Raises:
-            Unavailable: a suspended process holds the lock.
+            OSError: the store cannot be written.
         """
-        atomic_file.make_folder(self._path)
-        with request_store.locked(self._store):
-            if grant.fence <= self.fence:
-                return False
-            replace(self._path / "fence", str(grant.fence).encode())
-        self.work.mkdir(exist_ok=True)  # only here: a suspended attempt must not recreate it
-        failpoint("request.entered")
+        attempts, reached = self._attempts()
+        if attempts >= MAX_ATTEMPTS:
+            return False
+        self._write_attempts(attempts + 1, reached)
+        self.work.mkdir(exist_ok=True)
         with suppress(FileExistsError):
-            (self._path / "began").touch(exist_ok=False)
-            failpoint("request.began")
-        stored, granted = self.request(), grant.request
-        other = stored is not None and granted is not None and stored.work != granted.work
-        if grant.input is not None and not other:
-            replace(self._path / "input", grant.input)
-        if granted is not None and stored is None:
-            replace(self._path / REQUEST_FILE, encode_request(granted))
+            (self.path / "began").touch(exist_ok=False)
+        failpoint("request.entered")
         return True
 
-    def holds(self, fence: int) -> bool:
-        """Whether no attempt with a higher fence has entered."""
-        return self.fence == fence
+    def leave(self) -> None:
+        """End an attempt which a trainer gives up because it shuts down: it does not count."""
+        attempts, reached = self._attempts()
+        with suppress(OSError):  # then it counts
+            self._write_attempts(max(0, attempts - 1), reached)
+        failpoint("request.left")
 
-    def finish(self, fence: int, outcome: Outcome, files: Mapping[str, bytes]) -> bool:
-        """Store the outcome. False: the request was taken over or is finished; nothing changes.
+    def note(self, progress: Progress) -> None:
+        """Start the count of attempts again if the work is further than in any attempt before."""
+        reached = self._attempts()[1]
+        if (now := milestone(progress)) > reached:
+            with suppress(OSError):  # of a full disk: the work reports it
+                self._write_attempts(1, now)
 
-        On a full disk the outcome takes the place of the work.
+    def finish(self, outcome: Outcome, files: Mapping[str, bytes]) -> None:
+        """Write the outcome. On a full disk it takes the place of the work.
 
         Raises:
-            Unavailable: as `enter`.
             OSError: the store cannot be written.
         """
         try:
-            return self._finish(fence, outcome, files)
+            self._finish(outcome, files)
         except OSError:
-            with request_store.locked(self._store):
-                if not self.holds(fence):
-                    return False
-                self.tidy()
-            return self._finish(fence, outcome, files)
+            self.tidy()
+            self._finish(outcome, files)
 
-    def _finish(self, fence: int, outcome: Outcome, files: Mapping[str, bytes]) -> bool:
-        atomic_file.make_folder(self._path / "files")
+    def _finish(self, outcome: Outcome, files: Mapping[str, bytes]) -> None:
+        atomic_file.make_folder(self.path / "files")
+        for name, data in files.items():
+            replace(self.path / "files" / name, data)
         encoded = msgspec.json.encode(msgspec.structs.replace(outcome, files=tuple(files)))
-        contents = {self._path / "files" / name: data for name, data in files.items()}
-        contents[self._path / OUTCOME_FILE] = encoded  # written last
-        parts: dict[Path, Path] = {}
+        replace(self.path / OUTCOME_FILE, encoded)
+        failpoint("request.answer-placed")
+
+    def answer(self) -> bool:
+        """End the request with the outcome that was written; False if it was cancelled before."""
+        self.end(ANSWERED_FILE)
+        self.tidy()
+        return (self.path / ANSWERED_FILE).exists()
+
+    def _attempts(self) -> tuple[int, int]:
         try:
-            for path, data in contents.items():
-                parts[path] = write_part(path, data)
-            return self._put(fence, parts)
-        finally:
-            for part in parts.values():
-                part.unlink(missing_ok=True)
+            attempts, reached = (self.path / ATTEMPTS_FILE).read_text().split()
+            return int(attempts), int(reached)
+        except (OSError, ValueError):  # there was none
+            return 0, 0
 
-    def _put(self, fence: int, parts: Mapping[Path, Path]) -> bool:
-        with request_store.locked(self._store):
-            if not self.holds(fence) or (self._path / OUTCOME_FILE).exists():
-                return False
-            for path, part in parts.items():
-                atomic_file.place(part, path)
-                failpoint("request.answer-placed")
-        return True
-
-    def close(self, outcome: Outcome) -> None:
-        """Store an outcome that was found in Redis, not computed from this store."""
-        self.tidy()  # first: the disk may be full
-        replace(self._path / OUTCOME_FILE, msgspec.json.encode(outcome))
-
-    def tidy(self) -> None:
-        """Delete the files that only the work needed."""
-        shutil.rmtree(self.work, ignore_errors=True)
-        failpoint("request.work-removed")
-        with suppress(OSError):
-            (self._path / "input").unlink()
-
-    def cancel(self) -> None:
-        """Delete the folder of a cancelled request. If it was submitted on this machine, record
-        that: the command that cancelled it may have died before."""
-        request = self.request()
-        if request is not None and request_store.is_here(self._store, self.id):
-            cancelled_requests.remember(self._store, self.id, request)
-        self.forget()
-
-    def forget(self) -> None:
-        """Delete the folder."""
-        shutil.rmtree(self._path, ignore_errors=True)
-        failpoint("request.forgotten")
-
-
-def finished_before(store: Path, moment: float) -> Iterator[Workspace]:
-    """Requests with an outcome that is older than `moment`, seconds since 1970, and leftovers that
-    are older."""
-    for path in (store / FOLDER).glob("*/"):
-        with suppress(FileNotFoundError, BadMessage):
-            end = path if _is_leftover(path) else path / OUTCOME_FILE
-            if end.stat().st_mtime < moment:
-                yield Workspace(store, path.name)
-
-
-def leftovers(store: Path) -> Iterator[Workspace]:
-    """What trainers that died have left of requests that were cancelled on this machine."""
-    for path in (store / FOLDER).glob("*/"):
-        with suppress(BadMessage):
-            if _is_leftover(path):
-                yield Workspace(store, path.name)
-
-
-def _is_leftover(path: Path) -> bool:
-    return not (path / OUTCOME_FILE).exists() and not (path / REQUEST_FILE).exists()
+    def _write_attempts(self, attempts: int, reached: int) -> None:
+        path = self.path / ATTEMPTS_FILE
+        atomic_file.replace_volatile(path, f"{attempts} {reached}".encode())

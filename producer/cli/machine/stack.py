@@ -87,7 +87,7 @@ def _unfinished(settings: Settings) -> list[str]:
     from shared.ledger import request_store
 
     with suppress(OSError, HangtagError):  # of the store, without which a stack can end
-        waiting = request_store.unanswered(settings.store_path, here=True)
+        waiting = request_store.open_requests(settings.store_path)
         if waiting:
             goes = "it goes" if len(waiting) == 1 else "they go"
             return [

@@ -19,11 +19,11 @@ from shared.registry import version_folder
 from shared.registry.alias_log import AliasLog
 from tests.support.processes.trainers import MOMENTS_VARIABLE, reach
 from worker.handlers import training_progress
-from worker.requests.lease import Lease
+from worker.requests.attempt import Attempt
 from worker.trainer import app
 
 _moments = Path(os.environ[MOMENTS_VARIABLE])
-_stages: dict[Lease, str] = {}
+_stages: dict[Attempt, str] = {}
 
 
 def _before(owner: Any, name: str, moment: Callable[..., str]) -> None:
@@ -50,16 +50,16 @@ def _after(owner: Any, name: str, moment: Callable[..., str]) -> None:
 def _each_stage(owner: Any) -> None:
     report = owner.report
 
-    def reported(lease: Lease, progress: Progress) -> None:
-        report(lease, progress)
-        if progress.stage != _stages.get(lease):
-            _stages[lease] = progress.stage
+    def reported(attempt: Attempt, progress: Progress) -> None:
+        report(attempt, progress)
+        if progress.stage != _stages.get(attempt):
+            _stages[attempt] = progress.stage
             reach(_moments, progress.stage)
 
     owner.report = reported
 
 
-_each_stage(Lease)
+_each_stage(Attempt)
 _after(training_progress.ProgressReporter, "epoch", lambda _, epoch: f"epoch-{epoch.number}")
 _before(version_folder, "_appear", lambda *_: "renaming")
 _before(AliasLog, "append", lambda *_: "moving")

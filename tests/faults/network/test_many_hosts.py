@@ -31,7 +31,7 @@ pytestmark = pytest.mark.shipped_model
 IMAGES = 2_000
 #: Longer than a heartbeat's TTL with these settings.
 CUT_S = 3.0
-TIMES = SHORT_TIMES | {"HANGTAG_LEASE_S": "20", "HANGTAG_ROUND_S": "0.5"}
+TIMES = SHORT_TIMES | {"HANGTAG_ROUND_S": "0.5"}
 NAME = "drawn"
 #: Enough for a training that lasts longer than the cut.
 EPOCHS = "300"
@@ -162,7 +162,7 @@ def classify_while_cables_are_cut(place: Place, workers: list[Worker]) -> None:
 
 
 def train_while_the_cable_is_cut(place: Place) -> None:
-    """A lease survives a short cut, and all hosts can use the version afterwards."""
+    """A training survives a short cut, and all hosts can use the version afterwards."""
     options = ("--data", str(place.school), "--name", NAME, "--recipe", "tutorial")
     training = place.hangtag("train", *options, "--epochs", EPOCHS, "--promote", "always")
     training.wait_for_log("training")

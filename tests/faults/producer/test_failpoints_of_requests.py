@@ -10,12 +10,13 @@ from pathlib import Path
 import pytest
 
 from shared.errors import Exit
-from shared.ledger import request_store
-from shared.ledger.request_ledger import RequestLedger
 from shared.ledger.request_states import RequestState
+from shared.ledger.request_store import RequestFolder
+from shared.messages.requests import Request
 from shared.registry.registry import Registry
 from tests.faults.producer.test_failpoints import PROGRAM, check_killed, shots
 from tests.support.failpoints.armed import Points, Shot
+from tests.support.jobs import stored_requests
 from tests.support.processes import local_stack
 from tests.support.processes.fleet import Fleet, Producer, Worker, wait_for
 from tests.support.processes.local_stack import Place
@@ -25,9 +26,9 @@ from tests.support.servers.redis_server import RedisServer
 #: A stack belongs to an installation, and the tests stop that of the real one.
 pytestmark = [pytest.mark.points, pytest.mark.shipped_model]
 
-OF_REQUESTING = shots("requests.submit", "hint.sent", "requests.get")
-OF_STORING = shots("kept.begun", "kept.part-written", "kept.replaced")
-OF_REMOVING = shots("kept.cancelled", "kept.forgotten")
+OF_REQUESTING = shots("inbox.sent", "hint.sent", "inbox.read")
+OF_STORING = shots("request.room-made", "kept.part-written", "kept.replaced")
+OF_REMOVING = shots("request.ended", "request.work-removed")
 
 
 @pytest.fixture
@@ -75,8 +76,10 @@ def test_a_cancelled_request_stays_cancelled_although_cancel_dies(
     school: School, trainer: Worker, points: Points
 ) -> None:
     trainer.sleep()
-    assert train(school, "unwanted", "--detach").wait() == Exit.OK
-    points.arm(Shot("requests.cancel"))
+    unwanted = Request("unwanted", school.training("unwanted"), "tester@here", 1.0)
+    stored_requests.keep(school.store, unwanted)
+    school.inbox.submit(unwanted)
+    points.arm(Shot("inbox.cancelled"))
     cancel = ("train", "--cancel", "unwanted")
     where = school.data.parent
     check_killed(
@@ -94,9 +97,7 @@ def place() -> Iterator[Place]:
 
 
 def state_of(place: Place, request_id: str) -> RequestState | None:
-    with place.client() as client:
-        view = RequestLedger(client, place.settings.lease_s).get(request_id)
-    return view.state if view is not None else None
+    return RequestFolder(place.settings.store_path, request_id).state
 
 
 @pytest.mark.parametrize("shot", OF_STORING + OF_REMOVING, ids=str)
@@ -122,8 +123,10 @@ def test_a_request_to_this_machines_stack_is_stored_or_not_submitted(
                 wait_for("the first", lambda: state_of(place, "running") is RequestState.RUNNING)
             points.arm(shot)
             check_killed(points, hangtag("train", "--cancel", "shapes", armed=True))
-            store = place.settings.store_path
-            wait_for("its end", lambda: not request_store.folder(store, "shapes").exists())
+            assert state_of(place, "shapes") is RequestState.CANCELLED
+            assert hangtag("train", "--cancel", "running").wait() == Exit.OK
+            work = RequestFolder(place.settings.store_path, "running").work
+            wait_for("its end", lambda: not work.exists())
             return
         points.arm(shot)
         arguments = (*training, "--epochs", "2", "--request-id", "shapes")

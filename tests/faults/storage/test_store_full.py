@@ -12,14 +12,13 @@ from click.testing import CliRunner
 
 from producer.cli.main import hangtag
 from shared.errors import Exit, SetupError
-from shared.ledger.request_states import Grant, RequestVerdict
 from shared.messages.model_card import Card
 from shared.messages.requests import Outcome, Prune, Request
 from shared.registry import packaged
 from shared.registry.registry import Registry
+from tests.support.jobs import stored_requests
 from tests.support.machine.small_disk import Disk, mounted
 from worker.requests.outcomes import failed
-from worker.requests.workspace import Workspace
 
 pytestmark = pytest.mark.skipif(os.getuid() != 0, reason="needs root, to mount a small disk")
 NAME = "shoes"
@@ -190,38 +189,24 @@ def test_a_first_version_is_whole_and_in_production_or_does_not_exist(
     assert ROOM - 1 > room > 4, "no disk was full, or none had enough room"
 
 
-@pytest.fixture
-def full(disk: Disk) -> Workspace:
-    """A request in progress whose work fills the disk."""
-    folder = Workspace(disk.folder / "store", "one")
+def test_an_outcome_takes_the_place_of_the_work_on_a_full_disk(disk: Disk) -> None:
     request = Request("one", Prune(NAME, keep=3), "tester@here", 1.0)
-    assert folder.enter(Grant(RequestVerdict.GRANTED, 1, request, b"a model"))
+    folder = stored_requests.keep(disk.folder / "store", request, b"a model")
+    assert folder.enter()
     (folder.work / "images.npy").write_bytes(bytes(100_000))
     disk.fill(0)
-    return folder
-
-
-@pytest.mark.parametrize("end", ["finish", "close"])
-def test_an_outcome_takes_the_place_of_the_work_on_a_full_disk(full: Workspace, end: str) -> None:
-    if end == "finish":
-        assert full.finish(1, Outcome(ok=True), {"grid.png": bytes(20_000)})
-        full.tidy()
-    else:
-        full.close(Outcome(ok=True))
-    known = full.outcome()
+    stored_requests.finish(folder, Outcome(ok=True), {"grid.png": bytes(20_000)})
+    known = folder.outcome()
     assert known is not None
     assert known.ok
-    assert len(full.files(known)) == len(known.files)
-    assert not full.work.exists()
-    assert full.input() is None
+    assert len(folder.files(known)) == 1
+    assert not folder.work.exists()
 
 
-def test_an_attempt_that_was_taken_over_leaves_the_work_of_its_successor_on_a_full_disk(
-    disk: Disk, full: Workspace
-) -> None:
-    disk.free()
-    assert full.enter(Grant(RequestVerdict.GRANTED, 2, full.request()))
+def test_a_request_is_cancelled_on_a_full_disk(disk: Disk) -> None:
+    request = Request("one", Prune(NAME, keep=3), "tester@here", 1.0)
+    folder = stored_requests.keep(disk.folder / "store", request, b"a model")
     disk.fill(0)
-    assert not full.finish(1, Outcome(ok=True), {"grid.png": bytes(20_000)})
-    assert (full.work / "images.npy").exists()
-    assert full.input() == b"a model"
+    assert folder.cancel()
+    assert folder.is_cancelled
+    assert folder.input() is None

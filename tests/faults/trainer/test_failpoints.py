@@ -13,11 +13,12 @@ from zlib import crc32
 import msgspec
 import pytest
 
-from shared.ledger import cancelled_requests, request_store
+from shared.ledger import request_store
 from shared.ledger.request_states import RequestState
-from shared.messages.requests import Prune, Rollback
+from shared.messages.requests import Prune, Request, Rollback
 from shared.registry.version_folder import STAGED
 from tests.support.failpoints.armed import KILL, RAISE, STOP, Points, Shot
+from tests.support.jobs import stored_requests
 from tests.support.processes import procfs
 from tests.support.processes.fleet import Fleet, wait_for
 from tests.support.processes.trainers import TIMES, School, draw_classes
@@ -30,18 +31,17 @@ SUSPENDED_S = 1.5
 #: A round stores some requests before a trainer takes them over.
 REQUESTS = 4
 #: Point -> the passages at which a training child is killed. At the last one it may also fail, or
-#: be suspended past its lease.
+#: be suspended for a while.
 PASSAGES: dict[str, tuple[int, ...]] = {
-    "requests.claim": (1,),
-    "request.entered": (1,),
+    "request.room-made": (1,),
     "kept.part-written": (1, 2),
     "kept.replaced": (1, 2),
-    "request.began": (1,),
+    "request.entered": (1,),
     "stored.begun": (1,),
     "stored.split": (1,),
     "stored.described": (1,),
     "stored.placed": (1,),
-    "requests.renew": (1, 2),
+    "inbox.reported": (1, 2),
     "checkpoint.written": (1, 2),
     "checkpoint.placed": (2,),
     "version.number-taken": (1,),
@@ -54,27 +54,26 @@ PASSAGES: dict[str, tuple[int, ...]] = {
     "copies.aliases-put": (1,),
     "copies.picture-put": (1,),
     "request.answer-placed": (1,),
+    "request.ended": (1,),
     "request.work-removed": (1,),
-    "requests.finish": (1,),
+    "inbox.published": (2,),
 }
 #: Points at which a child also fails and is suspended here; tests/slow/ has the others (minutes).
 SOME = (
-    "requests.claim",
     "request.entered",
     "stored.placed",
-    "requests.renew",
+    "inbox.reported",
     "checkpoint.written",
     "version.file-written",
     "version.appeared",
     "aliases.appended",
     "copies.card-put",
     "request.answer-placed",
+    "request.ended",
 )
 OF_TRAINING = [Shot(name, nth) for name, passages in PASSAGES.items() for nth in passages] + [
     Shot(name, PASSAGES[name][-1], how) for name in SOME for how in (RAISE, STOP)
 ]
-#: A process that is suspended there holds the store's lock: the others wait for it.
-UNDER_LOCK = {"request.answer-placed"}
 #: The first shot of each pair creates the state that the second one needs.
 OF_SWEEPING = [
     (Shot("version.file-written", 2, RAISE), Shot("version.unstaged", 1, KILL)),
@@ -82,11 +81,12 @@ OF_SWEEPING = [
     (Shot("version.file-written", 3, KILL), Shot("version.unstaged", 1, RAISE)),
     (Shot("version.file-written", 3, KILL), Shot("version.unstaged", 1, STOP)),
 ]
-OF_ROUNDS = [Shot(name) for name in ("requests.survey", "request-hint.repeated", "requests.submit")]
+OF_ROUNDS = Shot("inbox.published")
+OF_HINTS = Shot("request-hint.repeated")
 OF_STORING = [Shot(name) for name in ("request.room-made", "kept.part-written", "kept.replaced")]
-OF_ENDING = Shot("requests.release")
-OF_CANCELLING = Shot("request.forgotten")
-OF_EXPIRING = Shot("kept.cancellation-expired")
+OF_ENDING = [Shot(name) for name in ("request.left", "inbox.withdrawn")]
+OF_CANCELLING = [Shot(name) for name in ("request.ended", "request.work-removed")]
+OF_EXPIRING = Shot("request.forgotten")
 OF_PRUNING = [Shot(name) for name in ("version.card-removed", "copies.card-removed")]
 
 
@@ -115,40 +115,22 @@ class Scene:
         """Wait until the armed point has fired or the request has an outcome."""
 
         def ended() -> bool:
-            view = self.school.requests.get(request)
+            view = self.school.inbox.get(request)
             return view is not None and view.outcome is not None
 
         wait_for("the point or the outcome", lambda: self.points.victim() or ended())
         return self.points.victim() != 0
 
     def shoot(self, request: str, shot: Shot, number: int = -1) -> None:
-        """Wait until it has fired; the lease of a killed or suspended victim expires."""
+        """Wait until it has fired. A suspended victim keeps its request, and goes on."""
         victim = self.points.wait(number)
         if shot.how == KILL:
             procfs.wait_for_end([victim])
-            self._expire(request)
         elif shot.how == STOP:
-            self._resume_after_lease(victim, request, shot.name)
-
-    def _resume_after_lease(self, victim: int, request: str, name: str) -> None:
-        wait_for("the stop", lambda: procfs.state(victim) == procfs.STOPPED)
-        if any(victim == trainer.pid for trainer in self.trainers):
+            wait_for("the stop", lambda: procfs.state(victim) == procfs.STOPPED)
+            self.school.hint(request)
             time.sleep(SUSPENDED_S)
             procfs.go_on(victim)
-        elif name in UNDER_LOCK:
-            self._expire(request)
-            time.sleep(SUSPENDED_S)
-            procfs.go_on(victim)
-            procfs.wait_for_end([victim])
-        else:
-            self._expire(request)
-            self.school.outcome(request)
-            procfs.go_on(victim)
-            procfs.wait_for_end([victim])
-
-    def _expire(self, request: str) -> None:
-        if (view := self.school.requests.get(request)) and view.state is RequestState.RUNNING:
-            self.school.expire(request)
 
     def check_outcome(self, request: str, shot: Shot) -> None:
         """One outcome, without error unless the shot raises; no incomplete version is left."""
@@ -166,8 +148,8 @@ class Scene:
             assert not (folder / STAGED).exists(), "an incomplete version is left"
 
     def _working(self, request: str) -> bool:
-        view = self.school.look(request)
-        return view.state is RequestState.RUNNING or self.school.folder(request).work.exists()
+        folder = self.school.folder(request)
+        return folder.state is RequestState.RUNNING or folder.work.exists()
 
 
 @pytest.fixture(scope="module")
@@ -202,7 +184,7 @@ def test_a_trainer_at_any_point_makes_one_version_or_none(scene: Scene, shot: Sh
 def check_trained_once(scene: Scene, shot: Shot) -> None:
     """Arm the point, request a training, and check its outcome.
 
-    A trainer that takes a request over stores it, unless a round of either trainer has stored it a
+    A trainer that takes a request stores it, unless a round of either trainer has stored it a
     moment before; then its later passages do not occur, and another request is made.
     """
     scene.points.arm(shot)
@@ -236,17 +218,26 @@ def test_damaged_decoded_data_is_replaced(scene: Scene) -> None:
     scene.check_outcome(request, shot)
 
 
-@pytest.mark.parametrize("shot", OF_ROUNDS, ids=str)
-def test_rounds_of_a_trainer_continue_although_one_dies(scene: Scene, shot: Shot) -> None:
+def test_rounds_of_a_trainer_continue_although_one_dies(scene: Scene) -> None:
+    shot = OF_ROUNDS
     scene.school.moments.hold("epoch-2")
     request = scene.request_training(named(shot))
     child = scene.school.moments.wait_for("epoch-2")
     scene.points.arm(shot)
-    scene.school.fleet.client.flushall()  # the request must be submitted again, with a hint
+    scene.school.fleet.client.flushall()  # the request must be copied again
     procfs.wait_for_end([scene.points.wait()])
     scene.renew()
     assert child
     scene.check_outcome(request, shot)
+
+
+def test_a_lost_hint_is_repeated_although_a_trainer_dies(scene: Scene) -> None:
+    scene.points.arm(OF_HINTS)
+    request = Request(named(OF_HINTS), Rollback("no-such-model"), "tester@here", 1.0)
+    scene.school.inbox.submit(request)
+    procfs.wait_for_end([scene.points.wait()])
+    scene.renew()
+    assert "no-such-model" in scene.school.outcome(request.id).error
 
 
 @pytest.mark.parametrize("shot", OF_STORING, ids=str)
@@ -262,7 +253,7 @@ def test_a_waiting_request_is_stored_although_a_trainer_dies(scene: Scene, shot:
         "the point did not fire in a round"
     )
     procfs.wait_for_end([victim])
-    wait_for("a round of the other trainer", lambda: scene.school.folder(request).request())
+    wait_for("a round of the other trainer", lambda: scene.school.folder(request).is_open)
     scene.school.fleet.client.flushall()
     scene.renew()
     assert "no-such-model" in scene.school.outcome(request).error
@@ -270,8 +261,8 @@ def test_a_waiting_request_is_stored_although_a_trainer_dies(scene: Scene, shot:
         scene.check_outcome(one, shot)
 
 
-def test_a_trainer_may_die_while_it_releases_its_work(scene: Scene) -> None:
-    shot = OF_ENDING
+@pytest.mark.parametrize("shot", OF_ENDING, ids=str)
+def test_a_trainer_may_die_while_it_leaves_its_work(scene: Scene, shot: Shot) -> None:
     scene.school.moments.hold("epoch-2")
     request = scene.request_training(named(shot))
     child = scene.school.moments.wait_for("epoch-2")
@@ -286,34 +277,37 @@ def test_a_trainer_may_die_while_it_releases_its_work(scene: Scene) -> None:
     assert epochs == sorted(set(epochs)), "an epoch that was finished was done again"
 
 
-def test_a_cancelled_training_leaves_nothing_although_a_trainer_dies(scene: Scene) -> None:
-    shot = OF_CANCELLING
+@pytest.mark.parametrize("shot", OF_CANCELLING, ids=str)
+def test_a_cancelled_training_leaves_no_work_although_a_trainer_dies(
+    scene: Scene, shot: Shot
+) -> None:
     scene.school.moments.hold("epoch-2")
-    request = scene.request_training(named(shot))
+    request = scene.request_training(f"cancelled-{named(shot)}")
     scene.school.moments.wait_for("epoch-2")
     scene.points.arm(shot)
-    assert scene.school.requests.cancel(request)
+    scene.school.cancel(request)
     scene.school.moments.let_go("epoch-2")
     scene.points.wait()
-    wait_for("the end", lambda: not scene.school.folder(request).work.parent.exists())
+    scene.renew()
+    folder = scene.school.folder(request)
+    wait_for("the end", lambda: folder.is_cancelled and not folder.work.exists())
     assert scene.school.look(request).state is RequestState.CANCELLED
     assert scene.school.versions(request) == []
 
 
-def test_expired_cancellations_are_removed_although_a_trainer_dies(scene: Scene) -> None:
-    shot = OF_EXPIRING
-    store = scene.school.store
-    (store / request_store.FOLDER).mkdir(parents=True, exist_ok=True)
+def test_expired_requests_are_removed_although_a_trainer_dies(scene: Scene) -> None:
+    shot, store = OF_EXPIRING, scene.school.store
     scene.points.arm(shot)
     for number in range(2):
-        cancelled_requests.remember(store, f"{named(shot)}-{number}", None)
-    records = list((store / request_store.FOLDER).glob(".cancelled-*"))
-    assert len(records) >= 2
-    for record in records:
-        os.utime(record, (0, 0))
-    procfs.wait_for_end([scene.points.wait()])
+        request = Request(f"{named(shot)}-{number}", Rollback("no-such-model"), "tester@here", 1.0)
+        folder = stored_requests.keep(store, request)
+        folder.cancel()
+        os.utime(folder.path, (0, 0))
+    victim = scene.points.wait()
+    procfs.wait_for_end([victim])
     scene.renew()
-    wait_for("the removal of both", lambda: not any(record.exists() for record in records))
+    old = (store / request_store.FOLDER).glob(f"{named(shot)}-*")
+    wait_for("the removal of both", lambda: not list(old))
     scene.check_outcome(scene.request_training(named(shot)), shot)
 
 

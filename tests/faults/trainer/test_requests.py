@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import NamedTuple
 
 import pytest
 
+from shared.errors import UsageError
 from shared.ledger.request_states import RequestState
 from shared.messages.requests import Rollback
 from shared.messages.training import Train
@@ -89,19 +89,22 @@ def test_a_repeated_request_returns_its_outcome_without_training(school: School)
     assert school.trained(request) == first
     school.check_one_version(request, first.model)
     school.check_epochs()
+    with pytest.raises(UsageError, match="exists for other work"):
+        school.ask(request, school.training("again", epochs=9))
     school.fleet.client.flushall()
-    school.ask(request, school.training("again", epochs=9))
-    outcome = school.outcome(request)
-    assert (outcome.ok, outcome.usage) == (False, True)
+    school.ask(request, school.training("again", epochs=9))  # the store has the other work
+    wait_for("the copy", lambda: school.look(request).is_stored)
+    assert school.look(request).request.work == school.training("again")
+    school.check_one_version(request, first.model)
 
 
 def test_a_cancelled_training_ends_and_leaves_nothing(school: School) -> None:
     school.moments.hold("epoch-1")
     request = school.ask("unwanted", epochs=100_000)
     school.moments.wait_for("epoch-1")
-    assert school.requests.cancel(request)
+    school.cancel(request)
     school.moments.let_go("epoch-1")
-    wait_for("the end", lambda: not school.folder(request).work.parent.exists())
+    wait_for("the end", lambda: not school.folder(request).work.exists())
     assert "no-such-model" in failed_request(school, "after-the-unwanted")
     assert school.look(request).state is RequestState.CANCELLED
     assert school.versions("unwanted") == []
@@ -111,15 +114,14 @@ def test_a_request_cancelled_while_it_waits_is_never_trained(school: School) -> 
     school.moments.hold("loading")
     request = school.ask("doomed")
     victim = school.moments.wait_for("loading")
-    assert school.look(request).state is RequestState.RUNNING
-    assert school.requests.cancel(request)
+    assert school.folder(request).state is RequestState.RUNNING
+    school.cancel(request)
     procfs.kill(victim)
-    school.hint(request)
-    wait_for("the rounds", lambda: not school.folder(request).work.parent.exists())
+    wait_for("the rounds", lambda: not school.folder(request).work.exists())
     school.fleet.client.flushall()
     school.moments.let_go("loading")
     assert "no-such-model" in failed_request(school, "after-the-doomed")
-    assert school.requests.get(request) is None
+    assert school.look(request).state is RequestState.CANCELLED
     assert school.versions("doomed") == []
 
 
@@ -141,8 +143,7 @@ def test_a_server_that_loses_its_data_costs_no_waiting_request_without_a_client(
     busy = [school.ask("busy-1"), school.ask("busy-2")]
     wait_for("both trainers", lambda: len({pid for pid, _ in school.moments.reached}) == 2)
     request = school.ask("detached")
-    assert school.look(request).attempts == 0
-    time.sleep(3 * float(TIMES["HANGTAG_ROUND_S"]))
+    wait_for("a trainer that stores it", lambda: school.look(request).is_stored)
     school.fleet.server.restart()
     school.moments.let_go("loading")
     for one in (request, *busy):
@@ -150,24 +151,40 @@ def test_a_server_that_loses_its_data_costs_no_waiting_request_without_a_client(
 
 
 @pytest.mark.parametrize("moment", ["epoch-2", "renaming"])
-def test_a_trainer_suspended_past_its_lease_publishes_nothing(
+def test_a_suspended_trainer_keeps_its_request_and_publishes_once(
     school: School, trainers: list[Worker], moment: str
 ) -> None:
+    """No other takes it: a resumed one continues where it was."""
     request = f"suspended-{moment}"
     school.moments.hold(moment)
     school.ask(request)
     child = school.moments.wait_for(moment)
     trainer = parent(child, trainers)
+    (other,) = [one for one in trainers if one is not trainer]
     trainer.sleep()
     try:
-        school.expire(request)
+        refused = other.log.count("succeeded")
+        school.hint(request)
+        wait_for("the other's refusal", lambda: other.log.count("succeeded") > refused)
+        assert school.folder(request).state is RequestState.RUNNING
+        assert school.versions(request) == []
         school.moments.let_go(moment)
-        trained = school.trained(request)
-        left = trainer.log.count("this attempt stops")
     finally:
         trainer.wake()
-    wait_for("its log line", lambda: trainer.log.count("this attempt stops") > left)
-    school.check_one_version(request, trained.model)
+    school.check_one_version(request, school.trained(request).model)
+    school.check_epochs()
+
+
+def test_a_killed_trainer_that_was_suspended_loses_its_request_to_the_next(
+    school: School, trainers: list[Worker]
+) -> None:
+    school.moments.hold("epoch-2")
+    request = school.ask("suspended-for-good")
+    child = school.moments.wait_for("epoch-2")
+    procfs.stop(child)
+    procfs.kill(child)
+    school.moments.let_go("epoch-2")
+    school.check_one_version(request, school.trained(request).model)
 
 
 @pytest.mark.parametrize(("how", "error"), [("bug", "ZeroDivisionError"), ("memory", "memory")])
@@ -181,7 +198,7 @@ def test_an_unexpected_error_fails_once_with_one_line(
     assert error in outcome.error
     assert "\n" not in outcome.error
     assert "trainer's log" in outcome.error
-    assert school.look(request).attempts == 1
+    assert [moment for _, moment in school.moments.reached].count("loading") == 1
     assert any("as the test wants" in trainer.log for trainer in trainers)
     assert school.versions(f"failing-{how}") == []
 
@@ -191,4 +208,3 @@ def test_an_invalid_request_fails_with_the_valid_choices(school: School) -> None
     outcome = school.outcome(request)
     assert (outcome.ok, outcome.usage) == (False, True)
     assert "tutorial" in outcome.error
-    assert school.look(request).attempts == 1

@@ -63,16 +63,16 @@ def test_a_stopped_trainer_releases_its_training_and_the_next_resumes(school: Sc
     request = school.ask("long", epochs=MANY_EPOCHS)
     reach_epoch(school, request, 20)
     assert end(trainer, signal.SIGHUP) < ENDS_WITHIN_S
-    view = school.look(request)
-    assert (view.state, view.attempts) == (RequestState.WAITING, 0)
+    view, folder = school.look(request), school.folder(request)
+    assert (view.state, folder.attempts) == (RequestState.WAITING, 0)
     assert view.progress is not None
     assert (school.folder(request).work / STATE).exists()
     (trainer,) = school.trainers(1, PRODUCT)
     wait_for("the next attempt", lambda: stage(school, request) != TRAINING)
     first = reach_epoch(school, request, 1)
     assert first >= view.progress.epoch, "it started again"
-    assert school.look(request).attempts == 1
-    assert school.requests.cancel(request)
+    assert folder.attempts == 1
+    school.cancel(request)
     wait_for("the end", lambda: not school.folder(request).work.exists())
     assert end(trainer) < ENDS_WITHIN_S
     assert school.versions("long") == []
@@ -92,17 +92,17 @@ def test_work_that_does_not_stop_is_cut_short(school: School, tmp_path: Path) ->
     school.moments.hold("loading")  # it does not check for a stop there
     requests = [school.ask("stubborn"), school.ask("another")]
     wait_for("both trainers", lambda: len({pid for pid, _ in school.moments.reached}) == 2)
-    assert {school.look(request).state for request in requests} == {RequestState.RUNNING}
+    assert {school.folder(request).state for request in requests} == {RequestState.RUNNING}
     children = refused.children
     stopped.signal(signal.SIGTERM)
     client.acl_setuser("rotated", passwords=["+new"], reset_passwords=True, **rights)
     client.client_kill_filter(user="rotated")
     released = wait_for(
         "the release",
-        lambda: [r for r in requests if school.look(r).state is RequestState.WAITING],
+        lambda: [r for r in requests if school.folder(r).state is RequestState.WAITING],
         timeout_s=GRACE_S + ENDS_WITHIN_S,
     )
-    assert [school.look(request).attempts for request in released] == [0]
+    assert {school.folder(request).attempts for request in released} == {0}
     assert stopped.wait() == 0
     assert refused.wait() == Exit.SETUP, refused.story
     procfs.wait_for_end(children)

@@ -15,7 +15,7 @@ import pytest
 from producer.jobs import status
 from shared import keys
 from shared.ledger import heartbeats
-from shared.ledger.request_ledger import RequestLedger
+from shared.ledger.request_inbox import RequestInbox
 from shared.messages.job_record import JobRecord, encode_job
 from shared.messages.requests import Promote, Request
 from shared.settings import Settings
@@ -81,7 +81,7 @@ def test_an_impossible_time_hides_no_job_and_no_request(
     run(server, OTHER, record=other)
     assert {job["job"] for job in displayed_jobs(server)} == {JOB, OTHER}
     request = Request("later", Promote("mine@2"), "x" * 100_000, created)
-    RequestLedger(server.client, 10).submit(request)
+    RequestInbox(server.client).submit(request)
     lines = status.job_lines("", False, Settings(redis_url=server.url), print)
     (line,) = (line for line in lines if "later" in line)
     assert len(line) < 1_000

@@ -137,7 +137,7 @@ def test_a_second_process_is_refused_before_it_computes_anything(
     second = fleet.producer("label", "photos", cwd=kept.file.parent)
     assert second.wait() == Exit.USAGE
     assert "photos.labels.jsonl is in use by another hangtag label" in second.log
-    assert hand.requests.open() == []
+    assert hand.open() == []
 
 
 def test_left_out_not_known_and_taken_back_are_lines_too(undecided: Label) -> None:
@@ -323,5 +323,5 @@ def test_nothing_is_computed_for_a_damaged_file(
     label = fleet.producer("label", "photos", cwd=file.parent)
     assert label.wait() == Exit.SETUP
     assert "photos.labels.jsonl:1: " in label.log
-    assert hand.requests.open() == []
+    assert hand.open() == []
     assert file.read_bytes() == before

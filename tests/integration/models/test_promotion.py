@@ -32,7 +32,7 @@ Rule = Literal["if-better", "always", "never"]
 
 
 class Holder:
-    """A lease that is still held or was lost."""
+    """An attempt that may go on or must stop."""
 
     def __init__(self, held: bool = True) -> None:
         self.held = held
@@ -102,7 +102,7 @@ class Scene:
                 folder=self.registry.root,
                 input=None,
                 started=0.0,
-                lease=Holder(held),
+                attempt=Holder(held),
             ),
             new,
             rule,
@@ -162,7 +162,7 @@ def test_a_version_that_a_person_promoted_meanwhile_is_promoted_once(scene: Scen
     assert scene.registry.rollback(NAME).version == 0
 
 
-def test_a_trainer_without_the_lease_moves_nothing(scene: Scene) -> None:
+def test_an_attempt_that_must_stop_moves_nothing(scene: Scene) -> None:
     with pytest.raises(RequestStopped):
         scene.settle(scene.publish(1.0, "lost"), held=False)
     assert scene.production == 0

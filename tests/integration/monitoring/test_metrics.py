@@ -26,8 +26,8 @@ from shared import keys
 from shared.errors import Exit
 from shared.ledger import heartbeats
 from shared.ledger.heartbeats import Heartbeat
-from shared.ledger.request_ledger import RequestLedger
-from shared.messages.requests import Prune, Request
+from shared.ledger.request_inbox import RequestInbox
+from shared.messages.requests import Progress, Prune, Request
 from tests.support.images import gallery
 from tests.support.images.gallery import Gallery
 from tests.support.jobs.broken_files import RUBBISH
@@ -194,18 +194,17 @@ def test_paused_and_cancelled_jobs_are_counted_apart(
     assert endpoint.scrape().by("hangtag_jobs") == {"cancelled": 1}
 
 
-def test_requests_and_their_leases_are_counted(fleet: Fleet) -> None:
+def test_requests_and_those_in_progress_are_counted(fleet: Fleet) -> None:
     endpoint = Endpoint(fleet)
-    requests = RequestLedger(fleet.client, lease_s=3.0)
+    requests = RequestInbox(fleet.client)
     for name in ("one", "two"):
         requests.submit(Request(id=name, work=Prune("m", keep=1), who="me", created=0.0))
     scrape = endpoint.scrape()
     assert (scrape["hangtag_requests_open"], scrape["hangtag_training_leases"]) == (2, 0)
-    requests.claim("one", "host:1:1/2:2")
+    requests.report("one", "host:1:1/2:2", Progress("training"))
     assert endpoint.scrape()["hangtag_training_leases"] == 1
-    endpoint.wait_for("the end of the lease", training_leases=0, requests_open=2)
-    requests.cancel("two")
-    assert endpoint.scrape()["hangtag_requests_open"] == 1
+    requests.withdraw("one")
+    endpoint.wait_for("the end of the work", training_leases=0, requests_open=2)
 
 
 def test_a_health_check_sends_redis_no_command(idle: tuple[Fleet, Endpoint]) -> None:

@@ -11,7 +11,6 @@ from typing import Any, TypeVar
 import pytest
 
 import hangtag
-from shared.ledger.request_states import Grant
 from shared.messages.requests import Progress
 from tests.support.pages.planted_folder import COLOURS, PlantedFolder, plant
 from tests.support.processes.fleet import Fleet, wait_for
@@ -78,21 +77,21 @@ def test_an_interrupted_call_is_followed_by_the_same_one(hand: Hand, folder: Pla
     stop, told = hangtag.Stop(), Progress("loading", step=1, steps=2)
     seen = list[Progress]()
 
-    def tell() -> tuple[str, Grant]:
-        (request,) = wait_for("the request", hand.requests.open)
-        grant = hand.claim(request)
-        hand.tell(request, grant, told)
-        return request, grant
+    def tell() -> str:
+        (request,) = wait_for("the request", hand.open)
+        hand.claim(request)
+        hand.tell(request, told)
+        return request
 
     with ThreadPoolExecutor(1) as pool:
         claimed = pool.submit(tell)
         with pytest.raises(hangtag.HangtagError):
             hangtag.groups("photos", stop=stop, progress=lambda _: stop.request())
-    request, grant = claimed.result()
+    request = claimed.result()
 
     def finish(progress: Progress) -> None:
         if not seen:
-            finish_features(hand, folder, request, grant)
+            finish_features(hand, folder, request)
         seen.append(progress)
 
     assert sum(map(len, hangtag.groups("photos", progress=finish))) == IMAGES + COPIES
@@ -116,7 +115,7 @@ def test_a_wrong_call_is_refused_before_anything_is_computed(
     with pytest.raises(hangtag.UsageError, match=sentence) as caught:
         function(*arguments)
     assert "\n" not in str(caught.value)
-    assert hand.requests.open() == []
+    assert hand.open() == []
 
 
 def test_an_image_that_the_folder_has_not_is_refused_by_its_content(

@@ -40,19 +40,19 @@ def test_the_same_command_resumes_an_open_check(fleet: Fleet, hand: Hand, tmp_pa
     write_files(root)
     command = ("dataset", "check", "photos", "-o", "check.html")
     first = fleet.producer(*command, cwd=tmp_path)
-    wait_for("the request", hand.requests.open)
-    (request_id,) = hand.requests.open()
-    grant = hand.claim(request_id)
-    hand.tell(request_id, grant, Progress("loading"))
+    wait_for("the request", hand.open)
+    (request_id,) = hand.open()
+    hand.claim(request_id)
+    hand.tell(request_id, Progress("loading"))
     first.wait_for_log("loading")
     assert first.interrupt() == Exit.INTERRUPTED, first.story
     assert f"request {request_id} " in first.log
     again = fleet.producer(*command, cwd=tmp_path)
-    wait_for("a request", lambda: "loading" in again.log or len(hand.requests.open()) > 1)
-    assert hand.requests.open() == [request_id]
+    wait_for("a request", lambda: "loading" in again.log or len(hand.open()) > 1)
+    assert hand.open() == [request_id]
     done = Outcome(ok=True, answer=msgspec.Raw(msgspec.json.encode(answer())))
     files = {checked_dataset.FILE: encode_rows(rows_of(root))}
-    assert hand.requests.finish(request_id, grant.fence, done, files)
+    hand.answer(request_id, done, files)
     assert again.wait() == Exit.OK, again.story
     assert {"check.csv", "check.html"} <= set(os.listdir(tmp_path))
 
@@ -71,8 +71,8 @@ def test_only_the_same_check_of_the_same_user_is_resumed(
     server: RedisServer, hand: Hand, work: CheckDataset, who: str, same: bool
 ) -> None:
     made = make_request(work, "earlier")
-    hand.requests.submit(Request(made.id, made.work, who or made.who, made.created))
+    hand.inbox.submit(Request(made.id, made.work, who or made.who, made.created))
     found = own_open_request(Settings(redis_url=server.url), CheckDataset("/photos"))
     assert found == ("earlier" if same else "")
-    hand.requests.cancel("earlier")
+    hand.inbox.cancel("earlier")
     assert own_open_request(Settings(redis_url=server.url), CheckDataset("/photos")) == ""

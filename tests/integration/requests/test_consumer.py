@@ -5,21 +5,23 @@ from __future__ import annotations
 import multiprocessing
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from multiprocessing.synchronize import Event
 from pathlib import Path
 
 import pytest
 
-from shared.ledger.request_ledger import RequestLedger
-from shared.ledger.request_states import Grant, RequestVerdict
+from shared.ledger.request_inbox import RequestInbox
+from shared.ledger.request_states import RequestState
+from shared.ledger.request_store import RequestFolder
 from shared.messages.requests import Request, Rollback, Work
 from shared.messages.training import Train
 from shared.settings import Settings
 from tests.support.servers.redis_server import RedisServer
-from worker.requests.lease import SHUTDOWN, Lease
+from worker.requests import request_consumer
+from worker.requests.attempt import SHUTDOWN, Attempt
 from worker.requests.long_work import LongWork
-from worker.requests.request_consumer import RequestConsumer
+from worker.requests.request_consumer import RequestConsumer, store_sent
 from worker.requests.runner import ANSWERED, LEFT
 from worker.requests.shutdown import ShutdownNotice
 from worker.requests.workspace import Workspace
@@ -37,16 +39,15 @@ class Trainer:
     def __init__(self, server: RedisServer, store: Path) -> None:
         self.client, self.store, self.long_work = server.client, store, LongWork()
         settings = Settings(store=str(store), redis_url=server.url)
-        self.requests = RequestLedger(self.client, settings.lease_s)
+        self.inbox = RequestInbox(self.client)
         self._consumer = RequestConsumer(
             settings, self.client, "here", ShutdownNotice(), lambda: None, self.long_work
         )
 
-    def submit(self, name: str, work: Work, *, held: bool = False) -> None:
-        """Submit a request; if `held`, another trainer has claimed it."""
-        self.requests.submit(Request(name, work, "ann", 1.0))
-        if held:
-            assert self.requests.claim(name, "there").verdict is RequestVerdict.GRANTED
+    def submit(self, name: str, work: Work) -> Workspace:
+        """Submit a request; returns its folder in the store."""
+        self.inbox.submit(Request(name, work, "ann", 1.0))
+        return Workspace(self.store, name)
 
     def take(self, name: str) -> str:
         return self._consumer.take(name)
@@ -79,51 +80,57 @@ def trainer(server: RedisServer, tmp_path: Path) -> Trainer:
 
 
 def test_a_hint_of_a_request_that_is_gone_starts_nothing(trainer: Trainer) -> None:
-    assert trainer.take("gone") == RequestVerdict.UNKNOWN
+    assert trainer.take("gone") == LEFT
     assert not trainer.store.exists()
 
 
 @pytest.mark.parametrize("work", [SHORT, LONG])
-def test_a_request_that_another_trainer_holds_is_not_taken(trainer: Trainer, work: Work) -> None:
-    trainer.submit("r1", work, held=True)
-    assert trainer.take("r1") == RequestVerdict.HELD
-    assert not trainer.store.exists()
+def test_a_request_that_another_trainer_works_on_is_stored_and_not_taken(
+    trainer: Trainer, monkeypatch: pytest.MonkeyPatch, work: Work
+) -> None:
+    monkeypatch.setattr(request_consumer, "LOCK_WAIT_S", 0.05)
+    folder = trainer.submit("r1", work)
+    store_sent(trainer.inbox, folder)
+    with folder.locked(0):
+        assert trainer.take("r1") == LEFT
     assert not trainer.long_work.busy
+    assert folder.attempts == 0
 
 
 def test_long_work_waits_for_other_long_work_of_its_trainer_and_short_work_does_not(
     trainer: Trainer,
 ) -> None:
     trainer.submit("short", SHORT)
-    trainer.submit("long", LONG, held=True)
+    folder = trainer.submit("long", LONG)
     with trainer.long_work_elsewhere():
         assert trainer.take("long") == LEFT
         assert trainer.take("short") == ANSWERED
-    assert trainer.take("long") == RequestVerdict.HELD
+    assert folder.state is RequestState.WAITING
+    assert folder.attempts == 0
 
 
-def test_a_request_is_left_if_a_later_attempt_has_entered_its_folder(
+def test_work_of_a_trainer_that_ends_is_left_and_does_not_count(
     trainer: Trainer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Redis may have lost its data and granted that fence to another trainer before."""
-    trainer.submit("r1", SHORT)
-    claim = RequestLedger.claim
-
-    def late(requests: RequestLedger, request_id: str, owner: str, floor: int = 0) -> Grant:
-        grant = claim(requests, request_id, owner, floor)
-        assert Workspace(trainer.store, request_id).enter(grant)
-        return grant
-
-    monkeypatch.setattr(RequestLedger, "claim", late)
+    monkeypatch.setattr(Attempt, "start", lambda attempt: setattr(attempt, "why", SHUTDOWN))
+    folder = trainer.submit("r1", SHORT)
     assert trainer.take("r1") == LEFT
-    assert trainer.requests.waiting() == ["r1"]
-    assert Workspace(trainer.store, "r1").outcome() is None
+    assert (folder.state, folder.attempts) == (RequestState.WAITING, 0)
 
 
-def test_work_of_a_trainer_that_ends_is_left(
+def test_a_request_that_ends_while_its_lock_is_awaited_is_not_started(
     trainer: Trainer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Lease, "start", lambda lease: setattr(lease, "why", SHUTDOWN))
-    trainer.submit("r1", SHORT)
+    folder = trainer.submit("r1", SHORT)
+    store_sent(trainer.inbox, folder)
+    original = Workspace.locked
+
+    def late(held: Workspace, wait_s: float) -> AbstractContextManager[bool]:
+        monkeypatch.setattr(Workspace, "locked", original)
+        assert RequestFolder(trainer.store, "r1").cancel()
+        return original(held, wait_s)
+
+    monkeypatch.setattr(Workspace, "locked", late)
     assert trainer.take("r1") == LEFT
-    assert trainer.requests.waiting() == ["r1"]
+    assert folder.state is RequestState.CANCELLED
+    assert not folder.work.exists()

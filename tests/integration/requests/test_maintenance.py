@@ -22,9 +22,9 @@ from shared.broker.message_filter import TRAIN_TASK
 from shared.broker.redis_client import connect
 from shared.broker.runtime_paths import runtime_dir
 from shared.errors import Exit
-from shared.ledger import cancelled_requests, request_store
-from shared.ledger.request_ledger import RequestLedger
-from shared.ledger.request_states import RequestState, RequestVerdict
+from shared.ledger.request_inbox import RequestInbox
+from shared.ledger.request_states import RequestState
+from shared.ledger.request_store import RequestFolder
 from shared.messages.model_name import ModelName
 from shared.messages.requests import Outcome, Promote, Prune, Request, Work
 from shared.messages.training import Train
@@ -32,6 +32,7 @@ from shared.registry import packaged
 from shared.registry.mirror_reader import Mirror
 from shared.registry.registry import Registry
 from shared.settings import Settings
+from tests.support.jobs import stored_requests
 from tests.support.processes.fleet import wait_for
 from tests.support.servers.redis_server import RedisServer
 from worker.lifecycle import access_check
@@ -43,7 +44,6 @@ from worker.requests.workspace import Workspace
 
 RETENTION_S = 7 * 86_400.0
 REQUEST = Request("tidy-up", Prune("shoes", keep=3), "tester@here", 1.0)
-OWNER = "here:1:1/2:2"
 
 
 class Scene:
@@ -52,7 +52,7 @@ class Scene:
     def __init__(self, server: RedisServer, store: Path) -> None:
         self.client, self.store = connect(server.url, "test"), store
         self.settings = Settings(store=str(store), redis_url=server.url)
-        self.requests = RequestLedger(self.client, self.settings.lease_s)
+        self.requests = RequestInbox(self.client)
         self._app = make_app(server.url, "test")
         self.rounds = Maintenance(self.client, self.settings, self._hint)
         self.folder = Workspace(store, REQUEST.id)
@@ -67,13 +67,6 @@ class Scene:
     @property
     def hints(self) -> int:
         return self.client.llen(keys.TRAIN_QUEUE)
-
-    def claim(self) -> int:
-        """Claim the request and start it; return the fence."""
-        grant = self.requests.claim(REQUEST.id, OWNER, self.folder.fence)
-        assert grant.verdict is RequestVerdict.GRANTED
-        assert self.folder.enter(grant)
-        return grant.fence
 
 
 @pytest.fixture
@@ -99,194 +92,140 @@ def test_hints_of_other_requests_are_not_mistaken_for_those_of_a_short_id(scene:
     assert scene.hints == 3
 
 
-def test_a_request_in_progress_is_not_hinted(scene: Scene) -> None:
-    scene.requests.submit(REQUEST)
-    scene.claim()
-    scene.rounds.go()
-    assert scene.hints == 0
-
-
-def test_a_request_that_redis_lost_is_submitted_again_with_its_input(scene: Scene) -> None:
-    scene.requests.submit(REQUEST, b"a model")
-    fence = scene.claim()
-    scene.client.flushall()
+def test_a_request_that_a_process_works_on_is_not_hinted(scene: Scene) -> None:
+    stored_requests.keep(scene.store, REQUEST)
+    with scene.folder.locked(0):
+        scene.rounds.go()
+        assert scene.hints == 0
     scene.rounds.go()
     assert scene.hints == 1
-    grant = scene.requests.claim(REQUEST.id, OWNER, scene.folder.fence)
-    assert (grant.request, grant.input) == (REQUEST, b"a model")
-    assert grant.fence > fence
 
 
-def test_a_waiting_request_is_stored_with_its_input_before_it_starts(
+def test_what_redis_lost_is_copied_from_the_store_and_done(scene: Scene) -> None:
+    scene.requests.submit(REQUEST, b"a model")
+    scene.rounds.go()
+    scene.client.flushall()
+    scene.rounds.go()
+    assert (scene.folder.input(), scene.hints) == (b"a model", 1)
+    view = scene.requests.get(REQUEST.id)
+    assert view is not None
+    assert (view.request, view.state) == (REQUEST, RequestState.WAITING)
+
+
+def test_a_request_cancelled_at_a_broker_stays_cancelled(scene: Scene) -> None:
+    scene.requests.submit(REQUEST)
+    scene.rounds.go()
+    scene.requests.cancel(REQUEST.id)
+    scene.client.delete(keys.TRAIN_QUEUE)
+    for _ in range(2):
+        scene.rounds.go()
+        assert scene.folder.state is RequestState.CANCELLED
+        assert scene.hints == 0
+        scene.client.flushall()
+    assert scene.requests.get(REQUEST.id) is None
+    scene.rounds.go()
+    view = scene.requests.get(REQUEST.id)
+    assert view is not None
+    assert view.state is RequestState.CANCELLED
+
+
+def test_a_request_whose_trainer_died_while_it_was_stored_is_stored_by_the_next(
     scene: Scene,
 ) -> None:
     scene.requests.submit(REQUEST, b"a model")
+    scene.folder.path.mkdir(parents=True)
+    (scene.folder.path / "input").write_bytes(b"a model")
     scene.rounds.go()
-    scene.client.flushall()
+    assert (scene.folder.request(), scene.folder.input()) == (REQUEST, b"a model")
+    assert (scene.requests.ids(), scene.hints) == ([REQUEST.id], 1)
+
+
+def test_a_request_that_was_never_stored_can_be_cancelled(scene: Scene) -> None:
+    """Another version of Hangtag has sent it."""
+    scene.client.hset(keys.request("odd", "state"), "sent", "{}")
+    scene.requests.cancel("odd")
     scene.rounds.go()
-    assert scene.hints == 1
-    grant = scene.requests.claim(REQUEST.id, OWNER, scene.folder.fence)
-    assert (grant.request, grant.input) == (REQUEST, b"a model")
-    assert (grant.fence, grant.attempts) == (1, 1)
-
-
-def test_a_request_cancelled_while_waiting_is_removed_from_the_store(scene: Scene) -> None:
-    scene.requests.submit(REQUEST)
-    scene.rounds.go()
-    assert scene.folder.request() == REQUEST
-    scene.requests.cancel(REQUEST.id)
-    scene.rounds.go()
-    check_stays_ended(scene)
-    assert not scene.folder.work.parent.exists()
-
-
-@pytest.mark.parametrize("end", ["cancelled", "finished", "finished in Redis only"])
-def test_a_request_that_ends_while_it_is_stored_is_not_restored(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch, end: str
-) -> None:
-    keep = Workspace.store
-
-    def late(folder: Workspace, request: Request, input: bytes | None) -> None:
-        """Runs between the round's read of Redis and its write."""
-        if end == "cancelled":
-            scene.requests.cancel(REQUEST.id)
-        else:
-            fence = scene.claim()
-            if end == "finished":
-                scene.folder.finish(fence, Outcome(ok=True), {})
-                scene.folder.tidy()
-            scene.requests.finish(REQUEST.id, fence, Outcome(ok=True))
-        keep(folder, request, input)
-
-    monkeypatch.setattr(Workspace, "store", late)
-    scene.requests.submit(REQUEST, b"a model")
-    scene.rounds.go()
-    check_stays_ended(scene)
-    assert scene.folder.input() is None
-    assert (scene.folder.request() is None) == (end == "cancelled")
-
-
-def check_stays_ended(scene: Scene) -> None:
-    """The request stays ended after Redis lost its data."""
-    scene.client.flushall()
-    scene.rounds.go()
-    assert scene.requests.get(REQUEST.id) is None
-    assert scene.hints == 0
-
-
-def test_on_this_machines_stack_the_submitter_stores_a_request(scene: Scene) -> None:
-    """Otherwise a round could store a request again that was just cancelled and removed."""
-    settings = msgspec.structs.replace(scene.settings, redis_url="")
-    scene.requests.submit(REQUEST)
-    Maintenance(scene.client, settings, lambda request_id: None).go()
-    assert scene.folder.request() is None
+    assert scene.requests.ids() == []
+    assert not scene.client.exists(keys.request("odd", "state"))
 
 
 def test_a_request_that_cannot_be_stored_does_not_end_the_rounds(scene: Scene) -> None:
     scene.store.mkdir(exist_ok=True)
-    (scene.store / ".requests").write_bytes(b"a file")
+    stored_requests.keep(scene.store, msgspec.structs.replace(REQUEST, id="other"))
+    (scene.store / ".requests" / REQUEST.id).write_bytes(b"a file")
     scene.requests.submit(REQUEST)
     scene.rounds.go()
     assert scene.hints == 1
 
 
-def test_a_finished_request_is_not_submitted_again(scene: Scene) -> None:
+def test_what_has_ended_is_copied_and_not_hinted(scene: Scene) -> None:
+    """Its trainer died, or could not reach Redis."""
     scene.requests.submit(REQUEST)
-    scene.folder.finish(scene.claim(), Outcome(ok=True), {})
-    scene.client.flushall()
     scene.rounds.go()
-    assert scene.requests.get(REQUEST.id) is None
+    scene.client.delete(keys.TRAIN_QUEUE)
+    stored_requests.finish(scene.folder, Outcome(ok=True), {"grid.png": b"pixels"})
+    scene.rounds.go()
+    view = scene.requests.get(REQUEST.id)
+    assert view is not None
+    assert view.outcome is not None
+    assert scene.requests.file(REQUEST.id, "grid.png") == b"pixels"
+    assert (scene.requests.ids(), scene.hints) == ([], 0)
 
 
-def test_an_outcome_that_only_redis_has_is_stored(scene: Scene) -> None:
-    scene.requests.submit(REQUEST)
-    fence = scene.claim()
-    outcome = Outcome(ok=False, error="three trainers died")
-    assert scene.requests.finish(REQUEST.id, fence, outcome)
+def test_what_a_killed_trainer_leaves_of_a_cancelled_request_is_removed(scene: Scene) -> None:
+    stored_requests.keep(scene.store, REQUEST)
+    with scene.folder.locked(0):
+        scene.folder.enter()
+        (scene.folder.work / "images.npy").write_bytes(b"decoded images")
+        assert RequestFolder(scene.store, REQUEST.id).cancel()
+        scene.rounds.go()
+        assert scene.folder.work.exists(), "a process works on it"
     scene.rounds.go()
-    assert scene.folder.outcome() == outcome
     assert not scene.folder.work.exists()
 
 
-def test_a_cancelled_request_is_removed_from_the_store(scene: Scene) -> None:
-    scene.requests.submit(REQUEST)
-    scene.claim()
-    scene.requests.cancel(REQUEST.id)
-    scene.rounds.go()
-    assert scene.folder.request() is None
-    scene.client.flushall()
-    scene.rounds.go()
-    assert scene.requests.get(REQUEST.id) is None
-
-
-def test_what_a_killed_trainer_leaves_of_a_request_cancelled_here_is_removed(
-    scene: Scene,
-) -> None:
-    """The command has removed the request and left the rest to the trainer."""
-    settings = msgspec.structs.replace(scene.settings, redis_url="")
-    rounds = Maintenance(scene.client, settings, lambda request_id: None)
-    request_store.keep(scene.store, REQUEST)
-    scene.requests.submit(REQUEST)
-    scene.claim()
-    (scene.folder.work / "images.npy").write_bytes(b"decoded images")
-    request_store.forget(scene.store, REQUEST.id, in_use=True)
-    rounds.go()
-    assert scene.folder.work.exists(), "the request is open"
-    scene.requests.cancel(REQUEST.id)
-    rounds.go()
-    assert not scene.folder.work.parent.exists()
-
-
-def test_a_cancellation_here_is_remembered_as_long_as_an_outcome(scene: Scene) -> None:
-    """Also if the command died between its two steps; Redis ends with the stack."""
-    settings = msgspec.structs.replace(scene.settings, redis_url="")
-    rounds = Maintenance(scene.client, settings, lambda request_id: None)
-    request_store.keep(scene.store, REQUEST)
-    scene.requests.submit(REQUEST)
-    scene.requests.cancel(REQUEST.id)
-    rounds.go()
-    assert not scene.folder.work.parent.exists()
-    scene.client.flushall()
-    rounds.go()
-    assert cancelled_requests.is_cancelled(scene.store, REQUEST.id)
-    (record,) = (scene.store / request_store.FOLDER).glob(".cancelled-*")
-    old = time.time() - RETENTION_S - 1
-    os.utime(record, (old, old))
-    rounds.go()
-    assert not cancelled_requests.is_cancelled(scene.store, REQUEST.id)
-
-
-def test_a_cancellation_that_was_recorded_is_completed_by_the_next_stack(scene: Scene) -> None:
-    """The command had died before it deleted the request, and Redis has ended with its stack."""
-    settings = msgspec.structs.replace(scene.settings, redis_url="")
-    request_store.keep(scene.store, REQUEST)
-    cancelled_requests.remember(scene.store, REQUEST.id, REQUEST)
-    Maintenance(scene.client, settings, lambda request_id: None).go()
-    assert scene.requests.get(REQUEST.id) is None
-    assert not scene.folder.work.parent.exists()
-    assert cancelled_requests.is_cancelled(scene.store, REQUEST.id)
-
-
 @pytest.mark.parametrize("end", ["finished", "cancelled"])
-def test_the_end_of_other_work_with_an_id_does_not_end_the_stored_request(
-    scene: Scene, end: str
-) -> None:
-    scene.requests.submit(REQUEST)
-    scene.claim()
-    (scene.folder.work / "state.npz").write_bytes(b"40 epochs")
-    scene.client.flushall()
-    scene.requests.submit(msgspec.structs.replace(REQUEST, work=Prune("bags", keep=1)))
+def test_an_end_is_remembered_for_a_week(scene: Scene, end: str) -> None:
+    stored_requests.keep(scene.store, REQUEST)
     if end == "finished":
-        grant = scene.requests.claim(REQUEST.id, OWNER, scene.folder.fence)
-        assert scene.requests.finish(REQUEST.id, grant.fence, Outcome(ok=False, error="other"))
+        stored_requests.finish(scene.folder, Outcome(ok=True))
     else:
-        assert scene.requests.cancel(REQUEST.id)
+        scene.folder.cancel()
+    for age_s, stays in ((RETENTION_S - 60, True), (RETENTION_S + 60, False)):
+        os.utime(scene.folder.path, (time.time() - age_s,) * 2)
+        scene.rounds.go()
+        assert scene.folder.path.exists() == stays
+
+
+def test_an_open_request_is_never_too_old(scene: Scene) -> None:
+    stored_requests.keep(scene.store, REQUEST)
+    os.utime(scene.folder.path, (1_000, 1_000))
     scene.rounds.go()
-    assert (scene.folder.request(), scene.folder.outcome()) == (REQUEST, None)
-    assert (scene.folder.work / "state.npz").exists()
-    scene.client.flushall()
+    assert scene.folder.is_open
+
+
+def test_a_trainer_of_another_store_is_refused_in_one_line(
+    scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     scene.rounds.go()
-    assert scene.hints == 1
+    monkeypatch.setattr(state, "should_stop", None)
+    settings = msgspec.structs.replace(scene.settings, store=str(tmp_path / "other"))
+    other = Maintenance(scene.client, settings, scene._hint)
+    scene.requests.submit(REQUEST)
+    other.go()
+    assert state.should_stop == Exit.SETUP
+    (line,) = [one.getMessage() for one in caplog.records if one.levelno >= logging.WARNING]
+    assert "the trainers of this broker share another store" in line
+    assert not (tmp_path / "other/.requests" / REQUEST.id).exists()
+    monkeypatch.setattr(state, "should_stop", None)
+    link = tmp_path / "link"
+    link.symlink_to(scene.store)
+    settings = msgspec.structs.replace(scene.settings, store=str(link))
+    Maintenance(scene.client, settings, scene._hint).go()
+    assert state.should_stop is None
+    scene.client.delete(keys.STORE)  # the trainers of the first have ended
+    other.go()
+    assert state.should_stop is None
 
 
 def test_an_unexpected_error_does_not_end_the_rounds_and_is_logged_once(
@@ -318,45 +257,30 @@ def test_an_unreadable_request_hides_no_other(scene: Scene) -> None:
     assert view.state is RequestState.WAITING
 
 
-def test_beside_a_training_an_unreadable_request_stops_no_hints(scene: Scene) -> None:
-    training, odd = LongWork(), msgspec.structs.replace(REQUEST, id="odd")
+def test_beside_a_training_only_short_work_is_hinted(scene: Scene) -> None:
+    training, long = (
+        LongWork(),
+        msgspec.structs.replace(REQUEST, id="long", work=Train("a", "fast")),
+    )
     rounds = Maintenance(scene.client, scene.settings, scene._hint, training)
-    for request in (odd, REQUEST):
+    for request in (long, REQUEST):
         scene.requests.submit(request)
-    scene.client.hset(keys.request("odd", "state"), "request", b"{}")
     trainer = multiprocessing.get_context("fork").Process(target=hold, args=(training,))
     trainer.start()
     try:
         wait_for("the training", lambda: training.busy)
         rounds.go()
-        assert scene.hints >= 1
+        assert scene.hints == 1
         assert f"'{REQUEST.id}'".encode() in b"".join(rounds._queued())
     finally:
         trainer.kill()
         trainer.join()
 
 
-def test_a_request_that_ends_while_hints_are_repeated_is_no_long_work(scene: Scene) -> None:
-    scene.requests.submit(REQUEST)
-    scene.requests.submit(msgspec.structs.replace(REQUEST, id="long", work=Train("a", "fast")))
-    found = {name: scene.rounds._is_long(name) for name in (REQUEST.id, "long", "gone")}
-    assert found == {REQUEST.id: False, "long": True, "gone": False}
-
-
 def hold(training: LongWork) -> None:
     """Do long work for longer than any test."""
     training.begin()
     time.sleep(600)
-
-
-def test_old_outcomes_are_removed_and_newer_ones_stay(scene: Scene) -> None:
-    scene.requests.submit(REQUEST)
-    scene.folder.finish(scene.claim(), Outcome(ok=True), {})
-    path = scene.store / ".requests" / REQUEST.id / "outcome.json"
-    for age_s, stays in ((RETENTION_S - 60, True), (RETENTION_S + 60, False)):
-        os.utime(path, (time.time() - age_s,) * 2)
-        scene.rounds.go()
-        assert path.exists() == stays
 
 
 def test_models_are_mirrored_from_the_first_round_on(scene: Scene) -> None:
@@ -367,8 +291,7 @@ def test_models_are_mirrored_from_the_first_round_on(scene: Scene) -> None:
 
 
 def test_an_unreachable_server_does_not_end_the_rounds(scene: Scene, server: RedisServer) -> None:
-    scene.requests.submit(REQUEST)
-    scene.claim()
+    stored_requests.keep(scene.store, REQUEST)
     server.kill()
     scene.rounds.go()
     server.start()
@@ -458,11 +381,13 @@ def test_a_request_of_a_stack_waits_for_a_trainer_with_its_packages(
     settings = Settings(store=str(scene.settings.store_path))
     works: dict[str, Work] = {"promote": Promote("mine@2"), "train": Train("mine", "fast")}
     for name, work in works.items():
-        request_store.keep(scene.store, msgspec.structs.replace(REQUEST, id=name, work=work))
-    rounds = Maintenance(scene.client, settings, lambda _: None)
+        stored_requests.keep(scene.store, msgspec.structs.replace(REQUEST, id=name, work=work))
+    hinted = list[str]()
+    rounds = Maintenance(scene.client, settings, hinted.append)
     with monkeypatch.context() as lacking:
         lacking.setattr(maintenance, "absent", {"keras"}.intersection)
         rounds.go()
-        assert scene.requests.open() == ["promote"]
+        assert hinted == ["promote"]
+    hinted.clear()
     rounds.go()
-    assert sorted(scene.requests.open()) == ["promote", "train"]
+    assert sorted(hinted) == ["promote", "train"]

@@ -62,8 +62,14 @@ class Running:
 
 
 @pytest.fixture
-def settings(server: RedisServer) -> Settings:
-    Hand(server).live()
+def hand(server: RedisServer) -> Hand:
+    hand = Hand(server)
+    hand.live()
+    return hand
+
+
+@pytest.fixture
+def settings(server: RedisServer, hand: Hand) -> Settings:
     return Settings(redis_url=server.url)
 
 
@@ -90,7 +96,7 @@ def clients(server: RedisServer) -> list[str]:
 
 
 def test_a_followed_request_ends_at_a_stop_while_the_server_is_silent_and_continues(
-    silent: RedisServer, settings: Settings, capfd: pytest.CaptureFixture[str]
+    silent: RedisServer, settings: Settings, hand: Hand, capfd: pytest.CaptureFixture[str]
 ) -> None:
     handlers = {n: signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)}
     running = followed(settings)
@@ -110,8 +116,8 @@ def test_a_followed_request_ends_at_a_stop_while_the_server_is_silent_and_contin
     )
     silent.thaw()
     assert wait_for("closed connections", lambda: not clients(silent))
-    hand = Hand(silent)
-    hand.answer("r1", hand.claim("r1"), Outcome(ok=True))
+    hand.claim("r1")
+    hand.answer("r1", Outcome(ok=True))
     assert follow(settings, "r1")[1].ok
     assert capfd.readouterr() == ("", "")
 
@@ -149,14 +155,14 @@ def test_each_step_of_a_request_ends_at_a_stop(
 
 
 def test_two_requests_are_followed_in_one_process_and_one_is_stopped(
-    server: RedisServer, settings: Settings
+    settings: Settings, hand: Hand
 ) -> None:
     first, second = followed(settings), followed(settings)
     first.stop.request()
     first.ended()
     assert isinstance(first.error, Stopped)
-    hand = Hand(server)
-    hand.answer("r1", hand.claim("r1"), Outcome(ok=True))
+    hand.claim("r1")
+    hand.answer("r1", Outcome(ok=True))
     second.ended()
     assert second.result == Outcome(ok=True)
     assert second.views()[-1].view.state is RequestState.DONE

@@ -1,4 +1,4 @@
-"""One request at a trainer: it ends once, and only the holder of its lease may end it."""
+"""One request at a trainer: it ends once, and its outcome is stored before it is reported."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import errno
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 
@@ -16,8 +16,9 @@ import pytest
 from shared import keys
 from shared.broker.address import address_of
 from shared.broker.redis_client import connect
-from shared.ledger.request_ledger import RequestLedger
+from shared.ledger.request_inbox import RequestInbox
 from shared.ledger.request_states import RequestState, RequestView
+from shared.ledger.request_store import RequestFolder
 from shared.messages.requests import (
     CheckDataset,
     Import,
@@ -33,11 +34,12 @@ from shared.messages.training import Train
 from shared.registry import packaged
 from shared.registry.registry import Registry
 from shared.settings import Settings
+from tests.support.jobs import stored_requests
 from tests.support.processes.fleet import wait_for
 from tests.support.servers.redis_server import RedisServer
 from worker.handlers.context import Reply
 from worker.requests import runner
-from worker.requests.lease import Lease
+from worker.requests.attempt import Attempt
 from worker.requests.maintenance import Maintenance
 from worker.requests.request_consumer import RequestConsumer
 from worker.requests.runner import ANSWERED, LEFT
@@ -64,7 +66,7 @@ class Trainer:
         execute(server, "ACL SETUSER trainer on >x ~* &* +@all")
         address = msgspec.structs.replace(address_of(server.url), user="trainer", password="x")
         self.client = connect(address, "test")
-        self.requests = RequestLedger(self.client, self.settings.lease_s)
+        self.inbox = RequestInbox(self.client)
         self.folder = Workspace(store, ID)
 
     def close(self) -> None:
@@ -72,20 +74,13 @@ class Trainer:
 
     def take(self, work: Work = NOTHING, input: bytes | None = None) -> str:
         """Submit a request and take it."""
-        self.requests.submit(Request(ID, work, "tester@here", 1.0), input)
+        self.inbox.submit(Request(ID, work, "tester@here", 1.0), input)
         return RequestConsumer(
             self.settings, self.client, "here:1:1/2:2", ShutdownNotice(), lambda: None
         ).take(ID)
 
-    def lose_lease(self) -> None:
-        """The lease expires, and another trainer claims the request and saves a checkpoint."""
-        self.client.hset(keys.request(ID, "state"), "until_ms", 0)
-        grant = self.requests.claim(ID, "there:1:1/2:2", self.folder.fence)
-        assert self.folder.enter(grant)
-        (self.folder.work / "state.npz").write_bytes(b"5 epochs")
-
     def view(self) -> RequestView:
-        view = self.requests.get(ID)
+        view = self.inbox.get(ID)
         assert view is not None
         return view
 
@@ -107,42 +102,41 @@ def trainer(server: RedisServer, tmp_path: Path) -> Iterator[Trainer]:
         yield trainer
 
 
-def test_a_trainer_suspended_before_its_outcome_takes_nothing_from_its_successor(
+@pytest.mark.parametrize("lost", ["lost", "foreign"])
+def test_an_outcome_that_redis_does_not_take_is_that_of_the_store(
+    trainer: Trainer, monkeypatch: pytest.MonkeyPatch, lost: str
+) -> None:
+    original = Workspace.answer
+
+    def answer(folder: Workspace) -> bool:
+        trainer.client.flushall()
+        if lost == "foreign":
+            trainer.client.set(keys.request(ID, "state"), "not a hash")
+        return original(folder)
+
+    monkeypatch.setattr(Workspace, "answer", answer)
+    assert trainer.take() == ANSWERED
+    outcome = trainer.folder.outcome()
+    assert outcome is not None
+    assert "no-such-model" in outcome.error
+    trainer.client.flushall()
+    Maintenance(trainer.client, trainer.settings, lambda request_id: None).go()
+    assert trainer.error() == outcome.error
+
+
+def test_a_request_that_is_cancelled_before_its_outcome_counts_stays_cancelled(
     trainer: Trainer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     original = Workspace.finish
 
-    def late(folder: Workspace, fence: int, outcome: Outcome, files: Mapping[str, bytes]) -> bool:
-        trainer.lose_lease()
-        return original(folder, fence, outcome, files)
+    def late(folder: Workspace, outcome: Outcome, files: Mapping[str, bytes]) -> None:
+        original(folder, outcome, files)
+        assert RequestFolder(trainer.settings.store_path, ID).cancel()
 
     monkeypatch.setattr(Workspace, "finish", late)
-    assert trainer.take(input=b"a model") == LEFT
-    assert (trainer.folder.work / "state.npz").read_bytes() == b"5 epochs"
-    assert trainer.folder.input() == b"a model"
-    assert trainer.folder.outcome() is None
-    assert trainer.view().state is RequestState.RUNNING
-
-
-@pytest.mark.parametrize(
-    "lose",
-    [
-        pytest.param(lambda trainer: trainer.client.flushall(), id="lost"),
-        pytest.param(lambda trainer: trainer.lose_lease(), id="taken over"),
-        pytest.param(
-            lambda trainer: [
-                trainer.client.flushall(),
-                trainer.client.set(keys.request(ID, "state"), "not a hash"),
-            ],
-            id="foreign",
-        ),
-    ],
-)
-def test_a_request_that_redis_does_not_finish_is_left_open(
-    trainer: Trainer, monkeypatch: pytest.MonkeyPatch, lose: Callable[[Trainer], object]
-) -> None:
-    monkeypatch.setattr(Workspace, "tidy", lambda folder: lose(trainer))
     assert trainer.take() == LEFT
+    assert (trainer.folder.outcome(), trainer.folder.work.exists()) == (None, False)
+    assert trainer.view().state is RequestState.CANCELLED
 
 
 def publish_three(trainer: Trainer) -> Registry:
@@ -165,10 +159,9 @@ OUTAGES = {
 @pytest.mark.parametrize(
     ("outage", "step", "work"),
     [
-        ("replica", (Lease, "confirm"), Promote("shoes@2")),
-        ("replicas", (Lease, "confirm"), Promote("shoes@2")),
-        ("access", (Lease, "report"), Prune("shoes", 1)),
-        ("access", (Workspace, "tidy"), Promote("shoes@2")),
+        ("replica", (Attempt, "report"), Promote("shoes@2")),
+        ("replicas", (Attempt, "report"), Promote("shoes@2")),
+        ("access", (Attempt, "report"), Prune("shoes", 1)),
     ],
 )
 def test_work_waits_until_the_server_accepts_writes_again(
@@ -210,20 +203,6 @@ def test_a_lasting_refusal_of_what_a_handler_needs_fails_the_request(trainer: Tr
     assert "Redis refuses: this user may not run" in trainer.error()
 
 
-def test_a_lasting_refusal_of_the_outcome_leaves_it_to_another_attempt(
-    trainer: Trainer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    """The lease can be renewed: only that script is not loaded yet."""
-    execute(trainer.server, "SCRIPT FLUSH")
-    revoke = "ACL SETUSER trainer -script|load"
-    with monkeypatch.context() as patch:
-        patch.setattr(Workspace, "tidy", lambda folder: execute(trainer.server, revoke))
-        assert trainer.take() == LEFT
-    assert "this attempt stops: Redis refuses: this user may not run" in caplog.text
-    execute(trainer.server, "ACL SETUSER trainer +script|load")
-    assert trainer.take() == ANSWERED
-
-
 def test_an_outcome_waits_until_it_can_be_stored_and_says_why(trainer: Trainer) -> None:
     files = trainer.folder.work.parent / "files"
     files.parent.mkdir(parents=True)
@@ -231,7 +210,7 @@ def test_an_outcome_waits_until_it_can_be_stored_and_says_why(trainer: Trainer) 
     taken: list[str] = []
     attempt = threading.Thread(target=lambda: taken.append(trainer.take()))
     attempt.start()
-    wait_for("its reason", lambda: trainer.requests.get(ID) and "HANGTAG_STORE" in trainer.fault())
+    wait_for("its reason", lambda: trainer.inbox.get(ID) and "HANGTAG_STORE" in trainer.fault())
     assert (trainer.view().outcome, taken) == (None, [])
     files.unlink()
     attempt.join()
@@ -267,7 +246,7 @@ def test_only_work_on_whole_networks_reports_that_tensorflow_is_imported(
     trainer: Trainer, monkeypatch: pytest.MonkeyPatch, work: Work, parts: list[str]
 ) -> None:
     reported: list[Progress] = []
-    monkeypatch.setattr(Lease, "report", lambda lease, progress: reported.append(progress))
+    monkeypatch.setattr(Attempt, "report", lambda attempt, progress: reported.append(progress))
     monkeypatch.delitem(sys.modules, "tensorflow", raising=False)
     monkeypatch.setitem(runner.HANDLERS, type(work), (__name__, "attempt"))
     ERRORS.clear()
@@ -323,46 +302,25 @@ def test_a_request_waits_while_the_store_is_unusable_and_says_why(
         assert "no-such-model" in trainer.error()
 
 
-def test_a_request_that_was_reported_as_failed_never_runs_again(
-    trainer: Trainer, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_request_that_was_reported_as_failed_never_runs_again(trainer: Trainer) -> None:
     """Also after Redis has lost everything, from the store or from its producer."""
     registry, work = publish_three(trainer), Promote("shoes@2")
-    request = Request(ID, work, "tester@here", 1.0)
-    trainer.requests.submit(request)
+    stored_requests.keep(trainer.settings.store_path, Request(ID, work, "tester@here", 1.0))
     for _ in range(MAX_ATTEMPTS):
-        trainer.lose_lease()
-    trainer.client.hset(keys.request(ID, "state"), "until_ms", 0)
-    original = RequestLedger.finish
-
-    def checked(requests: RequestLedger, *args: object) -> bool:
-        assert trainer.folder.outcome() is not None, "it would be reported before it is stored"
-        return original(requests, *args)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(RequestLedger, "finish", checked)
+        assert trainer.folder.enter()  # and dies
     assert trainer.take(work) == ANSWERED
     assert "died 3 times" in trainer.error()
     trainer.client.flushall()
-    Maintenance(trainer.client, trainer.settings, lambda request_id: None).go()
-    assert trainer.requests.get(ID) is None
-    assert trainer.take(work) == ANSWERED
+    assert trainer.take(work) == LEFT
     assert "died 3 times" in trainer.error()
     assert registry.aliases("shoes") == {"production": 1}
 
 
-def test_other_work_with_a_stored_id_is_refused_and_cancelling_it_removes_nothing(
-    trainer: Trainer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    trainer.requests.submit(Request(ID, NOTHING, "tester@here", 1.0), b"a model")
-    trainer.lose_lease()
-    trainer.client.flushall()
-    finish = RequestLedger.finish
-
-    def late(requests: RequestLedger, *args: object) -> bool:
-        requests.cancel(ID)
-        return finish(requests, *args)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(RequestLedger, "finish", late)
-    assert trainer.take(Rollback("another-model"), b"another") == LEFT
+def test_other_work_with_a_stored_id_changes_nothing(trainer: Trainer) -> None:
+    """Redis has lost the first; the copy shows the submitter whose id it is."""
+    request = Request(ID, NOTHING, "tester@here", 1.0)
+    stored_requests.keep(trainer.settings.store_path, request, b"a model")
+    with trainer.folder.locked(0):
+        assert trainer.take(Rollback("another-model"), b"another") == LEFT
     assert trainer.folder.input() == b"a model"
-    assert (trainer.folder.work / "state.npz").exists()
+    assert trainer.view().request == request

@@ -19,13 +19,14 @@ from shared import keys
 from shared.broker.redis_client import connect
 from shared.errors import BadMessage, RequestCancelled, SetupError, UsageError
 from shared.ledger import request_store
-from shared.ledger.request_ledger import RequestLedger
 from shared.ledger.request_states import RequestState
+from shared.ledger.request_store import RequestFolder
 from shared.messages.replies import Decided
 from shared.messages.requests import Outcome, Promote
 from shared.messages.training import Train
 from shared.registry.registry import Registry
 from shared.settings import Settings
+from tests.support.jobs import stored_requests
 from tests.support.processes import local_stack, trainers
 from tests.support.processes.fleet import wait_for
 from tests.support.processes.local_stack import TRAINER, Place
@@ -78,7 +79,7 @@ def test_a_trainer_starts_for_a_request_and_ends_when_there_is_none(place: Place
 
 
 def test_a_request_that_one_stack_left_open_is_done_by_the_next(place: Place) -> None:
-    request_store.keep(place.settings.store_path, make_request(Promote("mine@2"), "left"))
+    stored_requests.keep(place.settings.store_path, make_request(Promote("mine@2"), "left"))
     stack.up(place.settings, 1, floor=0)  # for another purpose
     wait_for("the promotion", lambda: production(place) == 2)
     _, outcome = follow(place.settings, "left")
@@ -90,32 +91,24 @@ def test_a_request_outlives_the_stack_unless_it_is_cancelled(place: Place) -> No
     submit(place.settings, make_request(endless(place), "r1"), wait=False)
     submit(place.settings, make_request(Promote("mine@2"), "r2"), wait=False)
     submit(place.settings, make_request(endless(place), "r3"), wait=False)
-    record = request_store.folder(store, "r3") / request_store.REQUEST_FILE
+    record = RequestFolder(store, "r3").path / request_store.REQUEST_FILE
     record.write_bytes(record.read_bytes().replace(b'"recipe"', b'"recipe_of_2030"'))
-    unreadable = record.read_bytes()
-    place.client().hset(keys.request("r3", "state"), "request", unreadable)
     with pytest.raises(BadMessage):
         submit(place.settings, make_request(endless(place), "r3"), wait=False)
-    assert request_store.load(store, "r3") is None, "the next stack would start it"
-    record.write_bytes(unreadable)
     cancel(place.settings, "r1")
     cancel(place.settings, "r3")
-    assert not record.exists()
     for recipe, refused in (("tutorial", UsageError), ("fast", RequestCancelled)):
         with pytest.raises(refused, match="r1"):
             submit(place.settings, make_request(endless(place, recipe), "r1"), wait=False)
-        assert request_store.load(store, "r1") is None, "the next stack would start it"
     down(place)
-    assert request_store.load(store, "r2") is not None
     _, outcome = follow(place.settings, "r2")
     assert decided(outcome).changed
-    assert request_store.load(store, "r1") is None
-    assert request_store.unanswered(store) == []
+    assert request_store.open_requests(store) == []
 
 
 def test_a_cancelled_id_stays_cancelled_after_its_stack_has_ended(place: Place) -> None:
     """A script that starts over would train it, although its user has cancelled it."""
-    store, request = place.settings.store_path, make_request(endless(place), "r1")
+    request = make_request(endless(place), "r1")
     submit(place.settings, request, wait=False)
     cancel(place.settings, "r1")
     down(place)
@@ -126,20 +119,15 @@ def test_a_cancelled_id_stays_cancelled_after_its_stack_has_ended(place: Place) 
     with pytest.raises(RequestCancelled, match="request r1 is cancelled"):
         follow(place.settings, "r1")
     assert cancel(place.settings, "r1") == "request r1 is cancelled"
-    assert (open_requests(place.settings), request_store.load(store, "r1")) == ([], None)
+    assert open_requests(place.settings) == []
     assert not stack.describe(place.settings).running
 
 
 def test_a_cancelled_request_stays_cancelled_if_its_trainer_dies_at_once(place: Place) -> None:
     stack.up(place.settings, 1, floor=0)
     submit(place.settings, make_request(endless(place), "r1"), wait=False)
-    requests = RequestLedger(place.client(), place.settings.lease_s)
-
-    def running() -> bool:
-        view = requests.get("r1")
-        return view is not None and view.state is RequestState.RUNNING
-
-    wait_for("its start", running)
+    folder = RequestFolder(place.settings.store_path, "r1")
+    wait_for("its start", lambda: folder.state is RequestState.RUNNING)
     processes = place.all_of(TRAINER)
     for pid in processes:
         os.kill(pid, signal.SIGSTOP)
@@ -151,14 +139,16 @@ def test_a_cancelled_request_stays_cancelled_if_its_trainer_dies_at_once(place: 
     stack.up(place.settings, 1, floor=0)
     submit(place.settings, make_request(Promote("mine@2"), "r2"))  # starts a trainer
     assert open_requests(place.settings) == []
-    assert RequestLedger(place.client(), place.settings.lease_s).get("r1") is None
+    wait_for("a round", lambda: not folder.work.exists())
+    assert folder.state is RequestState.CANCELLED
 
 
 def test_a_failure_that_was_reported_outlives_a_stack_that_ends_at_once(place: Place) -> None:
-    request, state = make_request(Promote("mine@2"), "r1"), keys.request("r1", "state")
+    request = make_request(Promote("mine@2"), "r1")
+    folder = stored_requests.keep(place.settings.store_path, request)
+    for _ in range(MAX_ATTEMPTS):
+        assert folder.enter()  # and dies
     stack.up(place.settings, 1, floor=0)
-    submit(place.settings, request, wait=False)
-    place.client().hset(state, "attempts", MAX_ATTEMPTS)  # before its trainer has started
     with pytest.raises(SetupError, match="died 3 times"):
         follow(place.settings, "r1")
     place.client().shutdown(nosave=True)
@@ -177,22 +167,19 @@ def test_a_waiting_request_keeps_the_stack_up_and_the_trainers_connections_do_no
     server: RedisServer, tmp_path: Path
 ) -> None:
     settings = Settings(store=str(tmp_path / "store"), trainer_idle_s=0.2)
-    own = [
-        connect(server.url, role)
-        for role in ("supervisor", "trainer", "lease", "pulse", "watchdog")
-    ]
+    own = [connect(server.url, role) for role in ("supervisor", "trainer", "pulse", "watchdog")]
     for client in own:
         client.ping()
-    requests, demand = RequestLedger(own[0], 10), IdleDetector(tmp_path, settings)
+    demand = IdleDetector(tmp_path, settings)
     server.client.close()
     wait_for("idleness", lambda: demand.idle_s(own[0]) > 0.3)
-    assert not demand.training(own[0])
-    requests.submit(make_request(Train("mine", "fast"), "r1"))
+    assert not demand.training()
+    folder = stored_requests.keep(settings.store_path, make_request(Train("mine", "fast"), "r1"))
     assert demand.idle_s(own[0]) < 0.1
-    assert demand.training(own[0])
-    requests.cancel("r1")
+    assert demand.training()
+    folder.cancel()
     wait_for("idleness again", lambda: demand.idle_s(own[0]) > 0.3)
-    assert not demand.training(own[0])
+    assert not demand.training()
 
 
 def test_an_endpoint_of_metrics_does_not_keep_the_stack_up(

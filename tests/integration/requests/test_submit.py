@@ -21,14 +21,13 @@ from producer.requests.request_display import RequestDisplay
 from producer.requests.wait import RequestWaiter
 from shared import keys
 from shared.errors import Exit, RequestCancelled
-from shared.ledger import cancelled_requests, request_store
-from shared.ledger.request_states import RenewalVerdict, RequestState
+from shared.ledger.request_states import RequestState
 from shared.messages.replies import Trained
 from shared.messages.requests import EndedEpoch, Outcome, Progress
 from shared.messages.training import Train
 from shared.settings import Settings
 from shared.stop import unstoppable
-from tests.support.processes.fleet import Fleet, Producer
+from tests.support.processes.fleet import Fleet, Producer, wait_for
 from tests.support.processes.manual_trainer import ANSWER, Hand
 from tests.support.servers.redis_server import RedisServer
 
@@ -72,25 +71,22 @@ def scene(server: RedisServer, tmp_path: Path) -> Iterator[Scene]:
 
 def test_following_displays_each_stage_and_epoch_and_then_the_result(scene: Scene) -> None:
     command = scene.hangtag("train", "--request-id", "r1", "--seed", "7")
-    grant = scene.hand.claim("r1")
-    assert grant.request is not None
-    assert grant.request.work == Train("fashion-mnist", "fast", seed=7)
-    scene.hand.tell("r1", grant, Progress("loading"))
+    assert scene.hand.claim("r1").work == Train("fashion-mnist", "fast", seed=7)
+    scene.hand.tell("r1", Progress("loading"))
     command.wait_for_log("loading")
     for epoch in (1, 2):
         ended = tuple(EndedEpoch(number, 0.5, 0.8, 0.9) for number in range(1, epoch))
         scene.hand.tell(
             "r1",
-            grant,
             Progress(
                 "training", epoch, 2, 50, 100, 1234.0, 0.5 / epoch, 0.8, left_s=61.0, ended=ended
             ),
         )
         command.wait_for_log("training" if epoch == 1 else "epoch 1 of 2")
     ended = (EndedEpoch(1, 0.5, 0.8, 0.9), EndedEpoch(2, 0.25, 0.8, 0.93))
-    scene.hand.tell("r1", grant, Progress("exporting", ended=ended))
+    scene.hand.tell("r1", Progress("exporting", ended=ended))
     command.wait_for_log("exporting")
-    scene.hand.answer("r1", grant)
+    scene.hand.answer("r1")
     assert command.wait() == Exit.OK, command.story
     first, second = (line for line in command.log.splitlines() if line.startswith("epoch"))
     assert first.startswith("epoch 1 of 2, loss 0.5000, train accuracy 80.00%")
@@ -113,17 +109,17 @@ def test_following_displays_each_stage_and_epoch_and_then_the_result(scene: Scen
 def test_two_simultaneous_submissions_are_one_request_and_get_one_result(scene: Scene) -> None:
     options = ("train", "--request-id", "once", "--json")
     both = [scene.hangtag(*options) for _ in range(2)]
-    grant = scene.hand.claim("once")
+    scene.hand.claim("once")
     for one in both:
         one.wait_for_log("request once" if one.log else "")
-    assert scene.hand.requests.open() == ["once"]
-    scene.hand.answer("once", grant)
+    assert scene.hand.open() == ["once"]
+    scene.hand.answer("once")
     third = scene.hangtag(*options)
     for one in (*both, third):
         assert one.wait() == Exit.OK, one.story
         found = msgspec.json.decode(one.out, type=Trained)
         assert found == ANSWER
-    assert scene.hand.requests.open() == []
+    assert scene.hand.open() == []
 
 
 def test_other_work_with_the_same_id_is_a_usage_error(scene: Scene) -> None:
@@ -135,8 +131,7 @@ def test_other_work_with_the_same_id_is_a_usage_error(scene: Scene) -> None:
 
 def test_an_id_that_failed_or_was_cancelled_is_reported_with_the_fix(scene: Scene) -> None:
     scene.done("train", "--request-id", "r1", "--detach")
-    requests = scene.hand.requests
-    requests.finish("r1", scene.hand.claim("r1").fence, Outcome(ok=False, error="no images"))
+    scene.hand.answer("r1", Outcome(ok=False, error="no images"))
     for options in ((), ("--detach",)):
         line = scene.done("train", "--request-id", "r1", *options, code=Exit.SETUP).stderr
         assert "no images" in line
@@ -152,7 +147,8 @@ def test_a_detached_request_can_be_followed_later(scene: Scene) -> None:
     request_id = left.stdout.strip()
     assert f"hangtag train --follow {request_id}" in left.stderr
     follower = scene.hangtag("train", "--follow", request_id)
-    scene.hand.answer(request_id, scene.hand.claim(request_id))
+    scene.hand.claim(request_id)
+    scene.hand.answer(request_id)
     assert follower.wait() == Exit.OK, follower.story
     assert follower.out == scene.done("train", "--follow", request_id).stdout
     assert "garments@2" in follower.out
@@ -160,13 +156,13 @@ def test_a_detached_request_can_be_followed_later(scene: Scene) -> None:
 
 def test_ctrl_c_ends_the_following_and_the_training_continues(scene: Scene) -> None:
     command = scene.hangtag("train", "--request-id", "r1")
-    grant = scene.hand.claim("r1")
-    scene.hand.tell("r1", grant, Progress("loading"))
+    scene.hand.claim("r1")
+    scene.hand.tell("r1", Progress("loading"))
     command.wait_for_log("loading")
     assert command.interrupt() == Exit.INTERRUPTED, command.story
     assert "hangtag train --follow r1" in command.log
-    scene.hand.tell("r1", grant, Progress("training", 1, 2))
-    view = scene.hand.requests.get("r1")
+    scene.hand.tell("r1", Progress("training", 1, 2))
+    view = scene.hand.inbox.get("r1")
     assert view is not None
     assert view.state is RequestState.RUNNING
 
@@ -175,59 +171,42 @@ def test_ctrl_c_ends_the_following_and_the_training_continues(scene: Scene) -> N
 def test_a_cancelled_request_ends_its_followers(scene: Scene, running: bool) -> None:
     follower = scene.hangtag("train", "--request-id", "r1")
     scene.hand.wait_for("r1")
-    grant = scene.hand.claim("r1") if running else None
+    if running:
+        scene.hand.claim("r1")
     assert "cancelled" in scene.done("train", "--cancel", "r1").stdout
     assert follower.wait() == Exit.CANCELLED, follower.story
     assert "r1 is cancelled" in follower.log
-    assert scene.hand.requests.open() == []
-    if grant is not None:
-        standing = scene.hand.requests.renew("r1", grant.fence, Progress("training"))
-        assert standing is RenewalVerdict.CANCELLED
+    wait_for("its end", lambda: not scene.hand.open())
+    assert scene.hand.folder("r1").is_cancelled
     scene.done("train", "--follow", "r1", code=Exit.CANCELLED)
-
-
-def test_a_follower_stores_a_cancellation_before_it_reports_it(
-    scene: Scene, tmp_path: Path
-) -> None:
-    """The command that cancelled it has died right after Redis had it."""
-    settings = Settings(store=str(tmp_path / "store"))  # of this machine's stack
-    request = make_request(Train("fashion-mnist", "fast"), "r1")
-    request_store.keep(settings.store_path, request)
-    scene.hand.requests.submit(request)
-    scene.hand.requests.cancel("r1")
-    client = cast(RequestClient, scene.hand.requests)  # it reads only
-    with pytest.raises(RequestCancelled, match="r1 is cancelled"):
-        RequestWaiter(settings, client, request, Events(), unstoppable()).wait()
-    assert request_store.unanswered(settings.store_path) == []
-    with pytest.raises(RequestCancelled):
-        cancelled_requests.check(settings.store_path, request)
 
 
 @pytest.mark.parametrize("end", ["failed", "cancelled"])
 def test_the_end_of_a_request_is_no_stage_of_it(scene: Scene, tmp_path: Path, end: str) -> None:
     settings = Settings(store=str(tmp_path / "store"), redis_url=scene.fleet.server.url)
-    request, requests = make_request(Train("shoes", "fast"), "r1"), scene.hand.requests
-    stream = Terminal()
-    requests.submit(request)
-    grant = scene.hand.claim("r1")
-    if end == "failed":
-        scene.hand.answer("r1", grant, Outcome(ok=False, error="the folder is empty"))
-    else:
-        requests.cancel("r1")
-    events, client = Events(), cast(RequestClient, requests)
-    with suppress(RequestCancelled), closing(Live(stream)) as display:
-        events.subscribe(RequestDisplay(display).show)
-        RequestWaiter(settings, client, request, events, unstoppable()).wait()
+    request, stream = make_request(Train("shoes", "fast"), "r1"), Terminal()
+    with closing(RequestClient(settings)) as client:
+        client.submit(request)
+        scene.hand.claim("r1")
+        if end == "failed":
+            scene.hand.answer("r1", Outcome(ok=False, error="the folder is empty"))
+        else:
+            client.cancel("r1")
+        events = Events()
+        with suppress(RequestCancelled), closing(Live(stream)) as display:
+            events.subscribe(RequestDisplay(display).show)
+            RequestWaiter(settings, client, request, events, unstoppable()).wait()
     assert stream.getvalue() == ""
 
 
 def test_what_a_request_waits_for_is_displayed_once(scene: Scene) -> None:
     command = scene.hangtag("train", "--request-id", "r1", "--quiet")
-    grant, fault = scene.hand.claim("r1"), "the store cannot be written; free disk space"
-    scene.hand.tell("r1", grant, Progress("waiting for the store", fault=fault))
+    scene.hand.claim("r1")
+    fault = "the store cannot be written; free disk space"
+    scene.hand.tell("r1", Progress("waiting for the store", fault=fault))
     command.wait_for_log(fault)
-    scene.hand.tell("r1", grant, Progress("training"))
-    scene.hand.answer("r1", grant)
+    scene.hand.tell("r1", Progress("training"))
+    scene.hand.answer("r1")
     assert command.wait() == Exit.OK, command.story
     assert command.log.count(fault) == 1
 
@@ -236,14 +215,15 @@ def test_a_waiting_request_displays_the_time_left_of_now(scene: Scene) -> None:
     command = scene.hangtag("train", "--request-id", "r2", "--seed", "2")
     scene.hand.wait_for("r2")
     scene.done("train", "--request-id", "r1", "--detach")
-    grant = scene.hand.claim("r1")
+    scene.hand.claim("r1")
     for left_s, shown in ((174.0, "2:54 min left"), (93.0, "1:33 min left")):
-        scene.hand.tell("r1", grant, Progress("training", 1, 2, 5, 9, left_s=left_s))
+        scene.hand.tell("r1", Progress("training", 1, 2, 5, 9, left_s=left_s))
         command.wait_for_log(
             f"waiting: train fashion-mnist (fast) is running, {shown} (request r1)"
         )
-    scene.hand.answer("r1", grant)
-    scene.hand.answer("r2", scene.hand.claim("r2"))
+    scene.hand.answer("r1")
+    scene.hand.claim("r2")
+    scene.hand.answer("r2")
     assert command.wait() == Exit.OK, command.story
 
 
@@ -252,22 +232,23 @@ def test_a_failed_training_reports_its_reason_in_one_line(
     scene: Scene, usage: bool, code: Exit
 ) -> None:
     command = scene.hangtag("train", "--request-id", "r1", "--quiet")
-    grant = scene.hand.claim("r1")
-    scene.hand.answer("r1", grant, Outcome(ok=False, error="no recipe `x`; take y", usage=usage))
+    scene.hand.claim("r1")
+    scene.hand.answer("r1", Outcome(ok=False, error="no recipe `x`; take y", usage=usage))
     assert command.wait() == code, command.story
     assert (command.out, command.log) == ("", "hangtag: no recipe `x`; take y\n")
 
 
 def test_a_followed_request_survives_an_emptied_redis(scene: Scene) -> None:
     command = scene.hangtag("train", "--request-id", "r1")
-    scene.hand.tell("r1", scene.hand.claim("r1"), Progress("loading"))
+    scene.hand.claim("r1")
+    scene.hand.tell("r1", Progress("loading"))
     command.wait_for_log("loading")
     scene.fleet.server.kill()
     command.wait_for_log("Redis has been unreachable since")
     scene.fleet.server.start()
-    grant = scene.hand.claim("r1")  # submitted again by the command
+    scene.hand.claim("r1")  # submitted again by the command
     command.wait_for_log("Redis is back")
-    scene.hand.answer("r1", grant)
+    scene.hand.answer("r1")
     assert command.wait() == Exit.OK, command.story
     assert "submitted it again" in command.log
 
@@ -277,7 +258,8 @@ def test_without_a_trainer_the_command_that_starts_one_is_displayed_once(scene: 
     command = scene.hangtag("train", "--request-id", "r1")
     start = f"HANGTAG_REDIS_URL={scene.fleet.server.url} hangtag worker --queue train"
     command.wait_for_log(start)
-    scene.hand.answer("r1", scene.hand.claim("r1"))
+    scene.hand.claim("r1")
+    scene.hand.answer("r1")
     assert command.wait() == Exit.OK
     assert command.log.count(start) == 1
 
@@ -286,17 +268,18 @@ def test_without_a_trainer_the_command_can_leave_without_a_request(scene: Scene)
     scene.fleet.server.client.flushall()
     command = scene.done("train", *FASHION, "--no-wait-for-trainer", code=Exit.SETUP)
     assert "hangtag worker --queue train" in command.stderr
-    assert scene.hand.requests.open() == []
+    assert scene.hand.open() == []
     left = scene.done("train", *FASHION, "--detach")
     assert "hangtag worker --queue train" in left.stderr
-    assert scene.hand.requests.open() == [left.stdout.strip()]
+    assert scene.hand.open() == [left.stdout.strip()]
 
 
 def test_open_requests_are_listed_with_their_progress(scene: Scene) -> None:
     assert scene.done("train", "--list").stdout == "no request is open\n"
     for request_id in ("r1", "r2"):
         scene.done("train", "--request-id", request_id, "--detach")
-    scene.hand.tell("r1", scene.hand.claim("r1"), Progress("training", 2, 9, left_s=75.0))
+    scene.hand.claim("r1")
+    scene.hand.tell("r1", Progress("training", 2, 9, left_s=75.0))
     found = scene.done("train", "--list", "--json").stdout
     running, waiting = msgspec.json.decode(found, type=list[OpenRequest])
     assert (running.request, running.state) == ("r1", "running")
@@ -314,8 +297,8 @@ def test_open_requests_are_listed_with_their_progress(scene: Scene) -> None:
 def test_a_request_of_another_version_is_listed_and_can_be_cancelled(scene: Scene) -> None:
     scene.done("train", "--request-id", "r1", "--detach")
     client, state = scene.fleet.server.client, keys.request("r1", "state")
-    newer = cast(bytes, client.hget(state, "request")).replace(b'"recipe"', b'"recipe_of_2030"')
-    client.hset(state, "request", newer)
+    newer = cast(bytes, client.hget(state, "view")).replace(b'"recipe"', b'"recipe_of_2030"')
+    client.hset(state, "view", newer)
     (listed,) = msgspec.json.decode(
         scene.done("train", "--list", "--json").stdout, type=list[OpenRequest]
     )
@@ -324,4 +307,5 @@ def test_a_request_of_another_version_is_listed_and_can_be_cancelled(scene: Scen
     line = scene.done("train", "--follow", "r1", code=Exit.SETUP).stderr
     assert "cancel it with: hangtag cancel r1" in line
     assert "r1 is cancelled" in scene.done("train", "--cancel", "r1").stdout
+    wait_for("its end", lambda: not scene.hand.open())
     assert scene.done("train", "--list").stdout == "no request is open\n"

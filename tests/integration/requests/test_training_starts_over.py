@@ -6,17 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from shared.ledger.request_ledger import RequestLedger
 from shared.messages.replies import Trained
 from shared.messages.requests import Request
 from shared.messages.training import Train
 from shared.settings import Settings
+from tests.support.jobs import stored_requests
 from tests.support.processes.trainers import draw_classes
 from tests.support.servers.redis_server import RedisServer
 from worker.requests.request_consumer import RequestConsumer
 from worker.requests.runner import ANSWERED
 from worker.requests.shutdown import ShutdownNotice
-from worker.requests.workspace import Workspace
 
 
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -27,12 +26,11 @@ def test_a_training_starts_over_from_a_checkpoint_of_another_hangtag(
     from worker.training import checkpoint
 
     settings = Settings(store=str(tmp_path / "store"), redis_url=server.url)
-    requests, folder = RequestLedger(server.client, 60.0), Workspace(settings.store_path, "one")
-    folder.work.mkdir(parents=True)
-    checkpoint.save(folder.work / STATE, "another format", [], [])
     data = draw_classes(tmp_path / "shapes")
     work = Train("shapes", "tutorial", str(data), 1, precision="fp32")
-    requests.submit(Request("one", work, "me@here", 1.0))
+    folder = stored_requests.keep(settings.store_path, Request("one", work, "me@here", 1.0))
+    folder.work.mkdir()
+    checkpoint.save(folder.work / STATE, "another format", [], [])
     trainer = RequestConsumer(settings, server.client, "here", ShutdownNotice(), lambda: None)
     assert trainer.take("one") == ANSWERED
     outcome = folder.outcome()

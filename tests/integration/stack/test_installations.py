@@ -12,14 +12,16 @@ import msgspec
 import pytest
 
 from producer.requests.client import make_request
-from producer.requests.open_requests import PAUSED, open_requests
+from producer.requests.open_requests import open_requests
 from producer.requests.submit import submit
 from producer.stack import stack
 from shared.ledger import request_store
+from shared.ledger.request_states import RequestState
 from shared.messages.replies import Evaluated, Trained
 from shared.messages.training import Train
 from shared.registry.registry import Registry
 from tests.support.images import class_folders, drawn_folders
+from tests.support.jobs import stored_requests
 from tests.support.jobs.claims import catch
 from tests.support.jobs.long_job import LongJob, Recorder
 from tests.support.processes import local_stack, procfs
@@ -105,15 +107,15 @@ def test_a_request_waits_for_an_environment_that_can_do_it(
     place: Place, bare: Installation
 ) -> None:
     store = place.settings.store_path
-    request_store.keep(store, make_request(Train("mine", "nope"), "t1"))
+    stored_requests.keep(store, make_request(Train("mine", "nope"), "t1"))
     up(bare, place)
     refused = bare.hangtag("train", "--follow", "t1", env=place.environment)
     assert refused.returncode == 1
     assert "keras" in refused.stderr
-    assert [one.state for one in open_requests(place.settings)] == [PAUSED]
+    assert [one.state for one in open_requests(place.settings)] == [RequestState.WAITING]
     assert not place.parents(TRAINER)
     stack.ensure(place.settings)
-    wait_for("its outcome", lambda: request_store.outcome(store, "t1"), 100)
+    wait_for("its outcome", lambda: stored_requests.outcome(store, "t1"), 100)
 
 
 def test_an_installation_that_cannot_train_refuses_at_once(
@@ -124,7 +126,7 @@ def test_an_installation_that_cannot_train_refuses_at_once(
     (line,) = done.stderr.splitlines()
     assert "matplotlib, keras and tensorflow are missing" in line
     assert str(bare.python) in line
-    assert request_store.unanswered(place.settings.store_path) == []
+    assert request_store.open_requests(place.settings.store_path) == []
 
 
 def test_a_version_can_be_evaluated_without_matplotlib(
@@ -142,5 +144,5 @@ def test_a_version_can_be_evaluated_without_matplotlib(
     assert (refused.returncode, refused.stdout) == (1, "")
     (line,) = refused.stderr.splitlines()
     assert "matplotlib is missing" in line
-    stored = list((place.settings.store_path / request_store.FOLDER).glob("*/request.json"))
+    stored = list((place.settings.store_path / request_store.FOLDER).glob("*/"))
     assert len(stored) == 1, "the second was queued"

@@ -252,7 +252,7 @@ def test_the_error_of_a_server_that_does_not_start_is_quoted(
     with pytest.raises(SetupError, match=r"does not start \(.*stack\.log: out of luck\)"):
         submit(place.settings, make_request(Train("mine", "fast")), wait=False)
     assert not place.processes()
-    assert request_store.unanswered(place.settings.store_path) == [], "it would start later"
+    assert request_store.open_requests(place.settings.store_path) == [], "it would start later"
 
 
 def test_a_supervisor_that_is_killed_during_the_start_is_started_again(

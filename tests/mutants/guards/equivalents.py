@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 EQUIVALENT = {
-    "producer/requests/open_requests.py: _in_redis: not settings.redis_url and "
-    "(not socket_path(settings).exists()) -> False": (
-        "a connection to a socket that does not exist fails, which lists nothing either, only later"
-    ),
     "producer/sort_log/log_file.py: LogFile._create: atomic_file.sync_folder(self.path.parent) "
     "-> nothing": "SQLite syncs the folder, too, before its first change, unless it is built so "
     "that it does not",

@@ -96,6 +96,7 @@ PACKAGES = {
         ("producer/requests/*.py", "worker/requests/*.py", "shared/ledger/*request*.py"),
         (
             "tests/unit/requests",
+            "tests/unit/shared/test_request_histories.py",
             "tests/unit/shared/test_request_store.py",
             "tests/unit/handlers/test_long_work.py",
             "tests/unit/handlers/test_outcomes.py",
@@ -104,8 +105,7 @@ PACKAGES = {
             "tests/unit/commands/test_train.py",
             "tests/integration/requests/test_consumer.py",
             "tests/integration/requests/test_existing.py",
-            "tests/integration/requests/test_ledger.py",
-            "tests/integration/requests/test_lease.py",
+            "tests/integration/requests/test_attempt.py",
             "tests/integration/requests/test_maintenance.py",
             "tests/integration/requests/test_runner.py",
         ),

@@ -14,12 +14,12 @@ from functools import cache
 from pathlib import Path
 
 from shared import failpoints
-from shared.ledger import batch_ledger, request_ledger
+from shared.ledger import batch_ledger
 
 ROOT = Path(__file__).parents[3]
 PACKAGES = ("producer", "worker", "shared")
 #: Prefixes of points that are named after a Lua script.
-FAMILIES = {"ledger.": batch_ledger.SCRIPTS, "requests.": request_ledger.SCRIPTS}
+FAMILIES = {"ledger.": batch_ledger.SCRIPTS}
 
 
 def trees(root: Path = ROOT) -> Iterator[tuple[str, ast.Module]]:

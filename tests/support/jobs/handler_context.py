@@ -13,7 +13,7 @@ from worker.handlers.context import Context
 
 
 class Notes:
-    """A lease that records each stage and each confirmation."""
+    """An attempt that records each stage and each confirmation."""
 
     def __init__(self) -> None:
         self.reported: list[Progress] = []
@@ -51,6 +51,6 @@ def make(
         folder=folder,
         input=input,
         started=time.time(),
-        lease=notes,
+        attempt=notes,
     )
     return context, notes

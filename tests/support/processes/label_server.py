@@ -9,7 +9,6 @@ from typing import Any
 
 import msgspec
 
-from shared.ledger.request_states import Grant
 from shared.messages import folder_features
 from shared.messages.folder_features import encode_features
 from shared.messages.requests import Outcome
@@ -24,15 +23,16 @@ LINK = re.compile(r"http://(127\.0\.0\.1):(\d+)/\?token=([\w-]+)")
 
 def answer_features(hand: Hand, folder: PlantedFolder, before: Collection[str] = ()) -> None:
     """Answer the request for the features of a folder, which is none of those before."""
-    (request_id,) = wait_for("the request", lambda: set(hand.requests.open()) - set(before))
-    finish_features(hand, folder, request_id, hand.claim(request_id))
+    (request_id,) = wait_for("the request", lambda: set(hand.open()) - set(before))
+    hand.claim(request_id)
+    finish_features(hand, folder, request_id)
 
 
-def finish_features(hand: Hand, folder: PlantedFolder, request_id: str, grant: Grant) -> None:
+def finish_features(hand: Hand, folder: PlantedFolder, request_id: str) -> None:
     """Finish a claimed request with the features of a folder."""
     answer = Outcome(ok=True, answer=msgspec.Raw(msgspec.json.encode(folder.answer)))
     files = {folder_features.FILE: encode_features(folder.features)}
-    assert hand.requests.finish(request_id, grant.fence, answer, files)
+    hand.answer(request_id, answer, files)
 
 
 class LabelPage(PageClient):
@@ -66,7 +66,7 @@ class Label(LabelPage):
         program: Sequence[str] = PRODUCT_PROGRAM,
         **settings: str,
     ) -> None:
-        before = set(hand.requests.open())
+        before = set(hand.open())
         self.file = folder.root.parent / f"{folder.root.name}.labels.jsonl"
         command = ("label", folder.root.name, *options)
         self.process = fleet.producer(*command, cwd=folder.root.parent, program=program, **settings)

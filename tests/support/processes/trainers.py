@@ -13,7 +13,7 @@ from PIL import Image
 from shared import keys
 from shared.broker.celery_app import make_app
 from shared.broker.message_filter import TRAIN_TASK
-from shared.ledger.request_ledger import RequestLedger
+from shared.ledger.request_inbox import RequestInbox
 from shared.ledger.request_states import RequestState, RequestView
 from shared.messages.model_card import Card
 from shared.messages.model_name import PRODUCTION
@@ -32,12 +32,9 @@ LABELS = ("bag", "dress", "sandal", "trouser")
 _SILHOUETTES = (8, 3, 5, 1)
 IMAGES_PER_CLASS = 40
 EPOCHS = 4
-#: Long enough for a busy machine. Where a test kills, it expires the lease as well.
-LEASE_S = 20.0
 TIMES = {
     "HANGTAG_HEARTBEAT_S": "0.5",
     "HANGTAG_HEARTBEAT_TTL_S": "4",
-    "HANGTAG_LEASE_S": str(LEASE_S),
     "HANGTAG_ROUND_S": "0.5",
 }
 _POLL_S = 0.01
@@ -130,9 +127,9 @@ class School:
         }
 
     @property
-    def requests(self) -> RequestLedger:
-        """The ledger on the current server."""
-        return RequestLedger(self.fleet.client, LEASE_S)
+    def inbox(self) -> RequestInbox:
+        """The requests in the current server."""
+        return RequestInbox(self.fleet.client)
 
     def close(self) -> None:
         """Close the connections of the test itself."""
@@ -149,7 +146,7 @@ class School:
     def ask(self, request_id: str, work: Work | None = None, epochs: int = EPOCHS) -> str:
         """Submit a request: by default, to train a model that is named like the request."""
         work = work or self.training(request_id, epochs)
-        self.requests.submit(Request(request_id, work, "tester@here", time.time()))
+        self.inbox.submit(Request(request_id, work, "tester@here", time.time()))
         self.hint(request_id)
         return request_id
 
@@ -162,10 +159,15 @@ class School:
         self._app.send_task(TRAIN_TASK, args=(request_id,), queue=keys.TRAIN_QUEUE)
 
     def look(self, request_id: str) -> RequestView:
-        """The current state of the request."""
-        view = self.requests.get(request_id)
+        """What a client of the broker sees of the request."""
+        view = self.inbox.get(request_id)
         assert view is not None, f"Redis does not know {request_id}"
         return view
+
+    def cancel(self, request_id: str) -> None:
+        """Cancel a request as a client of the broker does."""
+        self.inbox.cancel(request_id)
+        self.hint(request_id)
 
     def folder(self, request_id: str) -> Workspace:
         """The request's workspace in the store."""
@@ -175,7 +177,7 @@ class School:
         """Wait for the outcome of a request."""
 
         def poll() -> Outcome | None:
-            view = self.requests.get(request_id)
+            view = self.inbox.get(request_id)
             return view.outcome if view else None
 
         return wait_for(f"the outcome of {request_id}", poll)
@@ -187,22 +189,13 @@ class School:
         return msgspec.json.decode(outcome.answer, type=Trained)
 
     def kill(self, pid: int, request_id: str, trainer: Worker | None = None) -> None:
-        """Kill the process that owns the request, and expire its lease.
-
-        With `trainer`, the whole trainer is killed, else only the child.
-        """
-        view = self.look(request_id)
-        assert view.state is RequestState.RUNNING
-        assert view.owner.split("/")[1].startswith(f"{pid}:"), "it is not the owner"
+        """Kill the process that works on the request: with `trainer` the whole trainer, else only
+        the child."""
+        assert self.folder(request_id).state is RequestState.RUNNING
         if trainer is not None:
             trainer.kill()
         procfs.kill(pid)
         procfs.wait_for_end([pid])
-        self.expire(request_id)
-
-    def expire(self, request_id: str) -> None:
-        """Expire a lease."""
-        self.fleet.client.hset(keys.request(request_id, "state"), "until_ms", 0)
 
     def versions(self, name: str) -> list[Card]:
         """Every version of a model; checks that each file is as its card says."""

@@ -19,7 +19,7 @@ from tests.support.servers.redis_server import RedisServer
 MAKE_USERS = ROOT / "deploy/redis/make-users.sh"
 ADMIN, ADMIN_PASSWORD = "admin", "of-the-test-itself"
 #: The parts that load scripts, and all parts.
-SCRIPTED = ("producer", "worker", "trainer")
+SCRIPTED = ("producer", "worker")
 PARTS = (*SCRIPTED, "monitor")
 _PORTS_TRIED = 5
 

@@ -56,7 +56,7 @@ def test_what_can_be_seen_here_is_refused_before_a_stack_starts(
     assert (result.exit_code, result.stdout) == (code, "")
     (line,) = result.stderr.splitlines()
     assert fix in line
-    assert request_store.unanswered(Settings.from_env().store_path) == []
+    assert request_store.open_requests(Settings.from_env().store_path) == []
     assert not os.path.exists(os.environ["HANGTAG_RUNTIME_DIR"])
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 import re
 import shutil
@@ -75,7 +77,7 @@ def test_a_fresh_machine_has_no_problem_and_nothing_is_created() -> None:
     [
         ({"HANGTAG_REDIS_URL": f"redis://:{SECRET}@127.0.0.1:1"}, "broker", "does not answer"),
         ({"HANGTAG_REDIS_URL": f"redis://u:{SECRET}@broker.example"}, "broker", "broker.example"),
-        ({"HANGTAG_LEASE_S": "soon"}, "settings", "is not a number"),
+        ({"HANGTAG_ROUND_S": "soon"}, "settings", "is not a number"),
         ({"HANGTAG_MODEL": "garmets"}, "models", "there is no model garmets"),
     ],
 )
@@ -166,6 +168,22 @@ def test_missing_packages_say_what_they_prevent(monkeypatch: pytest.MonkeyPatch)
         assert f"[{extra}]" in found.fix
     elsewhere = {one.topic: one.level for one in installed.installed(Settings(redis_url="x"))}
     assert elsewhere["classify"] is Level.NOTE  # workers are on other machines
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EBADF])
+def test_a_store_without_locks_is_a_problem(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """NFS has none on a folder that is open to read, which says nothing of files."""
+
+    def flock(file: int, kind: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    settings = Settings(store=str(tmp_path))
+    assert [one.level for one in stored.models(settings)] == [Level.OK, Level.OK]
+    monkeypatch.setattr(fcntl, "flock", flock)
+    levels = [one.level for one in stored.models(settings)]
+    assert (Level.PROBLEM in levels) == (number != errno.EBADF)
 
 
 def test_a_broker_is_reported_with_its_workers(

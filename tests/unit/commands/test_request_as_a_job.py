@@ -10,9 +10,9 @@ from click.testing import CliRunner
 from producer.cli.main import hangtag
 from producer.requests.client import make_request
 from shared.errors import Exit
-from shared.ledger import request_store
 from shared.messages.training import Train
 from shared.settings import Settings
+from tests.support.jobs import stored_requests
 
 
 @pytest.mark.parametrize(
@@ -30,7 +30,7 @@ def test_the_id_of_a_request_is_known(
     monkeypatch.setenv("HANGTAG_REDIS_URL", "")
     settings = Settings.from_env()
     request = make_request(Train("garments", "fast"), "k3fa2b1c")
-    request_store.keep(settings.store_path, request)
+    stored_requests.keep(settings.store_path, request)
     result = CliRunner().invoke(hangtag, [command, request.id])
     assert result.exit_code == code
     assert answer in result.output

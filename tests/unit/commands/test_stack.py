@@ -14,9 +14,9 @@ from producer.stack import desired_state
 from producer.stack.desired_state import Desired
 from shared.broker.runtime_paths import private_stack_dir
 from shared.errors import Exit
-from shared.ledger import request_store
 from shared.messages.requests import Promote
 from shared.settings import Settings
+from tests.support.jobs import stored_requests
 
 #: The placeholder in a command for another machine that needs a password.
 FILE = "HANGTAG_REDIS_PASSWORD_FILE=..."
@@ -74,7 +74,7 @@ def test_requests_that_outlast_the_stack_are_named(
     with tempfile.TemporaryDirectory(prefix="ht-") as folder:
         monkeypatch.setenv("HANGTAG_RUNTIME_DIR", folder)
         assert "trainer" not in CliRunner().invoke(hangtag, ["down"]).stdout
-        request_store.keep(tmp_path, make_request(Promote("mine@2"), "left"))
+        stored_requests.keep(tmp_path, make_request(Promote("mine@2"), "left"))
         said = CliRunner().invoke(hangtag, ["down"]).stdout
     assert "not finished: 1 request to the trainer" in said
     assert said.endswith("hangtag cancel left\n")

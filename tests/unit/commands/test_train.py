@@ -21,7 +21,6 @@ from producer.present.events import Waiting
 from producer.present.figures import Figures
 from producer.present.progress import Quiet
 from producer.requests.client import make_request
-from producer.requests.existing import find
 from producer.requests.open_requests import open_requests
 from producer.requests.request_display import RequestDisplay
 from producer.requests.submit import submit
@@ -45,6 +44,7 @@ from shared.messages.requests import (
 from shared.messages.training import Train
 from shared.messages.work_packages import needed_packages
 from shared.settings import Settings
+from tests.support.jobs import stored_requests
 from tests.support.machine.unlistable_folders import obeying
 from tests.support.processes.manual_trainer import ANSWER
 
@@ -242,17 +242,11 @@ def test_the_command_that_starts_a_trainer_contains_no_password() -> None:
     assert "secret" not in line
 
 
-def store_request(
-    store: Path, request: Request, *, finished: bool = False, elsewhere: bool = False
-) -> None:
-    """Store a request as a trainer does: of the local stack, or of a remote broker."""
-    request_store.keep(store, request)
-    folder = request_store.folder(store, request.id)
-    if elsewhere:
-        (folder / request_store.HERE_FILE).unlink()
-    if finished:
-        outcome = msgspec.json.encode(Outcome(ok=True))
-        (folder / request_store.OUTCOME_FILE).write_bytes(outcome)
+def store_request(store: Path, request: Request, outcome: Outcome | None = None) -> None:
+    """Store a request; with an outcome as a finished one."""
+    folder = stored_requests.keep(store, request)
+    if outcome is not None:
+        stored_requests.finish(folder, outcome)
 
 
 def test_requests_that_are_only_in_the_store_are_listed_as_paused(here: Path) -> None:
@@ -262,9 +256,9 @@ def test_requests_that_are_only_in_the_store_are_listed_as_paused(here: Path) ->
     new = msgspec.structs.replace(make_request(Train("a", "fast"), "new"), created=time.time() + 9)
     for request in (new, old):
         store_request(settings.store_path, request)
-    store_request(settings.store_path, make_request(Train("a", "fast"), "done"), finished=True)
-    store_request(settings.store_path, make_request(Train("a", "fast"), "theirs"), elsewhere=True)
-    damaged = request_store.folder(settings.store_path, "damaged")
+    done = make_request(Train("a", "fast"), "done")
+    store_request(settings.store_path, done, Outcome(ok=True))
+    damaged = settings.store_path / request_store.FOLDER / "damaged"
     damaged.mkdir()
     (damaged / request_store.REQUEST_FILE).write_text("{")
     found = open_requests(settings)
@@ -272,7 +266,6 @@ def test_requests_that_are_only_in_the_store_are_listed_as_paused(here: Path) ->
     assert listed == [
         ("damaged", "unreadable"),
         ("old", "paused"),
-        ("theirs", "elsewhere"),
         ("new", "paused"),
     ]
 
@@ -285,10 +278,8 @@ def test_the_outcome_of_a_known_id_needs_no_data(
     monkeypatch.setenv("HANGTAG_RUNTIME_DIR", str(here / "stack"))
     store = Settings.from_env().store_path
     request = make_request(make_work({"data": "photos", "name": "garments"}, Settings()), "r1")
-    request_store.keep(store, request)
     outcome = Outcome(ok=True, answer=msgspec.Raw(msgspec.json.encode(ANSWER)))
-    path = request_store.folder(store, "r1") / request_store.OUTCOME_FILE
-    path.write_bytes(msgspec.json.encode(outcome))
+    store_request(store, request, outcome)
     again = ("train", "photos", "--name", "garments", "--request-id", "r1", "--json")
     (here / "photos/bag").rmdir()  # nothing to learn from
     assert msgspec.json.decode(run(*again).stdout)["model"] == ANSWER.model
@@ -298,14 +289,9 @@ def test_the_outcome_of_a_known_id_needs_no_data(
     assert "is not a folder" in complaint(run(*again[:-2], "r2"), Exit.USAGE)
 
 
-def test_an_invalid_request_id_reaches_no_file(here: Path) -> None:
-    assert request_store.load(here, "../../etc") is None
-    assert request_store.outcome(here, "/etc") is None
-
-
 def view(state: RequestState, progress: Progress | None = None) -> RequestView:
     request = Request("r1", Train("garments", "fast"), "me@here", 0.0)
-    return RequestView(request, state, "", 0, progress, None)
+    return RequestView(request, state, progress=progress)
 
 
 class Shown(Quiet):
@@ -342,17 +328,16 @@ def test_other_work_under_a_stored_id_is_refused_before_anything_starts(here: Pa
 
 def test_a_finished_request_in_the_store_is_not_submitted_again(here: Path) -> None:
     settings = Settings(runtime_dir=str(here / "stack"), store=str(here / "store"))
-    store_request(settings.store_path, make_request(Train("garments", "fast"), "r1"), finished=True)
+    request = make_request(Train("garments", "fast"), "r1")
+    store_request(settings.store_path, request, Outcome(ok=True))
     assert submit(settings, make_request(Train("garments", "fast"), "r1")).ok
     assert not (here / "stack").exists()
 
 
 def test_a_failed_request_names_its_error_and_how_to_submit_it_again(here: Path) -> None:
     settings = Settings(runtime_dir=str(here / "stack"), store=str(here / "store"))
-    store_request(settings.store_path, make_request(Train("garments", "fast"), "r1"))
-    outcome = msgspec.json.encode(Outcome(ok=False, error="no images; name another folder"))
-    folder = request_store.folder(settings.store_path, "r1")
-    (folder / request_store.OUTCOME_FILE).write_bytes(outcome)
+    outcome = Outcome(ok=False, error="no images; name another folder")
+    store_request(settings.store_path, make_request(Train("garments", "fast"), "r1"), outcome)
     with pytest.raises(SetupError, match=r"failed before: no images; .*another --request-id"):
         submit(settings, make_request(Train("garments", "fast"), "r1"))
 
@@ -360,31 +345,19 @@ def test_a_failed_request_names_its_error_and_how_to_submit_it_again(here: Path)
 @pytest.mark.parametrize("stored", [b"", b'{"id": "r1"}', b'{"of": "a later version"}'])
 def test_a_stored_request_that_cannot_be_read_is_not_replaced(here: Path, stored: bytes) -> None:
     settings = Settings(runtime_dir=str(here / "stack"), store=str(here / "store"))
-    file = request_store.folder(settings.store_path, "r1") / request_store.REQUEST_FILE
+    file = settings.store_path / request_store.FOLDER / "r1" / request_store.REQUEST_FILE
     file.parent.mkdir(parents=True)
     file.write_bytes(stored)
-    with pytest.raises(BadMessage, match=r"^request r1 .*cannot be read.*another --request-id$"):
+    with pytest.raises(BadMessage, match=r"^request r1 .*cannot be read.*another --request-id"):
         submit(settings, make_request(Train("garments", "fast"), "r1"), wait=False)
     assert file.read_bytes() == stored
-    assert not (here / "stack").exists()
-
-
-def test_a_request_of_a_remote_broker_is_not_taken_by_the_local_stack(here: Path) -> None:
-    settings = Settings(runtime_dir=str(here / "stack"), store=str(here / "store"))
-    store_request(
-        settings.store_path, make_request(Train("garments", "fast"), "r1"), elsewhere=True
-    )
-    assert request_store.unanswered(settings.store_path, here=True) == []
-    assert len(request_store.unanswered(settings.store_path, here=False)) == 1
-    with pytest.raises(UsageError, match="submitted at a broker; follow it with HANGTAG_REDIS_URL"):
-        find(settings, "r1")
     assert not (here / "stack").exists()
 
 
 def test_a_store_that_cannot_be_written_names_the_setting(here: Path) -> None:
     (here / "file").touch()
     with pytest.raises(SetupError, match="HANGTAG_STORE"):
-        request_store.keep(here / "file", make_request(Train("garments", "fast")))
+        stored_requests.keep(here / "file", make_request(Train("garments", "fast")))
 
 
 def test_an_unreadable_folder_is_named_before_anything_is_queued(here: Path) -> None:

@@ -11,7 +11,7 @@ from producer.fleet.machine_resources import PROCESS_BYTES
 from shared.settings import Settings
 from tests.support.deploy.compose_file import FILES, composed, mib, seconds, services
 from tests.support.processes.fleet import ROOT
-from worker.requests.lease import GRACE_S
+from worker.requests.attempt import GRACE_S
 
 #: Each service's user on the server, which is also in the name of its password.
 PART = {

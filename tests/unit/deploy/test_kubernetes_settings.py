@@ -23,7 +23,7 @@ from shared.errors import Exit
 from shared.settings import PREFIX, Settings
 from tests.support.deploy import kustomize
 from tests.support.deploy.kustomize import JOB, OVERLAYS, ROOT, SHELF, Object, Pod, named, pod, pods
-from worker.requests.lease import GRACE_S
+from worker.requests.attempt import GRACE_S
 
 MIB = 1 << 20
 _UNITS = {"Mi": MIB, "Gi": 1 << 30, "mb": MIB}

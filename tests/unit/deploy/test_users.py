@@ -18,7 +18,7 @@ USERS_OF = {
     "shared": {"producer", "monitor", "worker", "trainer"},
 }
 #: By folder of scripts in shared/ledger/lua.
-USERS_OF_SCRIPTS = {"batch": {"producer", "worker"}, "request": {"producer", "trainer"}}
+USERS_OF_SCRIPTS = {"batch": {"producer", "worker"}}
 CALL = re.compile(r"redis\.p?call\('([A-Z]+)'")
 #: The names of clients and pipelines in the code.
 CLIENTS = {"client", "_client", "pipe"}

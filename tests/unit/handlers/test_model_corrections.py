@@ -65,7 +65,7 @@ class Model:
             folder=Path(),
             input=data,
             started=time.time(),
-            lease=Notes(),
+            attempt=Notes(),
         )
 
 

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from shared.ledger import batch_ledger, request_ledger
+from shared.ledger import batch_ledger
 from tests.integration.state_machines.batches import guards as of_batches
-from tests.integration.state_machines.requests import guards as of_requests
 from tests.mutants.scripts import LUA, guards, mutants, mutants_of, source
 
 FILES = sorted(f"{path.parent.name}/{path.stem}" for path in LUA.glob("*/*.lua"))
-EQUIVALENT = of_batches.EQUIVALENT | of_requests.EQUIVALENT
-QUICK = (of_batches.QUICK - of_batches.IN_PRODUCER.keys()) | of_requests.QUICK
+EQUIVALENT = of_batches.EQUIVALENT
+QUICK = of_batches.QUICK - of_batches.IN_PRODUCER.keys()
 
 
-def test_every_script_belongs_to_a_ledger_whose_histories_test_its_mutants() -> None:
-    of_each = {"batch": batch_ledger.SCRIPTS, "request": request_ledger.SCRIPTS}
-    names = [f"{kind}/{name}" for kind, all in of_each.items() for name in ("prelude", *all)]
+def test_every_script_belongs_to_the_ledger_whose_histories_test_its_mutants() -> None:
+    names = [f"batch/{name}" for name in ("prelude", *batch_ledger.SCRIPTS)]
     assert sorted(names) == FILES
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from producer.requests import existing
 from producer.requests.client import user_name
-from producer.requests.open_requests import ELSEWHERE, PAUSED, OpenRequest
+from producer.requests.open_requests import PAUSED, OpenRequest
 from shared.errors import BrokerAway
 from shared.messages.requests import ComputeFeatures
 from shared.settings import Settings
@@ -18,7 +18,6 @@ OTHERS = (
     {"work": ComputeFeatures("/other")},
     {"work": None, "state": "unreadable"},
     {"who": "another@host"},
-    {"state": ELSEWHERE},
 )
 
 

@@ -16,8 +16,8 @@ def test_nothing_that_others_say_of_a_request_controls_the_terminal() -> None:
     work = Promote(f"{foreign}shoes@2")
     row = OpenRequest(f"{foreign}r1", "running", work, f"{foreign}ann", 1.0, now)
     meter = RequestMeter()
-    view = RequestView(REQUEST, RequestState.RUNNING, "vm/1", 1, now, None)
+    view = RequestView(REQUEST, RequestState.RUNNING, progress=now)
     lines = [*meter.note(view), meter.figures().plain(), *meter.figures().live(200), *table([row])]
-    ahead = RequestView(Request("r0", work, "ann", 1.0), RequestState.RUNNING, "vm/1", 1, now, None)
+    ahead = RequestView(Request("r0", work, "ann", 1.0), RequestState.RUNNING, progress=now)
     for line in (*lines, ahead_text(ahead)):
         assert foreign not in line

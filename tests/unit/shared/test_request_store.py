@@ -1,8 +1,8 @@
-"""The copies of requests in a store: whose they are, and which are refused."""
+"""The requests of a store: stored once, ended once, and worked on by one process at a time."""
 
 from __future__ import annotations
 
-import errno
+import multiprocessing
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -10,154 +10,172 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from shared.errors import BadMessage, RequestCancelled, UsageError
-from shared.ledger import cancelled_requests, request_store
-from shared.messages.requests import Promote, Request, Rollback
+from shared.errors import BadMessage, Unavailable, UsageError
+from shared.ledger import request_store
+from shared.ledger.request_states import RequestState
+from shared.ledger.request_store import RequestFolder, open_requests
+from shared.messages.requests import Outcome, Promote, Request, Rollback
+from tests.support.jobs import stored_requests
+from tests.support.processes.fleet import wait_for
+from worker.requests.workspace import Workspace
 
 REQUEST = Request("nightly", Promote("shoes@2"), "ann", 1.0)
 OTHER = msgspec.structs.replace(REQUEST, work=Rollback("shoes"))
+WELL = Outcome(ok=True, answer=msgspec.Raw(b"7"))
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Path:
-    return tmp_path / "store"
+def folder(tmp_path: Path) -> RequestFolder:
+    return RequestFolder(tmp_path / "store", REQUEST.id)
 
 
-def test_an_id_stands_for_one_work(store: Path) -> None:
-    request_store.check_id(store, REQUEST)
-    request_store.keep(store, REQUEST)
-    request_store.check_id(store, msgspec.structs.replace(REQUEST, created=2.0))
+def test_a_request_is_stored_once_with_its_input(folder: RequestFolder) -> None:
+    assert (folder.state, folder.request(), folder.view()) == (None, None, None)
+    assert folder.submit(REQUEST, b"a model")
+    assert not folder.submit(msgspec.structs.replace(REQUEST, created=2.0), b"another")
+    assert (folder.request(), folder.input()) == (REQUEST, b"a model")
+    assert folder.state is RequestState.WAITING
+
+
+@pytest.mark.parametrize("end", [None, "finished", "cancelled"])
+def test_an_id_stands_for_one_work_also_after_its_end(folder: RequestFolder, end: str) -> None:
+    folder.submit(REQUEST)
+    if end == "cancelled":
+        assert folder.cancel()
+    elif end:
+        stored_requests.finish(Workspace(folder.path.parents[1], folder.id), WELL)
     with pytest.raises(UsageError, match="request nightly exists for other work"):
-        request_store.check_id(store, OTHER)
-    with (
-        pytest.raises(UsageError, match="exists for other work"),
-        request_store.kept(store, OTHER, None, True),
-    ):
-        pass
-    assert request_store.load(store, "nightly") == REQUEST
+        folder.submit(OTHER)
+    assert not folder.submit(REQUEST)
+    assert folder.request() == REQUEST
 
 
-def test_a_request_at_a_broker_is_not_stored_by_its_submission(store: Path) -> None:
-    with request_store.kept(store, REQUEST, b"input", False):
-        assert not store.exists()
-    with request_store.kept(store, REQUEST, b"input", True):
-        assert request_store.load(store, "nightly") == REQUEST
+def test_the_end_of_a_request_is_final(folder: RequestFolder) -> None:
+    store = folder.path.parents[1]
+    folder.submit(REQUEST)
+    stored_requests.finish(Workspace(store, folder.id), WELL)
+    assert not folder.cancel()
+    assert (folder.state, folder.outcome()) == (RequestState.DONE, WELL)
+    later = stored_requests.keep(store, msgspec.structs.replace(REQUEST, id="later"), b"a model")
+    assert later.enter()
+    later.finish(Outcome(ok=True), {})
+    assert later.cancel()
+    assert not later.answer()
+    assert (later.state, later.outcome()) == (RequestState.CANCELLED, None)
+    assert open_requests(store) == []
 
 
-@pytest.mark.parametrize("error", [UsageError, RequestCancelled, BadMessage])
-def test_a_request_that_is_refused_does_not_stay(store: Path, error: type[Exception]) -> None:
-    with pytest.raises(error), request_store.kept(store, REQUEST, None, True):
-        raise error("refused")
-    assert request_store.load(store, "nightly") is None
+def test_what_a_cancelled_request_needed_is_deleted_unless_a_process_works_on_it(
+    folder: RequestFolder,
+) -> None:
+    folder.submit(REQUEST, b"a model")
+    work = Workspace(folder.path.parents[1], folder.id)
+    with work.locked(0) as is_mine:
+        assert is_mine
+        work.enter()
+        assert folder.cancel()
+        assert work.work.exists()
+    folder.clear()
+    assert (work.work.exists(), folder.input()) == (False, None)
 
 
-def test_requests_are_listed_by_where_they_were_submitted(store: Path) -> None:
-    there = msgspec.structs.replace(REQUEST, id="there", created=2.0)
-    for request in (REQUEST, there):
-        request_store.keep(store, request)
-    (request_store.folder(store, "there") / request_store.HERE_FILE).unlink()
-    assert request_store.unanswered(store) == [REQUEST, there]
-    assert request_store.unanswered(store, here=True) == [REQUEST]
-    assert request_store.unanswered(store, here=False) == [there]
+def work_on(store: Path) -> None:
+    """Hold the lock of the request for longer than any test."""
+    with RequestFolder(store, REQUEST.id).locked(0) as is_mine:
+        assert is_mine
+        multiprocessing.Event().wait(600)
 
 
-def test_a_request_in_the_folder_of_another_is_not_listed(store: Path) -> None:
-    request_store.keep(store, REQUEST)
-    path = request_store.folder(store, "nightly")
-    path.rename(path.with_name("copied"))
-    assert request_store.unanswered(store) == []
-    assert request_store.unreadable(store) == ["copied"]
+def test_the_lock_of_a_process_lasts_as_long_as_the_process(folder: RequestFolder) -> None:
+    folder.submit(REQUEST)
+    worker = multiprocessing.get_context("fork").Process(
+        target=work_on, args=(folder.path.parents[1],)
+    )
+    worker.start()
+    try:
+        wait_for("the lock", lambda: folder.state is RequestState.RUNNING)
+        with folder.locked(0.05) as is_free:
+            assert not is_free
+        assert not folder.submit(REQUEST), "a request that runs is the same request"
+    finally:
+        worker.kill()
+        worker.join()
+    assert folder.state is RequestState.WAITING
+    with folder.locked(0) as is_free:
+        assert is_free
 
 
-def test_a_folder_whose_name_is_no_id_is_no_request(store: Path) -> None:
-    request_store.keep(store, REQUEST)
-    path = request_store.folder(store, "nightly")
-    path.rename(path.with_name(".nightly"))
-    assert request_store.unanswered(store) == []
-    assert request_store.unreadable(store) == []
+def test_a_submission_beside_a_suspended_one_is_refused(
+    folder: RequestFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(request_store, "LOCK_WAIT_S", 0.05)
+    folder.path.mkdir(parents=True)
+    with folder.locked(0), pytest.raises(Unavailable, match="suspended process"):
+        folder.submit(REQUEST)
+    assert folder.submit(REQUEST)
 
 
-@pytest.mark.parametrize("request_id", ["../x", "", "a/b", ".lock"])
-def test_a_path_is_no_id(store: Path, request_id: str) -> None:
+def test_the_lock_of_a_folder_that_was_deleted_meanwhile_is_none(folder: RequestFolder) -> None:
+    folder.submit(REQUEST)
+    assert folder.cancel()
+    with folder.locked(0):
+        folder.forget()
+        assert folder.path.exists(), "a process uses it"
+    folder.forget()
+    assert not folder.path.exists()
+    assert folder.submit(REQUEST)
+
+
+@pytest.mark.parametrize("name", ["../x", "", "a/b", "..", ".store-id"])
+def test_an_id_is_never_a_path(tmp_path: Path, name: str) -> None:
     with pytest.raises(BadMessage, match="is not the id of a request"):
-        request_store.folder(store, request_id)
-    assert not cancelled_requests.is_cancelled(store, request_id)
+        RequestFolder(tmp_path, name)
 
 
-def test_a_path_is_not_cancelled_although_such_a_file_exists(store: Path) -> None:
-    (store / request_store.FOLDER / ".cancelled-a").mkdir(parents=True)
-    (store / request_store.FOLDER / ".cancelled-a" / "b").write_bytes(b"")
-    assert not cancelled_requests.is_cancelled(store, "a/b")
-
-
-def test_a_request_that_is_forgotten_stays_so_after_a_power_failure(
-    store: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("content", [b"", b'{"id":"nightly"}', b'{"id":"nightly","work":{}}'])
+def test_a_request_that_cannot_be_read_is_not_replaced_and_can_be_cancelled(
+    folder: RequestFolder, content: bytes
 ) -> None:
-    request_store.keep(store, REQUEST)
-    path, synced, fsync = request_store.folder(store, "nightly"), list[tuple[str, bool]](), os.fsync
-
-    def noting(fd: int) -> None:
-        synced.append((os.readlink(f"/proc/self/fd/{fd}"), (path / "request.json").exists()))
-        fsync(fd)
-
-    monkeypatch.setattr(os, "fsync", noting)
-    request_store.forget(store, "nightly", in_use=True)
-    assert synced == [(str(path), False)]
+    folder.submit(REQUEST)
+    (folder.path / request_store.REQUEST_FILE).write_bytes(content)
+    for use in (folder.request, folder.view, lambda: folder.submit(REQUEST)):
+        with pytest.raises(BadMessage, match="nightly is stored and cannot be read"):
+            use()
+    assert open_requests(folder.path.parents[1]) == []
+    assert folder.cancel()
+    assert folder.state is RequestState.CANCELLED
 
 
-def test_a_cancelled_id_is_used_again_by_no_work(store: Path) -> None:
-    cancelled_requests.check(store, REQUEST)
-    request_store.keep(store, REQUEST)
-    cancelled_requests.record(store, "nightly", REQUEST)
-    with pytest.raises(RequestCancelled, match="nightly was cancelled before"):
-        cancelled_requests.check(store, REQUEST)
-    with pytest.raises(UsageError, match="nightly exists for other work"):
-        cancelled_requests.check(store, OTHER)
+def test_a_request_in_the_folder_of_another_is_none(folder: RequestFolder) -> None:
+    folder.submit(REQUEST)
+    folder.path.rename(folder.path.with_name("copied"))
+    with pytest.raises(BadMessage):
+        RequestFolder(folder.path.parents[1], "copied").request()
+    assert open_requests(folder.path.parents[1]) == []
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b'{"good": 1}', b"\xff\xfe"])
-def test_an_outcome_that_cannot_be_read_ends_its_request_nevertheless(
-    store: Path, content: bytes
+def replaced_by_pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+@pytest.mark.parametrize("damage", [lambda path: path.write_bytes(b"{"), replaced_by_pipe])
+def test_an_outcome_that_cannot_be_read_is_a_failure(
+    folder: RequestFolder, damage: Callable[[Path], object]
 ) -> None:
-    """Its work would run a second time, and could never store what came of it."""
-    request_store.keep(store, REQUEST)
-    assert request_store.outcome(store, "nightly") is None
-    (request_store.folder(store, "nightly") / request_store.OUTCOME_FILE).write_bytes(content)
-    outcome = request_store.outcome(store, "nightly")
+    """The request has ended, so it must not run again."""
+    folder.submit(REQUEST)
+    stored_requests.finish(Workspace(folder.path.parents[1], folder.id), WELL)
+    damage(folder.path / request_store.OUTCOME_FILE)
+    outcome = folder.outcome()
     assert outcome is not None
-    assert (outcome.ok, outcome.usage) == (False, False)
-    assert "choose another --request-id" in outcome.error
-    assert request_store.unanswered(store) == []
+    assert "the outcome of request nightly is stored and cannot be read" in outcome.error
 
 
-@pytest.mark.timeout(10)
-@pytest.mark.parametrize("make", [os.mkfifo, lambda path: os.symlink("/dev/zero", path)])
-@pytest.mark.parametrize("name", ["request.json", "outcome.json", "here"])
-def test_nothing_waits_for_a_pipe_or_device_in_the_folder_of_a_request(
-    store: Path, name: str, make: Callable[[Path], None]
-) -> None:
-    request_store.keep(store, REQUEST)
-    file = request_store.folder(store, "nightly") / name
-    file.unlink(missing_ok=True)
-    make(file)
-    assert (request_store.load(store, "nightly") is None) == (name == "request.json")
-    assert (request_store.outcome(store, "nightly") is None) == (name != "outcome.json")
-    assert request_store.is_here(store, "nightly") or name == "here"
-
-
-def test_a_cancellation_is_recorded_on_a_full_disk(
-    store: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Otherwise its id would run again once the stack has ended, although `cancelled` was said."""
-
-    def full(path: Path, data: bytes) -> Path:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
-
-    request_store.keep(store, REQUEST)
-    monkeypatch.setattr(request_store, "write_part", full)
-    cancelled_requests.record(store, "nightly", REQUEST)
-    assert request_store.load(store, "nightly") is None
-    with pytest.raises(RequestCancelled):
-        cancelled_requests.check(store, REQUEST)
-    with pytest.raises(UsageError, match="exists for other work"):
-        cancelled_requests.check(store, OTHER)
+def test_open_requests_are_listed_by_age(folder: RequestFolder) -> None:
+    store = folder.path.parents[1]
+    assert open_requests(store) == []
+    later = msgspec.structs.replace(REQUEST, id="a", created=2.0)
+    stored_requests.keep(store, later)
+    folder.submit(REQUEST)
+    assert open_requests(store) == [REQUEST, later]

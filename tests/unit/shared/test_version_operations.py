@@ -17,9 +17,8 @@ from redis.exceptions import RedisError
 
 from shared import file_lock
 from shared.errors import SetupError
-from shared.ledger import request_store
 from shared.ledger.jobs import pinned
-from shared.ledger.request_ledger import RequestLedger
+from shared.ledger.request_inbox import RequestInbox
 from shared.messages.model_card import Card
 from shared.messages.replies import Pruned
 from shared.messages.requests import (
@@ -36,7 +35,7 @@ from shared.messages.training import Train
 from shared.registry import alias_operations, packaged, pruning, removal
 from shared.registry.alias_log import AliasLog
 from shared.registry.registry import Registry
-from tests.support.jobs import handler_context
+from tests.support.jobs import handler_context, stored_requests
 from tests.support.servers.redis_server import RedisServer
 from worker.handlers import manage_versions
 
@@ -133,7 +132,7 @@ def test_a_request_is_executed_once_however_often_it_is_retried(registry: Regist
 
 def test_an_unconfirmed_operation_is_not_executed(registry: Registry) -> None:
     def lost() -> None:
-        raise SetupError("the lease is lost")
+        raise SetupError("the work must stop")
 
     alias_operations.promote(registry, Promote(f"{NAME}@2"), "")
     before = registry.history(NAME)
@@ -142,7 +141,7 @@ def test_an_unconfirmed_operation_is_not_executed(registry: Registry) -> None:
         lambda: alias_operations.rollback(registry, Rollback(NAME), "", confirm=lost),
         lambda: pruning.prune(registry, Prune(NAME, 0), {}, [], confirm=lost),
     ):
-        with pytest.raises(SetupError, match="lease"):
+        with pytest.raises(SetupError, match="must stop"):
             call()
     assert registry.history(NAME) == before
     assert versions(registry) == {1, 2, 3, 4, 5}
@@ -221,11 +220,14 @@ def test_a_trainer_keeps_what_an_open_request_uses(server: RedisServer, registry
     work = Prune(NAME, 0)
     context, _ = handler_context.make(server, registry.root, work)
     queued = Request("queued", Evaluate(f"{NAME}@3"), "", time.time())
-    RequestLedger(server.client, context.settings.lease_s).submit(queued)
-    request_store.keep(registry.root, queued)  # as every request of a stack
+    RequestInbox(server.client).submit(queued)  # no trainer has stored it yet
+    stored_requests.keep(registry.root, msgspec.structs.replace(queued, id="stored"))
     pruned = manage_versions.prune(context, work).answer
     assert isinstance(pruned, Pruned)
-    assert pruned.kept == {1: "production stands for it", 3: "request queued needs it"}
+    assert pruned.kept == {
+        1: "production stands for it",
+        3: "request stored needs it; request queued needs it",
+    }
 
 
 def test_requests_for_other_models_keep_no_version(registry: Registry) -> None:

@@ -7,9 +7,6 @@ EQUIVALENT = {
     "(not socket_path(settings).exists()) -> False": (
         "a connection to a socket that does not exist fails, which lists nothing either, only later"
     ),
-    "producer/sort_log/log_file.py: LogFile._create: atomic_file.sync_folder(self.path.parent) "
-    "-> nothing": "SQLite syncs the folder, too, before its first change, unless it is built so "
-    "that it does not",
     "producer/locations/row_files.py: RowFiles.read: not self.sources.has_others -> False": (
         "a job of files alone finds them under the lock, too, only later"
     ),
@@ -21,8 +18,6 @@ EQUIVALENT = {
     "producer/sorting/plan.py: Plan._is_elsewhere: others -> True": (
         "each row of a job of files has a path, which is found only later"
     ),
-    "producer/sorting/settle.py: settle: not entries -> False": "a transaction without a change "
-    "writes nothing",
     "shared/registry/mirror_writer.py: _stored: packaged.is_packaged(card.name, card.version) "
     "-> False": "Redis has its files only as those of another version, which counts them",
     "shared/registry/registry.py: Registry.publish: PRODUCTION not in self.aliases(card.name) "

@@ -35,7 +35,7 @@ from shared.runtimes import PHOTO
 from worker.backbones import served_version
 from worker.datasets.decode_files import read_file
 from worker.decoding.decode import decode
-from worker.inference import outlier_detector, serving_cost
+from worker.inference import outlier_detector, serving_speed
 from worker.learners import learner
 from worker.learners.learner import BuiltVersion, Task
 
@@ -129,7 +129,7 @@ def _images_per_s(version: BuiltVersion, folder: Path) -> float:
     files = [read_file(bytes(path)) for path in paths[:: len(paths) // TIMED_PHOTOS + 1]]
     card = version.card
     served = served_version.fetch(card, version.files.__getitem__)
-    return serving_cost.measured(served, files).images_per_s
+    return serving_speed.images_per_s(served, files)
 
 
 def sample(data: Path, to: Path, count: int, seed: int) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -14,9 +13,10 @@ from hangtag.result import Result
 from hangtag.running import run
 from hangtag.temporary import INTERRUPTED, Scratch
 from producer.formats.table_formats import no_room
-from producer.inputs.job_options import JobOptions
-from producer.jobs.classify import Summary
-from producer.jobs.given_options import GivenOptions, make_options
+from producer.inputs.job_options import JobOptions, encode_options
+from producer.jobs.perform import perform
+from producer.jobs.resolve import resolved
+from producer.jobs.run import Summary
 from producer.journal.snapshot import has_journal
 from producer.output.output_path import default_output
 from producer.present.events import Event, Events, Started
@@ -26,8 +26,8 @@ from shared.stop import Stop
 
 #: The name of a table in a temporary folder, where its images have none.
 _NAMELESS = "images.csv"
-#: Arguments that need the table of an earlier call.
-_OF_TABLES = ("restart", "retry_failed", "update")
+#: Arguments that need the table of another call.
+_OF_TABLES = ("restart", "retry_failed", "update", "watch")
 _RESUMES = "the job was stopped before its end; the same call resumes it"
 _WHY = {
     Exit.BUDGET: "more images failed than max_failures allows; the same call with a higher "
@@ -51,27 +51,33 @@ class Unfinished(HangtagError):
 
 
 class Call:
-    """What the caller has given beside the options."""
+    """One call of `classify`."""
 
     def __init__(
-        self, job: Callable[..., Summary], settings: Settings, reporter: Reporter, stop: Stop
+        self,
+        options: JobOptions,
+        images: Given,
+        settings: Settings,
+        reporter: Reporter,
+        stop: Stop,
     ) -> None:
-        self._job, self._settings, self._reporter, self._stop = job, settings, reporter, stop
+        """The options are not resolved yet."""
+        self._options, self._images, self._settings = options, images, settings
+        self._reporter, self._stop = reporter, stop
 
-    def at_output(self, given: GivenOptions) -> Result:
+    def at_output(self, output: str) -> Result:
         """The result of a job whose table stays. Raises as `classify`."""
-        return self._result(make_options(given, self._settings), None)
+        return self._result(self._resolved(output), None)
 
-    def temporary(self, given: GivenOptions, images: Given) -> Result:
+    def temporary(self) -> Result:
         """The result of a job in a temporary folder. One that has started, and has ended too soon,
         is there for the same call. Raises as `classify`."""
-        for argument in (name for name in _OF_TABLES if getattr(given, name)):
-            raise UsageError(f"{argument}=True is for the table of an earlier call; give output=")
-        name = _table_name(given)
+        for argument in (name for name in _OF_TABLES if getattr(self._options, name)):
+            raise UsageError(f"{argument}=True is for a table that stays; give output=")
+        name = _table_name(self._options)
         # In no folder, so that no other user can put a file there.
-        nowhere = os.path.join(os.devnull, name)
-        options = make_options(msgspec.structs.replace(given, output=nowhere), self._settings)
-        key = options, images.digest
+        options = self._resolved(os.path.join(os.devnull, name))
+        key = encode_options(options), self._images.digest
         folder = INTERRUPTED.taken(key) or Scratch(name, self._settings)
         try:
             return self._result(msgspec.structs.replace(options, output=str(folder.table)), folder)
@@ -82,11 +88,14 @@ class Call:
                 folder.remove()
             raise
 
+    def _resolved(self, output: str) -> JobOptions:
+        return resolved(msgspec.structs.replace(self._options, output=output), self._settings)
+
     def _result(self, options: JobOptions, folder: Scratch | None) -> Result:
         summary = self._run(options, folder)
         result, code = self._so_far(options, folder), summary.exit_code
         if code == Exit.SETUP:
-            raise SetupError(no_room(options.form, summary.done, Path(options.output)))
+            raise SetupError(no_room(options.form, summary.view.done, Path(options.output)))
         if code in _WHY:
             raise Unfinished(_WHY[Exit(code)], Exit(code).name.lower(), result)
         return result
@@ -95,7 +104,8 @@ class Call:
         has_started = False
 
         def work(events: Events, stop: Stop) -> Summary:
-            return self._job(options, events=events, stop=stop)
+            listed = self._images.listed
+            return perform(options, self._settings, stdin=listed, events=events, stop=stop)
 
         def report(event: Event) -> None:
             nonlocal has_started
@@ -117,10 +127,10 @@ class Call:
         return Result(Path(options.output), self._settings, folder)
 
 
-def _table_name(given: GivenOptions) -> str:
+def _table_name(options: JobOptions) -> str:
     """As the command would choose it."""
     try:
-        name = default_output(given.roots, given.list_file)
+        name = default_output(options.roots, options.list_file)
     except UsageError:  # a list, several folders, or one without a name
         return _NAMELESS
     return name if name.isprintable() else _NAMELESS

@@ -3,28 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Sequence
 from contextlib import closing
-from functools import partial
 
 from hangtag import images as image_lists
 from hangtag.call import Call
-from hangtag.display import display_of
 from hangtag.images import Images
 from hangtag.reporter import Progress, Reporter
 from hangtag.result import Result
-from producer.inputs.error_budget import ErrorBudget, parse_budget
 from producer.inputs.job_options import JobOptions
-from producer.jobs.classify import Summary
-from producer.jobs.classify import classify as run_job
 from producer.jobs.find_job import find_output
-from producer.jobs.given_options import GivenOptions
-from producer.jobs.update import update as update_job
-from producer.jobs.watch import watch as watch_job
-from producer.present.events import Events
-from shared.errors import UsageError
-from shared.messages.files import AUTO, TRANSPORTS
-from shared.runtimes import CHOICES, DEFAULT
+from shared.messages.files import AUTO
+from shared.options import checked
+from shared.runtimes import DEFAULT
 from shared.settings import Settings
 from shared.stop import Stop
 
@@ -101,40 +92,14 @@ def classify(
         Unfinished: the job has ended too soon; `result` has the rows so far.
         KeyboardInterrupt: Ctrl-C; the job has stopped, and can be resumed.
     """
+    options = checked(JobOptions, locals())
     settings = Settings.from_env()
-    _check_choice("runtime", runtime, CHOICES)
-    _check_choice("transport", transport, TRANSPORTS)
-    if watch and output is None:
-        raise UsageError("watch=True is for a table that stays; give output=")
-    limit_s = _seconds(timeout_s)
-    job = partial(
-        update_job if update or watch else partial(run_job, restart=restart),
-        settings=settings,
-        display=display_of(accept, min_confidence, columns, top_k, probabilities),
-        budget=_budget(max_failures),
-        timeout_s=limit_s,
-        retry_failed=retry_failed,
-    )
     with image_lists.given(images) as given, closing(Reporter(progress)) as reporter:
-        options = GivenOptions(
-            roots=given.roots,
-            output="" if output is None else os.fspath(output),
-            globs=(glob,) if isinstance(glob, str) and glob else tuple(glob),
-            archives=archives,
-            list_file=given.list_file,
-            list0=given.listed is not None,
-            model=model,
-            runtime=runtime,
-            transport=transport,
-            top_k=top_k,
-            probabilities=probabilities,
-            restart=restart,
-            retry_failed=retry_failed,
-            update=update or watch,
+        asked = JobOptions(
+            given.roots, list_file=given.list_file, list0=given.listed is not None, **options
         )
-        work = partial(job, stdin=given.listed)
-        call = Call(_watched(work, limit_s) if watch else work, settings, reporter, stop or Stop())
-        return call.temporary(options, given) if output is None else call.at_output(options)
+        call = Call(asked, given, settings, reporter, stop or Stop())
+        return call.temporary() if output is None else call.at_output(os.fspath(output))
 
 
 def open_table(table: str | os.PathLike[str]) -> Result:
@@ -146,33 +111,3 @@ def open_table(table: str | os.PathLike[str]) -> Result:
         SetupError: its journal cannot be read.
     """
     return Result(find_output(os.fspath(table)), Settings.from_env())
-
-
-def _watched(job: Callable[..., Summary], limit_s: float | None) -> Callable[..., Summary]:
-    """The job again and again, for this time."""
-
-    def work(options: JobOptions, *, events: Events, stop: Stop) -> Summary:
-        once = partial(job, options, events=events, stop=stop)
-        return watch_job(options, once, events, stop, limit_s)
-
-    return work
-
-
-def _budget(failures: int | str | None) -> ErrorBudget | None:
-    if failures is None:
-        return None
-    try:
-        return parse_budget(str(failures))
-    except ValueError as error:
-        raise UsageError(f"max_failures: {error}") from None
-
-
-def _check_choice(argument: str, value: str, choices: Collection[str]) -> None:
-    if value not in choices:
-        raise UsageError(f"{argument}={value!r:.80} is none of {', '.join(choices)}")
-
-
-def _seconds(limit_s: float | None) -> float | None:
-    if limit_s is None or limit_s > 0:
-        return limit_s
-    raise UsageError(f"timeout_s={limit_s!r} is no number of seconds above 0")

@@ -1,4 +1,4 @@
-"""This installation: its packages, the name of its stack, and how to add what is missing.
+"""This installation: its version, its packages, and how to add what is missing.
 
 Packages are searched for and never imported: TensorFlow takes seconds.
 """
@@ -6,7 +6,6 @@ Packages are searched for and never imported: TensorFlow takes seconds.
 from __future__ import annotations
 
 import functools
-import hashlib
 import importlib.util
 import json
 import os
@@ -40,20 +39,25 @@ WATCH_PACKAGES = {"watchfiles": "watchfiles"}
 STACK_PACKAGES = (
     WORKER_PACKAGES | DRAW_PACKAGES | TENSORFLOW_PACKAGES | ONNX_PACKAGES | SERVER_PACKAGES
 )
-NAME_CHARS = 8
 #: The folder of hangtag's packages: a checkout, or site-packages.
 ROOT = Path(__file__).resolve().parent.parent
 
 
 @functools.cache
-def name() -> str:
-    """The name of this installation's stack: hexadecimal digits.
+def version() -> str:
+    """The version of Hangtag; `source` if it is not installed."""
+    from importlib import metadata  # a slow import
 
-    It depends on the environment, on the code that runs, and on the installed packages.
-    """
-    present = sorted(set(STACK_PACKAGES) - set(absent(STACK_PACKAGES)))
-    identity = json.dumps([sys.prefix, str(ROOT), present])
-    return hashlib.sha256(identity.encode(errors="surrogatepass")).hexdigest()[:NAME_CHARS]
+    try:
+        return metadata.version("hangtag")
+    except metadata.PackageNotFoundError:
+        return "source"
+
+
+@functools.cache
+def present() -> frozenset[str]:
+    """The import names of the installed packages that determine what a stack can do."""
+    return frozenset(STACK_PACKAGES) - frozenset(absent(STACK_PACKAGES))
 
 
 def absent(packages: Mapping[str, str]) -> list[str]:
@@ -76,16 +80,19 @@ def lacks(names: Sequence[str], extra: str) -> str:
 
 
 def command(extra: str, names: Sequence[str]) -> str:
-    """The shell command that adds an extra to this environment, from any folder.
+    """The shell command that adds an extra to this environment, from any folder, with the versions
+    that a checkout was tested with.
 
     Hangtag is on no index: if its source is unknown, the command names the packages.
     """
     source = _source()
-    what = shlex.join(names)
+    what = list(names)
     if source is not None:
         path, editable = source
-        what = ("-e " if editable else "") + shlex.quote(f"{path}[{extra}]")
-    return f"{shlex.quote(sys.executable)} -m pip install {what}"
+        constraints = path / "constraints.txt"
+        what = ["-c", str(constraints)] if constraints.is_file() else []
+        what += [*(["-e"] if editable else []), f"{path}[{extra}]"]
+    return shlex.join([sys.executable, "-m", "pip", "install", *what])
 
 
 def python_path() -> str:

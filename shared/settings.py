@@ -29,9 +29,6 @@ class Settings(Timings, frozen=True):
     model: str = ""  #: the model of commands that name none; empty: that of `hangtag models use`
     store: str = ""  #: folder of the model registry; empty: in the user's data folder
     runtime_dir: str = ""  #: folder of this machine's stacks; empty: /tmp/hangtag-UID
-    #: Name of the installation whose stack is used; empty: that of the running environment
-    #: (shared/installation.py). A stack passes it to its processes.
-    installation: str = ""
     #: Root folder of `--transport path`. A worker opens only files below it; empty: none. A
     #: producer removes it from the paths that it sends; empty: /
     root: str = ""

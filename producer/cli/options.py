@@ -11,10 +11,11 @@ import click
 import msgspec
 
 from producer.cli.option_lists import seldom_option
-from producer.cli.params import ShareParam
+from producer.cli.params import Parsed
 from producer.present.formatting import show_json
 from producer.present.style import columns_of, fitted_lines
-from shared.messages.training import options
+from shared.messages.training import Train
+from shared.options import options_of, parse_share
 from shared.settings import Settings
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -47,14 +48,22 @@ corrections_option = click.option(
 )
 
 
+backbone_option = seldom_option(
+    "--backbone",
+    default="",
+    metavar="NAME",
+    help="Compare images by the features of this network, of hangtag backbones.",
+)
+
+
 def max_unreadable_option(default: str) -> Callable[[F], F]:
     """The share of files of a data set that may be unreadable."""
     return seldom_option(
         "--max-unreadable",
-        type=ShareParam(),
+        type=Parsed("SHARE|P%", parse_share),
         default=default,
         show_default=True,
-        help=options()["max_unreadable"].help,
+        help=options_of(Train)["max_unreadable"].help,
     )
 
 

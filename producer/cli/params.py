@@ -1,9 +1,10 @@
-"""Parameter types of the commands: numbers of workers, error budgets, seconds, shares."""
+"""Parameter types of the commands: numbers of workers, and values that are parsed."""
 
 from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import click
@@ -50,63 +51,17 @@ class WorkersParam(click.ParamType[Wanted]):
         return Wanted(most, low)
 
 
-class BudgetParam(click.ParamType[Any]):
-    """`N` or `P%`."""
+class Parsed(click.ParamType[Any]):
+    """A value that a function makes of what is typed; it raises ValueError."""
 
-    name = "N|P%"
+    def __init__(self, name: str, parse: Callable[[Any], Any]) -> None:
+        self.name, self._parse = name, parse
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        from producer.inputs.error_budget import parse_budget
-
         try:
-            return parse_budget(value)
+            return self._parse(value)
         except ValueError as error:
             self.fail(str(error), param, ctx)
-
-
-class SecondsParam(click.FloatRange):
-    """A number of seconds, more than 0. NaN compares with no limit, so a range alone allows it."""
-
-    def __init__(self) -> None:
-        super().__init__(0, min_open=True)
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        seconds = super().convert(value, param, ctx)
-        if math.isnan(seconds):
-            self.fail(f"{value!r} is not a number of seconds", param, ctx)
-        return seconds
-
-
-class TextParam(click.ParamType[str]):
-    """Text that can be stored: an argument's bytes may have another encoding."""
-
-    name = "TEXT"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        text = str(value)
-        try:
-            text.encode()
-        except UnicodeEncodeError:
-            self.fail(f"{text!r:.80} is not UTF-8; type it in that encoding", param, ctx)
-        return text
-
-
-class ShareParam(click.ParamType[Any]):
-    """A share from 0 to 1, or `P%`."""
-
-    name = "SHARE|P%"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        if isinstance(value, float):
-            return value
-        text, scale = (value[:-1], 100.0) if value.endswith("%") else (value, 1.0)
-        try:
-            share = float(text) / scale
-        except ValueError:
-            share = -1.0
-        if not 0 <= share <= 1:
-            self.fail(f"{value!r} is neither a share from 0 to 1 nor a percentage", param, ctx)
-        return share
 
 
 class NumbersParam(click.ParamType[tuple[float, ...]]):

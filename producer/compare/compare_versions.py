@@ -9,13 +9,13 @@ from pathlib import Path
 
 from producer.compare.tables import Compared, compare_tables
 from producer.inputs.job_options import JobOptions
-from producer.jobs.classify import Summary
+from producer.jobs.run import Summary
 from producer.models.load_catalog import load_catalog
 from producer.models.show import find
 from producer.output.output_path import checked_output
 from producer.pages import page
 from producer.present.formatting import near
-from shared.errors import COMPLETE, Exit, SetupError, UsageError
+from shared.errors import COMPLETE, SetupError, UsageError
 from shared.messages.model_name import parse
 from shared.settings import Settings
 
@@ -68,7 +68,7 @@ def _options(folder: bytes, ref: str, table: str) -> JobOptions:
 
 
 def _check_complete(summary: Summary) -> None:
-    if Exit(summary.exit_code) not in COMPLETE:
+    if summary.exit_code not in COMPLETE:
         raise SetupError(
-            f"{near(summary.output)} is not complete; run the same command again to resume it"
+            f"{near(summary.view.output)} is not complete; run the same command again to resume it"
         )

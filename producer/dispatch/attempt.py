@@ -25,6 +25,7 @@ class Attempt(NamedTuple):
     use: BrokerSession
     budget: ErrorBudget = ErrorBudget()
     deadline: float = float("inf")  #: monotonic
+    started: float = 0.0  #: monotonic
 
 
 class OpenJob(NamedTuple):

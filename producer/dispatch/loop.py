@@ -45,7 +45,7 @@ class DispatchLoop:
     """One attempt at finishing a job. A stop ends its waits, and itself between two steps."""
 
     def __init__(self, attempt: Attempt, job: OpenJob, new: NewFiles | None = None) -> None:
-        settings, self._events, self._waits, self._use, self._budget, self._deadline = attempt
+        settings, self._events, self._waits, self._use, self._budget, self._deadline, _ = attempt
         self._pinned, self._journal, self._queue, row_files, self._table = job
         options = job.pinned.options
         self._transport = Transport(options, settings)

@@ -35,7 +35,7 @@ class LoopReport:
             tenths = int(10 * window.memory_share)  # a line for each percent is too many
             full = f"Redis' memory is over {tenths}0 % full"
             self._events.notice(f"{full}; waiting for workers to make room")
-        elif window.others and not window.workers:
+        elif window.others and not window.workers and not (early and self._own_stack):
             self._events.notice(self._lacks)
         elif not window.workers and not early:
             self._events.notice(self._about_older_workers(window.older) or self._how_to_start)

@@ -14,8 +14,7 @@ from producer.doctor.finding import Finding, Level, guarded
 from producer.fleet.start_command import trainer_line, worker_line
 from producer.output.output_path import nearest
 from producer.present.formatting import counted, one_line, size
-from producer.stack import desired_state, other_stacks
-from producer.stack.launch import check_store
+from producer.stack import desired_state
 from shared import keys
 from shared.broker.address import redacted
 from shared.broker.redis_client import check_policy, connect_briefly
@@ -49,19 +48,14 @@ def reachable(settings: Settings) -> Iterator[Finding]:
         yield Finding("broker", Level.OK, text)
     else:
         yield from _answering(settings)
-    for other in [] if settings.redis_url else other_stacks.others(settings):
-        text = f"another installation's stack is up: {other_stacks.prefix(other)}"
-        yield Finding("broker", Level.NOTE, text, "stop it with: hangtag down, in that environment")
 
 
 def _check_start(settings: Settings) -> None:
     """Raise what a command raises that needs this machine's stack; nothing is created."""
     check_stack_dir(settings)
-    folder = stack_dir(settings)
-    above = nearest(folder)
+    above = nearest(stack_dir(settings))
     if not os.access(above, os.W_OK | os.X_OK):
         raise SetupError(f"{above} is not writable; set HANGTAG_RUNTIME_DIR to another folder")
-    check_store(settings, folder)
 
 
 def _answering(settings: Settings) -> Iterator[Finding]:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import NoReturn
 
 from producer.fleet.machine_resources import cores
 from producer.processes import lock
-from shared import installation, recipes
+from shared import installation
 from shared.broker.address import address, parse
-from shared.broker.runtime_paths import runtime_dir, stack_dir, stack_name
+from shared.broker.runtime_paths import runtime_dir, stack_dir
 from shared.errors import SetupError
 from shared.installation import (
     DRAW_PACKAGES,
@@ -21,17 +21,6 @@ from shared.installation import (
     TENSORFLOW_PACKAGES,
     WORKER_PACKAGES,
 )
-from shared.messages.requests import (
-    Calibrate,
-    CheckDataset,
-    ComputeFeatures,
-    Evaluate,
-    Import,
-    ImportNetwork,
-    ShowData,
-    Work,
-)
-from shared.messages.training import Train
 from shared.settings import PREFIX, Settings
 
 #: A trainer has one child for long work, one for other work.
@@ -40,17 +29,17 @@ TRAINER_CHILDREN = 2
 FILES = ("redis_password_file", "redis_ca", "redis_cert", "redis_key", "root")
 
 
-def command(children: int) -> list[str]:
+def command(children: int, python: str = sys.executable) -> list[str]:
     """The command line of a worker with this many children. Run it in a folder without modules."""
-    return _serve("worker.app", children)
+    return _serve(python, "worker.app", children)
 
 
-def trainer_command() -> list[str]:
+def trainer_command(python: str = sys.executable) -> list[str]:
     """The command line of a trainer. Run it like a worker.
 
     Where there is a second core, a second process does short work beside a training.
     """
-    return _serve("worker.trainer", _trainer_children())
+    return _serve(python, "worker.trainer", _trainer_children())
 
 
 def _trainer_children() -> int:
@@ -72,14 +61,10 @@ def check_can_train() -> None:
         raise SetupError(f"this installation cannot train: {lack}")
 
 
-def check_can(work: Work) -> None:
-    """Raises SetupError if this machine's stack cannot do this work."""
-    needed = needs(work)
-    if needed and (lack := installation.missing(needed, _extra(needed))):
-        raise SetupError(
-            f"this installation cannot do that: {lack}; "
-            "or set HANGTAG_REDIS_URL to a Redis that has a trainer"
-        )
+def command_to_add(packages: Collection[str]) -> str:
+    """`X is missing; add it with: COMMAND`, for import names; empty if all are installed."""
+    needed = {name: pip for name, pip in installation.STACK_PACKAGES.items() if name in packages}
+    return installation.missing(needed, _extra(needed))
 
 
 def _extra(needed: Mapping[str, str]) -> str:
@@ -87,24 +72,6 @@ def _extra(needed: Mapping[str, str]) -> str:
     if TENSORFLOW_PACKAGES.keys() <= needed.keys():
         return OF_NETWORKS
     return "onnx" if ONNX_PACKAGES.keys() <= needed.keys() else "all"
-
-
-def needs(work: Work) -> Mapping[str, str]:
-    """The packages that this work needs; none of those of a worker: it changes versions alone."""
-    match work:
-        case Train(recipe=recipe) if recipes.is_for_photos(recipe):
-            return WORKER_PACKAGES | DRAW_PACKAGES
-        case Train() | Import():
-            return WORKER_PACKAGES | DRAW_PACKAGES | TENSORFLOW_PACKAGES
-        case CheckDataset() | ComputeFeatures():
-            return WORKER_PACKAGES
-        case ImportNetwork(kind="onnx"):
-            return WORKER_PACKAGES | ONNX_PACKAGES
-        case ImportNetwork():
-            return WORKER_PACKAGES
-        case ShowData() | Calibrate() | Evaluate(plots=True):
-            return WORKER_PACKAGES | DRAW_PACKAGES
-    return {}
 
 
 def check_can_measure() -> None:
@@ -147,8 +114,8 @@ def run_trainer(settings: Settings, starts: Callable[[int], None]) -> NoReturn:
     _become(trainer_command(), settings)
 
 
-def _serve(app: str, children: int) -> list[str]:
-    return [sys.executable, "-m", "worker.serve", app, "--concurrency", str(children)]
+def _serve(python: str, app: str, children: int) -> list[str]:
+    return [python, "-m", "worker.serve", app, "--concurrency", str(children)]
 
 
 def _check_broker(settings: Settings, otherwise: str) -> None:
@@ -189,7 +156,6 @@ def environment(settings: Settings) -> dict[str, str]:
     made = {name: value for name, value in os.environ.items() if name not in given}
     made |= {name: str(value) for name, value in given.items() if value != ""}
     made[PREFIX + "RUNTIME_DIR"] = str(runtime_dir(settings).absolute())
-    made[PREFIX + "INSTALLATION"] = stack_name(settings)
     made[PREFIX + "STORE"] = str(settings.store_path.absolute())
     for name, path in _files(settings).items():
         made[PREFIX + name.upper()] = os.path.abspath(path)

@@ -73,7 +73,10 @@ def lacks_runtime(settings: Settings, runtime: RuntimeKind) -> str:
     """The message that no live worker has a runtime, with the command that adds it."""
     fault = f"no live worker has {runtime.package}"
     if not settings.redis_url:
-        return f"{fault}; add it with: {runtime.command}, then run the same command again"
+        fix = f"add it with: {runtime.command}"
+        if runtime.is_available:
+            fix = "end this stack, which runs in an environment without it, with: hangtag down"
+        return f"{fault}; {fix}; then run the same command again"
     return f"{fault}; add it to one with: pip install {runtime.package}, then restart that worker"
 
 

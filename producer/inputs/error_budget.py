@@ -44,19 +44,13 @@ def decode_budget(data: bytes | None) -> ErrorBudget:
         ) from error
 
 
-def budget_words(budget: ErrorBudget) -> list[str]:
-    """The option of a command; none if there is no limit."""
-    if budget.limit == float("inf"):
-        return []
-    return ["--max-failures", f"{budget.limit:.15g}{'%' if budget.percent else ''}"]
-
-
-def parse_budget(text: str) -> ErrorBudget:
+def parse_budget(value: object) -> ErrorBudget:
     """`N` or `P%`.
 
     Raises:
         ValueError: it is neither.
     """
+    text = str(value)
     match = _FORM.fullmatch(text.strip())
     if match is None or (not match[2] and "." in match[1]) or (match[2] and float(match[1]) > 100):
         raise ValueError(f"{text!r} is neither a number of rows like 10 nor a share like 5%")

@@ -1,16 +1,23 @@
-"""The options of a job. They identify it: other options make another job."""
+"""The options of a job: each is declared here, once.
+
+The command line makes its options and their help from these declarations, Python checks its
+arguments by them, and the journal records those that determine the answers.
+"""
 
 from __future__ import annotations
 
-import os
+from typing import Annotated, Any
 
 import msgspec
 
+from producer.inputs.display_values import parse_accept, parse_columns
+from producer.inputs.error_budget import ErrorBudget, parse_budget
 from shared import runtimes
 from shared.errors import MISFITS, BadMessage
 from shared.messages.batch import MAX_FILE_BYTES
-from shared.messages.files import AUTO
+from shared.messages.files import AUTO, TRANSPORTS
 from shared.messages.model_name import parse
+from shared.options import Option, flag, parse_seconds, parse_share, parse_text
 
 #: The labels of each image that a journal has at least, so that second and third guesses can be
 #: displayed later, without classifying again.
@@ -22,28 +29,132 @@ STDIN = b"-"
 
 
 class JobOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Everything that determines the answers, and the transport of files, which does not.
+    """What is asked of a job. Other options than those of one call make another job, except for the
+    transport of files.
 
     Paths are bytes, as the system has them.
     """
 
-    roots: tuple[bytes, ...]  #: as typed
-    cwd: bytes  #: base of relative roots
-    output: str  #: absolute; identifies the job
-    #: The patterns that choose files; a str of one in journals of 0.2.0.
-    glob: str | tuple[str, ...] = ""
-    list_file: bytes = b""
-    model: str = ""  #: as typed; resolved once, when the job starts
-    runtime: str = runtimes.DEFAULT.name
+    roots: tuple[bytes, ...] = ()  #: as typed
+    cwd: bytes = b""  #: base of relative roots
+    output: str = ""  #: identifies the job; absolute once it is resolved
+    #: A str of one pattern in journals of 0.2.0.
+    glob: Annotated[
+        str | tuple[str, ...],
+        Option(
+            help="Classify only files that match this pattern, for example '*.png'. Repeatable.",
+            parse=parse_text,
+            is_repeated=True,
+        ),
+    ] = ()
+    archives: Annotated[
+        bool,
+        Option(
+            help="Open the zip and tar archives in folders, too. An archive that is named is "
+            "always opened."
+        ),
+    ] = False
+    list_file: Annotated[
+        bytes,
+        Option(
+            help="Read paths and addresses (https://, s3://) from this file or standard input, one "
+            "per line, relative to the current folder, instead of folders.",
+            flag="--list",
+            metavar="FILE|-",
+            kind="path",
+        ),
+    ] = b""
+    #: Whether each name in the list ends with NUL, so that it may contain a line end.
+    list0: bool = False
+    #: As typed; resolved once, when the job starts.
+    model: Annotated[str, Option(help="Default: see hangtag models use.", kind="model")] = ""
+    runtime: Annotated[
+        str,
+        Option(
+            help=f"What computes the network; {runtimes.ABOUT}.",
+            choices=runtimes.CHOICES,
+            is_seldom=True,
+        ),
+    ] = runtimes.DEFAULT.name
+    #: It does not change the table, so a resumed job may have another one.
+    transport: Annotated[
+        str,
+        Option(
+            help="inline: through Redis. path: workers open files on a shared file system "
+            "(HANGTAG_ROOT). auto: on this machine's stack they open large ones.",
+            choices=TRANSPORTS,
+            is_seldom=True,
+        ),
+    ] = AUTO
+    accept: Annotated[
+        float | str | None,
+        Option(
+            help="Label rows unknown whose confidence is too low for this precision; the column "
+            "guess has the model's label. all: no threshold.",
+            metavar="90|95|98|99%|all",
+            parse=parse_accept,
+        ),
+    ] = None
+    min_confidence: Annotated[
+        float | None,
+        Option(
+            help="The same with one confidence for all labels.",
+            metavar="SHARE|P%",
+            parse=parse_share,
+        ),
+    ] = None
+    columns: Annotated[
+        tuple[str, ...] | None,
+        Option(
+            help="These columns after the path, in this order. all: the default.",
+            metavar="NAME,...",
+            parse=parse_columns,
+        ),
+    ] = None
     #: The labels of each image that the table displays unless asked for others
-    #: (producer/rendering/display_options.py). The journal may have more.
-    top_k: int = 1
-    probabilities: bool = False
+    #: (producer/rendering/display_options.py). The journal may have more. None: one.
+    top_k: Annotated[
+        int | None,
+        Option(help="Add columns label_2, confidence_2, ... up to K.", least=1, most=1000),
+    ] = None
+    probabilities: Annotated[bool | None, Option(help="Add a column p_LABEL for each label.")] = (
+        None
+    )
+    max_failures: Annotated[
+        ErrorBudget,
+        Option(
+            help="Stop with exit code 4 if more than N, or P%, of the rows fail.",
+            metavar="N|P%",
+            parse=parse_budget,
+        ),
+    ] = ErrorBudget()
+    timeout_s: Annotated[
+        float | None,
+        Option(
+            help="Stop waiting after this time; the same command resumes.",
+            flag="--timeout",
+            metavar="SECONDS",
+            parse=parse_seconds,
+        ),
+    ] = None
+    restart: Annotated[bool, Option(help="Start over and replace the output.")] = False
+    retry_failed: Annotated[
+        bool, Option(help="Retry only the failed rows, also of a finished job.")
+    ] = False
+    update: Annotated[
+        bool,
+        Option(
+            help="Bring a finished table up to date: new and changed files are classified, rows of "
+            "removed ones leave, all others stay."
+        ),
+    ] = False
+    watch: Annotated[
+        bool,
+        Option(help="Go on until Ctrl-C: bring the table up to date whenever files change."),
+    ] = False
     #: The name of the table's format (producer/formats/table_formats.py). The table's path may end
     #: like that of another one, since earlier versions of Hangtag wrote CSV into any.
     form: str = "csv"
-    #: It does not change the table, so a resumed job may have another one.
-    transport: str = AUTO
     #: A larger file is a row `too_large`. Set when the job starts (producer/dispatch/window.py),
     #: not by the user, so that the rows do not depend on the server that finishes the job.
     max_file_bytes: int = MAX_FILE_BYTES
@@ -55,10 +166,6 @@ class JobOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     #: The kind of source of each root, or all kinds of the list, when the job started
     #: (producer/sources/source_table.py). Empty: all roots are files.
     kinds: tuple[str, ...] = ()
-    #: Whether archives in folders are opened.
-    archives: bool = False
-    #: Whether each name in the list ends with NUL, so that it may contain a line end.
-    list0: bool = False
     #: What the name of the recorded list adds to that of the table, if the list came from standard
     #: input (producer/sources/lists/piped_list.py); empty until it is recorded.
     list_suffix: str = ""
@@ -76,9 +183,17 @@ class JobOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return self.list_file == STDIN
 
 
+#: What the journal does not record of the options, since it is of one call, or recorded elsewhere.
+_OF_A_CALL = {
+    *("accept", "min_confidence", "columns", "max_failures", "timeout_s"),
+    *("restart", "retry_failed", "update", "watch"),
+}
+
+
 def encode_options(options: JobOptions) -> bytes:
-    """JSON."""
-    return msgspec.json.encode(options)
+    """The options that identify a job, and what it knows of its files, as JSON."""
+    fields = (field for field in options.__struct_fields__ if field not in _OF_A_CALL)
+    return msgspec.json.encode({field: getattr(options, field) for field in fields})
 
 
 def decode_options(data: bytes) -> JobOptions:
@@ -92,39 +207,22 @@ def decode_options(data: bytes) -> JobOptions:
         ) from error
 
 
-def classify_command(options: JobOptions, output: str, *more: str) -> list[str]:
-    """The command that continues the job of this output, from its own folder, with more options;
-    display options stay as they are."""
-    given = [("-o", output), *(("--glob", pattern) for pattern in options.globs)]
-    listed = "--list0" if options.list0 else "--list"
-    given += [(listed, os.fsdecode(options.list_file)), ("--model", options.model)]
-    if options.runtime != runtimes.DEFAULT.name:
-        given.append(("--runtime", options.runtime))
-    if options.transport != AUTO:
-        given.append(("--transport", options.transport))
-    named = [word for option, value in given if value for word in (option, value)]
-    named += [*(["--archives"] if options.archives else []), *more]
-    folders = [os.fsdecode(root) for root in options.roots]
-    ends = ["--"] if any(folder.startswith("-") for folder in folders) else []
-    return ["hangtag", "classify", *named, *ends, *folders]
-
-
 def has_relative_paths(options: JobOptions) -> bool:
     """Whether an image may be named by a relative path. The lines of a list are not read here; each
     of them may be one."""
     return bool(options.list_file) or any(not root.startswith(b"/") for root in options.roots)
 
 
-#: How each option is typed, to report the one that differs.
-_TYPED = {
+#: What identifies a job beside its output, and how the fields that are no options are named.
+_IDENTIFYING = {
     "roots": "the folders",
     "cwd": "the current folder, to which paths are relative",
-    "glob": "--glob",
-    "list_file": "--list",
+    "glob": "",
+    "list_file": "",
     "list0": "--list0",
-    "archives": "--archives",
-    "model": "--model",  # with the name, since it may be the one that `hangtag models use` chose
-    "runtime": "--runtime",
+    "archives": "",
+    "model": "",
+    "runtime": "",
 }
 
 
@@ -132,13 +230,19 @@ def differences(mine: JobOptions, theirs: JobOptions) -> list[str]:
     """The options in which two jobs of one output differ, as typed."""
     relative = has_relative_paths(mine)
     return [
-        f"{typed} {parse(theirs.model)}" if field == "model" else typed
-        for field, typed in _TYPED.items()
+        _typed(field, theirs)
+        for field in _IDENTIFYING
         if _value(mine, field) != _value(theirs, field) and (field != "cwd" or relative)
     ]
 
 
-def _value(options: JobOptions, field: str) -> object:
+def _typed(field: str, theirs: JobOptions) -> str:
+    typed = _IDENTIFYING[field] or flag(JobOptions, field)
+    # With the name, since it may be the one that `hangtag models use` chose.
+    return f"{typed} {parse(theirs.model)}" if field == "model" else typed
+
+
+def _value(options: JobOptions, field: str) -> Any:
     """The value of an option, in one form where the same may be typed in several."""
     if field == "model":
         return parse(options.model)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
 
 import msgspec
 from redis.exceptions import RedisError
@@ -23,10 +22,9 @@ from producer.journal.snapshot import (
     stored_options,
 )
 from producer.present.formatting import counted
-from producer.stack.other_stacks import stacks
 from shared.broker.address import redacted
 from shared.broker.redis_client import connect_briefly
-from shared.broker.runtime_paths import broker_url, socket_path
+from shared.broker.runtime_paths import broker_url
 from shared.errors import BrokerAway, Exit, SetupError, UsageError
 from shared.ledger.batch_ledger import BatchLedger
 from shared.messages.job_record import JOB_ID
@@ -84,7 +82,7 @@ def cancel(job: str, settings: Settings) -> Cancelled:
 def _cancel_elsewhere(job: str, settings: Settings) -> Cancelled:
     """Cancel a job that this machine has not started."""
     whole = whole_id(job, remote_ids(settings)) or job
-    if not JOB_ID.fullmatch(whole) or not _cancel_in_redis(whole, settings).known:
+    if not JOB_ID.fullmatch(whole) or not _cancel_in_redis(whole, settings):
         output = find_output(job)  # raises an error if there is none, or its disk is missing
         raise not_started(output)
     return Cancelled(whole, True)
@@ -107,12 +105,12 @@ def _output(job: str) -> Path | None:
 def _cancel_running(output: Path, view: JobView, settings: Settings) -> None:
     """Cancel a job in Redis, and wait for the end of its producer; it may end before."""
     deadline = time.monotonic() + UNKNOWN_S
-    while not (answer := _cancel_in_redis(view.job, settings)).known:
+    while not _cancel_in_redis(view.job, settings):
         if time.monotonic() > deadline:
-            raise answer.away or SetupError(
+            raise SetupError(
                 f"job {view.job} still runs: {redacted(broker_url(settings))} does not know it; "
-                "cancel it with the HANGTAG_REDIS_URL that it was started with, or end its "
-                "producer with Ctrl-C"
+                "cancel it with the HANGTAG_REDIS_URL or HANGTAG_STORE that it was started with, "
+                "or end its producer with Ctrl-C"
             )
         time.sleep(_RETRY_S)
         if not is_running(output):
@@ -122,40 +120,8 @@ def _cancel_running(output: Path, view: JobView, settings: Settings) -> None:
         time.sleep(_RETRY_S)
 
 
-class _CancelReply(NamedTuple):
-    """The answer of all brokers."""
-
-    known: bool  #: whether one knew the job, and has cancelled it
-    away: BrokerAway | None  #: the error of one that did not answer, if none knew the job
-
-
-def _cancel_in_redis(job: str, settings: Settings) -> _CancelReply:
-    """Cancel a job at the broker that knows it. Raises BrokerAway if none answers."""
-    asked, away = brokers(settings), list[BrokerAway]()
-    for broker in asked:
-        try:
-            if _cancel_at(job, broker):
-                return _CancelReply(True, None)
-        except BrokerAway as error:  # a killed server leaves its socket
-            away.append(error)
-    if len(away) == len(asked):
-        raise away[0]
-    return _CancelReply(False, away[0] if away else None)
-
-
-def brokers(settings: Settings) -> list[Settings]:
-    """The brokers at which the job may run; a stack that is down has no jobs."""
-    return reachable_brokers(settings) or [settings]
-
-
-def reachable_brokers(settings: Settings) -> list[Settings]:
-    """The same; none if no broker is configured and no stack runs."""
-    if settings.redis_url:
-        return [settings]
-    return [stack for stack in stacks(settings) if socket_path(stack).exists()]
-
-
-def _cancel_at(job: str, settings: Settings) -> bool:
+def _cancel_in_redis(job: str, settings: Settings) -> bool:
+    """Whether the broker knew the job, and has cancelled it. Raises BrokerAway."""
     try:
         with connect_briefly(broker_url(settings), "cancel") as client:
             return BatchLedger(client, job, settings.claim_limit_s).cancel()

@@ -4,122 +4,77 @@ signal handler and displays nothing: events go to subscribers, and a stop ends i
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO
 
-import msgspec
-
-from producer.dispatch.attempt import Attempt, OpenJob
+from producer.dispatch.attempt import Attempt
 from producer.dispatch.file_transport import check_below
-from producer.dispatch.job_queue import JobQueue
-from producer.dispatch.loop import DispatchLoop
 from producer.dispatch.new_files import NewFiles
 from producer.formats.table_file import check_replaceable
-from producer.formats.table_formats import TooManyRows, check_installed
-from producer.inputs.error_budget import ErrorBudget
+from producer.formats.table_formats import check_installed
 from producer.inputs.job_options import JobOptions
-from producer.inputs.skipped import Unlisted
 from producer.jobs import finished_job
-from producer.jobs.connect import Connector
 from producer.jobs.empty_job import check_not_empty
 from producer.jobs.job import Job
-from producer.journal.job_properties import AttemptResult
-from producer.journal.totals import AnswerCounts
+from producer.jobs.run import Run, Summary
 from producer.locations import row_files
 from producer.locations.row_files import RowFiles
-from producer.models.learned_labels import learned_labels
-from producer.output.output_path import PART_SUFFIX, check_folder
-from producer.present.events import Events, Stage, Started
+from producer.output.output_path import check_folder
+from producer.present.events import Events
 from producer.present.formatting import counted
-from producer.rendering.display_options import DisplayOptions
-from producer.rendering.named_rows import Hash
 from producer.sources.job_sources import JobSources
 from producer.sources.lists.piped_list import is_empty, received
 from producer.stack.stack import BrokerSession
-from shared.errors import BrokerAway, Exit, SetupError, StillOpen, Stopped, UsageError
-from shared.labels.labelled_files import LabelledFile
-from shared.messages.batch import MAX_FILE_BYTES
-from shared.messages.model_card import Card
+from shared.errors import SetupError, StillOpen, Stopped, UsageError
 from shared.settings import Settings
 from shared.stop import Stop, Waits
-
-#: The stage of the table, which comes last.
-WRITING = "writing the table"
-
-
-class Summary(msgspec.Struct, frozen=True):
-    """The result of a run."""
-
-    job: str
-    output: str
-    model: str
-    images: int  #: in batches so far
-    done: int  #: rows so far
-    failed: int
-    classified: int  #: in this run; the rest in earlier ones
-    skipped: dict[str, int]  #: entries without a row, by reason; unselected files by suffix
-    seconds: float
-    exit_code: int
-    flagged: dict[str, int] = {}  #: the number of images with each flag
-    part: str = ""  #: path of the rows so far, of a job that --max-failures stopped early
-    unlisted: Unlisted = Unlisted()  #: folders whose files have no rows
-    max_file_bytes: int = MAX_FILE_BYTES  #: a larger file is a row `too_large`
-    answers: AnswerCounts | None = None  #: counts of the results; None of a job without a table yet
-    young: int = 0  #: files that were being written, and are left to the next update
 
 
 def classify(
     options: JobOptions,
     settings: Settings,
     *,
-    display: DisplayOptions | None = None,
-    budget: ErrorBudget | None = None,
-    timeout_s: float | None = None,
-    restart: bool = False,
-    retry_failed: bool = False,
-    absent: str = "",
     if_finished: str = finished_job.RESTART,
     stdin: BinaryIO | None = None,
     events: Events | None = None,
     stop: Stop | None = None,
 ) -> Summary:
-    """Finish a job, or leave it resumable. `retry_failed` classifies its failed rows again. Of a
-    finished job other display options render the table again. `absent` is why the folders of a
-    finished job cannot be listed; `if_finished` ends the notice on one that needs no work. `stdin`
-    has the list of a job whose list is standard input; without it the recorded one is used. Once it
-    has `stop`ped while it classified, the summary says so.
+    """Finish a job, or leave it resumable. Of a finished job other display options render the table
+    again, also without its folders. `if_finished` ends the notice on one that needs no work.
+    `stdin` has the list of a job whose list is standard input; without it the recorded one is used.
+    Once it has `stop`ped while it classified, the summary says so.
 
     Raises:
         UsageError: the arguments or the options do not fit; no job was started.
         SetupError: something outside is at fault; a started job is intact.
-        StillOpen: Redis was not ready within `timeout_s`, or no image was found.
+        StillOpen: Redis was not ready within --timeout, or no image was found.
         Stopped: it was stopped before or after it classified; a started job can be resumed.
     """
     started = time.monotonic()
-    events, budget = events or Events(), budget or ErrorBudget()
+    events, retry_failed = events or Events(), options.retry_failed
+    deadline = started + options.timeout_s if options.timeout_s else float("inf")
     with (
         closing(Waits(stop or Stop())) as waits,
-        closing(opened_job(options, restart, display, stdin, events, waits)) as job,
+        closing(opened_job(options, stdin, events, waits)) as job,
         row_files.of_table(job.output, job.options, waits, job.listed) as files,
     ):
+        use, budget = BrokerSession(settings, waits), options.max_failures
+        run = Run(job, files, Attempt(settings, events, waits, use, budget, deadline, started))
         _report_reopened(job, events)
-        deadline = started + timeout_s if timeout_s else float("inf")
         with _in_time(waits, deadline):
-            if not absent:
-                check_sources(files.sources, settings)
+            absent = _absent(job, files.sources, settings)
             _check_start(job, files.sources, retry_failed, waits)
         new = None if absent else _new_files(job, events, files, waits)
-        if job.exit_code is not None and not (retry_failed and job.journal.totals.failed):
+        if not _has_work(job):
             added = _count_new(new, events, absent)
             then = finished_job.notice(job, settings, retry_failed, added, if_finished)
-            return _finished_before(job, budget, started, then, events, waits)
+            finished_job.report(job, events, waits, then)
+            return run.summary(job.judge(budget), run.result(0, job.journal.attempt.skipped))
         if job.has_started:
             check_replaceable(job.journal, job.output)
-        use = BrokerSession(settings, waits)
-        attempt = Attempt(settings, events, waits, use, budget, deadline)
-        return summary_of(job, work(job, attempt, started, retry_failed, new, files))
+        return run.work(new, retry_failed)
 
 
 @contextmanager
@@ -136,26 +91,36 @@ def _in_time(waits: Waits, deadline: float) -> Iterator[None]:
         raise
 
 
+def _has_work(job: Job) -> bool:
+    retries = job.options.retry_failed and job.journal.totals.failed > 0
+    return job.exit_code is None or retries
+
+
+def _absent(job: Job, sources: JobSources, settings: Settings) -> str:
+    """Why the files of a job that has no work, which needs them for nothing but to count new ones,
+    cannot be listed; or empty. Raises UsageError, SetupError for another job, Stopped."""
+    try:
+        check_sources(sources, settings)
+    except (UsageError, SetupError) as error:
+        if _has_work(job):
+            raise
+        return str(error)
+    return ""
+
+
 def check_sources(sources: JobSources, settings: Settings) -> None:
     """Raises UsageError, SetupError, Stopped."""
     sources.check()
     check_below(sources, settings)
 
 
-def opened_job(
-    options: JobOptions,
-    restart: bool,
-    display: DisplayOptions | None,
-    stdin: BinaryIO | None,
-    events: Events,
-    waits: Waits,
-) -> Job:
+def opened_job(options: JobOptions, stdin: BinaryIO | None, events: Events, waits: Waits) -> Job:
     """The job, with its list if that comes from standard input. Raises as `classify`."""
     if not options.is_piped or stdin is None:
-        return Job(options, restart, display, waits.check)
+        return Job(options, check=waits.check)
     check_folder(Path(options.output))
     with received(stdin, options, waits) as listed:
-        job = Job(options, restart, display, waits.check)
+        job = Job(options, check=waits.check)
         try:
             if job.has_started and is_empty(listed):
                 events.notice(
@@ -167,131 +132,6 @@ def opened_job(
             job.close()
             raise
     return job
-
-
-class End(NamedTuple):
-    """How an attempt ended."""
-
-    code: Exit
-    result: AttemptResult
-    part: str = ""  #: path of the rows so far
-
-
-def work(
-    job: Job,
-    attempt: Attempt,
-    started: float,
-    retry_failed: bool,
-    new: NewFiles | None,
-    files: RowFiles,
-    sha256_of: Hash | None = None,
-) -> End:
-    """Run the job until it is finished or must stop. `sha256_of` is that of `files`, unless it is
-    given. Raises SetupError, StillOpen, Stopped."""
-    is_update = sha256_of is not None
-    with closing(Connector(attempt, job, needs_version=is_update).queue()) as queue:
-        return _run(
-            job, attempt, queue, started, retry_failed, new, files, sha256_of or files.sha256
-        )
-
-
-def _run(
-    job: Job,
-    attempt: Attempt,
-    queue: JobQueue,
-    started: float,
-    retry_failed: bool,
-    new: NewFiles | None,
-    files: RowFiles,
-    sha256_of: Hash,
-) -> End:
-    if retry_failed:
-        _report_retry(attempt.events, job.repeat_failed())
-    before = job.journal.totals.done
-    resumed = 0 if retry_failed or new is None else before
-    opened = OpenJob(job.pinned, job.journal, queue, files, job.table.growing)
-    run = DispatchLoop(attempt, opened, new)
-    job.store_attempt(attempt.budget)
-    attempt.events.report(Started(job.record.id, str(job.output), resumed))
-    try:
-        with attempt.waits.within(attempt.deadline - time.monotonic()):
-            code = run.execute()
-    except SetupError:
-        if job.journal.lost:
-            queue.finish()  # without its journal the job cannot be resumed
-        raise
-    classified = job.journal.totals.done - before
-    result = AttemptResult(classified, since(started), run.skipped)
-    with closing(attempt.waits.rest()) as rest:
-        files.sources.wait_as(rest)
-        if not run.complete:
-            job.store_stop(code, result)
-            return End(code, result, _stopped(job, code, queue, attempt.events, rest))
-        code, sha256 = completed(job, code, sha256_of, attempt.settings, attempt.events, rest)
-        queue.finish()  # first, because a finished job is not run again
-        result = AttemptResult(classified, since(started), run.skipped)
-        job.finish(code, sha256, run.unlisted, result)
-        return End(code, result)
-
-
-def completed(
-    job: Job, code: Exit, sha256_of: Hash, settings: Settings, events: Events, waits: Waits
-) -> tuple[Exit, str]:
-    """Write the table of a job that has all rows; return how the job ends, and the SHA-256 of the
-    table. Labels that its version has learned are corrections of it."""
-    _name_rows(job, sha256_of, learned_of(job.card, settings, events), events, waits)
-    try:
-        return code, job.table.write_table(passed=passing(job, WRITING, events, waits))
-    except TooManyRows:  # the summary says so
-        return Exit.SETUP, ""
-
-
-def learned_of(card: Card, settings: Settings, events: Events) -> list[LabelledFile]:
-    """The labels that a version has learned; a notice if they cannot be read."""
-    try:
-        return learned_labels(settings, card)
-    except (SetupError, BrokerAway) as error:
-        events.notice(f"the labels that {card.ref} has learned are not in the table: {error}")
-        return []
-
-
-def _name_rows(
-    job: Job, sha256_of: Hash, learned: list[LabelledFile], events: Events, waits: Waits
-) -> None:
-    passed = passing(job, "comparing corrected files", events, waits)
-    for line in job.table.name_rows(sha256_of, passed, learned):
-        events.notice(line)
-
-
-def passing(job: Job, stage: str, events: Events, waits: Waits) -> Callable[[int], None]:
-    """What gets the number of rows that have passed a stage, again and again."""
-    rows, total = 0, job.journal.totals.done
-
-    def passed(more: int) -> None:
-        nonlocal rows
-        rows += more
-        events.report(Stage(stage, rows, total))
-        waits.check()
-
-    return passed
-
-
-def since(started: float) -> float:
-    return round(time.monotonic() - started, 3)
-
-
-def _stopped(job: Job, code: Exit, queue: JobQueue, events: Events, waits: Waits) -> str:
-    """Remove the job from Redis and write its rows, as the code requires; return their path."""
-    if code in (Exit.BUDGET, Exit.CANCELLED):
-        queue.finish()
-    return write_so_far(job, events, waits) if code is Exit.BUDGET else ""
-
-
-def write_so_far(job: Job, events: Events, waits: Waits) -> str:
-    """Write the rows of an unfinished job beside its table; return their path. Raises SetupError,
-    Stopped."""
-    part = Path(f"{job.output}{PART_SUFFIX}")
-    return job.table.write_part(part, events.notice, passing(job, WRITING, events, waits))
 
 
 def appeared(count: int) -> str:
@@ -339,46 +179,3 @@ def _report_reopened(job: Job, events: Events) -> None:
             f"{job.journal.path} is damaged: the results of {counted(count, 'image')} are lost; "
             "computing them again"
         )
-
-
-def _report_retry(events: Events, count: int) -> None:
-    if count:
-        events.notice(f"retrying {counted(count, 'row')} without a label; the others stay")
-    else:
-        events.notice("no row has failed so far; there is nothing to retry")
-
-
-def _finished_before(
-    job: Job,
-    budget: ErrorBudget,
-    started: float,
-    then: str,
-    events: Events,
-    waits: Waits,
-) -> Summary:
-    """The summary of a job that an earlier run has finished. `then` says why nothing is done."""
-    finished_job.report(job, events, waits, then)
-    result = AttemptResult(0, since(started), job.journal.attempt.skipped)
-    return summary_of(job, End(job.judge(budget), result))
-
-
-def summary_of(job: Job, end: End) -> Summary:
-    totals, (code, result, part) = job.journal.totals, end
-    has_table = bool(part) or job.exit_code is not None
-    return Summary(
-        job.record.id,
-        str(job.output),
-        job.card.ref,
-        totals.images,
-        totals.done,
-        totals.failed,
-        result.classified,
-        result.skipped,
-        result.seconds,
-        int(code),
-        totals.flagged,
-        part,
-        job.journal.unlisted,
-        job.options.max_file_bytes,
-        job.table.answers if has_table else None,
-    )

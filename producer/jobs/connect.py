@@ -55,7 +55,7 @@ class Connector:
     def __init__(self, attempt: Attempt, job: Startable, needs_version: bool = False) -> None:
         """`needs_version`: of a job that has started, its version must exist. Otherwise it does not
         count, since a server that was restarted has no versions for a moment."""
-        self._settings, self._events, self._waits, self._use, _, self._deadline = attempt
+        self._settings, self._events, self._waits, self._use, _, self._deadline, _ = attempt
         self._job, self._needs_version = job, needs_version
         self._outage = Outage(self._events.notice)
         self._replied = False  #: whether the server has ever replied that it is not ready

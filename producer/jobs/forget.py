@@ -16,11 +16,10 @@ from redis.exceptions import RedisError
 
 from producer.dispatch.job_queue import delete_job
 from producer.formats.table_file import is_own_part
-from producer.jobs.cancel import reachable_brokers
 from producer.jobs.find_job import known_output
 from producer.journal import job_index, journal_lock
 from producer.journal.following import discard, settle_held
-from producer.journal.journal import journal_path
+from producer.journal.journal import journal_path, producer_log
 from producer.journal.snapshot import JobState, is_running, properties, read_snapshot
 from producer.output.draft_lock import draft_of, parts_of
 from producer.output.output_path import PART_SUFFIX
@@ -28,7 +27,7 @@ from producer.present.formatting import counted, typed
 from producer.sources.lists.piped_list import recorded_lists
 from shared import atomic_file
 from shared.broker.redis_client import connect_briefly
-from shared.broker.runtime_paths import broker_url
+from shared.broker.runtime_paths import broker_url, socket_path
 from shared.errors import Damaged, UsageError
 from shared.failpoints import failpoint
 from shared.settings import Settings
@@ -101,7 +100,7 @@ def _remove_files(output: Path, lock: int) -> None:
         journal_lock.empty(journal, lock)
         drafts = [draft_of(path) for path in (output, part)]
         lists = recorded_lists(output)
-        for path in (Path(f"{journal}.log"), *lists, *drafts, *map(parts_of, drafts), journal):
+        for path in (producer_log(output), *lists, *drafts, *map(parts_of, drafts), journal):
             _remove(path)
         discard(output)
         atomic_file.sync_folder(journal.parent)
@@ -116,10 +115,9 @@ def _remove(path: Path) -> None:
 
 
 def _delete_keys(job: str, settings: Settings) -> bool:
-    brokers = reachable_brokers(settings)
-    reached = not brokers  # the keys have ended with their stack
-    for broker in brokers:
-        with suppress(RedisError), connect_briefly(broker_url(broker), "forget") as client:
-            delete_job(client, job)
-            reached = True
-    return reached
+    if not settings.redis_url and not socket_path(settings).exists():
+        return True  # the keys have ended with their stack
+    with suppress(RedisError), connect_briefly(broker_url(settings), "forget") as client:
+        delete_job(client, job)
+        return True
+    return False

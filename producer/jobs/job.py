@@ -33,6 +33,7 @@ from producer.output.output_path import check_folder
 from producer.rendering.display_options import (
     DISPLAY,
     DisplayOptions,
+    asked_display,
     encode_display,
     make_table,
 )
@@ -55,18 +56,17 @@ class Job:
     def __init__(
         self,
         options: JobOptions,
-        restart: bool = False,
         display: DisplayOptions | None = None,
         check: Callable[[], None] = lambda: None,
     ) -> None:
-        """Open or create the journal. Display options that are not given are those of the job.
-        `check` may end the reading of a long journal.
+        """Open or create the journal. `display` stands for the display options; those that are not
+        given are those of the job. `check` may end the reading of a long journal.
 
         Raises:
             UsageError: the job runs already, has other options, or the output is a foreign file.
             SetupError: the journal cannot be written or read.
         """
-        self.options = options
+        self.options, restart = options, options.restart
         self.output = Path(options.output)
         path = journal_path(options.output)
         if not os.path.exists(path):
@@ -77,6 +77,7 @@ class Job:
         #: interrupted restart was replacing.
         self.replaced = ids_of(str(self.output)) | (self._id_of_old() if restart else set())
         self.journal = Journal(path, restart, check)
+        display = display or asked_display(options)
         self.table = JobTable(self.journal, self.output, lambda: self.pinned, display)
         #: Whether the journal still has an earlier job, which `start` replaces.
         self._earlier = restart and self.journal.has_job

@@ -85,4 +85,4 @@ def _served(client: redis.Redis, model: ModelName, settings: Settings) -> Card:
 def kept_labels(options: JobOptions, count: int) -> int:
     """How many of the model's `count` labels the journal of a new job has for each image. The table
     displays those that the options name."""
-    return count if options.probabilities else min(max(options.top_k, KEPT_LABELS), count)
+    return count if options.probabilities else min(max(options.top_k or 1, KEPT_LABELS), count)

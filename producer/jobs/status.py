@@ -20,7 +20,6 @@ from producer.present.formatting import json_text
 from producer.present.style import columns_of
 from producer.present.summary_parts import paragraphs
 from producer.requests.open_requests import OpenRequest, open_requests, table
-from producer.stack.other_stacks import stacks
 from producer.summary.job_text import answer_lines
 from producer.summary.promise import promised_view
 from shared import keys
@@ -147,10 +146,6 @@ def remote_ids(settings: Settings) -> set[str]:
 
 
 def _remote(settings: Settings) -> list[JobView]:
-    return [view for broker in stacks(settings) for view in _remote_of(broker)]
-
-
-def _remote_of(settings: Settings) -> list[JobView]:
     try:
         with connect_briefly(broker_url(settings), "status") as client:
             return _views(client)

@@ -18,42 +18,25 @@ import msgspec
 from producer.dispatch.attempt import Attempt
 from producer.formats.table_file import check_replaceable, sha256_of
 from producer.formats.table_formats import check_installed, no_room
-from producer.inputs.error_budget import ErrorBudget
 from producer.inputs.job_options import JobOptions
 from producer.jobs.changed_rows import changed_rows
-from producer.jobs.classify import (
-    End,
-    Summary,
-    check_sources,
-    classify,
-    completed,
-    opened_job,
-    passing,
-    since,
-    summary_of,
-    work,
-)
+from producer.jobs.classify import check_sources, classify, opened_job
 from producer.jobs.job import Job
-from producer.journal.following import Following, discard, next_output
+from producer.jobs.run import Run, Summary
+from producer.journal.following import Following, discard
 from producer.journal.job_index import set_model
-from producer.journal.job_properties import AttemptResult
 from producer.journal.snapshot import read_snapshot
 from producer.locations import row_files
-from producer.locations.row_files import RowFiles
 from producer.present.events import Events, RowChanged
 from producer.present.formatting import counted
-from producer.rendering.display_options import DisplayOptions, stored_display
-from producer.rendering.named_rows import Hash
+from producer.rendering.display_options import DisplayOptions, asked_display, stored_display
 from producer.stack.stack import BrokerSession
-from producer.updating.known_contents import with_known
 from producer.updating.merge import Merge
 from producer.updating.next_job import form, is_formed, next_options, replace
 from producer.updating.present_files import PresentFiles
 from producer.updating.settling import Settling
-from shared import atomic_file, regular_file
 from shared.errors import COMPLETE, Exit, SetupError
-from shared.failpoints import failpoint
-from shared.labels import correction_log
+from shared.labels import labels_file
 from shared.settings import Settings
 from shared.stop import Stop, Waits
 
@@ -63,8 +46,6 @@ class Update(NamedTuple):
 
     options: JobOptions
     settings: Settings
-    display: DisplayOptions
-    budget: ErrorBudget
     retry_failed: bool
     deadline: float  #: monotonic
     stdin: BinaryIO | None
@@ -75,10 +56,6 @@ def update(
     options: JobOptions,
     settings: Settings,
     *,
-    display: DisplayOptions | None = None,
-    budget: ErrorBudget | None = None,
-    timeout_s: float | None = None,
-    retry_failed: bool = False,
     stdin: BinaryIO | None = None,
     events: Events | None = None,
     stop: Stop | None = None,
@@ -90,21 +67,18 @@ def update(
     A file that was written in the last two seconds is waited for; one that is written meanwhile is
     left to the next update.
     """
-    events, budget, stop = events or Events(), budget or ErrorBudget(), stop or Stop()
-    deadline = time.monotonic() + timeout_s if timeout_s else float("inf")
+    events, stop = events or Events(), stop or Stop()
+    deadline = time.monotonic() + (options.timeout_s or float("inf"))
     view = read_snapshot(Path(options.output))
     is_finished = view is not None and view.exit_code is not None
     if not is_finished:
-        summary = classify(
-            options, settings, display=display, budget=budget, timeout_s=timeout_s,
-            retry_failed=retry_failed and view is not None, stdin=stdin, events=events, stop=stop,
-        )  # fmt: skip
+        retried = options.retry_failed and view is not None
+        first = msgspec.structs.replace(options, retry_failed=retried)
+        summary = classify(first, settings, stdin=stdin, events=events, stop=stop)
         if view is None or Exit(summary.exit_code) not in COMPLETE:
             return summary
-    asked = Update(
-        options, settings, display or DisplayOptions(), budget, retry_failed and is_finished,
-        deadline, stdin, events,
-    )  # fmt: skip
+    retry_failed = options.retry_failed and is_finished
+    asked = Update(options, settings, retry_failed, deadline, stdin, events)
     done = _round(asked, stop)
     if done.is_earlier and not options.is_piped:  # there may be more by now
         done = _round(asked, stop)
@@ -119,31 +93,36 @@ class _Done(NamedTuple):
 def _round(asked: Update, stop: Stop) -> _Done:
     started = time.monotonic()
     output, events = Path(asked.options.output), asked.events
+    budget, deadline = asked.options.max_failures, asked.deadline
     with (
         closing(Waits(stop)) as waits,
-        closing(opened_job(asked.options, False, asked.display, asked.stdin, events, waits)) as old,
+        closing(opened_job(asked.options, asked.stdin, events, waits)) as old,
         row_files.of_table(output, old.options, waits, old.listed) as files,
     ):
+        use = BrokerSession(asked.settings, waits)
+        attempt = Attempt(asked.settings, events, waits, use, budget, deadline, started)
+        run = Run(old, files, attempt)
         check_sources(files.sources, asked.settings)
         check_installed(old.options.form)
         check_replaceable(old.journal, output)
         merge = None
         if not is_formed(old.journal, output):
-            merge, differs = _compared(asked, old, files, waits)
+            merge, differs = _compared(asked, run)
             if not differs:
-                return _Done(_with_young(_unchanged(old, asked, waits, started), merge))
-        while (done := _finished(asked, old, files, merge, waits, started)) is None:
+                return _Done(_with_young(_unchanged(asked, run), merge))
+        while (done := _finished(asked, run, merge)) is None:
             pass  # a person has decided meanwhile
         if merge is None:
             return done
         return _Done(_with_young(done.summary, merge))
 
 
-def _compared(asked: Update, old: Job, files: RowFiles, waits: Waits) -> tuple[Merge, bool]:
+def _compared(asked: Update, run: Run) -> tuple[Merge, bool]:
     """Compare the rows with the files, and form the next job, if any differs; whether it does."""
-    present = PresentFiles(files, waits.check)
+    old, waits = run.job, run.attempt.waits
+    present = PresentFiles(run.files, waits.check)
     merge = Merge(present, Settling(waits.sleep, now_ns), asked.retry_failed)
-    reported = passing(old, "comparing files", asked.events, waits)
+    reported = run.passing("comparing files")
     differs = form(old.journal, old.output, merge, present, reported)
     is_listed = asked.events.wants(RowChanged) and len(merge.named) == sum(merge.counts.values())
     if not is_listed and (line := _counts(merge)):
@@ -184,8 +163,9 @@ def _left_out(merge: Merge, present: PresentFiles) -> Iterator[str]:
         )
 
 
-def _unchanged(old: Job, asked: Update, waits: Waits, started: float) -> Summary:
+def _unchanged(asked: Update, run: Run) -> Summary:
     """The summary of a table that is up to date. It is rendered again if that is needed."""
+    old, waits = run.job, run.attempt.waits
     is_missing = not old.output.exists()
     if is_missing or not old.table.is_rendered:
         old.table.render(passed=lambda rows: waits.check())
@@ -193,89 +173,65 @@ def _unchanged(old: Job, asked: Update, waits: Waits, started: float) -> Summary
         asked.events.notice(f"{old.output} was missing; it was written again from its journal")
     if not asked.events.wants(RowChanged):
         asked.events.notice(f"{old.output} is up to date")
-    attempt = AttemptResult(0, since(started), old.journal.attempt.skipped)
-    return summary_of(old, End(old.judge(asked.budget), attempt))
+    code = old.judge(asked.options.max_failures)
+    return run.summary(code, run.result(0, old.journal.attempt.skipped))
 
 
-def _finished(
-    asked: Update, old: Job, files: RowFiles, merge: Merge | None, waits: Waits, started: float
-) -> _Done | None:
+def _finished(asked: Update, run: Run, merge: Merge | None) -> _Done | None:
     """Classify what is to be, and put the next table in its place; None if the log of corrections
     has grown meanwhile, and the table is to be written again."""
-    output, decided_bytes = old.output, _copied_decisions(old.output)
+    old, files, check = run.job, run.files, run.attempt.waits.check
+    output, log = old.output, labels_file.of_table(old.output)
+    decided_bytes = labels_file.complete_size(log)
     if merge is None:
         asked.events.notice("continuing an update that was interrupted")
     display = _display(asked, old, decided_bytes)
-    with closing(Job(next_options(asked.options), False, display, waits.check)) as new:
-        named = with_known(output, old.journal, new.card.labels, files.sha256)
-        end = _classified(asked, old, new, files, named, waits, started)
-        summary = msgspec.structs.replace(summary_of(new, end), output=str(output), part="")
+    with closing(Job(next_options(asked.options), display, check)) as new:
+        summary = _classified(asked, old, Run(new, files, run.attempt, is_update=True))
         if new.exit_code is None:
             return _Done(summary)
-        if end.code is Exit.SETUP:
+        if summary.exit_code is Exit.SETUP:
             discard(output)
-            raise SetupError(no_room(new.options.form, summary.done, output))
-        if correction_log.complete_size(correction_log.log_path(output)) != decided_bytes:
+            raise SetupError(no_room(new.options.form, summary.view.done, output))
+        displayed = new.table.display.corrections or 0  # with labels that the version has learned
+        if labels_file.complete_size(log) not in (decided_bytes, displayed):
             return None
         is_listed = merge is not None and asked.events.wants(RowChanged)
         changed = changed_rows(new, merge.named) if merge is not None and is_listed else []
-        replace(old.journal, new.journal, output, _following(output, decided_bytes))
+        replace(old.journal, new.journal, output, Following(sha256_of(output)))
         for change in changed:
             asked.events.report(change)
         return _Done(summary, is_earlier=merge is None)
 
 
-def _classified(
-    asked: Update, old: Job, new: Job, files: RowFiles, named: Hash, waits: Waits, started: float
-) -> End:
-    """Fill the rows that wait, and write the next table. Raises as `classify`."""
-    events = asked.events
+def _classified(asked: Update, old: Job, run: Run) -> Summary:
+    """Fill the rows that wait, and write the next table; the summary is of the table that it is to
+    replace. Raises as `classify`."""
+    new = run.job
     if not new.journal.repeating:
-        return _rendered(asked, new, named, waits, started)
-    set_model(old.record.id, old.card.ref)
-    use = BrokerSession(asked.settings, waits)
-    attempt = Attempt(asked.settings, events, waits, use, asked.budget, asked.deadline)
-    end = work(new, attempt, started, False, None, files, named)
-    if end.code is Exit.BUDGET and new.exit_code is None:
-        new.table.remove_part()
-        events.notice(f"{old.output} stays as it was")
-    return end
+        summary = _rendered(asked, run)
+    else:
+        set_model(old.record.id, old.card.ref)
+        summary = run.work()
+        if summary.exit_code is Exit.BUDGET and new.exit_code is None:
+            new.table.remove_part()
+            asked.events.notice(f"{old.output} stays as it was")
+    view = msgspec.structs.replace(summary.view, output=str(old.output))
+    return msgspec.structs.replace(summary, view=view, part="")
 
 
-def _rendered(asked: Update, new: Job, named: Hash, waits: Waits, started: float) -> End:
+def _rendered(asked: Update, run: Run) -> Summary:
     """Write the next table, which has all its rows."""
-    journal = new.journal
+    new, journal = run.job, run.job.journal
     lacks = journal.totals.failed or journal.unlisted.count
-    code = Exit.SOME_FAILED if lacks else Exit.OK
-    code, sha256 = completed(new, code, named, asked.settings, asked.events, waits)
-    attempt = AttemptResult(0, since(started), journal.skipped)
-    new.finish(code, sha256, journal.unlisted, attempt)
-    return End(new.judge(asked.budget), attempt)
+    code, sha256 = run.completed(Exit.SOME_FAILED if lacks else Exit.OK)
+    result = run.result(0, journal.skipped)
+    new.finish(code, sha256, journal.unlisted, result)
+    return run.summary(new.judge(asked.options.max_failures), result)
 
 
 def _display(asked: Update, old: Job, decided_bytes: int) -> DisplayOptions:
     """The display options of the next table. Decisions name rows by their numbers, which change, so
     a table that has some of them gets all."""
-    if not stored_display(old.journal).corrections:
-        return asked.display
-    return msgspec.structs.replace(asked.display, corrections=decided_bytes)
-
-
-def _copied_decisions(output: Path) -> int:
-    """Copy the log of corrections for the next table, which adds lines to it; returns its size."""
-    log, copy = (correction_log.log_path(table) for table in (output, next_output(output)))
-    size = correction_log.complete_size(log)
-    with atomic_file.writing(copy, "fix this and run the same command again"):
-        copy.unlink(missing_ok=True)
-        if size:
-            with regular_file.open_file(log) as source, atomic_file.created(copy) as target:
-                target.write(source.read(size))
-        failpoint("update.decisions-copied")
-    return size
-
-
-def _following(output: Path, decided_bytes: int) -> Following:
-    """What follows the next journal."""
-    copy = correction_log.log_path(next_output(output))
-    lines = copy.read_bytes()[decided_bytes:] if copy.exists() else b""
-    return Following(sha256_of(output), decided_bytes, lines.decode())
+    has_some = stored_display(old.journal).corrections
+    return asked_display(asked.options, decided_bytes if has_some else None)

@@ -8,12 +8,12 @@ from collections.abc import Callable
 from contextlib import closing
 
 from producer.inputs.job_options import JobOptions
-from producer.jobs.classify import Summary
+from producer.jobs.run import Summary
 from producer.journal.snapshot import with_known_files
 from producer.present.events import Events, Watching
 from producer.sources.job_sources import JobSources
 from producer.updating.folder_watch import Wait, watched
-from shared.errors import COMPLETE, Exit, HangtagError, StillOpen, Stopped, UsageError
+from shared.errors import COMPLETE, HangtagError, StillOpen, Stopped, UsageError
 from shared.stop import Stop, Waits
 
 #: The table is written at most this often. It takes at most half of the time, however large it is.
@@ -26,13 +26,12 @@ _LEAST_S = 0.001
 
 def watch(
     options: JobOptions,
-    bring_up_to_date: Callable[..., Summary],
+    bring_up_to_date: Callable[[float | None], Summary],
     events: Events,
     stop: Stop,
-    timeout_s: float | None = None,
 ) -> Summary:
     """Call `bring_up_to_date` again and again, first at once, each time with what is left of
-    `timeout_s`; returns the last summary once it was stopped, after this time, or when a job has
+    --timeout; returns the last summary once it was stopped, after this time, or when a job has
     ended otherwise than complete.
 
     Raises:
@@ -40,7 +39,7 @@ def watch(
         StillOpen: Redis was not ready within this time.
         Stopped: it was stopped before the first call has ended.
     """
-    deadline = time.monotonic() + timeout_s if timeout_s else float("inf")
+    deadline = time.monotonic() + (options.timeout_s or float("inf"))
     if options.is_piped:
         raise UsageError(
             "the list of images is no file and cannot be watched; save it as one, or name a folder"
@@ -55,7 +54,7 @@ def watch(
             summary = rounds.first()
             events.notice("watching for changes; end with Ctrl-C")
             try:
-                while Exit(summary.exit_code) in COMPLETE and not stop.requested:
+                while summary.exit_code in COMPLETE and not stop.requested:
                     events.report(Watching())
                     if not rounds.wait(wait, rarely_s):
                         break
@@ -69,7 +68,7 @@ class _Rounds:
     """The updates of one watch."""
 
     def __init__(
-        self, bring_up_to_date: Callable[..., Summary], events: Events, deadline: float
+        self, bring_up_to_date: Callable[[float | None], Summary], events: Events, deadline: float
     ) -> None:
         self._run, self._events, self._deadline = bring_up_to_date, events, deadline
         self._pause_s = PAUSE_S
@@ -78,7 +77,7 @@ class _Rounds:
     def first(self) -> Summary:
         begun = time.monotonic()
         left_s = self._deadline - begun
-        summary = self._run(timeout_s=None if left_s == float("inf") else max(left_s, _LEAST_S))
+        summary = self._run(None if left_s == float("inf") else max(left_s, _LEAST_S))
         self._ended(time.monotonic() - begun, summary.young > 0)
         return summary
 

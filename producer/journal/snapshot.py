@@ -5,13 +5,13 @@ from __future__ import annotations
 import enum
 import errno
 import os
+import shlex
 import sqlite3
 from contextlib import closing, suppress
 from pathlib import Path
 
 import msgspec
 
-from producer.inputs.error_budget import ErrorBudget
 from producer.inputs.job_options import JobOptions, differences
 from producer.inputs.skipped import Unlisted
 from producer.journal import property_table, schema
@@ -122,31 +122,32 @@ def _view(source: Path, output: Path) -> JobView | None:
     if not job.has_started:
         return None
     try:
-        record, unlisted, attempt = job.record, job.unlisted, job.attempt
-        file_count = job.file_count
-        has_rows = job.exit_code is not None or job.stopped is Exit.BUDGET
-        answers = job.answers if has_rows else None  # those of an earlier attempt are outdated
-        limit = job.options.max_file_bytes if "options" in values else MAX_FILE_BYTES
+        return view_of(job, totals, output, _state(output, job))
     except HangtagError:
         return _unreadable(output)
-    state = _state(output, job)
+
+
+def view_of(job: JobProperties, counts: JobCounts, output: Path, state: JobState) -> JobView:
+    """A job with these properties, as that of `output`. Raises BadMessage."""
+    record = job.record
+    has_rows = job.exit_code is not None or job.stopped is Exit.BUDGET
     return JobView(
         job=record.id,
         state=state,
-        images=totals.images,
-        done=totals.done,
-        failed=totals.failed,
+        images=counts.images,
+        done=counts.done,
+        failed=counts.failed,
         model=f"{record.name}@{record.version}",
         output=str(output),
         exit_code=job.exit_code,
-        flagged=totals.flagged,
-        unlisted=unlisted,
+        flagged=counts.flagged,
+        unlisted=job.unlisted,
         over_budget=state is JobState.PAUSED and job.stopped is Exit.BUDGET,
-        max_file_bytes=limit,
-        attempt=attempt,
-        answers=answers,
+        max_file_bytes=job.options.max_file_bytes if job.get("options") else MAX_FILE_BYTES,
+        attempt=job.attempt,
+        answers=job.answers if has_rows else None,  # those of an earlier attempt are outdated
         created=record.created,
-        file_count=file_count,
+        file_count=job.file_count,
     )
 
 
@@ -164,13 +165,7 @@ def check_readable(output: Path) -> None:
 
 
 def stored_options(output: Path) -> JobOptions:
-    """The options of the job of this output. Raises as `stored`."""
-    options, _ = stored(output)
-    return options
-
-
-def stored(output: Path) -> tuple[JobOptions, ErrorBudget]:
-    """The options of the job of this output, and the budget of its last attempt.
+    """The options of the job of this output, with the budget of its last attempt.
 
     Raises:
         UsageError: there is none.
@@ -183,7 +178,7 @@ def stored(output: Path) -> tuple[JobOptions, ErrorBudget]:
         job = _Snapshot(_read(path)[0])
     if job.get("options") is None:
         raise not_started(output)
-    return msgspec.structs.replace(job.options, output=str(output)), job.budget
+    return msgspec.structs.replace(job.options, output=str(output), max_failures=job.budget)
 
 
 def properties(output: Path) -> JobProperties:
@@ -213,7 +208,8 @@ def with_known_files(options: JobOptions) -> JobOptions:
 def not_started(output: Path) -> UsageError:
     """The error of a command that needs a started job."""
     if is_running(output):
-        return UsageError(f"the job of {output} is starting; wait for it with: hangtag collect")
+        again = shlex.join(["hangtag", "classify", str(output)])
+        return UsageError(f"the job of {output} is starting; wait for it with: {again}")
     return UsageError(f"the job of {output} never started; start it with: hangtag classify")
 
 

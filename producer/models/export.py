@@ -42,8 +42,9 @@ def export(catalog: Catalog, card: Card, folder: Path, force: bool) -> Exported:
         BrokerAway: the configured broker is unreachable.
     """
     runtime = RUNTIMES[card.only_runtime or DEFAULT.name]
+    names = [name for name in card.files_for(runtime) if name != runtime.beside]
     files = {
-        **{name: catalog.read(card, name) for name in (*card.backbones, runtime.artifact)},
+        **{name: catalog.read(card, name) for name in names},
         "labels.txt": _labels(card),
         "preprocessing.json": msgspec.json.format(msgspec.json.encode(specification(card))) + b"\n",
         SCRIPT: _SCRIPT.read_bytes(),
@@ -100,8 +101,8 @@ def lines(exported: Exported, card: Card) -> list[str]:
 def _looks(card: Card) -> list[dict[str, Any]]:
     if card.looks:
         return [
-            {"file": file, **msgspec.structs.asdict(look), "head": number, "mirrored": False}
-            for number, (file, look) in enumerate(zip(card.backbones, card.looks, strict=True), 1)
+            {**msgspec.structs.asdict(look), "head": number, "mirrored": False}
+            for number, look in enumerate(card.looks, 1)
         ]
     file = RUNTIMES[card.only_runtime or DEFAULT.name].artifact
     return [{"file": file, "mirrored": mirrored} for mirrored in (False, True)]

@@ -19,7 +19,6 @@ from producer.present.summary_parts import next_commands
 from producer.present.text_table import columns
 from producer.requests.client import ROLE, make_request, user_name
 from producer.requests.submit import submit
-from producer.stack.other_stacks import stacks
 from shared.broker.redis_client import connect
 from shared.broker.runtime_paths import broker_url, socket_path
 from shared.errors import HangtagError, SetupError, UsageError
@@ -207,11 +206,11 @@ def of_this_machine(name: str) -> dict[int, str]:
 
 
 def publish_here(settings: Settings) -> None:
-    """Update the copies in the servers of this machine's stacks, so that the next job uses them."""
-    for stack in _open_stacks(settings):
+    """Update the copies in the server of this machine's stack, so that the next job uses them."""
+    if socket_path(settings).exists():
         # Without a server there are no copies; `list` reports damaged versions.
         with suppress(RedisError, SetupError):
-            publish(connect(broker_url(stack), ROLE), Registry(settings.store_path))
+            publish(connect(broker_url(settings), ROLE), Registry(settings.store_path))
 
 
 def moved(model: ModelName | str, decided: Decided) -> str:
@@ -286,23 +285,17 @@ def _checked(name: str) -> str:
 
 
 def _of_this_stack(settings: Settings, name: str) -> dict[int, str]:
-    """The versions that jobs on this machine's running stacks need."""
-    reasons: dict[int, str] = {}
-    for stack in _open_stacks(settings):
+    """The versions that jobs on this machine's stack need."""
+    if socket_path(settings).exists():
         with suppress(RedisError):
-            reasons |= pinned(connect(broker_url(stack), ROLE), name)
-    return reasons
+            return pinned(connect(broker_url(settings), ROLE), name)
+    return {}
 
 
 def _open_requests(settings: Settings) -> Iterator[Request]:
-    """The open requests in the store and in the servers of this machine's running stacks."""
+    """The open requests in the store and in the server of this machine's stack."""
     yield from unanswered(settings.store_path)
-    for stack in _open_stacks(settings):
+    if socket_path(settings).exists():
         with suppress(RedisError):
-            yield from RequestLedger(
-                connect(broker_url(stack), ROLE), stack.lease_s
-            ).open_requests()
-
-
-def _open_stacks(settings: Settings) -> list[Settings]:
-    return [stack for stack in stacks(settings) if socket_path(stack).exists()]
+            client = connect(broker_url(settings), ROLE)
+            yield from RequestLedger(client, settings.lease_s).open_requests()

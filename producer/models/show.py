@@ -18,7 +18,7 @@ from shared.errors import SetupError, UsageError
 from shared.messages.model_card import Card, ImportedNetwork, Look, Metrics
 from shared.messages.model_name import ModelName
 from shared.registry.alias_log import AliasChange
-from shared.registry.learned_corrections import is_of_labels
+from shared.registry.learned_lines import is_of_labels
 from shared.registry.version_folder import check_filename
 
 _FIGURES = ("", "images", "accuracy", "loss", "ECE")
@@ -129,7 +129,8 @@ def facts(card: Card) -> Iterator[tuple[str, str]]:
     yield "data", data.rstrip()
     yield "input", _preprocessing(card)
     for look in card.looks:
-        yield "backbone", f"{one_line(look.backbone)} {look.sha256[:_HASH_CHARS]}, {_licence(look)}"
+        sha256 = card.files.get(look.file, "")[:_HASH_CHARS]
+        yield "backbone", f"{one_line(look.backbone)} {sha256}, {_licence(look)}"
     yield "graph", _graph(card)
     if card.output == "logits":
         yield "second look" if card.looks else "second pass", _second_pass(card)
@@ -139,8 +140,7 @@ def facts(card: Card) -> Iterator[tuple[str, str]]:
         command = f"hangtag models calibrate {card.ref} --data DIR"
         yield "confidence", f"not calibrated; calibrate it with: {command}"
     if card.images_per_s:
-        memory = f", {size(card.memory_bytes)} of memory" if card.memory_bytes else ""
-        yield "cost", f"{card.images_per_s:.0f} images/s and core, decoding included{memory}"
+        yield "cost", f"{card.images_per_s:.0f} images/s and core, decoding included"
     yield "labels", f"{len(card.labels)}: {', '.join(map(one_line, card.labels))}"
     if card.right_of_others is not None:
         yield "others", sentence(card.right_of_others)
@@ -172,10 +172,10 @@ def _preprocessing(card: Card) -> str:
     inverted = ", inverted" if wanted.invert else ""
     size_text = f"{wanted.height} x {wanted.width} pixels, {kind}"
     converted = f"{size_text}, {wanted.convert}, ground {wanted.ground}{inverted}"
-    return f"{converted}, {_values(card.imported)}" if card.imported else converted
+    return f"{converted}, {values(card.imported)}" if card.imported else converted
 
 
-def _values(imported: ImportedNetwork) -> str:
+def values(imported: ImportedNetwork) -> str:
     """The values of the network's input."""
     parts = [f"values {imported.scale}"]
     parts += [f"minus {', '.join(f'{one:g}' for one in imported.mean)}"] if imported.mean else []

@@ -26,15 +26,14 @@ class Lock:
     The file stays when the lock is freed: removing it would let two processes hold "the" lock.
     """
 
-    def __init__(self, path: Path, mode: int = 0o600) -> None:
+    def __init__(self, path: Path) -> None:
         self.path = path
-        self._mode = mode
         self._file = -1
 
     def take(self, wait_s: float, sleep: Callable[[float], None] = time.sleep) -> bool:
         """Take the lock within `wait_s` seconds; returns whether that succeeded. Forks share it.
         `sleep` may raise what ends the wait."""
-        self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, self._mode)
+        self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             taken = file_lock.acquire_within(self._file, wait_s, _POLL_S, sleep)
         except BaseException:
@@ -54,16 +53,13 @@ class Lock:
 
     def sign(self, holder: ManagedProcess) -> None:
         """Write the holder's identity to the file."""
-        self.write(msgspec.json.encode(holder))
+        data = msgspec.json.encode(holder)
+        os.pwrite(self._file, data, 0)
+        os.ftruncate(self._file, len(data))  # without the rest of longer earlier data
 
     def unsign(self) -> None:
         """Remove the holder's identity: one that stays is that of a killed holder."""
         os.ftruncate(self._file, 0)
-
-    def write(self, data: bytes) -> None:
-        """Write what readers get from the holder, without the rest of longer earlier data."""
-        os.pwrite(self._file, data, 0)
-        os.ftruncate(self._file, len(data))
 
     @property
     def lost(self) -> bool:

@@ -3,28 +3,24 @@ nothing; the journal stores them, so that `verify` renders the same table."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 
+from producer.inputs.job_options import JobOptions
 from producer.journal.job_properties import JobProperties, Pinned
-from producer.rendering.person_labels import PersonLabels, too_few
+from producer.rendering.person_labels import PersonLabels, log_of, too_few
 from producer.rows.acceptance import Acceptance, for_table, from_confidence
-from producer.rows.columns import CHOICES, COLUMNS, Table, table_columns
+from producer.rows.columns import Table, table_columns
 from producer.rows.row_batch import Rules
 from shared.errors import MISFITS, BadMessage, UsageError
-from shared.labels import correction_log
+from shared.labels import labels_file
 from shared.messages.model_card import Card
 
 #: The property of a job that holds them.
 DISPLAY = "display"
 #: As `corrections`: all that there are when the table is rendered.
 ALL_CORRECTIONS = -1
-#: Resets an option to its default.
-ALL = "all"
-_PERCENT = re.compile(r"(\d{1,2}(?:\.\d+)?)%?", re.ASCII)
 
 
 class Threshold(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -89,10 +85,10 @@ def make_table(job: Pinned, display: DisplayOptions) -> Table:
         SetupError: the log of corrections is damaged.
     """
     card, has = job.card, job.record.top_k
-    top_k = display.top_k or job.options.top_k
+    top_k = display.top_k or job.options.top_k or 1
     probabilities = display.probabilities
     if probabilities is None:
-        probabilities = job.options.probabilities
+        probabilities = job.options.probabilities or False
     wanted = len(card.labels) if probabilities else min(top_k, len(card.labels))
     if wanted > has:
         option = "--probabilities" if probabilities else f"--top-k {top_k}"
@@ -115,7 +111,7 @@ def table_of(job: JobProperties) -> Table:
 
 def lacks_corrections(job: JobProperties) -> bool:
     """Whether people have decided something since the table was written. Raises as `make_table`."""
-    size = correction_log.complete_size(correction_log.log_path(Path(job.options.output)))
+    size = labels_file.complete_size(log_of(Path(job.options.output)))
     return size > (stored_display(job).corrections or 0)
 
 
@@ -127,72 +123,26 @@ def as_of_now(display: DisplayOptions, output: Path, before: DisplayOptions) -> 
     """
     if display.corrections != ALL_CORRECTIONS:
         return display
-    size = correction_log.complete_size(correction_log.log_path(output))
+    size = labels_file.complete_size(log_of(output))
     if size < (before.corrections or 0):
         raise too_few(output)
     return msgspec.structs.replace(display, corrections=size)
 
 
-def threshold_of(accept: float | str | None, min_confidence: float | None) -> Threshold | None:
-    """The threshold of a precision, or `all`, and of a confidence; None without either.
+def asked_display(options: JobOptions, corrections: int | None = None) -> DisplayOptions:
+    """The display options that are asked for.
 
     Raises:
-        UsageError: both are given.
+        UsageError: two of them are thresholds.
     """
-    if accept is not None and min_confidence is not None:
+    accept, least = options.accept, options.min_confidence
+    if accept is not None and least is not None:
         raise UsageError("--accept and --min-confidence are two kinds of threshold; give one")
-    if min_confidence is not None:
-        return Threshold(confidence=min_confidence)
-    if accept is None:
-        return None
-    return Threshold(precision=None if isinstance(accept, str) else accept)
-
-
-def parse_accept(text: str) -> float | str:
-    """A precision in percent as a share; `all` as it is.
-
-    Raises:
-        ValueError: it is neither.
-    """
-    if text == ALL:
-        return text
-    match = _PERCENT.fullmatch(text)
-    if match is None or not float(match[1]):
-        raise ValueError(f"{text!r} is neither a percentage, for example 95%, nor all")
-    percent = float(match[1])
-    if percent < 1:
-        meant = f"{100 * percent:g}" if percent >= 0.01 and "%" not in text else "95"
-        raise ValueError(f"{text} is less than 1%; for example write {meant}%")
-    return percent / 100
-
-
-def parse_columns(text: str) -> tuple[str, ...]:
-    """The columns after the path, from a list with commas; empty for `all`.
-
-    Raises:
-        ValueError: there is no such column, it is named twice, or there is only the path.
-    """
-    return chosen_columns([name.strip() for name in text.split(",")])
-
-
-def chosen_columns(names: Sequence[str]) -> tuple[str, ...]:
-    """The columns after the path, from their names. Raises as `parse_columns`."""
-    if list(names) == [ALL]:
-        return ()
-    chosen = names[1:] if names[:1] == [COLUMNS[0]] else names
-    if not chosen:
-        raise ValueError(f"name a column after {COLUMNS[0]}, or {ALL}")
-    _check_columns(chosen)
-    return tuple(chosen)
-
-
-def _check_columns(chosen: Sequence[str]) -> None:
-    for name in chosen:
-        if name == COLUMNS[0]:
-            raise ValueError(f"{name} is always the first column")
-        if name not in CHOICES:
-            raise ValueError(
-                f"there is no column {name!r}; choose from {','.join(CHOICES)}, or all"
-            )
-        if chosen.count(name) > 1:
-            raise ValueError(f"{name} is given twice")
+    threshold = None
+    if least is not None:
+        threshold = Threshold(confidence=least)
+    elif accept is not None:
+        threshold = Threshold(precision=None if isinstance(accept, str) else accept)
+    return DisplayOptions(
+        threshold, options.top_k, options.probabilities, options.columns, corrections
+    )

@@ -11,7 +11,7 @@ from producer.requests.client import RequestClient, broker_errors, opened, user_
 from producer.requests.open_requests import ELSEWHERE, open_requests
 from producer.requests.submit import check_outcome
 from producer.requests.wait import RequestWaiter, stored_outcome
-from producer.stack import other_stacks
+from producer.stack import stack
 from shared.broker.runtime_paths import socket_path
 from shared.errors import BadMessage, BrokerAway, RequestCancelled, SetupError, UsageError, no_such
 from shared.ledger import cancelled_requests, request_store
@@ -22,6 +22,10 @@ from shared.stop import Stop, Waits
 
 #: The state of a request that has an outcome, and no answer.
 FAILED = "failed"
+
+
+class NoSuchRequest(UsageError):
+    """There is no request with this id."""
 
 
 class RequestNow(NamedTuple):
@@ -45,12 +49,13 @@ def follow(
         UsageError: there is no such request.
         SetupError, RequestCancelled, StillOpen, Stopped: as `submit`.
     """
-    settings, events = _holder(settings, request_id), events or Events()
+    events = events or Events()
     with closing(Waits(stop or Stop())) as waits:
         request = find(settings, request_id, waits)
         outcome = stored_outcome(settings, request_id)
         if outcome is None:
-            settings = other_stacks.holder_or_adopt(settings, request)
+            if not settings.redis_url:
+                stack.check_can(settings, request.work)
             with opened(settings, waits) as client:
                 outcome = RequestWaiter(
                     settings, client, request, events, waits, timeout_s=timeout_s
@@ -66,7 +71,6 @@ def cancel(settings: Settings, request_id: str) -> str:
         SetupError: the store cannot be written.
         BrokerAway: the broker does not answer.
     """
-    settings = _holder(settings, request_id)
     request = None  # if it cannot be read
     try:
         with suppress(BadMessage):
@@ -144,12 +148,6 @@ def _deleted(store: Path, request_id: str) -> str:
     )
 
 
-def _holder(settings: Settings, request_id: str) -> Settings:
-    """The stack to ask; any for a finished request, since its outcome is in the store."""
-    finished = stored_outcome(settings, request_id) is not None
-    return settings if finished else other_stacks.holder(settings, request_id)
-
-
 def _cancelled(settings: Settings, request_id: str, request: Request | None) -> bool:
     with opened(settings) as client, broker_errors(settings):
         if request is not None:
@@ -218,15 +216,15 @@ def find(settings: Settings, request_id: str, waits: Waits | None = None) -> Req
     if _is_of_broker(settings, request_id):
         raise UsageError(
             f"request {request_id} was submitted at a broker; follow it with HANGTAG_REDIS_URL, or "
-            f"delete it with: hangtag train --cancel {request_id}"
+            f"delete it with: hangtag cancel {request_id}"
         )
     if _is_unreadable(settings, request_id):
         raise UsageError(
             f"request {request_id} is stored and cannot be read: version 0.2.0 or another one "
-            f"wrote it, or it is damaged; cancel it with: hangtag train --cancel {request_id}"
+            f"wrote it, or it is damaged; cancel it with: hangtag cancel {request_id}"
         )
     raise _no_such(request_id)
 
 
-def _no_such(request_id: str) -> UsageError:
-    return UsageError(no_such("request", request_id, (), "hangtag train --list"))
+def _no_such(request_id: str) -> NoSuchRequest:
+    return NoSuchRequest(no_such("request", request_id, (), "hangtag train --list"))

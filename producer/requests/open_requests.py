@@ -12,9 +12,8 @@ from producer.present.formatting import ago, duration, one_line
 from producer.present.style import doubtful, good
 from producer.present.text_table import Column, fitted
 from producer.requests.request_meter import describe, no_news, title
-from producer.stack import other_stacks, store_lock
 from shared.broker.redis_client import connect_briefly
-from shared.broker.runtime_paths import broker_url, socket_path, stack_id
+from shared.broker.runtime_paths import broker_url, socket_path
 from shared.errors import BadMessage, BrokerAway, bounded
 from shared.ledger import request_store
 from shared.ledger.request_ledger import RequestLedger
@@ -24,7 +23,7 @@ from shared.settings import Settings
 
 #: The request is only in the store: its stack has stopped.
 PAUSED = "paused"
-#: A stack that runs in another runtime folder or on another machine has it, or a broker.
+#: A broker has it.
 ELSEWHERE = "elsewhere"
 #: Another version of Hangtag submitted it, or its file is damaged.
 UNREADABLE = "unreadable"
@@ -49,7 +48,6 @@ class OpenRequest(msgspec.Struct, frozen=True):
     created: float  #: seconds since 1970
     progress: Progress | None = None
     silent_s: float = 0.0  #: since its trainer has reported anything
-    elsewhere: bool = False  #: the stack of another installation on this machine has it
 
     @property
     def title(self) -> str:
@@ -64,17 +62,15 @@ def open_requests(settings: Settings) -> list[OpenRequest]:
         BrokerAway: the configured broker does not answer.
     """
     by_id = {request.request: request for request in _stored(settings)}
-    for broker in other_stacks.stacks(settings):
-        try:
-            for request_id, seen in _in_redis(broker, list(by_id)):
-                if seen is None:
-                    by_id.pop(request_id, None)
-                else:
-                    other = broker is not settings
-                    by_id[request_id] = msgspec.structs.replace(seen, elsewhere=other)
-        except RedisError as error:
-            if settings.redis_url:
-                raise BrokerAway(f"Redis does not answer ({error}); start it") from error
+    try:
+        for request_id, seen in _in_redis(settings, list(by_id)):
+            if seen is None:
+                by_id.pop(request_id, None)
+            else:
+                by_id[request_id] = seen
+    except RedisError as error:
+        if settings.redis_url:
+            raise BrokerAway(f"Redis does not answer ({error}); start it") from error
     return sorted(by_id.values(), key=lambda request: (request.created, request.request))
 
 
@@ -87,11 +83,9 @@ def _stored(settings: Settings) -> Iterator[OpenRequest]:
     """Those in the store; `open_requests` replaces the states of those that are in Redis, too."""
     if settings.redis_url:
         return
-    store, near = settings.store_path, {stack_id(stack) for stack in other_stacks.stacks(settings)}
+    store = settings.store_path
     for request in request_store.unanswered(store):
-        owner = request_store.owner(store, request.id)
-        elsewhere = owner is None or (owner not in near and store_lock.place(store, owner))
-        yield _open(request, ELSEWHERE if elsewhere else PAUSED)
+        yield _open(request, PAUSED if request_store.is_here(store, request.id) else ELSEWHERE)
     for request_id in request_store.unreadable(store):
         yield _unreadable(request_id)
 
@@ -135,7 +129,6 @@ def _row(request: OpenRequest, now_s: float) -> tuple[str, ...]:
         silent = no_news(request.silent_s)
         where = f"{title(now)}, {silent}" if silent else title(now)
         left = "-" if now.left_s is None or silent else duration(now.left_s)
-    work = f"{request.title} (another installation)" if request.elsewhere else request.title
     since = ago(request.created, now_s)
-    cells = (request.request, request.state, work, where, left, since, request.who)
+    cells = (request.request, request.state, request.title, where, left, since, request.who)
     return tuple(bounded(one_line(cell)) for cell in cells)

@@ -5,14 +5,12 @@ from __future__ import annotations
 import os
 from contextlib import closing
 
-from producer.fleet import commands
 from producer.present.events import Events
 from producer.requests.client import RequestClient, broker_errors, opened
 from producer.requests.wait import RequestWaiter, how_to_start_trainer, stored_outcome
 from producer.sources.refusals import shown_address
 from producer.sources.source_table import is_address
-from producer.stack import other_stacks
-from shared.broker.runtime_paths import stack_id
+from producer.stack import stack
 from shared.errors import BadMessage, SetupError, UsageError
 from shared.ledger import cancelled_requests, request_store
 from shared.ledger.request_states import RequestState, RequestView
@@ -57,7 +55,7 @@ def submit(
     if outcome is not None:
         _check_succeeded(request.id, outcome)
         return outcome
-    settings = _checked(settings, request)
+    _check(settings, request)
     with closing(Waits(stop or Stop())) as waits, opened(settings, waits) as client:
         served = _submit(settings, client, request, input, wait_for_trainer)
         if wait:
@@ -70,15 +68,12 @@ def submit(
     return Outcome(ok=True)
 
 
-def _checked(settings: Settings, request: Request) -> Settings:
-    """The stack or broker that gets the request, after the checks of this machine's store."""
-    if settings.redis_url:
-        return settings
-    _check_readable(settings, request.id)
-    cancelled_requests.check(settings.store_path, request)
-    taken = other_stacks.holder_or_adopt(settings, request)
-    commands.check_can(request.work)
-    return taken
+def _check(settings: Settings, request: Request) -> None:
+    """Raises HangtagError if this machine's stack cannot get the request."""
+    if not settings.redis_url:
+        _check_readable(settings, request.id)
+        cancelled_requests.check(settings.store_path, request)
+        stack.check_can(settings, request.work)
 
 
 def check_outcome(outcome: Outcome) -> Outcome:
@@ -95,7 +90,6 @@ def answer_file(settings: Settings, request_id: str, name: str, stop: Stop | Non
         SetupError: it no longer exists.
         Stopped: the caller has stopped it.
     """
-    settings = other_stacks.holder(settings, request_id)
     with (
         closing(Waits(stop or Stop())) as waits,
         closing(RequestClient(settings, waits)) as client,
@@ -116,9 +110,7 @@ def _submit(
         served = not settings.redis_url or client.has_trainer()
         if not served and not wait_for_trainer:
             raise SetupError(how_to_start_trainer(settings))
-        # A stack runs by now, so no other one adopts its request; in a new store, after a poll.
-        stack = None if settings.redis_url else stack_id(settings)
-        with request_store.kept(settings.store_path, request, input, stack):
+        with request_store.kept(settings.store_path, request, input, here=not settings.redis_url):
             if not client.submit(request, input):
                 _check_before(client.get(request.id), request.id)
     return served

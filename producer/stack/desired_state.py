@@ -8,6 +8,7 @@ import msgspec
 
 from producer.fleet import machine_resources
 from producer.stack.autoscaler import Bounds
+from producer.stack.environment import Environment
 from shared import atomic_file
 from shared.settings import Settings
 
@@ -17,12 +18,13 @@ _ENDED = "ended"
 
 
 class Desired(msgspec.Struct, frozen=True):
-    """The state that `hangtag up` requests."""
+    """The state that commands request: `hangtag up` all but the environment."""
 
     keep: bool = False  #: whether the stack stays without jobs
     #: Upper bound on the children of the worker; None: the default.
     children: int | None = msgspec.field(default=None, name="workers")
     floor: int | None = None  #: lower bound for autoscaling; None disables autoscaling
+    environment: Environment | None = None  #: of the last start; None: that of the supervisor
 
     def bounds(self, settings: Settings) -> Bounds:
         """The limits on the worker's number of children.

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 from producer.fleet import commands
-from producer.present.formatting import one_line
 from producer.processes import lock, process_log
 from producer.stack import redis_server
-from producer.stack.other_stacks import PREFIX_FILE
+from producer.stack.environment import Environment, own
 from producer.stack.server_socket import is_ready
 from shared import json_log
 from shared.broker.runtime_paths import LOG_NAME, socket_path
@@ -23,8 +20,6 @@ from shared.stop import Waits, unstoppable
 START_S = 10.0
 #: A supervisor that is killed during its start is started again, so often in all.
 STARTS_MAX = 3
-#: File in a stack's folder that names the store that it was started with.
-STORE_FILE = "store"
 _POLL_S = 0.005
 _TAIL_BYTES = 4096
 
@@ -34,24 +29,9 @@ def serving(settings: Settings, folder: Path, waits: Waits | None = None) -> boo
     return lock.held(folder / lock.SUPERVISOR) and is_ready(socket_path(settings), waits)
 
 
-def check_store(settings: Settings, folder: Path) -> None:
-    """Raises SetupError if the stack runs with another store: a model would get into that one."""
-    if not lock.held(folder / lock.SUPERVISOR):
-        return
-    try:
-        theirs = os.fsdecode((folder / STORE_FILE).read_bytes())
-    except FileNotFoundError:
-        return  # an earlier version started it
-    mine = str(settings.store_path.absolute())
-    if os.path.realpath(theirs) != os.path.realpath(mine):
-        raise SetupError(
-            f"this machine's stack uses the store {one_line(theirs)}, and this command "
-            f"{one_line(mine)}; set HANGTAG_STORE to the first, or stop the stack with: "
-            "hangtag down"
-        )
-
-
-def launch(settings: Settings, folder: Path, waits: Waits | None = None) -> None:
+def launch(
+    settings: Settings, folder: Path, environment: Environment, waits: Waits | None = None
+) -> None:
     """Start the server if necessary. Only one process at a time may do this.
 
     Raises:
@@ -66,27 +46,28 @@ def launch(settings: Settings, folder: Path, waits: Waits | None = None) -> None
             was_killed = was_killed or lock.holder(folder / lock.SUPERVISOR) is not None
             if starts == STARTS_MAX or not was_killed:
                 raise SetupError(_failed(folder, "does not start"))
-            was_killed = _start_supervisor(settings, folder, waits) < 0
+            was_killed = _start_supervisor(settings, folder, environment, waits) < 0
             deadline, starts = time.monotonic() + START_S, starts + 1
         elif time.monotonic() > deadline:
             raise BrokerAway(_failed(folder, f"has not responded for {START_S:.0f} s"))
         waits.sleep(_POLL_S)
 
 
-def _start_supervisor(settings: Settings, folder: Path, waits: Waits) -> int:
+def _start_supervisor(
+    settings: Settings, folder: Path, environment: Environment, waits: Waits
+) -> int:
     """Returns the exit code, which is that of its start in the foreground. A start that is stopped
     is killed."""
-    redis_server.find()
-    commands.check_installed()
+    if environment == own():
+        redis_server.find()
+        commands.check_installed()
     _ = settings.has_json_logs  # an invalid setting is reported here, not in the log
     path = folder / LOG_NAME
     process_log.bound(path)
-    (folder / PREFIX_FILE).write_text(sys.prefix, encoding="utf-8", errors="replace")
-    (folder / STORE_FILE).write_bytes(os.fsencode(settings.store_path.absolute()))
     with path.open("ab") as log:
         starting = subprocess.Popen(
-            [sys.executable, "-m", "producer.stack.supervisor"],
-            env=commands.environment(settings),
+            [environment.executable, "-m", "producer.stack.supervisor"],
+            env=environment.variables(commands.environment(settings)),
             cwd="/",
             stdin=subprocess.DEVNULL,
             stdout=log,

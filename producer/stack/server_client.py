@@ -17,12 +17,14 @@ import redis
 from redis.exceptions import RedisError
 
 from producer.processes.process_handle import ManagedProcess
-from producer.stack import desired_state, other_stacks
+from producer.stack import desired_state
+from producer.stack.environment import own
 from shared import keys
 from shared.errors import HangtagError
-from shared.ledger import jobs
+from shared.ledger import jobs, request_store
 from shared.ledger.jobs import SILENT_S
 from shared.ledger.request_ledger import RequestLedger
+from shared.messages.work_packages import needed_packages
 from shared.registry.mirror_writer import publish
 from shared.registry.registry import Registry
 from shared.settings import Settings
@@ -150,9 +152,13 @@ class IdleDetector:
         return self.trained
 
     def _has_requests(self, client: redis.Redis) -> bool:
-        """Check the store, too: an embedded server loses its requests when it ends."""
-        submitted = RequestLedger(client, self._settings.lease_s).open()
-        return bool(submitted or other_stacks.mine(self._settings))
+        """Check the store, too, for work that this stack has the packages for: an embedded server
+        loses its requests when it ends."""
+        if RequestLedger(client, self._settings.lease_s).open():
+            return True
+        packages = (desired_state.load(self._folder).environment or own()).packages
+        waiting = request_store.unanswered(self._settings.store_path, here=True)
+        return any(needed_packages(request.work).keys() <= packages for request in waiting)
 
 
 def _jobs(client: redis.Redis) -> int:

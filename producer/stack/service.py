@@ -68,16 +68,16 @@ class Service:
     def __init__(
         self,
         name: str,
-        env: dict[str, str],
         ready: Callable[[ManagedProcess], bool],
         backoff_max_s: float = BACKOFF_MAX_S,
         as_json: bool = False,
     ) -> None:
         self.name = name
         self.failures = 0  #: unexpected ends in a row
-        self._env, self._ready, self._backoff_max_s = env, ready, backoff_max_s
+        self._ready, self._backoff_max_s = ready, backoff_max_s
         self._as_json = as_json
         self._argv: list[str] | None = None
+        self._env = dict[str, str]()
         self._running: list[Running] = []  # the newest is last
         self._due = 0.0
         self._failure = ""
@@ -97,9 +97,9 @@ class Service:
         """Whether the wanted command runs and is ready for work."""
         return self._argv is None or any(child.ready for child in self._serving())
 
-    def want(self, argv: Sequence[str] | None) -> None:
-        """Set the wanted command; None for no command."""
-        self._argv = None if argv is None else list(argv)
+    def want(self, argv: Sequence[str] | None, env: dict[str, str]) -> None:
+        """Set the wanted command, None for no command, and the variables of its next start."""
+        self._argv, self._env = None if argv is None else list(argv), env
 
     def tend(self) -> None:
         """Start the wanted command if it does not run, and retire processes of others."""

@@ -15,6 +15,7 @@ from producer.processes.process_handle import (
     save_roster,
 )
 from producer.stack import redis_server
+from producer.stack.environment import Environment
 from producer.stack.launch import START_S
 from producer.stack.service import Service
 from shared.settings import PREFIX, Settings
@@ -41,13 +42,13 @@ class Services:
     ) -> None:
         self._folder = folder
         # Only this user can access this server, and has access to these files anyway.
-        env = commands.environment(settings) | {PREFIX + "ROOT": "/"}
+        self._variables = commands.environment(settings) | {PREFIX + "ROOT": "/"}
         binary = redis_server.executable(redis_server.find(), folder)
         self._server = Service(
-            "server", env, lambda _: True, SERVER_BACKOFF_MAX_S, as_json=settings.has_json_logs
+            "server", lambda _: True, SERVER_BACKOFF_MAX_S, as_json=settings.has_json_logs
         )
-        self._server.want(redis_server.command(binary, bound))
-        self._others = {name: Service(name, env, ready) for name in (WORKER, TRAINER)}
+        self._server.want(redis_server.command(binary, bound), self._variables)
+        self._others = {name: Service(name, ready) for name in (WORKER, TRAINER)}
         self._roster: list[ManagedProcess] = []  #: as it was written last
         self._is_logged = False  #: whether a failure to write it was logged
 
@@ -66,15 +67,18 @@ class Services:
         """Whether the worker that was requested last is ready."""
         return self._others[WORKER].settled
 
-    def tend(self, children: int, training: bool) -> None:
+    def tend(self, children: int, training: bool, environment: Environment) -> None:
         """Start and end processes to match the desired state, and write their list.
 
         `children` is the worker's number of children.
         """
         self._server.tend()
-        worker = commands.command(children) if children else None
-        self._others[WORKER].want(worker)
-        self._others[TRAINER].want(commands.trainer_command() if training else None)
+        python = environment.executable
+        worker = commands.command(children, python) if children else None
+        trainer = commands.trainer_command(python) if training else None
+        env = environment.variables(self._variables)
+        self._others[WORKER].want(worker, env)
+        self._others[TRAINER].want(trainer, env)
         for service in self._others.values():
             service.tend()
         self._save_roster()

@@ -1,7 +1,8 @@
 """The interface of commands to this machine's stack: a server, a worker and their supervisor.
 
-There is one per user and installation, in a private folder. A command that needs it connects, or
-starts it under a lock if it does not respond. It ends by itself when it is not needed.
+There is one per user, version of Hangtag and store, in a private folder. A command that needs it
+connects, or starts it under a lock if it does not respond. It ends by itself when it is not needed.
+Its workers run in the environment of the command that has the most packages.
 """
 
 from __future__ import annotations
@@ -9,17 +10,20 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import msgspec
 
+from producer.fleet import commands
 from producer.fleet.start_command import worker_line
+from producer.present.formatting import one_line
 from producer.processes import lock
 from producer.stack import desired_state
 from producer.stack.desired_state import Desired
-from producer.stack.launch import START_S, check_store, launch, serving
+from producer.stack.environment import Environment, chosen
+from producer.stack.launch import START_S, launch, serving
 from producer.stack.server_socket import ServerSocket
 from producer.stack.service_group import end_leftovers
 from shared.broker.runtime_paths import (
@@ -27,9 +31,11 @@ from shared.broker.runtime_paths import (
     private_stack_dir,
     socket_path,
     stack_dir,
-    stack_name,
 )
 from shared.errors import BrokerAway, SetupError
+from shared.installation import STACK_PACKAGES
+from shared.messages.requests import Work
+from shared.messages.work_packages import needed_packages
 from shared.process import started
 from shared.settings import Settings
 from shared.stop import Waits, unstoppable
@@ -84,11 +90,11 @@ class BrokerSession:
 def ensure(settings: Settings, waits: Waits | None = None) -> None:
     """Ensure that there is a broker: the configured one, or this machine's stack.
 
-    The stack is started if needed.
+    The stack is started if needed. If this environment has packages that it lacks, and all that it
+    has, its workers are replaced by some of this environment, after their batches.
 
     Raises:
-        SetupError: the stack does not start, or it uses another store; the message names the fix,
-            or its log.
+        SetupError: the stack does not start; the message names the fix, or its log.
         BrokerAway: it has not started in time, but may still do so.
         Stopped: as `waits` say.
     """
@@ -97,21 +103,46 @@ def ensure(settings: Settings, waits: Waits | None = None) -> None:
     waits = waits or unstoppable()
     folder = private_stack_dir(settings)
     desired_state.announce(folder)
-    if not serving(settings, folder, waits):
-        if stack_name(settings) != stack_name(Settings.from_env()):
-            raise SetupError(
-                "the stack of another installation has ended; run the same command again"
-            )
+    recorded = desired_state.load(folder).environment
+    if not serving(settings, folder, waits) or _environment(folder) != recorded:
         with _exclusive(folder, waits):
-            launch(settings, folder, waits)
-    check_store(settings, folder)
+            environment = _environment(folder)
+            wanted = msgspec.structs.replace(desired_state.load(folder), environment=environment)
+            desired_state.save(folder, wanted)
+            launch(settings, folder, environment, waits)
+
+
+def check_can(settings: Settings, work: Work) -> None:
+    """Raises SetupError, which names the packages, if this machine's stack cannot do this work."""
+    folder = stack_dir(settings)
+    if lacking := needed_packages(work).keys() - _environment(folder).packages:
+        raise SetupError(lacks(settings, lacking, "a Redis that has a trainer"))
+
+
+def lacks(settings: Settings, packages: Collection[str], instead: str) -> str:
+    """The message that this machine's stack lacks these packages, by import name, with the command
+    that adds them; `instead`: what else could be used."""
+    if line := commands.command_to_add(packages):
+        return f"this installation cannot do that: {line}; or set HANGTAG_REDIS_URL to {instead}"
+    stack = _environment(stack_dir(settings))
+    names = ", ".join(sorted(STACK_PACKAGES[package] for package in packages))
+    line = commands.command_to_add(stack.packages)
+    return (
+        f"this machine's stack runs in {one_line(stack.executable)}, which lacks {names}, and in "
+        f"this environment {line}; or stop that stack with: hangtag down"
+    )
+
+
+def _environment(folder: Path) -> Environment:
+    """The environment that the stack is to run in after this command."""
+    return chosen(desired_state.load(folder).environment, lock.held(folder / lock.SUPERVISOR))
 
 
 def revive(settings: Settings, waits: Waits | None = None) -> None:
     """Like `ensure`, for work in progress: the caller waits for a stack that may still start.
 
     Raises:
-        SetupError: the stack does not start, or it uses another store.
+        SetupError: the stack does not start.
         Stopped: as `waits` say.
     """
     with suppress(BrokerAway):
@@ -125,7 +156,7 @@ def up(settings: Settings, workers: int | None, floor: int | None = None) -> Non
     None. None for both leaves the previous request.
 
     Raises:
-        SetupError: it does not start, it uses another store, or a broker is configured.
+        SetupError: it does not start, or a broker is configured.
         BrokerAway: as in `ensure`.
     """
     if settings.redis_url:
@@ -135,14 +166,13 @@ def up(settings: Settings, workers: int | None, floor: int | None = None) -> Non
         )
     folder = private_stack_dir(settings)
     with _exclusive(folder):
-        check_store(settings, folder)
-        before = desired_state.load(folder)
+        before, environment = desired_state.load(folder), _environment(folder)
         if workers is None and floor is None:
             workers, floor = before.children, before.floor
-        desired_state.save(folder, Desired(keep=True, children=workers, floor=floor))
+        desired_state.save(folder, Desired(True, workers, floor, environment))
         desired_state.announce(folder)
         try:
-            launch(settings, folder)
+            launch(settings, folder, environment)
         except (SetupError, BrokerAway):
             desired_state.save(folder, before)  # otherwise a later stack would stay for ever
             raise

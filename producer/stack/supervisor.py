@@ -21,9 +21,9 @@ from producer.processes.process_handle import ManagedProcess, forget_roster, man
 from producer.stack import desired_state
 from producer.stack.autoscaler import Autoscaler
 from producer.stack.desired_state import Desired
+from producer.stack.environment import own
 from producer.stack.server_socket import ServerSocket, is_ready
 from producer.stack.service_group import Services, end_leftovers
-from producer.stack.store_lock import StoreLock
 from shared import file_lock, garbage, json_log
 from shared.broker.runtime_paths import LOG_NAME, private_stack_dir, socket_path
 from shared.errors import SetupError
@@ -37,7 +37,6 @@ log = logging.getLogger("producer.stack.supervisor")  # also where it is the mai
 LOCK_WAIT_S = 1.0
 TURN_S = 0.5
 TURN_WHILE_CLOSED_S = 0.005
-#: Also the delay of the first poll, which imports Redis' client while the worker still starts.
 POLL_EVERY_S = 1.0
 
 
@@ -47,11 +46,10 @@ class Supervisor:
     def __init__(self, settings: Settings, folder: Path, mine: lock.Lock) -> None:
         self._settings, self._folder, self._lock = settings, folder, mine
         self._socket = ServerSocket(socket_path(settings))
-        self._store_lock = StoreLock(settings)
         self._services = Services(settings, folder, self._socket.bound, self._ready)
         self._serving: ManagedProcess | None = None  #: the server that clients connect to
         self._client: ServerClient | None = None
-        self._poll_due = 0.0
+        self._poll_due = 0.0  #: the first poll is in the turn after the server opens
         wanted = desired_state.load(folder)
         self._autoscaler = Autoscaler(wanted.bounds(settings))
         if notice := wanted.memory_notice(settings):
@@ -95,7 +93,7 @@ class Supervisor:
         if self._is_open and (time.monotonic() >= self._poll_due or children != self._children):
             self._poll(wanted)
         self._children = children
-        self._services.tend(children, self._training)
+        self._services.tend(children, self._training, wanted.environment or own())
         if self._is_open:
             return
         if is_ready(self._socket.bound):
@@ -107,11 +105,9 @@ class Supervisor:
         self._publish()
         self._socket.open()
         self._serving = self._services.server
-        self._poll_due = time.monotonic() + POLL_EVERY_S
 
     def _publish(self) -> None:
         """Publish models before the first client connects: a job may name one at once."""
-        self._store_lock.hold()
         if self._has_store():
             from producer.stack.server_client import connect, publish_copies
 
@@ -128,7 +124,6 @@ class Supervisor:
     def _poll(self, wanted: Desired) -> None:
         self._poll_due = time.monotonic() + POLL_EVERY_S
         self._server_client.refresh()
-        self._store_lock.hold()
         self._training = self._server_client.training()
         if self._unneeded(wanted):
             self._socket.close()
@@ -162,7 +157,6 @@ class Supervisor:
         if mine:
             self._socket.close()
         self._services.end()
-        self._store_lock.end()
         if mine:
             self._socket.remove()
             forget_roster(self._folder)

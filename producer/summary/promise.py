@@ -21,7 +21,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from producer.inputs.job_options import JobOptions, classify_command, has_relative_paths
+from producer.inputs.job_options import JobOptions
+from producer.journal.job_properties import JobProperties
 from producer.journal.snapshot import JobView, properties
 from producer.journal.totals import AnswerCounts, Withdrawn
 from producer.present.formatting import near, percent, typed
@@ -31,7 +32,7 @@ from shared.errors import BadMessage
 from shared.image_formats import DECODED_ENDINGS
 from shared.messages.model_card import IMPORTED, Card
 from shared.messages.model_name import DEFAULT_NAME, of_folder
-from shared.registry.learned_corrections import is_of_labels
+from shared.registry.learned_lines import is_of_labels
 from shared.registry.registry import Registry
 from shared.settings import Settings
 
@@ -92,11 +93,12 @@ def as_promised(
     return msgspec.structs.replace(answers, precision=None, accepted=accepted, withdrawn=why)
 
 
-def promised_view(view: JobView) -> JobView:
-    """A job without what is not promised of its rows."""
+def promised_view(view: JobView, job: JobProperties | None = None) -> JobView:
+    """A job without what is not promised of its rows. `job` are its properties, if they are not to
+    be read again."""
     if view.answers is None:
         return view
-    job, flagged = properties(Path(view.output)), sum(view.flagged.values())
+    job, flagged = job or properties(Path(view.output)), sum(view.flagged.values())
     try:
         answers = as_promised(view.answers, flagged, job.card, job.options)
     except BadMessage:  # it was started over meanwhile
@@ -109,13 +111,18 @@ def own_model_command(options: JobOptions) -> str:
     model; otherwise empty."""
     folder = os.fsdecode(folder_of_job(options))
     name = of_folder(folder) if os.path.isdir(folder) else ""
-    is_here = options.cwd == os.getcwdb() or not has_relative_paths(options)
-    if options.model or not (name and is_here):
+    if options.model or options.is_piped or not name:
         return ""
     if name not in Registry(Settings.from_env().store_path).names():
         return ""
-    again = msgspec.structs.replace(options, model=name)
-    return typed(classify_command(again, near(options.output), "--restart"))
+    return classify_command(options.output, "--model", name, "--restart")
+
+
+def classify_command(table: str, *more: str) -> str:
+    """The command that continues the job of a table, with more options."""
+    name = near(table)
+    ends = ["--"] if name.startswith("-") else []
+    return typed(["hangtag", "classify", *more, *ends, name])
 
 
 def train_command(options: JobOptions) -> str:

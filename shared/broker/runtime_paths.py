@@ -1,17 +1,17 @@
 """The folder of this machine's stack, which holds the server's socket.
 
-Each installation has its own below the user's runtime folder, so that no command uses a stack that
-lacks packages of its own environment. The runtime folder is the same in every session of a user: a
-folder of the login ($XDG_RUNTIME_DIR) is not known to cron and is removed at logout, under jobs.
+Each version of Hangtag and each store has its own below the user's runtime folder. That is the same
+in every session of a user: a folder of the login ($XDG_RUNTIME_DIR) is not known to cron and is
+removed at logout, under jobs.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import re
-import socket
 import stat
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -26,13 +26,10 @@ MAX_SOCKET_PATH_BYTES = 107
 _SOCKET_NAME = "redis.sock"
 _LIVENESS = "alive"  #: of worker/lifecycle/liveness_file.py
 LOG_NAME = "stack.log"
-_STACK = re.compile(f"[0-9a-f]{{{installation.NAME_CHARS}}}")
-#: A symbolic link, since it is made with its content in one step: TOKEN@HOST.
-_TOKEN = "token"
-_TOKEN_BYTES = 4
+_NAME_CHARS = 8
+_STACK = re.compile(f"[0-9a-f]{{{_NAME_CHARS}}}")
 #: The group or all others may write to a folder or enter it.
 _USED_BY_OTHERS = 0o033
-_HOST_CHARS = 64
 #: Holds the runtime folder of each user.
 BASE = Path("/tmp")
 
@@ -51,42 +48,11 @@ def runtime_dir(settings: Settings) -> Path:
     return folder
 
 
-def stack_name(settings: Settings) -> str:
-    """The name of the installation whose stack is used.
-
-    Raises:
-        SetupError: the setting is not the name of an installation.
-    """
-    name = settings.installation or installation.name()
-    if not _STACK.fullmatch(name):
-        raise SetupError(
-            f"HANGTAG_INSTALLATION={name!r:.40} is not an installation's name; unset it"
-        )
-    return name
-
-
 def stack_dir(settings: Settings) -> Path:
-    """The folder of this installation's stack; not created here. Raises SetupError."""
-    return runtime_dir(settings) / stack_name(settings)
-
-
-def stack_id(settings: Settings) -> str:
-    """The identity of this installation's stack in a store: NAME-TOKEN@HOST.
-
-    Several runtime folders or machines may share a store, and the same path may exist on several
-    machines or in containers.
-    The token is random and lives as long as the stack's folder. NAME alone if there is no folder.
-    """
-    try:
-        return f"{stack_name(settings)}-{os.readlink(stack_dir(settings) / _TOKEN)}"
-    except OSError:
-        return stack_name(settings)
-
-
-def stack_names(settings: Settings) -> Iterator[str]:
-    """The installations that have or had a stack here, in any order."""
-    with suppress(OSError):  # there has never been a stack
-        yield from filter(_STACK.fullmatch, os.listdir(runtime_dir(settings)))
+    """The folder of the stack of this version and store; not created here. Raises SetupError."""
+    identity = json.dumps([installation.version(), os.path.realpath(settings.store_path)])
+    digest = hashlib.sha256(identity.encode()).hexdigest()
+    return runtime_dir(settings) / digest[:_NAME_CHARS]
 
 
 def private_runtime_dir(settings: Settings) -> Path:
@@ -117,20 +83,14 @@ def check_stack_dir(settings: Settings) -> None:
 
 
 def private_stack_dir(settings: Settings) -> Path:
-    """The folder of this installation's stack, created for this user only.
+    """The folder of this machine's stack, created for this user only.
 
     Raises:
         SetupError: as `private_runtime_dir`; or its path is too long for a socket.
     """
     check_stack_dir(settings)
-    folder = stack_dir(settings)
     private_runtime_dir(settings)
-    _private(folder)
-    if not os.path.lexists(folder / _TOKEN):
-        host = re.sub(r"[^A-Za-z0-9.-]", "_", socket.gethostname())[:_HOST_CHARS]
-        with suppress(FileExistsError):
-            (folder / _TOKEN).symlink_to(f"{os.urandom(_TOKEN_BYTES).hex()}@{host}")
-    return folder
+    return _private(stack_dir(settings))
 
 
 def broker_url(settings: Settings) -> Address:

@@ -2,9 +2,7 @@
 
 STORE/.requests/ID/request.json   written by a trainer that finds the request waiting or claims it;
                                   on this machine's stack already by its submission
-STORE/.requests/ID/here           the request was submitted to a stack, not at a broker; the id of
-                                  the stack that has it (runtime_paths.stack_id). Two stacks that
-                                  took each other's requests would never finish
+STORE/.requests/ID/here           the request was submitted to a stack, not at a broker
 STORE/.requests/ID/input          the bytes submitted with it
 STORE/.requests/ID/outcome.json   written last; closes the request
 """
@@ -57,20 +55,20 @@ def check_id(store: Path, request: Request) -> None:
 
 
 @contextmanager
-def kept(store: Path, request: Request, input: bytes | None, stack: str | None) -> Iterator[None]:
+def kept(store: Path, request: Request, input: bytes | None, here: bool) -> Iterator[None]:
     """Store a request of this machine's stack while it is submitted; not if that is refused.
 
-    `stack` is as in `keep`; None at a broker, where its trainer stores the request.
+    At a broker, not `here`, its trainer stores the request.
 
     Raises:
         UsageError: other work is stored under this id.
         SetupError: the store cannot be written.
     """
-    if stack is None:
+    if not here:
         yield
         return
     check_id(store, request)
-    keep(store, request, input, stack)
+    keep(store, request, input)
     try:
         yield
     except (UsageError, RequestCancelled, BadMessage):
@@ -78,10 +76,8 @@ def kept(store: Path, request: Request, input: bytes | None, stack: str | None) 
         raise
 
 
-def keep(store: Path, request: Request, input: bytes | None = None, stack: str = "") -> None:
+def keep(store: Path, request: Request, input: bytes | None = None) -> None:
     """Store a request that is submitted on this machine, unless it is stored already.
-
-    `stack` is the id of the stack that has it; if empty, the next stack adopts it.
 
     Raises:
         SetupError: the store cannot be written.
@@ -90,7 +86,7 @@ def keep(store: Path, request: Request, input: bytes | None = None, stack: str =
     with atomic_file.writing(path, "set HANGTAG_STORE to a folder"):
         atomic_file.make_folder(path)
         if load(store, request.id) is None:
-            replace(path / HERE_FILE, stack.encode())
+            replace(path / HERE_FILE, b"")
             failpoint("kept.begun")
             if input is not None:
                 replace(path / INPUT_FILE, input)
@@ -141,34 +137,9 @@ def is_here(store: Path, request_id: str) -> bool:
     return (folder(store, request_id) / HERE_FILE).exists()
 
 
-def owner(store: Path, request_id: str) -> str | None:
-    """The id of the stack that has a request; None if it was submitted at a broker."""
-    try:
-        return _read(folder(store, request_id) / HERE_FILE).decode()
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError):
-        return ""
-
-
-def adopt(store: Path, request_id: str, before: str, after: str) -> bool:
-    """Make another stack the owner; False if `before` is no longer the owner.
-
-    Raises:
-        Unavailable: a suspended process holds the lock.
-        SetupError: the store cannot be written.
-    """
-    path = folder(store, request_id)
-    with atomic_file.writing(path, "set HANGTAG_STORE to a folder"), locked(store):
-        if owner(store, request_id) != before:
-            return False
-        replace(path / HERE_FILE, after.encode())
-    return True
-
-
 @contextmanager
 def locked(store: Path) -> Iterator[None]:
-    """Exclude other processes that store, close or adopt a request of this store: be brief.
+    """Exclude other processes that store or close a request of this store: be brief.
 
     Raises:
         Unavailable: a suspended process holds the lock.

@@ -12,9 +12,9 @@ import msgspec
 from shared.errors import MISFITS, BadMessage
 from shared.messages.later_fields import needed
 from shared.messages.model_name import NAME
-from shared.runtimes import PHOTO
+from shared.runtimes import PHOTO, RuntimeKind
 
-_SHA256 = re.compile(r"[0-9a-f]{64}")
+_FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 class Preprocessing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -100,7 +100,7 @@ class Look(msgspec.Struct, frozen=True):
     """How a version of photos looks at an image: by a backbone, and a head of its own on it."""
 
     backbone: str  #: its name
-    sha256: str  #: of its `.tflite` file, which the package or the store has
+    file: str  #: of the version, with the backbone
     size_pixels: int  #: of both sides of its input, RGB; an image of the card's size is resized
     licence: str = ""  #: of the backbone
     source: str = ""
@@ -108,7 +108,7 @@ class Look(msgspec.Struct, frozen=True):
     @property
     def is_valid(self) -> bool:
         """Whether each field is in range."""
-        return _SHA256.fullmatch(self.sha256) is not None and self.size_pixels > 0
+        return _FILE.fullmatch(self.file) is not None and self.size_pixels > 0
 
 
 class Network(msgspec.Struct, frozen=True):
@@ -148,6 +148,7 @@ class ImportedNetwork(msgspec.Struct, frozen=True, omit_defaults=True):
     layout: Layout = "nhwc"
     is_bgr: bool = False
     is_softmax: bool = False
+    output: str = ""  #: the name of the one that counts; empty: it has one
 
     @property
     def scales(self) -> list[tuple[float, float]]:
@@ -225,20 +226,27 @@ class Card(msgspec.Struct, frozen=True):
     networks: tuple[Network, ...] = ()
     #: How fast one core of the trainer decodes and classifies some of its photos; 0: not measured.
     images_per_s: float = 0.0
-    memory_bytes: int = 0  #: that a process takes to load it and classify some; 0: not measured
+    memory_bytes: int = 0  #: of a version of 0.2.0, whose hash includes it
     #: Of a version that learned from a labels file; None: too few were drawn by chance.
     right_of_others: RightOfOthers | None = None
     #: Of a version of photos, one or two; features, flags and groups are of the first.
     looks: tuple[Look, ...] = ()
+    #: Of a network in a file of another tool, which may be the backbone of the only look.
     #: None: the network takes uint8 [n, height, width, channels], and returns what `output` says.
     imported: ImportedNetwork | None = None
 
     @property
     def only_runtime(self) -> str:
         """The one that its files are for; empty if jobs choose."""
-        if self.looks:
-            return PHOTO.name
-        return self.imported.runtime if self.imported else ""
+        if self.imported:
+            return self.imported.runtime
+        return PHOTO.name if self.looks else ""
+
+    def files_for(self, runtime: RuntimeKind) -> list[str]:
+        """The names of the files that a runtime loads of it, its artifact first."""
+        of_photos = [*(look.file for look in self.looks), PHOTO.artifact] if self.looks else []
+        names = [runtime.artifact, runtime.beside, *of_photos]
+        return list(dict.fromkeys(filter(None, names)))
 
     @property
     def is_calibrated(self) -> bool:
@@ -249,11 +257,6 @@ class Card(msgspec.Struct, frozen=True):
     def ref(self) -> str:
         """`name@version`, as in the table's column `model`."""
         return f"{self.name}@{self.version}"
-
-    @property
-    def backbones(self) -> dict[str, str]:
-        """File name -> sha256 of the backbones that its looks need, which versions share."""
-        return {f"{look.sha256}.tflite": look.sha256 for look in self.looks}
 
 
 #: Fields that cards did not have at first.

@@ -6,14 +6,14 @@ them, and the trainer reads the same record. A new option is a field of Train, a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
-from functools import cache
-from typing import Annotated, Any, Literal, get_args, get_type_hints
+from collections.abc import Collection, Iterator
+from typing import Annotated, Any, Literal, get_args
 
 import msgspec
 
 from shared import recipes
 from shared.errors import UsageError, no_such
+from shared.options import Option, defaults_of, flag, options_of, parse_share
 from shared.recipes import RECIPES, Recipe
 
 FASHION_MNIST = "fashion-mnist"  #: as `data`; anything else is a folder on the trainer's machine
@@ -28,25 +28,16 @@ Rule = Literal["if-better", "if-clearly-better", "always", "never"]
 PROMOTE: tuple[Rule, ...] = get_args(Rule)
 
 
-class Option(msgspec.Struct, frozen=True, kw_only=True):
-    """How a field of Train is typed, and the recipes that it applies to."""
-
-    help: str
-    metavar: str = ""  #: of its value, in the help
-    #: For text, what a shell completes; a number that is a `share` may be typed as a percentage.
-    kind: Literal["", "model", "recipe", "share"] = ""
-    least: float = float("-inf")  #: of a number that differs from the default
-    most: float = float("inf")
-    applies: Callable[[Recipe], bool] = lambda recipe: True
-    is_seldom: bool = False  #: the help lists it below the others
-
-
 def _has_epochs(recipe: Recipe) -> bool:
     return recipe.epochs > 0
 
 
 def _is_of_networks(recipe: Recipe) -> bool:
     return not recipe.backbone
+
+
+def _is_of_photos(recipe: Recipe) -> bool:
+    return bool(recipe.backbone)
 
 
 def _looks_twice(recipe: Recipe) -> bool:
@@ -60,7 +51,7 @@ class Train(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="train"
         str,
         Option(
             help="The model. Default: the folder's name; fashion-mnist for its own data.",
-            kind="model",
+            kind="model-name",
         ),
     ]
     recipe: Annotated[
@@ -97,7 +88,8 @@ class Train(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="train"
         float,
         Option(
             help="Fail if a larger share of the files cannot be read as images.",
-            kind="share",
+            metavar="SHARE|P%",
+            parse=parse_share,
             is_seldom=True,
         ),
     ] = 0.05
@@ -129,50 +121,34 @@ class Train(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="train"
             applies=_looks_twice,
         ),
     ] = "auto"
+    backbone: Annotated[
+        str,
+        Option(
+            help="The network whose features the head learns from, alone; see hangtag backbones. "
+            "Default: both that ship.",
+            metavar="NAME",
+            applies=_is_of_photos,
+        ),
+    ] = ""
 
     def faults(self) -> Iterator[str]:
         """The fields that are out of range."""
-        for name, option in options().items():
+        for name, option in options_of(Train).items():
             value = getattr(self, name)
             if not is_default(self, name) and not _is_in_range(option, value):
                 yield name
 
 
-#: The defaults of the fields that have one.
-DEFAULTS: Mapping[str, Any] = dict(
-    zip(
-        Train.__struct_fields__[-len(Train.__struct_defaults__) :],
-        Train.__struct_defaults__,
-        strict=True,
-    )
-)
-
-
-@cache
-def options() -> dict[str, Option]:
-    """The options by field, in the order of the help."""
-    hints = get_type_hints(Train, include_extras=True)
-    return {
-        field: option
-        for field, hint in hints.items()
-        for option in getattr(hint, "__metadata__", ())
-        if isinstance(option, Option)
-    }
-
-
-def flag(field: str) -> str:
-    """How the option of a field is typed."""
-    return f"--{field.replace('_', '-')}"
-
-
 def is_default(work: Train, field: str) -> bool:
     """Whether this option need not be typed."""
-    return field in DEFAULTS and getattr(work, field) == DEFAULTS[field]
+    defaults = defaults_of(Train)
+    return field in defaults and getattr(work, field) == defaults[field]
 
 
 def check_work(work: Train) -> None:
     """As `check`, of a request."""
-    check(work.recipe, work.data, [field for field in options() if not is_default(work, field)])
+    given = [field for field in options_of(Train) if not is_default(work, field)]
+    check(work.recipe, work.data, given)
 
 
 def check(recipe: str, data: str, given: Collection[str]) -> None:
@@ -191,10 +167,10 @@ def check(recipe: str, data: str, given: Collection[str]) -> None:
     if recipe not in RECIPES:
         raise UsageError(no_such("recipe", recipe, RECIPES, "hangtag train --help"))
     row = RECIPES[recipe]
-    for field, option in options().items():
+    for field, option in options_of(Train).items():
         if field in given and not option.applies(row):
             raise UsageError(
-                f"{flag(field)} does not apply to the recipe {recipe}; leave it out, or use "
+                f"{flag(Train, field)} does not apply to the recipe {recipe}; leave it out, or use "
                 f"--recipe {_others(field, row)}"
             )
     if row.backbone and data == FASHION_MNIST:
@@ -203,7 +179,7 @@ def check(recipe: str, data: str, given: Collection[str]) -> None:
 
 def _others(field: str, recipe: Recipe) -> str:
     """The recipes that have this option, if possible of the same kind of images."""
-    able = [other for other in RECIPES.values() if options()[field].applies(other)]
+    able = [other for other in RECIPES.values() if options_of(Train)[field].applies(other)]
     alike = [other.name for other in able if bool(other.backbone) == bool(recipe.backbone)]
     *first, last = alike or [other.name for other in able]
     return f"{', '.join(first)} or {last}" if first else last

@@ -54,7 +54,7 @@ class ModelSource(ABC):
 
     @abstractmethod
     def read(self, card: Card, filename: str) -> bytes:
-        """A file of a version, or one of its backbones, verified by its card's sha256.
+        """A file of a version, verified by its card's sha256.
 
         Raises:
             SetupError: there is no such file here, or it does not match the card.

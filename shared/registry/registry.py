@@ -3,7 +3,6 @@
     STORE/NAME/VERSION/card.json     written last; makes the version exist
     STORE/NAME/VERSION/model.keras   and all other files that the card lists
     STORE/NAME/aliases.log           the versions of aliases such as `production`
-    STORE/backbones/SHA256.tflite    what versions of photos share (backbone_store.py)
 
 Version 0 of `fashion-mnist` is the packaged one; it is part of every registry.
 """
@@ -19,7 +18,7 @@ from shared import atomic_file
 from shared.errors import SetupError, UsageError, no_model
 from shared.messages.model_card import Card, decode_card, encode_card
 from shared.messages.model_name import NAME, PRODUCTION
-from shared.registry import backbone_store, packaged, version_folder
+from shared.registry import packaged, version_folder
 from shared.registry.alias_log import AliasChange, AliasLog, aliases_after, first_version
 from shared.registry.catalog import ModelSource
 
@@ -72,21 +71,17 @@ class Registry(ModelSource):
     def read(self, card: Card, filename: str) -> bytes:
         if packaged.is_packaged(card.name, card.version):
             return packaged.read(filename)
-        if sha256 := card.backbones.get(filename):
-            return backbone_store.read(self.root, sha256)
         return version_folder.read_file(self._version(card.name, card.version), card, filename)
 
     def opened(self, card: Card, filename: str) -> AbstractContextManager[BufferedReader]:
         """A file of a version that is not packaged, open at its start, verified like `read`."""
-        if sha256 := card.backbones.get(filename):
-            return backbone_store.opened(self.root, sha256)
         return version_folder.opened(self._version(card.name, card.version), card, filename)
 
     def check(self, card: Card) -> None:
         """Verify each file of a version. Raises SetupError, which names a damaged one."""
         if packaged.is_packaged(card.name, card.version):
             return
-        for filename in (*card.files, *card.backbones):
+        for filename in card.files:
             with self.opened(card, filename):
                 pass
 

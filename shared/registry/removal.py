@@ -87,10 +87,11 @@ def delete(registry: Registry, name: str, number: int) -> None:
 
 
 def size(registry: Registry, name: str, version: int) -> int:
-    """Bytes of a version; of all files in its folder if its card is absent or damaged."""
+    """Bytes that its removal frees; of all files in its folder if its card is absent or damaged."""
+    folder = registry.folder(name) / str(version)
     with suppress(SetupError):
-        return sum(registry.sizes(registry.card(name, version)).values())
-    return version_folder.left_bytes(registry.folder(name) / str(version), math.inf)
+        return version_folder.freed_bytes(folder, registry.card(name, version))
+    return version_folder.left_bytes(folder, math.inf)
 
 
 def _needed(
@@ -111,7 +112,7 @@ def _needed(
     for version, why in jobs.items():
         yield version, f"{name}@{version} stays: {why}; finish, cancel or forget the job first"
     for request in requests:
-        fix = f"wait for it, or cancel it with: hangtag train --cancel {request.id}"
+        fix = f"wait for it, or cancel it with: hangtag cancel {request.id}"
         for used in used_by(registry, name, request):
             what = name if used is None else f"{name}@{used}"
             yield used, f"{what} stays: request {request.id} is open; {fix}"

@@ -21,6 +21,8 @@ CARD = "card.json"
 #: Renamed to CARD to publish the version. Written first: it names the folder's request.
 STAGED = f".{CARD}"
 DISCARDED = f".discarded.{CARD}"
+#: Smaller files are written for each version, even if they are equal.
+LINKED_BYTES = 1 << 20
 _FILENAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _VERSION = re.compile(r"[1-9][0-9]{0,8}")
 
@@ -72,8 +74,9 @@ def create(model: Path) -> Path:
 def fill(folder: Path, card: Card, files: Mapping[str, bytes], confirm: Callable[[], None]) -> Card:
     """Write the files, then publish them by the card, completed with number and hashes.
 
-    `confirm` is called right before that; if it raises, there is no version. The next attempt at
-    the same request sweeps what this one has staged: a swept card cannot be renamed.
+    A large file that the version before has, too, as a backbone, is linked: the disk has it once.
+    `confirm` is called right before the card is placed; if it raises, there is no version. The next
+    attempt at the same request sweeps what this one has staged: a swept card cannot be renamed.
 
     Raises:
         SetupError: the folder was swept, and `confirm` did not raise.
@@ -82,8 +85,9 @@ def fill(folder: Path, card: Card, files: Mapping[str, bytes], confirm: Callable
     card = msgspec.structs.replace(card, version=int(folder.name), files=hashes)
     try:
         _write(folder / STAGED, encode_card(card))
+        before = folder.with_name(str(max(numbers(folder.parent), default=0)))
         for name, data in files.items():
-            _write(folder / name, data)
+            _write(folder / name, data, before / name)
         atomic_file.sync_folder(folder)  # the files must be durable before the card
         atomic_file.sync_folder(folder.parent)
         confirm()
@@ -193,6 +197,12 @@ def sizes(folder: Path, card: Card) -> dict[str, int]:
     return {name: (folder / name).stat().st_size for name in card.files if _is_file(folder / name)}
 
 
+def freed_bytes(folder: Path, card: Card) -> int:
+    """Bytes of the files that no other version has, too: what its removal frees."""
+    sizes_ = sizes(folder, card).items()
+    return sum(size for name, size in sizes_ if (folder / name).stat().st_nlink == 1)
+
+
 def empty(folder: Path) -> None:
     """Delete a version's files, the card first: half a version never exists."""
     (folder / CARD).unlink()
@@ -218,11 +228,24 @@ def _open(path: Path) -> BufferedReader:
     return open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW), "rb")
 
 
-def _write(path: Path, data: bytes) -> None:
-    with open(path, "xb") as file:
-        file.write(data)
-        atomic_file.sync(file)
+def _write(path: Path, data: bytes, old: Path | None = None) -> None:
+    """Write a file, or link a large one to `old`, if that has the same bytes."""
+    if old is None or len(data) < LINKED_BYTES or not _link(old, path, data):
+        with open(path, "xb") as file:
+            file.write(data)
+            atomic_file.sync(file)
     failpoint("version.file-written")
+
+
+def _link(old: Path, new: Path, data: bytes) -> bool:
+    """Returns whether `new` is a link to the file `old`, which has these bytes."""
+    try:
+        if _read(old) != data:
+            return False
+        os.link(old, new, follow_symlinks=False)
+    except OSError:  # missing, removed meanwhile, or on a disk without links
+        return False
+    return True
 
 
 def _appear(folder: Path, confirm: Callable[[], None]) -> None:

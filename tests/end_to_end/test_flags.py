@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 
 from benchmarks.workloads.synthetic_photos import photograph, scene
-from producer.jobs.classify import Summary
 from producer.journal.snapshot import JobView
 from shared.errors import Exit
 from shared.image_status import Flag
@@ -57,17 +56,17 @@ def test_flags_are_in_the_table_the_summary_and_the_status(
     expected = {"scene.jpg": Flag.BUSY_BACKGROUND, "black.png": Flag.UNLIKE_TRAINING}
     for row in rows:
         assert row["flag"] == expected.get(row["path"].rpartition("-")[2], Flag.NONE)
-    summary = msgspec.json.decode(job.out, type=Summary)
+    summary = msgspec.json.decode(job.out)
     counted = Counter(row["flag"] for row in rows if row["flag"])
-    assert summary.flagged == dict(counted) == dict.fromkeys(expected.values(), EACH)
+    assert summary["flagged"] == dict(counted) == dict.fromkeys(expected.values(), EACH)
     assert "4 unlike_training, 4 busy_background (column flag)" in job.log
 
     command = in_process.run(fleet, "status", str(table), "--json", cwd=cwd)
     assert command.code == 0, command.story
-    assert msgspec.json.decode(command.out, type=JobView).flagged == summary.flagged
+    assert msgspec.json.decode(command.out, type=JobView).flagged == summary["flagged"]
     again = in_process.run(fleet, *arguments, cwd=cwd)
     assert again.code == Exit.SOME_FAILED
-    assert msgspec.json.decode(again.out, type=Summary).flagged == summary.flagged
+    assert msgspec.json.decode(again.out)["flagged"] == summary["flagged"]
 
 
 def test_with_flags_the_table_has_the_bytes_of_a_plain_loop(

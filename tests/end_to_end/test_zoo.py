@@ -9,7 +9,6 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from producer.jobs.classify import Summary
 from producer.output.csv_cells import unescape
 from shared.errors import Exit
 from shared.image_status import Status
@@ -62,11 +61,11 @@ def test_every_file_of_the_zoo_gets_its_row(
     assert label == "Trouser"
     for path, row in found.items():
         check(row, wanted[path], label)
-    summary = msgspec.json.decode(job.out, type=Summary)
-    assert summary.failed == sum(
+    summary = msgspec.json.decode(job.out)
+    assert summary["failed"] == sum(
         isinstance(w, Status) and w is not Status.OK for w in wanted.values()
     )
-    assert sum(summary.skipped.values()) == len(expected) - len(wanted)
+    assert sum(summary["skipped"].values()) == len(expected) - len(wanted)
 
 
 def test_a_file_removed_before_it_is_read_has_the_status_missing(

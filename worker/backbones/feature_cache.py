@@ -20,7 +20,7 @@ from shared import atomic_file
 from shared.ledger.request_store import replace
 
 #: The bound on all packs. An image takes 9 kB with EfficientNet-Lite0, and 12 kB with
-#: EfficientNet-Lite2; its mirror image, where it is computed, as much again.
+#: EfficientNet-Lite2; its mirror image, where it is computed, 9 kB.
 MAX_BYTES = 1 << 30
 DIGEST_BYTES, CHECK_BYTES = 32, 4
 SUFFIX = ".pack"

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from importlib import resources
 
 from shared.errors import SetupError
-from shared.registry.backbone_store import PACKAGED
 from worker.backbones.backbone_table import Backbone
+
+#: NAME.tflite for each row of the table.
+PACKAGED = resources.files("shared.registry") / "packaged_backbones"
 
 
 def read(backbone: Backbone) -> bytes:
@@ -16,7 +19,7 @@ def read(backbone: Backbone) -> bytes:
         SetupError: the installation is damaged.
     """
     try:
-        data = (PACKAGED / f"{backbone.name}.tflite").read_bytes()
+        data = (PACKAGED / backbone.file).read_bytes()
     except OSError as error:
         raise SetupError(_damaged(backbone)) from error
     if hashlib.sha256(data).hexdigest() != backbone.sha256:
@@ -25,4 +28,4 @@ def read(backbone: Backbone) -> bytes:
 
 
 def _damaged(backbone: Backbone) -> str:
-    return f"the packaged {backbone.name}.tflite is missing or damaged; install Hangtag again"
+    return f"the packaged {backbone.file} is missing or damaged; install Hangtag again"

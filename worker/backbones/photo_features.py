@@ -15,14 +15,16 @@ import numpy as np
 import numpy.typing as npt
 
 from shared.errors import ImageError
+from shared.image_status import Status
 from shared.messages.model_card import Preprocessing
 from worker.backbones.feature_cache import FeatureCache
+from worker.backbones.loaded_backbone import LoadedBackbone
 from worker.datasets.decode_files import THREADS, Bad, prefetched, read_file
 from worker.datasets.examples import Digests, Images, Labels
 from worker.datasets.folder_layout import Item
 from worker.datasets.split import Hashes, Parts, content_hashes
 from worker.decoding.decode import decode
-from worker.runtimes.feature_graph import FeatureGraph
+from worker.runtimes.feature_graph import BackboneGraph
 
 Features = npt.NDArray[np.float32]  #: [n, features]
 
@@ -31,23 +33,12 @@ PACK_IMAGES = 256
 CONTENT_BYTES, NUMBER_BYTES = 8, 4
 
 
-class LookFeatures(NamedTuple):
-    """The features of images by one backbone."""
+class View(NamedTuple):
+    """What a backbone computes of each image, or of its mirror image, and where that is kept."""
 
-    features: Features
-    mirrored: Features | None = None  #: of their mirror images, if these were computed
-
-    def where(self, mask: npt.NDArray[np.bool_]) -> LookFeatures:
-        """Those of the images selected by the mask bool [n]."""
-        mirrored = None if self.mirrored is None else self.mirrored[mask]
-        return LookFeatures(self.features[mask], mirrored)
-
-
-class Look(NamedTuple):
-    """A backbone, and where what it computes is kept."""
-
-    backbone: bytes  #: its `.tflite` file
-    caches: Sequence[FeatureCache]  #: of the images, and of their mirror images if these count
+    backbone: LoadedBackbone
+    cache: FeatureCache
+    is_mirrored: bool = False
 
 
 class PhotoFeatures(NamedTuple):
@@ -58,17 +49,13 @@ class PhotoFeatures(NamedTuple):
     parts: Parts  #: that their folders say
     digests: Digests
     contents: Hashes  #: of the pixels
-    looks: list[LookFeatures]
+    looks: list[Features]  #: by each backbone
+    mirrored: Features | None = None  #: of the mirror images by the first, if they were computed
 
     @property
     def features(self) -> Features:
         """Those of the first look."""
-        return self.looks[0].features
-
-    @property
-    def mirrored(self) -> Features | None:
-        """Those of the first look at the mirror images."""
-        return self.looks[0].mirrored
+        return self.looks[0]
 
     def where(self, mask: npt.NDArray[np.bool_]) -> PhotoFeatures:
         """The images selected by the mask bool [n]; itself if these are all."""
@@ -81,20 +68,21 @@ class PhotoFeatures(NamedTuple):
             self.parts[mask],
             self.digests[mask],
             self.contents[mask],
-            [look.where(mask) for look in self.looks],
+            [features[mask] for features in self.looks],
+            None if self.mirrored is None else self.mirrored[mask],
         )
 
 
 def compute(
     items: Iterable[Item],
     spec: Preprocessing,
-    looks: Sequence[Look],
+    views: Sequence[View],
     on_bad: Callable[[Bad], None],
     on_done: Callable[[int], None],
     gone: Sequence[tuple[bytes, Item]] = (),
 ) -> PhotoFeatures:
     """The features of the items that are images; only those that a cache lacks are decoded, once
-    for all looks.
+    for all views. The first view is of the images as they are.
 
     `gone` are files that do not exist any more, by their digests, whose features every cache has.
     `on_done` gets the number of files of each turn, and may raise to stop.
@@ -102,9 +90,8 @@ def compute(
     Raises:
         OSError: a cache cannot be written.
     """
-    graphs = _Graphs([look.backbone for look in looks])
-    caches = [cache for look in looks for cache in look.caches]
-    views = [_View(number, bool(of)) for number, look in enumerate(looks) for of in _each(look)]
+    graphs = _Graphs([view.backbone for view in views])
+    caches = [view.cache for view in views]
     collected = _Collected(len(caches))
     new: list[dict[bytes, bytes]] = [{} for _ in caches]
 
@@ -114,7 +101,7 @@ def compute(
             rows.clear()
 
     def photo_of(item: Item) -> _Photo | Bad:
-        return _of_file(item, spec, graphs, views, caches)
+        return _of_file(item, spec, graphs, views)
 
     for photo in prefetched(photo_of, items, THREADS):
         if isinstance(photo, Bad):
@@ -134,18 +121,7 @@ def compute(
     for cache in caches:
         cache.mark_used()
     caches[0].trim()
-    return collected.columns(views, graphs.widths)
-
-
-class _View(NamedTuple):
-    """What the rows of a cache are of."""
-
-    look: int  #: its number
-    is_mirrored: bool
-
-
-def _each(look: Look) -> range:
-    return range(len(look.caches))
+    return collected.columns(views)
 
 
 class _Photo(NamedTuple):
@@ -159,28 +135,24 @@ class _Photo(NamedTuple):
 
 
 def _of_file(
-    item: Item,
-    spec: Preprocessing,
-    graphs: _Graphs,
-    views: Sequence[_View],
-    caches: Sequence[FeatureCache],
+    item: Item, spec: Preprocessing, graphs: _Graphs, views: Sequence[View]
 ) -> _Photo | Bad:
-    """A file with its row for each cache. Only a file of which a cache has no row is decoded."""
+    """A file with its row for each view. Only a file of which a cache has no row is decoded."""
     try:
         data = read_file(item.path)
         digest = hashlib.sha256(data).digest()
-        known = [cache.get(digest) for cache in caches]
-        images = _views(decode(data, spec)) if None in known else ()
+        known = [view.cache.get(digest) for view in views]
+        images = _both_sides(decode(data, spec)) if None in known else ()
+        rows = [
+            graphs.row(images[view.is_mirrored], view.backbone) if row is None else row
+            for view, row in zip(views, known, strict=True)
+        ]
     except ImageError as error:
         return Bad(item.path, error.status)
-    rows = [
-        graphs.row(images[view.is_mirrored], view.look) if row is None else row
-        for view, row in zip(views, known, strict=True)
-    ]
     return _Photo(item, digest, rows, [row is None for row in known])
 
 
-def _views(image: Images) -> tuple[Images, Images]:
+def _both_sides(image: Images) -> tuple[Images, Images]:
     """The image and its mirror image."""
     return image, np.ascontiguousarray(image[:, ::-1])
 
@@ -208,36 +180,45 @@ class _Collected:
         for view, row in zip(self._views, photo.rows, strict=True):
             view += row[CONTENT_BYTES:]
 
-    def columns(self, views: Sequence[_View], widths: Sequence[int]) -> PhotoFeatures:
-        of_looks: list[list[Features]] = [[] for _ in widths]
+    def columns(self, views: Sequence[View]) -> PhotoFeatures:
+        looks: list[Features] = []
+        mirrored: Features | None = None
         for view, packed in zip(views, self._views, strict=True):
-            features = np.frombuffer(packed, "<f4").reshape(-1, widths[view.look])
-            of_looks[view.look].append(features)
+            features = np.frombuffer(packed, "<f4").reshape(-1, view.backbone.row.features)
+            if view.is_mirrored:
+                mirrored = features
+            else:
+                looks.append(features)
         return PhotoFeatures(
             self._paths,
             np.array(self._labels, np.int64),
             np.array(self._parts, np.int8),
             np.frombuffer(self._digests, np.uint8).reshape(-1, 32),
             np.frombuffer(self._contents, "<u8").astype(np.uint64),
-            [LookFeatures(*features) for features in of_looks],
+            looks,
+            mirrored,
         )
 
 
 class _Graphs:
     """The backbones as interpreters for each thread."""
 
-    def __init__(self, files: Sequence[bytes]) -> None:
-        self._files = files
+    def __init__(self, backbones: Sequence[LoadedBackbone]) -> None:
+        self._backbones = {backbone.row.name: backbone for backbone in backbones}
         self._of_thread = threading.local()
-        self.widths = [graph.features for graph in self._graphs()]
 
-    def row(self, image: Images, look: int) -> bytes:
-        """The row of a cache for an image uint8 [H, W, 3]."""
+    def row(self, image: Images, backbone: LoadedBackbone) -> bytes:
+        """The row of a cache for an image uint8 [H, W, 3]. Raises ImageError: the network fails."""
         content = content_hashes(image[None]).astype("<u8").tobytes()
-        return content + self._graphs()[look].run(image).astype("<f4").tobytes()
+        features = self._graphs()[backbone.row.name].run(image).astype("<f4")
+        if not np.isfinite(features).all():
+            raise ImageError(Status.NO_ANSWER)
+        return content + features.tobytes()
 
-    def _graphs(self) -> list[FeatureGraph]:
+    def _graphs(self) -> dict[str, BackboneGraph]:
         if not hasattr(self._of_thread, "graphs"):
-            self._of_thread.graphs = [FeatureGraph(file) for file in self._files]
-        graphs: list[FeatureGraph] = self._of_thread.graphs
+            self._of_thread.graphs = {
+                name: backbone.graph() for name, backbone in self._backbones.items()
+            }
+        graphs: dict[str, BackboneGraph] = self._of_thread.graphs
         return graphs

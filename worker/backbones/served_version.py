@@ -1,4 +1,4 @@
-"""What a runtime loads of a version: files of its folder, and the backbones of its looks."""
+"""What a runtime loads of a version: files of its folder."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ from typing import NamedTuple
 
 from shared import runtimes
 from shared.messages.model_card import Card
-from shared.registry import backbone_store
 from worker.runtimes import load_runtime
 from worker.runtimes.classifier import Classifier
 
-#: Returns a file of a version, or one of its backbones, by its name. Raises SetupError.
+#: Returns a file of a version by its name. Raises SetupError.
 ReadFile = Callable[[str], bytes]
 
 
@@ -29,15 +28,11 @@ class ServedVersion(NamedTuple):
 
 
 def fetch(card: Card, read: ReadFile, runtime: str = runtimes.DEFAULT.name) -> ServedVersion:
-    """The files that a job with this runtime needs; a backbone that ships is taken from the
-    package.
+    """The files that a job with this runtime needs.
 
     Raises:
         SetupError: a file is missing or damaged, or the version has no file for this runtime.
     """
     row = runtimes.serving(runtime, card.only_runtime)
-    backbones = (
-        backbone_store.packaged(sha256) or read(name) for name, sha256 in card.backbones.items()
-    )
-    further = [read(row.beside)] if row.beside else []
-    return ServedVersion(card, row.name, read(row.artifact), (*backbones, *further))
+    artifact, *beside = map(read, card.files_for(row))
+    return ServedVersion(card, row.name, artifact, tuple(beside))

@@ -9,6 +9,7 @@ from functools import partial
 import msgspec
 import numpy as np
 
+from shared import installation
 from shared.errors import SetupError
 from shared.messages.model_card import IMPORTED, Card
 from shared.messages.model_name import PRODUCTION, parse
@@ -30,7 +31,6 @@ from worker.handlers.evaluate import PIECE_IMAGES, mapped
 from worker.runtimes.classifier import Classifier, probabilities
 from worker.runtimes.runtime import Logits
 from worker.training.assessment import Answered, assess_answers
-from worker.training.blank_card import code_version
 
 #: Fewer say nothing about a confidence.
 LEAST_IMAGES = 20
@@ -81,7 +81,7 @@ def _made(context: Context, work: Calibrate, old: Card) -> tuple[Card, dict[str,
         operating_points=operating_points(shares, held.labels),
         dataset=report.name,
         dataset_fingerprint=held.fingerprint(),
-        code_version=code_version(),
+        code_version=installation.version(),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         files={},
         request=context.request.mark,

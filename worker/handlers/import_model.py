@@ -10,6 +10,7 @@ from typing import NamedTuple
 import keras
 import msgspec
 
+from shared import installation
 from shared.errors import HangtagError, SetupError, is_fault_of_machine
 from shared.messages.model_card import IMPORTED, Card, Metrics, PixelBounds, Preprocessing
 from shared.messages.replies import DataReport, Trained
@@ -30,7 +31,6 @@ from worker.handlers.evaluate import mapped
 from worker.learners.learner import BuiltVersion
 from worker.learners.network import calibration_images
 from worker.training.assessment import assess
-from worker.training.blank_card import code_version
 
 EXPORTING = "exporting"
 UNKNOWN = "unknown"  #: the data set of an imported model
@@ -123,7 +123,7 @@ def _card(
         parameters=network.count_params(),
         dataset=dataset,
         dataset_fingerprint=fingerprint,
-        code_version=code_version(),
+        code_version=installation.version(),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         files={},
         notes=notes,

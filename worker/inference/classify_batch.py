@@ -36,6 +36,9 @@ MAX_PAUSE_S = 2.0
 _ON_GPU = "device:GPU"
 #: Before the next hint, so that a worker that cannot load a job's model leaves its hints to others.
 UNFIT_PAUSE_S = 1.0
+#: Pixels that are decoded at a time: the 80 photos of a message took 18 MB more. A block of this
+#: size is kept for the next part (freed_memory.py).
+PIXEL_BYTES = 4 << 20
 
 
 def classify(child: ProcessState, job: str, batch: int) -> ChildReport:
@@ -118,26 +121,37 @@ def _result(
     memory = child.settings.child_memory_mb << 20
     if not claim.one_by_one:
         with time_limit(child.settings.batch_limit_s), memory_limit(memory):
-            return _classify_images(record, model, images)
+            return classify_images(model, images, record.top_k)
     parts = []
     for index, image in enumerate(images):
         if not ledger.mark_image(batch, child.owner, index):
             return None
         content = Status.CRASHED if index in claim.crashed_images else image
         with time_limit(child.settings.careful_limit_s), memory_limit(memory):
-            parts.append(_classify_images(record, model, [content]))
+            parts.append(classify_images(model, [content], record.top_k))
     return join(parts)
 
 
-def _classify_images(
-    record: JobRecord, model: LoadedModel, images: Sequence[bytes | Status]
-) -> BatchResult:
+def classify_images(model: LoadedModel, images: Sequence[bytes | Status], k: int) -> BatchResult:
+    """The result for the files of a batch, some of which are decoded at a time.
+
+    Raises:
+        SetupError: there is not enough memory for so many.
+    """
+    spec, call = model.card.preprocessing, model.card.call_images
+    calls = PIXEL_BYTES // (call * spec.height * spec.width * spec.channels)
+    count = call * max(1, calls)
+    starts = range(0, max(1, len(images)), count)
+    return join([_part(model, images[start : start + count], k) for start in starts])
+
+
+def _part(model: LoadedModel, images: Sequence[bytes | Status], k: int) -> BatchResult:
     try:
         batch = decode_batch(model.card, images)
         outputs = model.runtime.outputs(batch.images)
         if model.detector is not None and outputs.features is not None:
             batch = with_outliers(model.detector, outputs.features, batch)
-        return top_k(model.runtime.probabilities(outputs), batch, record.top_k)
+        return top_k(model.runtime.probabilities(outputs), batch, k)
     except Exception as error:  # TensorFlow's lack of memory is no MemoryError
         if not is_out_of_memory(error):
             raise

@@ -91,6 +91,6 @@ def top_k(probabilities: NDArray[np.float32], batch: DecodedBatch, k: int) -> Ba
 
 
 def join(parts: Sequence[BatchResult]) -> BatchResult:
-    """One result from the results of single images."""
+    """One result from the results of its parts."""
     columns = {name: b"".join(part.column(name) for part in parts) for name in KINDS}
     return BatchResult.of(parts[0].k, columns)

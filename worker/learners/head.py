@@ -16,23 +16,19 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from shared import atomic_file
 from shared.errors import ImageError
 from shared.messages.model_card import Card
-from shared.registry import backbone_store
-from shared.registry.registry import REMEDY
 from shared.runtimes import PHOTO
-from worker.backbones import backbone_table, packaged_files
-from worker.backbones.backbone_table import Backbone
-from worker.backbones.photo_features import LookFeatures, PhotoFeatures
-from worker.backbones.served_version import ServedVersion
+from worker.backbones import loaded_backbone, served_version
+from worker.backbones.loaded_backbone import LoadedBackbone
+from worker.backbones.photo_features import Features, PhotoFeatures
 from worker.datasets.decode_files import read_file
 from worker.decoding.decode import decode
 from worker.evaluation import heldout_answers, seen_images
 from worker.evaluation.heldout_answers import HeldoutAnswers
 from worker.evaluation.operating_points import operating_points
 from worker.export.served import Served
-from worker.inference import outlier_detector, serving_cost
+from worker.inference import outlier_detector, serving_speed
 from worker.learners.learner import BuiltVersion, Learner, Task
 from worker.photo_head import linear_head, two_looks
 from worker.photo_head.fit_outlier_detector import fit_outlier_detector
@@ -49,7 +45,7 @@ from worker.training.photo_folder import PhotoFolder, digest_numbers
 #: The part of the training after the folds.
 FITTING_ALL = "fitting to all photos"
 #: Photos by which the speed is measured.
-TIMED_PHOTOS = 24
+TIMED_PHOTOS = 16
 
 
 def load(task: Task) -> HeadOfPhotos:
@@ -67,17 +63,20 @@ def load(task: Task) -> HeadOfPhotos:
     return HeadOfPhotos(task, folder, backbones)
 
 
-def _backbones(task: Task) -> list[Backbone]:
-    names = [task.recipe.backbone]
-    if task.recipe.second_backbone and task.work.serve != "fast":
-        names.append(task.recipe.second_backbone)
-    return [backbone_table.find(name) for name in names]
+def _backbones(task: Task) -> list[LoadedBackbone]:
+    work, recipe = task.work, task.recipe
+    names = [work.backbone or recipe.backbone]
+    if recipe.second_backbone and work.serve != "fast" and not work.backbone:
+        names.append(recipe.second_backbone)
+    return [loaded_backbone.load(name, task.store) for name in names]
 
 
 class HeadOfPhotos(Learner[PhotoFolder, FittedLooks]):
     """Fits a head for each look, and the rule of the second, to the files that are served."""
 
-    def __init__(self, task: Task, folder: PhotoFolder, backbones: Sequence[Backbone]) -> None:
+    def __init__(
+        self, task: Task, folder: PhotoFolder, backbones: Sequence[LoadedBackbone]
+    ) -> None:
         super().__init__(task, folder.report, len(folder.learn.labels))
         self.folder, self._backbones = folder, backbones
 
@@ -93,10 +92,10 @@ class HeadOfPhotos(Learner[PhotoFolder, FittedLooks]):
         observer, looks = self.task.observer, data.learn.looks
         parts, labels = _folds(data), data.learn.labels
 
-        def fit(number: int, look: LookFeatures) -> OutOfFold:
+        def fit(number: int, features: Features) -> OutOfFold:
             return fit_out_of_fold(
-                look.features, labels, len(data.labels), parts, data.groups,
-                mirrored=look.mirrored,
+                features, labels, len(data.labels), parts, data.groups,
+                mirrored=None if number else data.learn.mirrored,
                 fit=partial(linear_head.fit, weighted=self.task.work.weighted),
                 on_fold=lambda done, of: observer.fold(number * of + done, len(looks) * of),
                 on_last=lambda: observer.part(FITTING_ALL),
@@ -105,25 +104,25 @@ class HeadOfPhotos(Learner[PhotoFolder, FittedLooks]):
         return combined([fit(*each) for each in enumerate(looks)], labels, data.groups)
 
     def export(self, data: PhotoFolder, fitted: FittedLooks) -> Served:
-        work, store = self.task.work, self.task.store
-        backbones = self._used(fitted)
-        with atomic_file.writing(store / backbone_store.FOLDER, REMEDY):
-            for backbone in backbones:
-                backbone_store.put(store, packaged_files.read(backbone))
+        work, rows = self.task.work, [backbone.row for backbone in self._used(fitted)]
         of_heads = sum(head.weights.size + head.bias.size for head in fitted.heads)
         card = msgspec.structs.replace(
             blank_card(work.name, self.task.recipe, data, work.seed),
             output="logits",
-            precision="int8",
-            features=backbones[0].features,
+            precision="fp32" if rows[0].imported else "int8",
+            features=rows[0].features,
             call_images=1,
-            parameters=sum(backbone.parameters for backbone in backbones) + of_heads,
-            looks=tuple(backbone.look for backbone in backbones),
+            parameters=sum(row.parameters for row in rows) + of_heads,
+            looks=tuple(row.look for row in rows),
+            imported=rows[0].imported,
             second_pass_margin=fitted.answers.margin,
             second_pass_share=fitted.answers.share,
             temperature=fitted.temperature,
         )
-        return Served(card, {PHOTO.artifact: heads.encode(fitted.heads)}, fitted.answers.logits)
+        files = {PHOTO.artifact: heads.encode(fitted.heads)}
+        for backbone in self._used(fitted):
+            files |= backbone.files
+        return Served(card, files, fitted.answers.logits)
 
     def measure(self, data: PhotoFolder, fitted: FittedLooks, served: Served) -> BuiltVersion:
         learn, count = data.learn, len(data.learn.labels)
@@ -135,36 +134,28 @@ class HeadOfPhotos(Learner[PhotoFolder, FittedLooks]):
             operating_points=operating_points(predictions, learn.labels),
             dataset_fingerprint=_fingerprint(learn),
             notes=f"{_described(self._used(fitted))}, fitted to {count} images"
-            f"{' and their mirror images' if fitted.mirrored else ''}. The "
+            f"{' (the first look also to their mirror images)' if fitted.mirrored else ''}. The "
             f"held-out figures are out of {fold_count(count)} folds.",
         )
         answered = Answered(predictions, learn.labels, DecodedPhotos(learn, card))
         assessed = assess_answers(card, [], answered, _tested(data.test, fitted, card))
         answers = HeldoutAnswers(learn.contents, learn.labels, served.logits, learn.digests)
-        widths = self._backbones[0].part_widths
+        widths = self._backbones[0].row.part_widths
         detector = fit_outlier_detector(learn.features, widths, _folds(data)).detector
-        cost = serving_cost.measured(self._served(card, fitted, served), _some(learn.paths))
+        loaded = served_version.fetch(card, served.files.__getitem__)
+        speed = serving_speed.images_per_s(loaded, _some(learn.paths))
         records = {
             outlier_detector.FILE: outlier_detector.encode(detector),
             heldout_answers.FILE: heldout_answers.encode(answers),
             **seen_images.files_of(learn.contents, np.empty(0, np.uint64)),
         }
         return BuiltVersion(
-            msgspec.structs.replace(
-                card,
-                metrics=assessed.metrics,
-                images_per_s=cost.images_per_s,
-                memory_bytes=cost.memory_bytes,
-            ),
+            msgspec.structs.replace(card, metrics=assessed.metrics, images_per_s=speed),
             served.files | records | assessed.files,
         )
 
-    def _used(self, fitted: FittedLooks) -> Sequence[Backbone]:
+    def _used(self, fitted: FittedLooks) -> Sequence[LoadedBackbone]:
         return self._backbones[: len(fitted.heads)]
-
-    def _served(self, card: Card, fitted: FittedLooks, served: Served) -> ServedVersion:
-        files = tuple(packaged_files.read(backbone) for backbone in self._used(fitted))
-        return ServedVersion(card, PHOTO.name, served.files[PHOTO.artifact], files)
 
 
 def _some(paths: Sequence[bytes]) -> list[bytes]:
@@ -176,8 +167,8 @@ def _some(paths: Sequence[bytes]) -> list[bytes]:
     return files
 
 
-def _described(backbones: Sequence[Backbone]) -> str:
-    first, *second = (backbone.name for backbone in backbones)
+def _described(backbones: Sequence[LoadedBackbone]) -> str:
+    first, *second = (backbone.row.name for backbone in backbones)
     if second:
         return f"Linear heads on {first} and, for a second look, {second[0]}"
     return f"A linear head on {first}"
@@ -198,7 +189,7 @@ def _tested(test: PhotoFeatures | None, fitted: FittedLooks, card: Card) -> Answ
     """The answers to the photos in test/, as they are served."""
     if test is None:
         return None
-    logits = two_looks.served(fitted, [look.features for look in test.looks])
+    logits = two_looks.served(fitted, test.looks)
     answers = probabilities(logits, card.temperature)
     return Answered(answers, test.labels, DecodedPhotos(test, card))
 

@@ -2,7 +2,7 @@
 
 TensorFlow deletes its generated code at an exit that children of a pool do not have, and a killed
 process deletes nothing. So each process has its own folder, which names its owner, and the next
-process of this installation deletes those of dead owners.
+process of this user deletes those of dead owners.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from contextlib import contextmanager, suppress
 from multiprocessing import util
 from pathlib import Path
 
-from shared import installation
 from shared.process import started
 
 log = logging.getLogger(__name__)
@@ -64,7 +63,7 @@ def _take() -> str:
 
 
 def remove_dead(base: Path) -> None:
-    """Delete the folders of dead processes of this installation, host and user."""
+    """Delete the folders of dead processes of this host and user."""
     prefix = _prefix()
     for path in base.glob(f"{prefix}*"):
         with suppress(OSError, ValueError):
@@ -74,4 +73,4 @@ def remove_dead(base: Path) -> None:
 
 
 def _prefix() -> str:
-    return f"hangtag-tmp-{installation.name()}-{socket.gethostname()}-"
+    return f"hangtag-tmp-{socket.gethostname()}-"

@@ -25,7 +25,7 @@ class FittedLooks(NamedTuple):
     answers: SecondPass  #: out of fold: the margin, the share of second looks, and the logits
     temperature: float  #: of these logits
     error: float  #: standard error of their accuracy
-    mirrored: bool  #: whether a head learned from mirror images as well
+    mirrored: bool  #: whether the first head learned from mirror images as well
 
 
 def combined(fits: Sequence[OutOfFold], labels: Labels, groups: Groups) -> FittedLooks:
@@ -38,7 +38,7 @@ def combined(fits: Sequence[OutOfFold], labels: Labels, groups: Groups) -> Fitte
         answers,
         temperature(answers.logits, labels),
         standard_error(answers.logits.argmax(1) == labels, groups),
-        any(fit.mirrored for fit in used),
+        fits[0].mirrored,
     )
 
 

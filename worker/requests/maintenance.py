@@ -18,13 +18,14 @@ from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
 from shared import keys
-from shared.broker.runtime_paths import stack_id
 from shared.errors import BadMessage, BrokerRefuses, HangtagError, SetupError
+from shared.installation import absent
 from shared.ledger import cancelled_requests, request_store
 from shared.ledger.request_ledger import RequestLedger
 from shared.ledger.request_states import RequestState
 from shared.log_limit import DAY_S, LogLimit
 from shared.messages.requests import Request
+from shared.messages.work_packages import needed_packages
 from shared.registry.mirror_writer import Incomplete, publish
 from shared.registry.registry import Registry
 from shared.settings import Settings
@@ -56,8 +57,6 @@ class Maintenance(threading.Thread):
         self._client, self._settings, self._hint = client, settings, hint
         self._long_work = long_work or LongWork()
         self._store = settings.store_path
-        #: At a broker none is needed, and the runtime folder may be unusable.
-        self._stack = "" if settings.redis_url else stack_id(settings)
         self._requests = RequestLedger(client, settings.lease_s)
         self._ended = threading.Event()
         self._published = float("-inf")
@@ -120,12 +119,12 @@ class Maintenance(threading.Thread):
             folder.store(*submitted)
 
     def _restore(self) -> None:
-        """Submit unanswered requests of the store that Redis has lost; take outcomes over."""
+        """Submit unanswered requests of the store that Redis has lost; take outcomes over. One of a
+        stack waits while this environment lacks packages for it."""
         here = not self._settings.redis_url
         for request in request_store.unanswered(self._store, here):
             with self._retried():
-                # A request of another stack is restored by that stack's trainer.
-                if not here or request_store.owner(self._store, request.id) == self._stack:
+                if not here or not absent(needed_packages(request.work)):
                     self._reconcile(request)
 
     def _reconcile(self, request: Request) -> None:

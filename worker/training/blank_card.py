@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from importlib import metadata
 from typing import Protocol
 
+from shared import installation
 from shared.messages.model_card import Card, Metrics, Preprocessing
 from shared.recipes import Recipe
 
@@ -36,15 +36,7 @@ def blank_card(name: str, recipe: Recipe, data: CardData, seed: int) -> Card:
         parameters=0,
         dataset=data.name,
         dataset_fingerprint="",
-        code_version=code_version(),
+        code_version=installation.version(),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         files={},
     )
-
-
-def code_version() -> str:
-    """The version of Hangtag that builds the model version."""
-    try:
-        return metadata.version("hangtag")
-    except metadata.PackageNotFoundError:
-        return "source"

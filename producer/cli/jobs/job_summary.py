@@ -10,17 +10,16 @@ from pathlib import Path
 import click
 
 from producer.formats.table_formats import no_room
-from producer.inputs.error_budget import budget_words
-from producer.inputs.job_options import classify_command, has_relative_paths
-from producer.inputs.skipped import listed
-from producer.jobs.classify import Summary
-from producer.journal.snapshot import is_formed, stored, stored_options
+from producer.inputs.skipped import Unlisted, listed
+from producer.jobs.run import Summary
+from producer.journal.job_properties import AttemptResult
+from producer.journal.snapshot import JobView, is_formed, stored_options
 from producer.present.formatting import counted, mib, near, typed
 from producer.present.style import columns_of, dim, failed, good
 from producer.present.summary_parts import next_commands, paragraphs
 from producer.sources.local.reader import FileReader
 from producer.summary.job_text import answer_lines
-from producer.summary.promise import OWN_MODEL, own_model_command
+from producer.summary.promise import OWN_MODEL, classify_command, own_model_command
 from shared.errors import Exit
 from shared.image_status import Status
 from shared.messages.batch import MAX_FILE_BYTES
@@ -28,9 +27,6 @@ from shared.messages.model_name import DEFAULT_NAME, parse
 
 #: A file of another format, or one that is too large, fails again.
 _FINAL = {Status.UNSUPPORTED, Status.TOO_LARGE}
-_RETRY = "--retry-failed"
-#: A longer command is not printed: a shell may have put hundreds of paths into it.
-_WORDS_MAX, _CHARS_MAX = 30, 800
 
 
 def show_job_summary(summary: Summary, quiet: bool = False, again: Sequence[str] = ()) -> None:
@@ -41,55 +37,45 @@ def show_job_summary(summary: Summary, quiet: bool = False, again: Sequence[str]
         lines = gaps
     else:
         lines = [*_head(summary), *gaps]
-        if summary.answers is not None:
-            answers = answer_lines(summary.answers, summary.flagged, columns_of(sys.stderr))
+        if summary.view.answers is not None:
+            answers = answer_lines(
+                summary.view.answers, summary.view.flagged, columns_of(sys.stderr)
+            )
             lines = paragraphs(lines, answers, next_commands(_next(summary)))
     for line in lines:
         click.echo(line, err=True)
 
 
-def _command(summary: Summary, *more: str) -> str:
-    """The command that started the job, with more options, to be typed here; empty if it is long. A
-    list that came from standard input is recorded."""
-    options, budget = stored(Path(summary.output))
-    is_here = options.cwd == os.getcwdb() or not has_relative_paths(options)
-    output = near(summary.output) if is_here else summary.output
-    command = classify_command(options, output, *budget_words(budget), *more)
-    if len(command) > _WORDS_MAX or sum(map(len, command)) > _CHARS_MAX:
-        return ""
-    line = f"{typed(command)}{' </dev/null' if options.is_piped else ''}"
-    return line if is_here else f"{typed(['cd', os.fsdecode(options.cwd)])} && {line}"
-
-
 def _head(summary: Summary) -> Iterator[str]:
     """What was done, with what, and where the table is."""
-    failures = f"{summary.failed:,} failed"
-    failures = failed(failures) if summary.failed else good(failures)
-    yield f"job {summary.job}: {_images(summary)}, {failures}{_pace(summary)}"
-    yield dim(f"{summary.model} -> {near(summary.output)}")
-    if skipped := listed(summary.skipped):
+    view = summary.view
+    failures = f"{view.failed:,} failed"
+    failures = failed(failures) if view.failed else good(failures)
+    yield f"job {view.job}: {_images(view)}, {failures}{_pace(view.attempt)}"
+    yield dim(f"{view.model} -> {near(view.output)}")
+    if skipped := listed(view.attempt.skipped):
         yield f"skipped: {skipped}"
-    if summary.max_file_bytes < MAX_FILE_BYTES:
+    if view.max_file_bytes < MAX_FILE_BYTES:
         yield (
-            f"files above {mib(summary.max_file_bytes)} are too_large in this job: it was started "
+            f"files above {mib(view.max_file_bytes)} are too_large in this job: it was started "
             "with a Redis whose maxmemory allows no larger files"
         )
 
 
 def _gaps(summary: Summary, again: Sequence[str]) -> Iterator[str]:
     """Why the table is not complete, and what completes it."""
-    if summary.unlisted.count:
-        yield _not_listed(summary)
-    code, output = Exit(summary.exit_code), Path(summary.output)
+    view = summary.view
+    if view.unlisted.count:
+        yield _not_listed(view.unlisted)
+    code, output = summary.exit_code, Path(view.output)
     if is_formed(output):
         again = again or ["--update"]
     if code is Exit.SETUP:
-        yield no_room(stored_options(output).form, summary.done, output)
+        yield no_room(stored_options(output).form, view.done, output)
     if code is Exit.INTERRUPTED:
-        collect = typed(["hangtag", "collect", near(summary.output)])
-        yield f"resume it with: {_command(summary, *again) or collect}"
+        yield f"resume it with: {classify_command(view.output, *again)}"
     if code is Exit.CANCELLED:
-        command = _command(summary, *again) or "the command that started it"
+        command = classify_command(view.output, *again)
         yield f"cancelled{_part(summary)}; resume it with: {command}"
     if code is Exit.BUDGET:
         yield f"more failures than --max-failures allows{_so_far(summary)}"
@@ -97,53 +83,53 @@ def _gaps(summary: Summary, again: Sequence[str]) -> Iterator[str]:
 
 def _next(summary: Summary) -> list[tuple[str, str]]:
     """The next two commands of a finished job."""
-    if Exit(summary.exit_code) in (Exit.BUDGET, Exit.SETUP):
+    view = summary.view
+    if summary.exit_code in (Exit.BUDGET, Exit.SETUP):
         return []
-    table = near(summary.output)
+    table = near(view.output)
     look = ("look at it", typed(["hangtag", "report", table]))
-    if summary.failed and _may_succeed(summary):
-        retry = _command(summary, _RETRY) or f"the command that started it with {_RETRY}"
-        return [("try failed rows again", retry), look]
-    if own := _own_model(summary):
+    if view.failed and _may_succeed(view):
+        return [("try failed rows again", classify_command(view.output, "--retry-failed")), look]
+    if own := _own_model(view):
         return [(OWN_MODEL, own), look]
-    if image := _only_image(summary):
+    if image := _only_image(view):
         return [look, ("one image, without a table", typed(["hangtag", "predict", image]))]
     return [look, ("check it", typed(["hangtag", "verify", table]))]
 
 
-def _own_model(summary: Summary) -> str:
+def _own_model(view: JobView) -> str:
     """The command for the model that is named like the folder, unless the answers have it."""
-    said = summary.answers is None or summary.answers.withdrawn is not None
-    if said or parse(summary.model).name != DEFAULT_NAME:
+    said = view.answers is None or view.answers.withdrawn is not None
+    if said or parse(view.model).name != DEFAULT_NAME:
         return ""
-    return own_model_command(stored_options(Path(summary.output)))
+    return own_model_command(stored_options(Path(view.output)))
 
 
-def _only_image(summary: Summary) -> str:
+def _only_image(view: JobView) -> str:
     """The image that was typed, if the job has no other argument; or empty."""
-    if summary.images != 1:
+    if view.images != 1:
         return ""
-    options = stored_options(Path(summary.output))
+    options = stored_options(Path(view.output))
     named = len(options.roots) == 1 and options.file_roots == (0,)
     return near(os.fsdecode(FileReader(options.cwd).local_path(options.roots[0]))) if named else ""
 
 
-def _may_succeed(summary: Summary) -> bool:
+def _may_succeed(view: JobView) -> bool:
     """Whether a retry of the failed rows may give another answer."""
-    kinds = set(summary.answers.failures) if summary.answers else set[str]()
+    kinds = set(view.answers.failures) if view.answers else set[str]()
     return not kinds or bool(kinds - _FINAL)
 
 
-def _images(summary: Summary) -> str:
-    images = counted(summary.images, "image")
-    return images if summary.done == summary.images else f"{summary.done:,} of {images}"
+def _images(view: JobView) -> str:
+    images = counted(view.images, "image")
+    return images if view.done == view.images else f"{view.done:,} of {images}"
 
 
-def _pace(summary: Summary) -> str:
-    if not summary.classified:
+def _pace(attempt: AttemptResult) -> str:
+    if not attempt.classified:
         return ""
-    rate = summary.classified / max(summary.seconds, 1e-3)
-    return f", {summary.seconds:.1f} s ({rate:,.0f} images/s)"
+    rate = attempt.classified / max(attempt.seconds, 1e-3)
+    return f", {attempt.seconds:.1f} s ({rate:,.0f} images/s)"
 
 
 def _part(summary: Summary) -> str:
@@ -159,8 +145,8 @@ def _so_far(summary: Summary) -> str:
     )
 
 
-def _not_listed(summary: Summary) -> str:
-    count, first = summary.unlisted.count, summary.unlisted.first
+def _not_listed(unlisted: Unlisted) -> str:
+    count, first = unlisted.count, unlisted.first
     some = first if count == 1 else f"{first} and {count - 1:,} more"
     return (
         f"not complete: {counted(count, 'folder')} could not be listed: {some}; "

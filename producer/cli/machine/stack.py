@@ -68,43 +68,31 @@ def _worker_count(shown: Stack) -> str:
 @json_option
 def down(force: bool, as_json: bool) -> None:
     """Stop this machine's stack, unless jobs run on it."""
-    from producer.stack import other_stacks, stack
+    from producer.stack import stack
 
     settings = Settings.from_env()
-    others = other_stacks.others(settings)
-    mine = [settings, *filter(other_stacks.is_of_this_environment, others)]
-    for stack_settings in mine if not force else []:
-        _check_unused(stack_settings)
-    ended = [stack.down(stack_settings) for stack_settings in mine]
-    left = [str(other_stacks.prefix(other)) for other in other_stacks.others(settings)]
-    lines = ["this machine's stack is down" if any(ended) else "there was no stack on this machine"]
-    lines += [
-        f"another installation's stack is up: {other}; "
-        "stop it with the command hangtag of that environment"
-        for other in left
-    ]
-    lines += _unfinished(mine)
-    print_answer({"stopped": any(ended), "other_installations": left}, lines, as_json)
+    if not force:
+        _check_unused(settings)
+    ended = stack.down(settings)
+    lines = ["this machine's stack is down" if ended else "there was no stack on this machine"]
+    print_answer({"stopped": ended}, lines + _unfinished(settings), as_json)
 
 
 COMMANDS = (up, down)
 
 
-def _unfinished(stacks: list[Settings]) -> list[str]:
-    """What becomes of the requests that the trainers of these stacks have not answered."""
+def _unfinished(settings: Settings) -> list[str]:
+    """What becomes of the requests that wait in the store."""
     from producer.present.formatting import counted
-    from shared.broker.runtime_paths import stack_id
     from shared.ledger import request_store
 
     with suppress(OSError, HangtagError):  # of the store, without which a stack can end
-        store, mine = stacks[0].store_path, set(map(stack_id, stacks))
-        requests = request_store.unanswered(store, here=True)
-        waiting = [r for r in requests if request_store.owner(store, r.id) in mine]
+        waiting = request_store.unanswered(settings.store_path, here=True)
         if waiting:
             goes = "it goes" if len(waiting) == 1 else "they go"
             return [
                 f"not finished: {counted(len(waiting), 'request')} to the trainer; {goes} on with "
-                f"the next start of the stack, or end with: hangtag train --cancel {waiting[0].id}"
+                f"the next start of the stack, or end with: hangtag cancel {waiting[0].id}"
             ]
     return []
 

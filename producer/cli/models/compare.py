@@ -40,7 +40,8 @@ def compare(
     from producer.cli.running import running_job
     from producer.compare.compare_versions import compare_versions
     from producer.inputs.job_options import JobOptions
-    from producer.jobs.classify import Summary, classify
+    from producer.jobs.classify import classify
+    from producer.jobs.run import Summary
 
     settings, no_figures = Settings.from_env(), quiet or as_json
 

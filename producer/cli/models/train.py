@@ -8,15 +8,16 @@ from typing import Any
 import click
 
 from producer.cli.command_examples import examples
+from producer.cli.declared_options import declared, given_of
 from producer.cli.models.trained import show_detached, show_steps_of_labels, show_trained
-from producer.cli.models.training_options import training_options, typed
 from producer.cli.names import REQUEST
 from producer.cli.option_lists import Command, seldom_option
 from producer.cli.options import corrections_option, json_option, print_answer, quiet_option
-from producer.cli.params import SecondsParam
+from producer.cli.params import Parsed
 from producer.present.formatting import typed as command_of
 from shared.errors import UsageError
-from shared.messages.training import FASHION_MNIST
+from shared.messages.training import FASHION_MNIST, Train
+from shared.options import parse_seconds
 from shared.settings import Settings
 
 #: Options that --follow, --cancel and --list accept.
@@ -35,7 +36,7 @@ _MODES = {"follow": "--follow", "cancel": "--cancel", "list_open": "--list"}
     ),
 )
 @click.argument("folder", metavar="[DIR]", required=False)
-@training_options
+@declared(Train)
 @corrections_option
 @click.option(
     "--labels",
@@ -61,13 +62,14 @@ _MODES = {"follow": "--follow", "cancel": "--cancel", "list_open": "--list"}
     help="Fail with exit code 1 if no trainer is alive.",
 )
 @click.option("--follow", type=REQUEST, default="", metavar="ID", help="Follow an earlier request.")
-@click.option("--cancel", type=REQUEST, default="", metavar="ID", help="Cancel a request.")
+@click.option(
+    "--cancel", type=REQUEST, default="", metavar="ID", hidden=True, help="As hangtag cancel ID."
+)
 @click.option("--list", "list_open", is_flag=True, help="List the requests that are still open.")
 @click.option(
     "--timeout",
     "timeout_s",
-    type=SecondsParam(),
-    metavar="SECONDS",
+    type=Parsed("SECONDS", parse_seconds),
     help="Stop following after this time; the training continues.",
 )
 @quiet_option
@@ -140,7 +142,7 @@ def _train(settings: Settings, given: dict[str, Any]) -> None:
         raise UsageError(f"--labels {labels} names a folder, no labels file; run: {command}")
     with running_request(given["quiet"]) as (events, stop):
         request, input = make_training(
-            typed(given),
+            given_of(Train, given),
             settings,
             given["corrections"],
             given["request_id"],
@@ -168,7 +170,6 @@ def _train(settings: Settings, given: dict[str, Any]) -> None:
 def _follow(settings: Settings, given: dict[str, Any]) -> None:
     from producer.cli.running import running_request
     from producer.requests.existing import follow
-    from shared.messages.training import Train
 
     with running_request(given["quiet"]) as (events, stop):
         request, outcome = follow(

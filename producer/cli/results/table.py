@@ -8,10 +8,11 @@ from typing import Any
 import click
 
 from producer.cli.command_examples import examples
-from producer.cli.display import display_options, make_display
+from producer.cli.declared_options import declared, given_of
 from producer.cli.names import JOB
 from producer.cli.options import json_option
 from producer.formats.table_formats import FORMATS, SUFFIXES
+from producer.inputs.job_options import JobOptions
 
 
 @click.command(
@@ -36,7 +37,7 @@ from producer.formats.table_formats import FORMATS, SUFFIXES
     default=None,
     help="The form of -o, if its name does not say it.",
 )
-@display_options
+@declared(JobOptions, "accept", "min_confidence", "columns", "top_k", "probabilities")
 @click.option(
     "--corrections/--no-corrections",
     default=True,
@@ -48,7 +49,13 @@ from producer.formats.table_formats import FORMATS, SUFFIXES
 )
 @json_option
 def table(
-    job: str, output: str, form: str | None, force: bool, as_json: bool, **given: Any
+    job: str,
+    output: str,
+    form: str | None,
+    corrections: bool,
+    force: bool,
+    as_json: bool,
+    **given: Any,
 ) -> None:
     """Render a table again: other thresholds or columns.
 
@@ -58,11 +65,13 @@ def table(
     from producer.jobs.render_table import CopyTarget, render_again, render_copy
     from producer.present.formatting import counted, escaped, show_json
     from producer.present.style import columns_of
+    from producer.rendering.display_options import ALL_CORRECTIONS, asked_display
     from producer.summary.job_text import accepted_lines
 
     if form and not output:
         raise click.UsageError("--form is for -o; a job's own table keeps its form")
-    display = make_display(given)
+    asked = JobOptions(**given_of(JobOptions, given))
+    display = asked_display(asked, ALL_CORRECTIONS if corrections else 0)
     if output:
         rendered = render_copy(job, display, CopyTarget(output, form or "", force), as_json)
     else:
@@ -75,8 +84,6 @@ def table(
     click.echo(written, err=True)
     for line in accepted_lines(rendered.answers, columns_of(sys.stderr)):
         click.echo(line, err=True)
-    if rendered.unproven:
-        click.echo(rendered.unproven, err=True)
 
 
 COMMANDS = (table,)

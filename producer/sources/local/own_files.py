@@ -10,7 +10,7 @@ import re
 
 #: The ends of their names after that of the table. The journal with its log and the files of
 #: SQLite (producer/journal/journal.py); the rows so far (producer/output/output_path.py) and a
-#: person's labels (shared/labels/correction_log.py), each also with its draft; what
+#: person's labels (shared/labels/labels_file.py), each also with its draft; what
 #: version 0.2.0 has sorted (TABLE.sorted).
 _ENDINGS = rb"(\.hangtag.*|\.(part|sorted|corrections\.jsonl)(\.part|\.hangtag-draft)?)?"
 

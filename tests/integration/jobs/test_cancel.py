@@ -8,17 +8,14 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
-import msgspec
 import pytest
 
 from producer.jobs import cancel as command
 from producer.jobs.job import Job
 from producer.journal.snapshot import JobState, JobView, read_snapshot
-from producer.processes import lock
 from shared import keys
 from shared.broker.runtime_paths import private_stack_dir, socket_path
 from shared.errors import BrokerAway, Exit, UsageError
-from shared.installation import NAME_CHARS
 from shared.settings import Settings
 from tests.support.jobs.finished_job import ID, finish, options_of
 from tests.support.processes.fleet import wait_for
@@ -96,15 +93,9 @@ def test_a_producer_that_ends_without_recording_it(
 
 
 def test_a_stack_that_does_not_answer_may_know_the_job(output: Path, server: RedisServer) -> None:
-    mine = Settings(runtime_dir=str(server.folder / "run"))
-    other = msgspec.structs.replace(mine, installation="0" * NAME_CHARS)
+    settings = Settings(runtime_dir=str(server.folder / "run"))
+    private_stack_dir(settings)
     with socket.socket(socket.AF_UNIX) as killed:
-        private_stack_dir(mine)
-        killed.bind(str(socket_path(mine)))
-    with lock.locked(private_stack_dir(other) / lock.SUPERVISOR, 0):
-        socket_path(other).symlink_to(server.socket)
-        with (
-            closing(producer_of(output)),
-            pytest.raises(BrokerAway, match="Redis does not answer"),
-        ):
-            command.cancel(str(output), mine)
+        killed.bind(str(socket_path(settings)))
+    with closing(producer_of(output)), pytest.raises(BrokerAway, match="Redis does not answer"):
+        command.cancel(str(output), settings)

@@ -19,7 +19,7 @@ from producer.requests.open_requests import PAUSED, open_requests
 from producer.requests.request_display import RequestDisplay
 from producer.requests.submit import submit
 from producer.requests.wait import RequestWaiter, Viewed
-from shared.broker.runtime_paths import private_stack_dir, socket_path, stack_id
+from shared.broker.runtime_paths import private_stack_dir, socket_path
 from shared.errors import RequestCancelled, SetupError, StillOpen, UsageError
 from shared.ledger import cancelled_requests, request_store
 from shared.ledger.request_ledger import RequestLedger
@@ -47,7 +47,7 @@ class Scene:
 
     def keep(self) -> Path:
         """Store the request as one of this machine's stack."""
-        request_store.keep(self.store, REQUEST, None, stack_id(self.settings))
+        request_store.keep(self.store, REQUEST)
         return request_store.folder(self.store, "r1")
 
     def submit(self, request: Request = REQUEST, trainer_needed: bool = False) -> Outcome:
@@ -131,7 +131,7 @@ def test_the_same_submission_again_is_the_same_request(stack: Scene) -> None:
     for _ in range(2):
         assert stack.submit() == Outcome(ok=True)
     assert stack.requests.open() == ["r1"]
-    assert request_store.owner(stack.store, "r1") == stack_id(stack.settings)
+    assert request_store.is_here(stack.store, "r1")
 
 
 def test_a_request_of_a_running_stack_has_the_state_that_redis_knows(stack: Scene) -> None:

@@ -20,16 +20,15 @@ from shared.broker.address import address_of
 from shared.broker.celery_app import make_app
 from shared.broker.message_filter import TRAIN_TASK
 from shared.broker.redis_client import connect
-from shared.broker.runtime_paths import runtime_dir, stack_id, stack_name
+from shared.broker.runtime_paths import runtime_dir
 from shared.errors import Exit
-from shared.installation import NAME_CHARS
 from shared.ledger import cancelled_requests, request_store
 from shared.ledger.request_ledger import RequestLedger
 from shared.ledger.request_states import RequestState, RequestVerdict
 from shared.messages.model_name import ModelName
-from shared.messages.requests import Outcome, Prune, Request
+from shared.messages.requests import Outcome, Promote, Prune, Request, Work
 from shared.messages.training import Train
-from shared.registry import file_copies, packaged
+from shared.registry import packaged
 from shared.registry.mirror_reader import Mirror
 from shared.registry.registry import Registry
 from shared.settings import Settings
@@ -226,7 +225,7 @@ def test_what_a_killed_trainer_leaves_of_a_request_cancelled_here_is_removed(
     """The command has removed the request and left the rest to the trainer."""
     settings = msgspec.structs.replace(scene.settings, redis_url="")
     rounds = Maintenance(scene.client, settings, lambda request_id: None)
-    request_store.keep(scene.store, REQUEST, None, stack_name(settings))
+    request_store.keep(scene.store, REQUEST)
     scene.requests.submit(REQUEST)
     scene.claim()
     (scene.folder.work / "images.npy").write_bytes(b"decoded images")
@@ -242,7 +241,7 @@ def test_a_cancellation_here_is_remembered_as_long_as_an_outcome(scene: Scene) -
     """Also if the command died between its two steps; Redis ends with the stack."""
     settings = msgspec.structs.replace(scene.settings, redis_url="")
     rounds = Maintenance(scene.client, settings, lambda request_id: None)
-    request_store.keep(scene.store, REQUEST, None, stack_id(settings))
+    request_store.keep(scene.store, REQUEST)
     scene.requests.submit(REQUEST)
     scene.requests.cancel(REQUEST.id)
     rounds.go()
@@ -260,7 +259,7 @@ def test_a_cancellation_here_is_remembered_as_long_as_an_outcome(scene: Scene) -
 def test_a_cancellation_that_was_recorded_is_completed_by_the_next_stack(scene: Scene) -> None:
     """The command had died before it deleted the request, and Redis has ended with its stack."""
     settings = msgspec.structs.replace(scene.settings, redis_url="")
-    request_store.keep(scene.store, REQUEST, None, stack_id(settings))
+    request_store.keep(scene.store, REQUEST)
     cancelled_requests.remember(scene.store, REQUEST.id, REQUEST)
     Maintenance(scene.client, settings, lambda request_id: None).go()
     assert scene.requests.get(REQUEST.id) is None
@@ -403,13 +402,12 @@ def test_every_file_without_room_is_named_beside_a_damaged_version(
     ]
     assert "shoes@1 is damaged" in damaged
     named = [line.partition(":")[0] for line in without_room]
-    assert named == ["model.keras of shoes@2", "model.keras of shoes@3"]
+    assert named == ["model.keras of shoes@3", "model.keras of shoes@2"]
 
 
 def test_a_file_without_room_is_named_once_and_not_tried_in_each_round(
     scene: Scene, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(file_copies, "WHOLE_BYTES", 1 << 20)
     card = msgspec.structs.replace(packaged.card(), name="shoes", files={})
     Registry(scene.store).publish(card, {"model.keras": bytes(4 << 20)})
     scene.client.config_set("maxmemory", scene.client.info("memory")["used_memory"] + (4 << 20))
@@ -430,9 +428,8 @@ def test_a_refusal_while_models_are_copied_is_recorded(
     """Also beside a damaged version."""
     monkeypatch.setattr(access_check, "refusal_limit", RefusalLimit(0.0))
     monkeypatch.setattr(state, "should_stop", None)
-    monkeypatch.setattr(file_copies, "WHOLE_BYTES", 1)
     server.client.acl_setuser(
-        "trainer", enabled=True, passwords=["+x"], keys=["*"], commands=["+@all", "-persist"]
+        "trainer", enabled=True, passwords=["+x"], keys=["*"], commands=["+@all", "-set"]
     )
     registry = Registry(scene.store)
     card = msgspec.structs.replace(packaged.card(), name="shoes", files={})
@@ -454,18 +451,18 @@ def test_a_trainer_at_a_broker_needs_no_runtime_folder(scene: Scene, tmp_path: P
     assert scene.hints == 1
 
 
-def test_a_stacks_trainer_restores_only_the_requests_of_its_installation(
-    scene: Scene,
+def test_a_request_of_a_stack_waits_for_a_trainer_with_its_packages(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Another stack with its own trainer shares the store."""
-    store = scene.settings.store_path
-    settings = Settings(store=str(store))
-    owners = {"mine": stack_name(settings), "theirs": "0" * NAME_CHARS, "orphan": ""}
-    for name, owner in owners.items():
-        request_store.keep(store, msgspec.structs.replace(REQUEST, id=name), None, owner)
-    Maintenance(scene.client, settings, lambda _: None).go()
-    assert scene.requests.open() == ["mine"]
-    assert request_store.adopt(store, "orphan", "", stack_name(settings))
-    assert not request_store.adopt(store, "theirs", "", stack_name(settings))
-    Maintenance(scene.client, settings, lambda _: None).go()
-    assert sorted(scene.requests.open()) == ["mine", "orphan"]
+    """Another environment has started the stack, for work that needs less."""
+    settings = Settings(store=str(scene.settings.store_path))
+    works: dict[str, Work] = {"promote": Promote("mine@2"), "train": Train("mine", "fast")}
+    for name, work in works.items():
+        request_store.keep(scene.store, msgspec.structs.replace(REQUEST, id=name, work=work))
+    rounds = Maintenance(scene.client, settings, lambda _: None)
+    with monkeypatch.context() as lacking:
+        lacking.setattr(maintenance, "absent", {"keras"}.intersection)
+        rounds.go()
+        assert scene.requests.open() == ["promote"]
+    rounds.go()
+    assert sorted(scene.requests.open()) == ["promote", "train"]

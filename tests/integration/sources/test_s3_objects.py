@@ -20,8 +20,8 @@ from botocore.credentials import Credentials
 from PIL import Image
 
 from producer.inputs.job_options import JobOptions
-from producer.jobs.background_jobs import collect
 from producer.jobs.empty_job import check_not_empty
+from producer.jobs.follow import collect
 from producer.jobs.watch import watch
 from producer.present.events import Events
 from producer.report.report import write_report
@@ -304,7 +304,7 @@ def test_a_stop_ends_a_watch_that_waits_for_a_silent_server(
     options = JobOptions((f"{bucket.url}/a".encode(),), b"/", str(tmp_path / "out.csv"))
 
     def work(stop: Stop) -> None:
-        watch(options, lambda: pytest.fail("a round"), Events(), stop)
+        watch(options, lambda timeout_s: pytest.fail("a round"), Events(), stop)
 
     assert stopped_once_silent(s3_proxy, work) < SOON_S
 

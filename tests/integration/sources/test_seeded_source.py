@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from producer.inputs.job_options import JobOptions
@@ -116,8 +117,8 @@ def test_a_time_limit_ends_the_wait_for_a_source_that_does_not_reply(
     options = JobOptions((os.fsencode(TYPED),), bytes(tmp_path), str(tmp_path / "out.csv"))
     if method == "entries":
         with pytest.raises(StillOpen, match="no image was found within --timeout"):
-            classify(options, settings, timeout_s=0.2)
+            classify(msgspec.structs.replace(options, timeout_s=0.2), settings)
     else:
-        summary = classify(options, settings, timeout_s=2.0)
+        summary = classify(msgspec.structs.replace(options, timeout_s=2.0), settings)
         assert summary.exit_code == Exit.INTERRUPTED
     assert silent.asked.is_set()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from producer.inputs.job_options import JobOptions
@@ -46,4 +47,5 @@ def updated(options: JobOptions) -> tuple[int, list[str]]:
     events, lines = Events(), list[str]()
     events.subscribe(lambda event: lines.append(event.text) if isinstance(event, Notice) else None)
     nowhere = Settings(redis_url="unix:///nowhere.sock")
-    return update(options, nowhere, timeout_s=5, events=events).exit_code, lines
+    options = msgspec.structs.replace(options, timeout_s=5)
+    return update(options, nowhere, events=events).exit_code, lines

@@ -11,14 +11,12 @@ from producer.requests.client import make_request
 from producer.stack import stack
 from producer.stack.server_client import ServerClient
 from shared import keys
-from shared.broker.runtime_paths import socket_path, stack_dir, stack_id
+from shared.broker.runtime_paths import socket_path, stack_dir
 from shared.ledger import request_store
 from shared.messages.requests import Promote
 from tests.support.processes import local_stack
 from tests.support.processes.fleet import wait_for
 from tests.support.processes.local_stack import Place
-
-UNREADABLE = "x" * 300  #: a name that no file system resolves
 
 
 @pytest.fixture
@@ -35,7 +33,7 @@ def test_a_store_that_cannot_be_read_leaves_the_last_answer(
     client = ServerClient(settings, stack_dir(settings), socket_path(settings))
     gone = place.folder / "gone"
     store.rename(gone)
-    store.symlink_to(UNREADABLE)
+    store.symlink_to(store)  # a loop, which no file system resolves
     for _ in range(3):
         assert not client.training()
         assert client.idle_s() == 0
@@ -49,7 +47,7 @@ def test_a_store_that_cannot_be_read_leaves_the_last_answer(
     store.unlink()
     gone.rename(store)
     request = make_request(Promote("mine@2"), "later")
-    request_store.keep(store, request, None, stack_id(settings))
+    request_store.keep(store, request)
     wait_for("the outcome", lambda: request_store.outcome(store, "later"))
     assert place.the("supervisor") == supervisor
 
@@ -64,7 +62,7 @@ def test_requests_that_another_client_overwrote_leave_the_stack_running(place: P
         wait_for("the log line", lambda: "'hangtag:3:requests' is not Hangtag's" in log.read_text())
         client.delete(keys.REQUESTS)
     request = make_request(Promote("mine@2"), "later")
-    request_store.keep(settings.store_path, request, None, stack_id(settings))
+    request_store.keep(settings.store_path, request)
     wait_for("the outcome", lambda: request_store.outcome(settings.store_path, "later"))
     assert (place.the("supervisor"), place.the("server")) == (supervisor, server)
     assert log.read_text().count("is not Hangtag's") == 1

@@ -82,7 +82,7 @@ def running(shared_place: Place) -> Place:
 
 
 def test_commands_at_once_start_one_stack(place: Place) -> None:
-    env = {**os.environ, "HANGTAG_RUNTIME_DIR": str(place.folder)}
+    env = {**os.environ, **place.environment}
     command = [sys.executable, "-c", ENSURE]
     commands = [subprocess.Popen(command, env=env, cwd=ROOT) for _ in range(4)]
     assert [one.wait(60) for one in commands] == [0, 0, 0, 0]

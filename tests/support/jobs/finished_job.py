@@ -9,6 +9,8 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 
+import msgspec
+
 from producer.dispatch.batcher import read_batch_again, resumed
 from producer.inputs.job_options import JobOptions, encode_options
 from producer.jobs.job import Job
@@ -18,7 +20,7 @@ from producer.locations import row_files
 from producer.sources.job_sources import as_started
 from shared.errors import Exit
 from shared.image_status import Status, count_flags
-from shared.labels.labelled_files import LabelledFile
+from shared.labels.label_line import LabelLine
 from shared.messages.batch import BatchResult, encode_result
 from shared.messages.job_record import JobRecord, encode_job
 from shared.messages.model_card import card_sha256, encode_card
@@ -44,14 +46,14 @@ def finish(
     job_id: str = ID,
     restart: bool = False,
     kept: int = 0,
-    learned: Sequence[LabelledFile] = (),
+    learned: Sequence[LabelLine] = (),
 ) -> None:
     """Start a job, resume it, or retry its failed rows, and finish it; or stop after freezing batch
     `stop_after`. `answer` makes the results, by default `answered`. They have `kept` labels for
     each image; 0: as many as the table displays.
     """
     answer = answer or answered
-    job = Job(options, restart)
+    job = Job(msgspec.structs.replace(options, restart=restart))
     with closing(job), row_files.of_table(job.output, job.options) as files:
         if not job.has_started:
             start(job, options, job_id, kept, restart)
@@ -71,7 +73,7 @@ def finish(
                 return
             record(job, batch.frozen.n, answer(decode_images(batch.blob)))
             job.table.growing.advance(0)
-        job.table.name_rows(files.sha256, learned=learned)
+        job.table.take_learned(learned)
         job.finish(Exit.OK, job.table.write_table())
 
 
@@ -86,7 +88,7 @@ def start(
         card.version,
         card_sha256(card),
         "litert",
-        kept or options.top_k,
+        kept or options.top_k or 1,
         "out.csv",
         "host",
         0.0,

@@ -42,10 +42,11 @@ class Training(NamedTuple):
         return served_version.fetch(self.card, partial(self.registry.read, self.card)).load()
 
     def stored_features(self) -> int:
-        """The number of images that the store has the features of both looks of."""
+        """The number of images that the store has the features of both looks of, and those of the
+        mirror image by the first."""
         sizes = [pack.stat().st_size for pack in self.registry.root.rglob("*.pack")]
-        rows = [DIGEST_BYTES + 4 + row_bytes(row.features) for row in BACKBONES.values()]
-        return sum(sizes) // sum(rows)
+        views = [self.backbone, *BACKBONES.values()]
+        return sum(sizes) // sum(DIGEST_BYTES + 4 + row_bytes(row.features) for row in views)
 
 
 def train_shapes(server: RedisServer, root: Path, store: Path) -> Training:

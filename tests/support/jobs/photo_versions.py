@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 
 from shared.messages.model_card import Card, Preprocessing
-from shared.registry import backbone_store, packaged
+from shared.registry import packaged
 from shared.registry.registry import Registry
 from shared.runtimes import PHOTO
 from worker.backbones import backbone_table, packaged_files
@@ -44,18 +44,21 @@ def head(seed: int = 1, backbone: Backbone = LITE0) -> Head:
 
 
 def publish(registry: Registry, seed: int = 1) -> Card:
-    """A new version, whose backbone the store has once."""
-    backbone_store.put(registry.root, backbone())
-    return registry.publish(card(), {PHOTO.artifact: heads.encode([head(seed)])})
+    """A new version."""
+    return registry.publish(card(), files([head(seed)]))
 
 
 def publish_twice_looking(registry: Registry, name: str, margin: float) -> Card:
     """A new version that looks again where the margin of the first look is smaller."""
-    for row in (LITE0, LITE2):
-        backbone_store.put(registry.root, packaged_files.read(row))
     twice = msgspec.structs.replace(
         card(name), preprocessing=backbone_table.SPEC, looks=(LITE0.look, LITE2.look),
         second_pass_margin=margin,
     )  # fmt: skip
     pair = [head(1, LITE0), head(2, LITE2)]
-    return registry.publish(twice, {PHOTO.artifact: heads.encode(pair)})
+    return registry.publish(twice, files(pair))
+
+
+def files(of_looks: list[Head]) -> dict[str, bytes]:
+    """The files of a version with these heads."""
+    backbones = {row.file: packaged_files.read(row) for row in (LITE0, LITE2)[: len(of_looks)]}
+    return backbones | {PHOTO.artifact: heads.encode(of_looks)}

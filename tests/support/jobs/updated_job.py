@@ -6,37 +6,30 @@ from __future__ import annotations
 from typing import Any
 from unittest import mock
 
-from producer.dispatch.attempt import Attempt
+import msgspec
+
 from producer.dispatch.batcher import resumed
 from producer.inputs.job_options import JobOptions
 from producer.jobs import update as updating
-from producer.jobs.classify import End, Summary, completed
 from producer.jobs.job import Job
-from producer.journal.job_properties import AttemptResult
-from producer.locations.row_files import RowFiles
-from producer.rendering.named_rows import Hash
+from producer.jobs.run import Run, Summary
+from producer.present.events import Events
 from shared.errors import Exit
 from shared.settings import Settings
 from tests.support.jobs.finished_job import answered, record
 from tests.support.jobs.image_blobs import decode_images
 
 
-def update(options: JobOptions, **given: Any) -> Summary:
-    """As `producer.jobs.update.update`."""
-    with mock.patch.object(updating, "work", _worked):
-        return updating.update(options, Settings(), **given)
+def update(options: JobOptions, events: Events | None = None, **given: Any) -> Summary:
+    """As `producer.jobs.update.update`, with more options."""
+    with mock.patch.object(Run, "work", _worked):
+        asked = msgspec.structs.replace(options, **given)
+        return updating.update(asked, Settings(), events=events)
 
 
-def _worked(
-    job: Job,
-    attempt: Attempt,
-    started: float,
-    retry_failed: bool,
-    new: None,
-    files: RowFiles,
-    sha256_of: Hash,
-) -> End:
-    """As `producer.jobs.classify.work`, in small batches."""
+def _worked(run: Run) -> Summary:
+    """As `Run.work`, in small batches."""
+    job, files = run.job, run.files
     settings, before = Settings(batch_images=3), job.journal.totals.done
     for n in job.journal.open_batches():
         images = [files.unchanged(*file) for file in _files(job, n)]
@@ -47,11 +40,10 @@ def _worked(
         record(job, batch.frozen.n, answered(decode_images(batch.blob)))
         job.table.growing.advance(0)
     failed = job.journal.totals.failed or batches.unlisted.count
-    code = Exit.SOME_FAILED if failed else Exit.OK
-    code, sha256 = completed(job, code, sha256_of, settings, attempt.events, attempt.waits)
-    result = AttemptResult(job.journal.totals.done - before, 0.0, dict(batches.skipped))
+    code, sha256 = run.completed(Exit.SOME_FAILED if failed else Exit.OK)
+    result = run.result(job.journal.totals.done - before, dict(batches.skipped))
     job.finish(code, sha256, batches.unlisted, result)
-    return End(code, result)
+    return run.summary(code, result)
 
 
 def _files(job: Job, n: int) -> list[tuple[bytes, tuple[int, int]]]:

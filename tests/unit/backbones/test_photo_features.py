@@ -11,9 +11,15 @@ from PIL import Image
 
 from shared.messages.model_card import Preprocessing
 from tests.support.images import class_folders, shapes
-from worker.backbones import backbone_table, feature_key, packaged_files, photo_features
-from worker.backbones.feature_cache import DIGEST_BYTES, FeatureCache
-from worker.backbones.photo_features import Look, PhotoFeatures
+from worker.backbones import (
+    backbone_table,
+    feature_key,
+    loaded_backbone,
+    packaged_files,
+    photo_features,
+)
+from worker.backbones.feature_cache import DIGEST_BYTES
+from worker.backbones.photo_features import PhotoFeatures
 from worker.datasets.decode_files import Bad
 from worker.datasets.folder_layout import ClassFolderWalk
 from worker.datasets.split import content_hashes
@@ -24,6 +30,7 @@ from worker.training import photo_folder
 
 LITE0 = backbone_table.find("efficientnet-lite0")
 FILE = packaged_files.read(LITE0)
+LOADED = loaded_backbone.shipped(LITE0)
 SPEC = backbone_table.SPEC
 COUNT = 7
 ROW_BYTES = photo_features.row_bytes(LITE0.features)
@@ -39,14 +46,11 @@ class Scene:
         self.bad: list[Bad] = []
 
     def compute(self, mirrored: bool = False) -> PhotoFeatures:
-        keys = [
-            feature_key.cache_key(LITE0.sha256, SPEC, mirrored=view)
-            for view in (False, True)[: 1 + mirrored]
-        ]
-        caches = [FeatureCache(self._store, key, ROW_BYTES) for key in keys]
+        sides = (False, True)[: 1 + mirrored]
+        views = [photo_folder.view(LOADED, self._store, is_mirrored=side) for side in sides]
         walk = ClassFolderWalk(self.root)
         return photo_features.compute(
-            walk.items(), SPEC, [Look(FILE, caches)], self.bad.append, lambda count: None
+            walk.items(), SPEC, views, self.bad.append, lambda count: None
         )
 
     def stored(self) -> int:
@@ -138,17 +142,18 @@ def test_an_interrupted_run_leaves_its_complete_packs(
         if len(done) == 10:
             raise KeyboardInterrupt
 
-    cache = FeatureCache(scene._store, feature_key.cache_key(LITE0.sha256, SPEC), ROW_BYTES)
+    view = photo_folder.view(LOADED, scene._store)
     items = ClassFolderWalk(scene.root).items()
     with pytest.raises(KeyboardInterrupt):
-        photo_features.compute(items, SPEC, [Look(FILE, [cache])], scene.bad.append, stop)
+        photo_features.compute(items, SPEC, [view], scene.bad.append, stop)
     assert scene.stored() == 8
     assert len(scene.compute().paths) == scene.stored() == 3 * COUNT
 
 
 def test_two_looks_decode_a_file_once(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     lite2, decoded = backbone_table.find("efficientnet-lite2"), list[bytes]()
-    looks = [photo_folder.look(row, scene._store, mirrored=True) for row in (LITE0, lite2)]
+    both = map(loaded_backbone.shipped, (LITE0, lite2))
+    views = [photo_folder.view(backbone, scene._store) for backbone in both]
 
     def counted(data: bytes, spec: Preprocessing) -> np.ndarray:
         decoded.append(data)
@@ -156,14 +161,12 @@ def test_two_looks_decode_a_file_once(scene: Scene, monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(photo_features, "decode", counted)
     items = list(ClassFolderWalk(scene.root).items())
-    found = photo_features.compute(items, SPEC, looks, scene.bad.append, lambda count: None)
+    found = photo_features.compute(items, SPEC, views, scene.bad.append, lambda count: None)
     assert len(decoded) == len(set(decoded)) == 3 * COUNT
     graph = FeatureGraph(packaged_files.read(lite2))
     images = scene.pixels(found)
-    for features, side in ((found.looks[1].features, 1), (found.looks[1].mirrored, -1)):
-        assert features is not None
-        rows = [graph.run(np.ascontiguousarray(image[:, ::side])) for image in images]
-        assert features.tobytes() == np.stack(rows).tobytes()
+    rows = [graph.run(image) for image in images]
+    assert found.looks[1].tobytes() == np.stack(rows).tobytes()
     assert found.features.tobytes() == _features(images).tobytes()
 
 

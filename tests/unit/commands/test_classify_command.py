@@ -15,9 +15,11 @@ from producer.cli.jobs.job_summary import show_job_summary
 from producer.cli.main import hangtag
 from producer.inputs.job_options import JobOptions, differences, encode_options
 from producer.inputs.skipped import Unlisted, encode_unlisted
-from producer.jobs.classify import Summary, classify
+from producer.jobs.classify import classify
 from producer.jobs.job import Job
+from producer.jobs.run import Summary
 from producer.journal.journal import Journal, journal_path
+from producer.journal.snapshot import JobState, JobView
 from producer.journal.totals import AnswerCounts
 from producer.output.output_path import default_output
 from producer.present.events import Event, Events, Notice
@@ -263,30 +265,45 @@ def test_a_restart_ignores_the_old_job_and_leaves_it_where_the_server_is_unreach
     assert journal.read_bytes() == before
 
 
-def shown(code: Exit, output: Path, capsys: pytest.CaptureFixture[str], *again: str) -> str:
-    """The next command that the summary of a job shows."""
-    answers = AnswerCounts({}, {}, 0.98, {}, 0, 0)
-    summary = Summary("j", str(output), "m@1", 3, 3, 1, 3, {}, 1.0, int(code), answers=answers)
-    show_job_summary(summary, again=again)
-    mark = "try failed rows again:" if code is Exit.SOME_FAILED else "resume it with:"
-    return capsys.readouterr().err.partition(mark)[2].splitlines()[0].strip()
-
-
-def test_the_next_command_is_made_of_the_options_of_the_job(
-    here: Path, capsys: pytest.CaptureFixture[str]
+def test_a_table_stands_for_the_options_of_its_job_in_any_folder(
+    here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (here / "-photos").mkdir()
-    (here / "-photos/a.png").write_bytes(b"a")
-    output = here / "out.csv"
-    finish(options_of(here, b"-photos", glob=("*.png", "*.jpg")))
-    patterns = "--glob '*.png' --glob '*.jpg'"
-    for code, again, added in (
-        (Exit.SOME_FAILED, (), " --retry-failed"),
-        (Exit.INTERRUPTED, (), ""),
-        (Exit.CANCELLED, ("--update",), " --update"),
-    ):
-        command = f"hangtag classify -o out.csv {patterns}{added} -- -photos"
-        assert shown(code, output, capsys, *again) == command
+    finish(options_of(here, b"photos", glob=("*.png",)), kept=3)
+    (here / "elsewhere").mkdir()
+    monkeypatch.chdir(here / "elsewhere")
+    again = run("classify", "../out.csv", "--top-k", "2")
+    assert again.exit_code == Exit.OK, again.output
+    assert "nothing was classified" in again.stderr
+    (here / "photos/2.png").touch()
+    new = run("classify", "../out.csv")
+    assert "1 file has appeared since the job started" in new.stderr
+    line = complaint(run("classify", "../out.csv", "--model", "shoes@1"), Exit.USAGE)
+    assert "was started with other options (--model" in line
+    line = complaint(run("classify", "../out.csv", "--restart"), Exit.SETUP)
+    assert "does not answer" in line  # it would classify the folder of the job
+
+
+@pytest.mark.parametrize(
+    ("code", "again", "proposed"),
+    [
+        (Exit.SOME_FAILED, (), "hangtag classify --retry-failed -- -out.csv"),
+        (Exit.INTERRUPTED, (), "hangtag classify -- -out.csv"),
+        (Exit.CANCELLED, ("--update",), "hangtag classify --update -- -out.csv"),
+    ],
+)
+def test_the_next_command_names_the_table(
+    here: Path,
+    capsys: pytest.CaptureFixture[str],
+    code: Exit,
+    again: tuple[str, ...],
+    proposed: str,
+) -> None:
+    options = msgspec.structs.replace(options_of(here, b"photos"), output=str(here / "-out.csv"))
+    finish(options)
+    answers = AnswerCounts({}, {}, 0.98, {}, 0, 0)
+    view = JobView("j", JobState.FINISHED, 3, 3, 1, "m@1", options.output, answers=answers)
+    show_job_summary(Summary(view, code), again=again)
+    assert f": {proposed}" in " ".join(capsys.readouterr().err.split())
 
 
 def test_cancelling_a_paused_job_needs_no_server(here: Path) -> None:

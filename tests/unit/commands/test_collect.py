@@ -76,7 +76,7 @@ def test_the_rows_so_far_of_a_cancelled_job_are_written_and_nothing_is_classifie
         with Path(f"{cancelled}.part").open() as file:
             so_far = list(csv.DictReader(file))
         assert [row["path"] for row in so_far] == [f"photos/{n}.png" for n in range(rows)]
-        assert f"hangtag classify -o {cancelled} photos" in result.stderr
+        assert "resume it with: hangtag classify more/out.csv" in result.stderr
     assert not cancelled.exists()
     finish(options, batch_images=rows)
     assert len(cancelled.read_text().splitlines()) == 1 + 9

@@ -21,8 +21,7 @@ from producer.fleet import machine_resources
 from producer.journal.job_index import IndexedJob, index_dir, remember
 from producer.journal.journal import journal_path
 from producer.output.output_path import nearest
-from producer.processes import lock
-from producer.stack import desired_state, launch, other_stacks
+from producer.stack import desired_state
 from producer.stack.desired_state import Desired
 from shared import installation, keys
 from shared.broker.runtime_paths import log_path, private_stack_dir, socket_path, stack_dir
@@ -152,15 +151,6 @@ def test_an_invalid_setting_of_workers_is_a_problem(
     report = examined(Exit.SETUP)
     assert problems(report)["settings"] == "HANGTAG_LOG_JSON is 1 or 0"
     assert "broker" in {finding.topic for finding in report.findings}
-
-
-def test_a_stack_that_runs_with_another_store_is_a_problem() -> None:
-    folder = private_stack_dir(Settings.from_env())
-    (folder / launch.STORE_FILE).write_text("/elsewhere")
-    with lock.locked(folder / lock.SUPERVISOR, 0):
-        found = problems(examined(Exit.SETUP))
-    assert "this machine's stack uses the store /elsewhere" in found["broker"]
-    assert not problems(examined())
 
 
 def test_missing_packages_say_what_they_prevent(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -293,22 +283,6 @@ def test_little_memory_and_little_disk_are_problems(monkeypatch: pytest.MonkeyPa
         disks = [one for one in stored.room(Settings.from_env()) if one.topic == "disk"]
         assert {one.level is Level.PROBLEM for one in disks} == {low}
         assert all((one.fix == "make room") == low for one in disks)
-
-
-def test_the_stack_of_another_installation_is_named_with_its_environment() -> None:
-    mine = Settings.from_env()
-    assert not [
-        finding for finding in examined().findings if "another installation" in finding.text
-    ]
-    other = private_stack_dir(msgspec.structs.replace(mine, installation="deadbeef"))
-    (other / other_stacks.PREFIX_FILE).write_text("/opt/other")
-    with lock.locked(other / lock.SUPERVISOR, 0):
-        (found,) = [
-            finding for finding in examined().findings if "another installation" in finding.text
-        ]
-    assert (found.topic, found.level) == ("broker", Level.NOTE)
-    assert found.text.endswith("is up: /opt/other")
-    assert "hangtag down" in found.fix
 
 
 def test_a_broker_whose_memory_is_nearly_used_is_a_problem(

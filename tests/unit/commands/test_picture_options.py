@@ -41,4 +41,4 @@ def test_missing_drawing_packages_are_named_before_anything_is_requested(
     result = run("predict", "1.png", "--plot", "out.png")
     assert result.exit_code == Exit.SETUP
     assert "--plot cannot draw: " in result.stderr
-    assert "-m pip install -e" in result.stderr
+    assert "-m pip install -c" in result.stderr

@@ -12,10 +12,8 @@ import msgspec
 import pytest
 from click.testing import CliRunner, Result
 
-from producer.cli.jobs.job_summary import show_job_summary
 from producer.cli.main import hangtag
 from producer.inputs.job_options import STDIN
-from producer.jobs.classify import Summary
 from producer.journal.journal import journal_path
 from producer.sources.lists.piped_list import received, record
 from producer.verify.verify import verify
@@ -105,13 +103,13 @@ def test_a_finished_job_of_a_piped_list_is_repeated_proven_and_rendered_without_
     assert recorded(here) == TWO
 
 
-def test_the_command_that_resumes_a_job_of_a_piped_list_needs_no_list(
-    here: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    started(here)
-    show_job_summary(Summary("j", str(here / "out.csv"), "m@1", 2, 1, 0, 1, {}, 1.0, 130))
-    line = "resume it with: hangtag classify -o out.csv --list - </dev/null"
-    assert line in capsys.readouterr().err
+def test_a_table_stands_for_the_recorded_list_except_to_start_over(here: Path) -> None:
+    started(here, stop_after=None)
+    other = CliRunner().invoke(hangtag, ["classify", "out.csv"], input=b"2.png\n")
+    assert other.exit_code == Exit.OK, other.output
+    assert recorded(here) == TWO
+    line = one_line(run("classify", "out.csv", "--restart"), Exit.USAGE)
+    assert "a list from standard input; give it again to start over" in line
 
 
 def test_an_empty_standard_input_continues_with_the_recorded_list(here: Path) -> None:

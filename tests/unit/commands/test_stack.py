@@ -12,7 +12,7 @@ from producer.cli.main import hangtag
 from producer.requests.client import make_request
 from producer.stack import desired_state
 from producer.stack.desired_state import Desired
-from shared.broker.runtime_paths import stack_id
+from shared.broker.runtime_paths import private_stack_dir
 from shared.errors import Exit
 from shared.ledger import request_store
 from shared.messages.requests import Promote
@@ -57,13 +57,14 @@ def test_a_failed_start_restores_the_requested_number(
     before: Desired, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with tempfile.TemporaryDirectory(prefix="ht-") as folder:  # short, for the path of a socket
-        desired_state.save(Path(folder), before)
         monkeypatch.delenv("HANGTAG_REDIS_URL", raising=False)
         monkeypatch.setenv("HANGTAG_RUNTIME_DIR", folder)
+        place = private_stack_dir(Settings.from_env())
+        desired_state.save(place, before)
         monkeypatch.setenv("HANGTAG_LOG_JSON", "yes")
         result = CliRunner().invoke(hangtag, ["up", "--workers", "2"])
         assert result.exit_code == Exit.SETUP, result.output
-        assert desired_state.load(Path(folder)) == before
+        assert desired_state.load(place) == before
 
 
 def test_requests_that_outlast_the_stack_are_named(
@@ -73,8 +74,7 @@ def test_requests_that_outlast_the_stack_are_named(
     with tempfile.TemporaryDirectory(prefix="ht-") as folder:
         monkeypatch.setenv("HANGTAG_RUNTIME_DIR", folder)
         assert "trainer" not in CliRunner().invoke(hangtag, ["down"]).stdout
-        for name, owner in (("left", stack_id(Settings.from_env())), ("other", "elsewhere")):
-            request_store.keep(tmp_path, make_request(Promote("mine@2"), name), None, owner)
+        request_store.keep(tmp_path, make_request(Promote("mine@2"), "left"))
         said = CliRunner().invoke(hangtag, ["down"]).stdout
     assert "not finished: 1 request to the trainer" in said
-    assert said.endswith("hangtag train --cancel left\n")
+    assert said.endswith("hangtag cancel left\n")

@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -16,7 +16,6 @@ import pytest
 from click.testing import CliRunner, Result
 
 from producer.cli.main import hangtag
-from producer.fleet import commands
 from producer.models.train import make_work
 from producer.present.events import Waiting
 from producer.present.figures import Figures
@@ -27,6 +26,8 @@ from producer.requests.open_requests import open_requests
 from producer.requests.request_display import RequestDisplay
 from producer.requests.submit import submit
 from producer.requests.wait import Viewed, continues, how_to_start_trainer
+from producer.stack import stack
+from shared import installation
 from shared.errors import BadMessage, Exit, SetupError, UsageError
 from shared.installation import DRAW_PACKAGES, ONNX_PACKAGES, ROOT, TENSORFLOW_PACKAGES
 from shared.ledger import request_store
@@ -42,6 +43,7 @@ from shared.messages.requests import (
     Work,
 )
 from shared.messages.training import Train
+from shared.messages.work_packages import needed_packages
 from shared.settings import Settings
 from tests.support.machine.unlistable_folders import obeying
 from tests.support.processes.manual_trainer import ANSWER
@@ -182,7 +184,7 @@ def test_without_tensorflow_nothing_is_queued_on_the_local_stack(
     monkeypatch.setenv("HANGTAG_RUNTIME_DIR", str(here / "stack"))
     line = complaint(run("train", "--data", "fashion-mnist"), Exit.SETUP)
     assert "keras and tensorflow are missing" in line
-    assert f"-m pip install -e '{ROOT}[all,tensorflow]'" in line
+    assert f"-m pip install -c {ROOT}/constraints.txt -e '{ROOT}[all,tensorflow]'" in line
     assert not (here / "stack").exists()
 
 
@@ -190,28 +192,28 @@ def test_without_tensorflow_nothing_is_queued_on_the_local_stack(
 def test_a_machine_that_cannot_draw_cannot_start_a_trainer() -> None:
     line = complaint(run("worker", "--queue", "train"), Exit.SETUP)
     assert "matplotlib is missing" in line
-    assert f"-m pip install -e '{ROOT}[all]'" in line
+    assert f"-m pip install -c {ROOT}/constraints.txt -e '{ROOT}[all]'" in line
 
 
 @pytest.mark.parametrize("work", [Train("x", "photo", "/photos"), CheckDataset("/photos")])
 def test_photos_need_no_tensorflow(work: Work) -> None:
-    assert not commands.needs(work).keys() & TENSORFLOW_PACKAGES.keys()
-    assert TENSORFLOW_PACKAGES.keys() <= commands.needs(Train("x", "fast")).keys()
+    assert not needed_packages(work).keys() & TENSORFLOW_PACKAGES.keys()
+    assert TENSORFLOW_PACKAGES.keys() <= needed_packages(Train("x", "fast")).keys()
 
 
 @pytest.mark.usefixtures("bare")
 def test_a_promotion_needs_no_tensorflow() -> None:
-    commands.check_can(Promote("garments@2"))
+    stack.check_can(Settings(), Promote("garments@2"))
 
 
 @pytest.mark.usefixtures("bare")
 def test_an_onnx_file_needs_another_extra() -> None:
     with pytest.raises(SetupError, match=r"onnx and onnxruntime are missing.*\[onnx\]';"):
-        commands.check_can(ImportNetwork("mine", "onnx", "0" * 64))
+        stack.check_can(Settings(), ImportNetwork("mine", "onnx", "0" * 64))
 
 
 @pytest.fixture
-def bare(monkeypatch: pytest.MonkeyPatch) -> None:
+def bare(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A machine where training is not installed."""
     found: Callable[..., object] = importlib.util.find_spec
 
@@ -221,6 +223,9 @@ def bare(monkeypatch: pytest.MonkeyPatch) -> None:
         return None if name in absent else found(name)
 
     monkeypatch.setattr(importlib.util, "find_spec", find)
+    installation.present.cache_clear()
+    yield
+    installation.present.cache_clear()
 
 
 def test_a_trainer_in_the_foreground_needs_a_broker(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,6 @@ import sys
 import tracemalloc
 import zipfile
 from collections.abc import Callable
-from pathlib import Path
 
 import msgspec
 import numpy as np
@@ -20,11 +19,12 @@ from PIL import Image
 from shared import runtimes
 from shared.errors import BadMessage, SetupError
 from shared.messages.model_card import Card, decode_card, encode_card
-from shared.registry import backbone_store
 from tests.support.jobs import photo_versions
 from tests.support.jobs.photo_versions import LABELS, LITE0
 from tests.support.processes.fleet import ROOT
 from worker.backbones import backbone_table, packaged_files, served_version
+from worker.inference.classify_batch import classify_images
+from worker.inference.model_cache import LoadedModel
 from worker.runtimes import heads, load_runtime
 from worker.runtimes.classifier import Classifier
 from worker.runtimes.feature_graph import FeatureGraph
@@ -53,6 +53,20 @@ def test_an_image_has_the_same_bits_in_batches_of_any_size(card: Card) -> None:
         assert part.features is not None
         assert part.logits.tobytes() == whole.logits[:count].tobytes()
         assert part.features.tobytes() == whole.features[:count].tobytes()
+
+
+def test_a_message_of_many_photos_is_answered_in_the_memory_of_some(card: Card) -> None:
+    file, count = io.BytesIO(), 100
+    Image.fromarray(IMAGES[0]).save(file, "PNG")
+    model = LoadedModel(card, _load(card, photo_versions.head()))
+    classify_images(model, [file.getvalue()], 1)
+    tracemalloc.start()
+    found = classify_images(model, count * [file.getvalue()], 1)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert found.check(count).failed == 0
+    assert peak < 8 << 20
+    assert count * IMAGES[0].nbytes > 14 << 20
 
 
 @pytest.mark.parametrize("threads", ["1", "2"])
@@ -111,29 +125,12 @@ def test_an_unsure_image_is_answered_by_the_mean_of_both_looks(card: Card) -> No
         card, preprocessing=backbone_table.SPEC, looks=(LITE0.look, lite2.look),
         second_pass_margin=margin,
     )  # fmt: skip
-    files = {"heads.npz": heads.encode(pair)}
+    files = photo_versions.files(pair)
     model = served_version.fetch(card, files.__getitem__).load()
     found = model.logits(images)
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5 * np.abs(expected).max())
     apart = [model.logits(image[None]).tobytes() for image in images]
     assert b"".join(apart) == found.tobytes()
-
-
-def test_a_packaged_backbone_is_read_from_nowhere_else(card: Card) -> None:
-    files = {"heads.npz": heads.encode([photo_versions.head()])}
-    assert served_version.fetch(card, files.__getitem__).load().predict(IMAGES[:1]).shape == (1, 3)
-
-
-def test_another_backbone_is_read_by_its_name(
-    card: Card, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setattr(backbone_store, "PACKAGED", tmp_path)
-    [name] = card.backbones
-    files = {
-        "heads.npz": heads.encode([photo_versions.head()]),
-        name: photo_versions.backbone(),
-    }
-    assert served_version.fetch(card, files.__getitem__).load().predict(IMAGES[:1]).shape == (1, 3)
 
 
 def test_photos_have_no_runtime_of_gpus(card: Card) -> None:
@@ -231,7 +228,7 @@ def test_a_network_that_is_no_backbone_is_refused(card: Card) -> None:
         _load(card, photo_versions.head(), packaged.read("model.tflite"))
 
 
-@pytest.mark.parametrize("change", [{"sha256": "../../secret"}, {"size_pixels": 0}])
+@pytest.mark.parametrize("change", [{"file": "../../secret"}, {"size_pixels": 0}])
 def test_a_card_with_a_look_out_of_range_is_refused(change: dict[str, object], card: Card) -> None:
     [look] = card.looks
     wrong = msgspec.structs.replace(card, looks=(msgspec.structs.replace(look, **change),))

@@ -42,7 +42,7 @@ def disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (disk / "photos").mkdir(parents=True)
     options = options_of(disk, b"photos")
     record = JobRecord(
-        ID, NAME, 2, card_sha256(cards[1]), "litert", options.top_k, "out.csv", "host", 1.0
+        ID, NAME, 2, card_sha256(cards[1]), "litert", options.top_k or 1, "out.csv", "host", 1.0
     )
     with closing(Job(options)) as job:
         job.start(Pinned(record, cards[1], options))

@@ -10,8 +10,8 @@ import pytest
 from shared import recipes
 from shared.messages.replies import DataReport
 from shared.messages.training import Train
-from worker.backbones import backbone_table
-from worker.backbones.photo_features import LookFeatures, PhotoFeatures
+from worker.backbones import backbone_table, loaded_backbone
+from worker.backbones.photo_features import PhotoFeatures
 from worker.datasets.split import UNDECIDED
 from worker.learners import head
 from worker.learners.head import HeadOfPhotos
@@ -50,7 +50,7 @@ def scenes() -> PhotoFolder:
         np.full(count, UNDECIDED, np.int8),
         rng.integers(0, 256, (count, 32), np.uint8),
         np.arange(count, dtype=np.uint64),
-        [LookFeatures(features.astype(np.float32))],
+        [features.astype(np.float32)],
     )
     report = DataReport("scenes", (1, 1, 3), ("a", "b"), (1, 1), (0, 0), (0, 0))
     return PhotoFolder("scenes", ("a", "b"), backbone_table.SPEC, learn, groups, None, report)
@@ -58,7 +58,11 @@ def scenes() -> PhotoFolder:
 
 def _learner(folder: PhotoFolder, observer: Observer) -> HeadOfPhotos:
     work, recipe = Train("x", "photo-head"), recipes.find("photo-head")
-    return HeadOfPhotos(Task(work, recipe, store=Path(), observer=observer), folder, [LITE0])
+    return HeadOfPhotos(
+        Task(work, recipe, store=Path(), observer=observer),
+        folder,
+        [loaded_backbone.shipped(LITE0)],
+    )
 
 
 def test_a_photo_is_not_answered_by_a_head_that_knows_its_near_duplicates(
@@ -81,7 +85,7 @@ def test_heads_of_two_looks_answer_out_of_fold_as_they_are_served(scenes: PhotoF
     rng, labels = np.random.default_rng(5), scenes.learn.labels
     lite2 = backbone_table.find("efficientnet-lite2")
     telling = rng.normal(size=(len(labels), lite2.features)) + 0.5 * labels[:, None]
-    looks = [scenes.learn.looks[0], LookFeatures(telling.astype(np.float32))]
+    looks = [scenes.learn.looks[0], telling.astype(np.float32)]
     folder = scenes._replace(learn=scenes.learn._replace(looks=looks))
     reports = Reports()
     learner = _learner(folder, reports)
@@ -91,7 +95,7 @@ def test_heads_of_two_looks_answer_out_of_fold_as_they_are_served(scenes: PhotoF
     assert 0 < fitted.answers.share <= 1
     right = [(each.answers.logits.argmax(1) == labels).mean() for each in (alone, fitted)]
     assert right[1] > right[0] + 0.2
-    served = two_looks.served(fitted, [look.features for look in looks])
+    served = two_looks.served(fitted, looks)
     assert (served.argmax(1) == labels).mean() > 0.95
     folds = 2 * 2 * fold_count(len(labels))
     assert reports.folds[-1] == (folds, folds)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import ast
+import inspect
 import subprocess
 import sys
 from pathlib import Path
 
 import hangtag
+from producer.inputs.job_options import JobOptions
+from shared.options import defaults_of, options_of
 
 ROOT = Path(__file__).parents[3]
 LIMIT_S = 0.05
@@ -55,3 +58,16 @@ def test_every_listed_name_is_there_and_typed() -> None:
     assert all(getattr(hangtag, name) is not None for name in hangtag.__all__)
     for package in ("hangtag", "producer", "shared"):  # its types are theirs, too
         assert (ROOT / package / "py.typed").exists()
+
+
+def test_python_takes_each_option_of_a_job_with_the_default_of_the_command() -> None:
+    taken = {
+        name: parameter.default or None
+        for name, parameter in inspect.signature(hangtag.classify).parameters.items()
+    }
+    other = {"images", "output", "progress", "stop"}
+    options = options_of(JobOptions).keys() - {"list_file"}  # `images` may be any
+    assert taken.keys() - other == options
+    unlimited = {"max_failures": None}
+    expected = {name: defaults_of(JobOptions)[name] or None for name in options} | unlimited
+    assert {name: taken[name] for name in options} == expected

@@ -14,8 +14,7 @@ from producer.requests.existing import cancel, find, is_known
 from producer.requests.open_requests import ELSEWHERE, PAUSED, UNREADABLE, open_requests
 from producer.requests.submit import _check_before, check_outcome, data_place
 from producer.requests.wait import how_to_start_trainer, stored_outcome
-from producer.stack.store_lock import StoreLock
-from shared.broker.runtime_paths import log_path, private_stack_dir, runtime_dir, stack_id
+from shared.broker.runtime_paths import log_path
 from shared.errors import RequestCancelled, SetupError, UsageError
 from shared.ledger import cancelled_requests, request_store
 from shared.messages.requests import Outcome, Promote, Request
@@ -55,9 +54,13 @@ def test_an_unknown_request_is_a_usage_error_beside_those_of_a_broker(
         use(settings, "r2")
 
 
-def test_a_request_that_waits_for_the_next_stack_is_found(settings: Settings) -> None:
-    keep(settings)
-    assert find(settings, "r1") == REQUEST
+@pytest.mark.parametrize(("here", "state"), [(True, PAUSED), (False, ELSEWHERE)])
+def test_a_request_that_waits_for_the_next_stack_is_found_and_one_of_a_broker_is_elsewhere(
+    settings: Settings, here: bool, state: str
+) -> None:
+    keep(settings, here=here)
+    assert not here or find(settings, "r1") == REQUEST
+    assert [one.state for one in open_requests(settings)] == [state]
 
 
 def test_a_request_of_a_broker_is_found_once_it_is_finished(settings: Settings) -> None:
@@ -75,7 +78,7 @@ def test_a_request_that_cannot_be_read_is_listed_and_can_be_cancelled(
     (keep(settings) / request_store.REQUEST_FILE).write_bytes(content)
     (listed,) = open_requests(settings)
     assert (listed.request, listed.state, listed.work) == ("r1", UNREADABLE, None)
-    with pytest.raises(UsageError, match=r"cannot be read.*hangtag train --cancel r1"):
+    with pytest.raises(UsageError, match=r"cannot be read.*hangtag cancel r1"):
         find(settings, "r1")
     assert cancel(settings, "r1") == "request r1 is cancelled"
     assert open_requests(settings) == []
@@ -121,22 +124,6 @@ def test_the_outcome_of_a_broker_is_not_read_from_the_store_of_this_machine(
     assert stored_outcome(settings, "r1") == Outcome(ok=True)
     at_broker = msgspec.structs.replace(settings, redis_url=AT_A_BROKER)
     assert stored_outcome(at_broker, "r1") is None
-
-
-def test_a_request_is_elsewhere_only_while_another_folder_has_its_stack(
-    settings: Settings,
-) -> None:
-    # Beside the other, since a test's own folder may have too long a path for a socket.
-    other = msgspec.structs.replace(settings, runtime_dir=f"{runtime_dir(settings)}-other")
-    for owner, states in ((settings, (PAUSED, PAUSED)), (other, (ELSEWHERE, PAUSED))):
-        private_stack_dir(owner)
-        folder = keep(settings)
-        (folder / request_store.HERE_FILE).write_text(stack_id(owner))
-        lock = StoreLock(owner)
-        lock.hold()
-        running = [request.state for request in open_requests(settings)]
-        lock.end()
-        assert (*running, *(request.state for request in open_requests(settings))) == states
 
 
 def test_a_bad_outcome_is_an_error_of_its_kind() -> None:

@@ -47,12 +47,13 @@ def test_the_command_suits_the_source_of_the_installation(
     if source == "folder":
         origin.mkdir()
         (origin / "pyproject.toml").touch()
+        (origin / "constraints.txt").touch()
     elif source == "wheel":
         origin.touch()
     path = ROOT if source == "checkout" else site
     expected = {
-        "checkout": ["-e", f"{ROOT}[all]"],
-        "folder": [f"{origin}[all]"],
+        "checkout": ["-c", f"{ROOT}/constraints.txt", "-e", f"{ROOT}[all]"],
+        "folder": ["-c", f"{origin}/constraints.txt", f"{origin}[all]"],
         "wheel": [f"{origin}[all]"],
     }.get(source, ["keras", "x y"])
     words = shlex.split(output_of(environment, COMMAND, path))

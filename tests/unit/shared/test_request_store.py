@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from shared.errors import BadMessage, RequestCancelled, Unavailable, UsageError
+from shared.errors import BadMessage, RequestCancelled, UsageError
 from shared.ledger import cancelled_requests, request_store
 from shared.messages.requests import Promote, Request, Rollback
 
@@ -25,54 +25,36 @@ def store(tmp_path: Path) -> Path:
 
 def test_an_id_stands_for_one_work(store: Path) -> None:
     request_store.check_id(store, REQUEST)
-    request_store.keep(store, REQUEST, stack="one")
+    request_store.keep(store, REQUEST)
     request_store.check_id(store, msgspec.structs.replace(REQUEST, created=2.0))
     with pytest.raises(UsageError, match="request nightly exists for other work"):
         request_store.check_id(store, OTHER)
     with (
         pytest.raises(UsageError, match="exists for other work"),
-        request_store.kept(store, OTHER, None, "one"),
+        request_store.kept(store, OTHER, None, True),
     ):
         pass
     assert request_store.load(store, "nightly") == REQUEST
 
 
 def test_a_request_at_a_broker_is_not_stored_by_its_submission(store: Path) -> None:
-    with request_store.kept(store, REQUEST, b"input", None):
+    with request_store.kept(store, REQUEST, b"input", False):
         assert not store.exists()
-    with request_store.kept(store, REQUEST, b"input", "one"):
+    with request_store.kept(store, REQUEST, b"input", True):
         assert request_store.load(store, "nightly") == REQUEST
 
 
 @pytest.mark.parametrize("error", [UsageError, RequestCancelled, BadMessage])
 def test_a_request_that_is_refused_does_not_stay(store: Path, error: type[Exception]) -> None:
-    with pytest.raises(error), request_store.kept(store, REQUEST, None, "one"):
+    with pytest.raises(error), request_store.kept(store, REQUEST, None, True):
         raise error("refused")
     assert request_store.load(store, "nightly") is None
-
-
-def test_only_the_owner_that_is_known_is_replaced(store: Path) -> None:
-    request_store.keep(store, REQUEST, stack="one")
-    assert not request_store.adopt(store, "nightly", "two", "three")
-    assert request_store.owner(store, "nightly") == "one"
-    assert request_store.adopt(store, "nightly", "one", "two")
-    assert request_store.owner(store, "nightly") == "two"
-
-
-def test_a_request_is_not_adopted_while_another_process_has_the_lock(
-    store: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(request_store, "LOCK_WAIT_S", 0.05)
-    request_store.keep(store, REQUEST, stack="one")
-    with request_store.locked(store), pytest.raises(Unavailable, match="suspended process"):
-        request_store.adopt(store, "nightly", "one", "two")
-    assert request_store.owner(store, "nightly") == "one"
 
 
 def test_requests_are_listed_by_where_they_were_submitted(store: Path) -> None:
     there = msgspec.structs.replace(REQUEST, id="there", created=2.0)
     for request in (REQUEST, there):
-        request_store.keep(store, request, stack="one")
+        request_store.keep(store, request)
     (request_store.folder(store, "there") / request_store.HERE_FILE).unlink()
     assert request_store.unanswered(store) == [REQUEST, there]
     assert request_store.unanswered(store, here=True) == [REQUEST]
@@ -80,7 +62,7 @@ def test_requests_are_listed_by_where_they_were_submitted(store: Path) -> None:
 
 
 def test_a_request_in_the_folder_of_another_is_not_listed(store: Path) -> None:
-    request_store.keep(store, REQUEST, stack="one")
+    request_store.keep(store, REQUEST)
     path = request_store.folder(store, "nightly")
     path.rename(path.with_name("copied"))
     assert request_store.unanswered(store) == []
@@ -88,7 +70,7 @@ def test_a_request_in_the_folder_of_another_is_not_listed(store: Path) -> None:
 
 
 def test_a_folder_whose_name_is_no_id_is_no_request(store: Path) -> None:
-    request_store.keep(store, REQUEST, stack="one")
+    request_store.keep(store, REQUEST)
     path = request_store.folder(store, "nightly")
     path.rename(path.with_name(".nightly"))
     assert request_store.unanswered(store) == []
@@ -111,7 +93,7 @@ def test_a_path_is_not_cancelled_although_such_a_file_exists(store: Path) -> Non
 def test_a_request_that_is_forgotten_stays_so_after_a_power_failure(
     store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    request_store.keep(store, REQUEST, stack="one")
+    request_store.keep(store, REQUEST)
     path, synced, fsync = request_store.folder(store, "nightly"), list[tuple[str, bool]](), os.fsync
 
     def noting(fd: int) -> None:
@@ -125,7 +107,7 @@ def test_a_request_that_is_forgotten_stays_so_after_a_power_failure(
 
 def test_a_cancelled_id_is_used_again_by_no_work(store: Path) -> None:
     cancelled_requests.check(store, REQUEST)
-    request_store.keep(store, REQUEST, stack="one")
+    request_store.keep(store, REQUEST)
     cancelled_requests.record(store, "nightly", REQUEST)
     with pytest.raises(RequestCancelled, match="nightly was cancelled before"):
         cancelled_requests.check(store, REQUEST)
@@ -138,7 +120,7 @@ def test_an_outcome_that_cannot_be_read_ends_its_request_nevertheless(
     store: Path, content: bytes
 ) -> None:
     """Its work would run a second time, and could never store what came of it."""
-    request_store.keep(store, REQUEST, stack="one")
+    request_store.keep(store, REQUEST)
     assert request_store.outcome(store, "nightly") is None
     (request_store.folder(store, "nightly") / request_store.OUTCOME_FILE).write_bytes(content)
     outcome = request_store.outcome(store, "nightly")
@@ -154,13 +136,13 @@ def test_an_outcome_that_cannot_be_read_ends_its_request_nevertheless(
 def test_nothing_waits_for_a_pipe_or_device_in_the_folder_of_a_request(
     store: Path, name: str, make: Callable[[Path], None]
 ) -> None:
-    request_store.keep(store, REQUEST, stack="one")
+    request_store.keep(store, REQUEST)
     file = request_store.folder(store, "nightly") / name
     file.unlink(missing_ok=True)
     make(file)
     assert (request_store.load(store, "nightly") is None) == (name == "request.json")
     assert (request_store.outcome(store, "nightly") is None) == (name != "outcome.json")
-    assert request_store.owner(store, "nightly") == ("" if name == "here" else "one")
+    assert request_store.is_here(store, "nightly") or name == "here"
 
 
 def test_a_cancellation_is_recorded_on_a_full_disk(
@@ -171,7 +153,7 @@ def test_a_cancellation_is_recorded_on_a_full_disk(
     def full(path: Path, data: bytes) -> Path:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
 
-    request_store.keep(store, REQUEST, stack="one")
+    request_store.keep(store, REQUEST)
     monkeypatch.setattr(request_store, "write_part", full)
     cancelled_requests.record(store, "nightly", REQUEST)
     assert request_store.load(store, "nightly") is None

@@ -7,13 +7,14 @@ import re
 import pytest
 
 from shared.errors import UsageError
-from shared.messages.training import check, flag, options
+from shared.messages.training import Train, check
+from shared.options import flag, options_of
 from shared.recipes import RECIPES
 
 REFUSED = [
     (recipe.name, field)
     for recipe in RECIPES.values()
-    for field, option in options().items()
+    for field, option in options_of(Train).items()
     if not option.applies(recipe)
 ]
 
@@ -22,7 +23,9 @@ REFUSED = [
 def test_an_option_that_does_not_apply_names_recipes_that_have_it(recipe: str, field: str) -> None:
     with pytest.raises(UsageError) as error:
         check(recipe, "/photos", [field])
-    assert str(error.value).startswith(f"{flag(field)} does not apply to the recipe {recipe}; ")
+    assert str(error.value).startswith(
+        f"{flag(Train, field)} does not apply to the recipe {recipe}; "
+    )
     named = re.split(", | or ", str(error.value).partition("--recipe ")[2])
     for other in named:
         check(other, "/photos", [field])

@@ -222,7 +222,7 @@ def test_a_trainer_keeps_what_an_open_request_uses(server: RedisServer, registry
     context, _ = handler_context.make(server, registry.root, work)
     queued = Request("queued", Evaluate(f"{NAME}@3"), "", time.time())
     RequestLedger(server.client, context.settings.lease_s).submit(queued)
-    request_store.keep(registry.root, queued, None, "this stack")  # as every request of a stack
+    request_store.keep(registry.root, queued)  # as every request of a stack
     pruned = manage_versions.prune(context, work).answer
     assert isinstance(pruned, Pruned)
     assert pruned.kept == {1: "production stands for it", 3: "request queued needs it"}

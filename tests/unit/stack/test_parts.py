@@ -18,6 +18,8 @@ from shared.errors import Exit
 from shared.settings import Settings
 from tests.support.processes.fleet import wait_for
 
+ENV = dict(os.environ)
+
 
 def test_the_limits_of_a_container_are_used(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -53,8 +55,8 @@ def test_a_runtime_folder_that_another_made_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_process_that_exits_is_restarted_with_growing_delays() -> None:
-    service = Service("test", dict(os.environ), lambda _: True)
-    service.want([sys.executable, "-S", "-c", "raise SystemExit(3)"])
+    service = Service("test", lambda _: True)
+    service.want([sys.executable, "-S", "-c", "raise SystemExit(3)"], ENV)
 
     def failed(times: int) -> bool:
         service.tend()
@@ -69,14 +71,14 @@ def test_a_process_that_exits_is_restarted_with_growing_delays() -> None:
 
 def test_a_changed_command_takes_over_when_it_is_ready() -> None:
     ready: set[int] = set()
-    service = Service("test", dict(os.environ), lambda one: one.pid in ready)
+    service = Service("test", lambda one: one.pid in ready)
     sleep = [sys.executable, "-S", "-c", "import time; time.sleep(600)"]
-    service.want([*sleep, "1"])
+    service.want([*sleep, "1"], ENV)
     service.tend()
     (before,) = service.members
     ready.add(before.pid)
     service.tend()
-    service.want([*sleep, "2"])
+    service.want([*sleep, "2"], ENV)
     service.tend()
     service.tend()
     assert len(service.members) == 2

@@ -68,6 +68,6 @@ def test_an_update_starts_over_if_the_table_was_rendered_otherwise_since(
     with closing(Job(interrupted.options, display=DisplayOptions(columns=("label",)))) as job:
         job.table.render()
     summary = update(interrupted.options)
-    assert summary.classified == 2
+    assert summary.view.attempt.classified == 2
     assert interrupted.table.read_bytes().startswith(b"path,label")
     assert sorted(os.listdir(interrupted.folder)) == interrupted.files

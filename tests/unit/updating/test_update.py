@@ -46,7 +46,7 @@ def updated(folder: Path, **given: object) -> tuple[int, list[str]]:
     events, notices = Events(), list[str]()
     events.subscribe(lambda event: notices.append(event.text), Notice)  # type: ignore[attr-defined]
     summary = update(options_of(folder, b"in"), events=events, **given)
-    return summary.classified, notices
+    return summary.view.attempt.classified, notices
 
 
 def rows(folder: Path, column: str = "label") -> dict[str, str]:
@@ -100,7 +100,7 @@ def test_files_of_a_folder_that_cannot_be_listed_keep_their_rows(
     (folder / "in/b.png").unlink()
     summary = update(options_of(folder, b"in"))
     assert list(rows(folder)) == ["a.png", "c.png", "closed/x.png"]
-    assert (summary.exit_code, summary.unlisted.count) == (Exit.SOME_FAILED, 1)
+    assert (summary.exit_code, summary.view.unlisted.count) == (Exit.SOME_FAILED, 1)
 
 
 def close_folders(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,4 +24,4 @@ def test_members_come_change_and_go(tmp_path: Path, ending: str) -> None:
     write(tmp_path / "main" / archive, NOW)
     summary = update(options_of(tmp_path / "main", archive.encode()))
     assert (tmp_path / "main/out.csv").read_bytes() == (tmp_path / "fresh/out.csv").read_bytes()
-    assert summary.classified < summary.images
+    assert summary.view.attempt.classified < summary.view.images

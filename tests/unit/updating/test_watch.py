@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from producer.jobs import watch as watching
-from producer.jobs.classify import Summary
+from producer.jobs.run import Summary
+from producer.journal.snapshot import JobState, JobView
 from producer.present.events import Events, Notice
 from shared.errors import Exit, SetupError, Stopped, UsageError
 from shared.stop import Stop
@@ -61,12 +62,13 @@ class Watch:
         events = Events()
         events.subscribe(lambda event: self.notices.append(event.text), Notice)  # type: ignore[attr-defined]
         (folder / "in").mkdir()
-        options = options_of(folder, b"in")
-        return watching.watch(options, round_, events, Stop(), timeout_s)
+        options = options_of(folder, b"in", timeout_s=timeout_s)
+        return watching.watch(options, round_, events, Stop())
 
 
 def summary(code: Exit = Exit.OK, young: int = 0) -> Summary:
-    return Summary("job", "out.csv", "m@1", 1, 1, 0, 0, {}, 0.0, int(code), young=young)
+    view = JobView("job", JobState.FINISHED, 1, 1, 0, "m@1", "out.csv")
+    return Summary(view, code, young=young)
 
 
 def test_a_file_that_was_being_written_is_waited_for(
@@ -89,7 +91,7 @@ def test_an_error_of_a_later_round_is_a_notice(
 def test_a_list_from_standard_input_is_refused(tmp_path: Path) -> None:
     options = options_of(tmp_path, list_file=b"-")
     with pytest.raises(UsageError, match="cannot be watched; save it as one"):
-        watching.watch(options, summary, Events(), Stop())
+        watching.watch(options, lambda timeout_s: summary(), Events(), Stop())
 
 
 def test_it_ends_after_its_timeout_and_each_round_gets_what_is_left(

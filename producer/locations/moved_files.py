@@ -1,111 +1,118 @@
-"""Files that `hangtag sort` has moved, found through the logs of sorted folders.
+"""Files that `hangtag sort` has moved, found through the logs of this user's sorts.
 
-Only producer/locations/row_files.py uses this. The entries of a table are those of its job: another
-job may have classified other files with the same names. A table that was never sorted costs one
-system call: it has no TABLE.sorted.
+Only producer/locations/row_files.py uses this. The log of a table is that of its job: another job
+may have classified other files with the same names.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
+from functools import cached_property
 from pathlib import Path
-from types import TracebackType
 
-from producer.journal.snapshot import read_snapshot
-from producer.locations.sorted_into import sorted_into
-from producer.sort_log.entry import Entry, State, Way
-from producer.sort_log.log_reader import LogReader
+from producer.sort_log import sorted_folder
+from producer.sort_log.entry import Entry, Way
+from producer.sort_log.log import SortLog
 from shared.errors import SetupError
-from shared.labels.class_folders import SORT_LOG
+from shared.messages.files import printable
+
+
+class _Places:
+    """The places of a log's files."""
+
+    def __init__(self, log: SortLog) -> None:
+        self.log, self._out = log, os.fsencode(log.out)
+        self._entries = {entry.source: entry for entry in log.entries.values()}
+
+    def of(self, source: bytes) -> tuple[bytes, bool] | None:
+        """The place of a file from `source`, and whether it was moved there for sure."""
+        entry = self._entries.get(source)
+        if entry is None:
+            return None
+        return self._place(entry), entry.way is Way.MOVE and entry.row not in self.log.open
+
+    @cached_property
+    def placed(self) -> frozenset[bytes]:
+        """All places that have their files."""
+        entries = self._entries.values()
+        return frozenset(self._place(one) for one in entries if one.row not in self.log.open)
+
+    def _place(self, entry: Entry) -> bytes:
+        return b"/".join((self._out, os.fsencode(entry.folder), entry.name))
 
 
 class MovedFiles:
-    """Finds files through the logs of sorted folders, also for several threads."""
+    """Finds the files of a job (of none, if it is empty), or of all jobs, also for several
+    threads."""
 
-    def __init__(
-        self, tables: Iterable[Path], table: Path | None = None, outs: Iterable[str] = ()
-    ) -> None:
-        """Opens the logs that these tables name, and those in `outs`; with `table` for the files of
-        its job only."""
-        self._skip_unreadable = table is None  #: logs, which may be of other tables
-        named = (out for other in tables for out in self._out_folders(other))
-        known = dict.fromkeys((*named, *outs))
-        self._logs = [log for out in known if (log := self._opened(out)) is not None]
-        view = read_snapshot(table) if table and self._logs else None
-        self._job = view.job if view else ""
+    def __init__(self, job: str | None = "", older: Path | None = None) -> None:
+        """`older` is the record of what version 0.2.0 has sorted, if there is one. Raises
+        SetupError: a log of the job is damaged."""
+        self._older = older
+        self._is_of_all = job is None
+        self._own = [_Places(log) for log in sorted_folder.logs_of(job)] if job else []
+        for places in self._own:
+            places.log.check()
 
-    def __enter__(self) -> MovedFiles:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        at: TracebackType | None,
-    ) -> None:
-        for log in self._logs:
-            log.close()
+    @property
+    def has_logs(self) -> bool:
+        """Whether this user has a log of the job."""
+        return bool(self._own)
 
     def current(self, path: bytes) -> bytes:
-        """Where a file is now that was once at `path`; the same path if no log has moved it.
+        """Where a file is now that was once at `path`; the same path if no log has moved it. Raises
+        SetupError: version 0.2.0 may have moved it.
 
-        A file that the table's job has moved is where it was moved to, even if another has its old
-        name today. Any other file is at its old name, as long as there is one.
+        A file that the job has moved is where it was moved to, even if another has its old name
+        today. Any other file is at its old name, as long as there is one.
         """
-        return self._last_place(_resolved(path)) or path if self._logs else path
+        logs = self._own or (self._all if self._is_of_all else [])
+        source = _resolved(path) if logs else path
+        for place, is_sure in _found(source, logs):
+            is_there = os.path.lexists(source) and not (is_sure and self._own)
+            if not is_there and (found := self._last_place(place)):
+                return found
+        if self._older is not None and not os.path.lexists(path):
+            raise SetupError(
+                f"{printable(path)} is missing, and version 0.2.0 has sorted images of its "
+                f"table: take them back with that version, or delete {self._older} if it is gone"
+            )
+        return path
 
     def is_placed(self, path: bytes) -> bool:
-        """Whether the table's job has placed the file that is at this absolute path."""
-        return any(log.is_placed(self._job, _resolved(path)) for log in self._logs)
+        """Whether the job has placed the file that is at this absolute path."""
+        return bool(self._own) and any(_resolved(path) in places.placed for places in self._own)
 
-    def _last_place(self, source: bytes, passed: tuple[str, ...] = ()) -> bytes | None:
-        """The last place of a file. From its place it may have been sorted again, by another job
-        than those in `passed`: no job places a file twice."""
-        for job, place in self._places(source, passed):
-            later = self._last_place(place, (*passed, job))
-            if later is not None or os.path.lexists(place):
-                return later or place
+    def _last_place(self, place: bytes) -> bytes | None:
+        """Where a file is that was sorted to `place`, from where other jobs may have sorted it
+        again; no job places a file twice."""
+        seen = {place}
+        waiting = [place]
+        while waiting:
+            place = waiting.pop()
+            if os.path.lexists(place):
+                return place
+            later = [later for later, _ in _found(place, self._others) if later not in seen]
+            seen.update(later)
+            waiting += later
         return None
 
-    def _places(self, source: bytes, passed: tuple[str, ...]) -> Iterator[tuple[str, bytes]]:
-        for log in self._logs:
-            for job, entry in self._entries(log, source):
-                ours = job == self._job
-                if job in passed or (self._job and not passed and not ours):
-                    continue
-                sure = ours and entry.way is Way.MOVE and entry.state is State.PLACED
-                if sure or not os.path.lexists(source):
-                    place = b"/".join((log.out, os.fsencode(entry.folder), entry.name))
-                    yield job, place
+    @cached_property
+    def _all(self) -> list[_Places]:
+        return [_Places(log) for log in sorted_folder.logs_of()]
 
-    def _out_folders(self, table: Path) -> list[str]:
-        try:
-            return sorted_into(table)
-        except SetupError:
-            if not self._skip_unreadable:
-                raise
-            return []
+    @cached_property
+    def _others(self) -> list[_Places]:
+        own = {places.log.path for places in self._own}
+        return [places for places in self._all if places.log.path not in own]
 
-    def _opened(self, out: str) -> LogReader | None:
-        """The log of a folder; None if there is none, or the folder cannot be accessed."""
-        if not os.path.exists(Path(out, SORT_LOG)):
-            return None
-        try:
-            return LogReader(out)
-        except SetupError:
-            if not self._skip_unreadable:
-                raise
-            return None
 
-    def _entries(self, log: LogReader, source: bytes) -> list[tuple[str, Entry]]:
-        try:
-            return log.entries(source)
-        except SetupError:
-            if not self._skip_unreadable:
-                raise
-            return []
+def _found(source: bytes, logs: list[_Places]) -> Iterator[tuple[bytes, bool]]:
+    for places in logs:
+        if place := places.of(source):
+            yield place
 
 
 def _resolved(path: bytes) -> bytes:

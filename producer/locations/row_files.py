@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import IO
 
 from producer.inputs.job_options import JobOptions
-from producer.journal.job_index import entries
+from producer.journal.snapshot import read_snapshot
 from producer.locations.moved_files import MovedFiles
+from producer.sort_log import sorted_folder
 from producer.sources.job_sources import JobSources
 from shared.errors import SetupError
 from shared.image_status import Status
@@ -26,7 +27,7 @@ class RowFiles:
     """The images of one job, also for several threads. Without `moved` each is where it was."""
 
     def __init__(self, sources: JobSources, moved: MovedFiles | None = None) -> None:
-        self.sources, self._moved = sources, moved or MovedFiles(())
+        self.sources, self._moved = sources, moved or MovedFiles()
         self._max_bytes = sources.options.max_file_bytes
         self.out_of_reach = ""  #: why the first image in an archive or on a server was not read
         self._lock = threading.Lock()  #: sources are used by one thread at a time
@@ -46,6 +47,11 @@ class RowFiles:
         """Whether the job has sorted a file to this path, which is seen from the job's folder."""
         path = self.sources.of(name).local_path(name)
         return path is not None and self._moved.is_placed(path)
+
+    @property
+    def were_sorted(self) -> bool:
+        """Whether this user has sorted files of the job."""
+        return self._moved.has_logs
 
     def read(self, name: bytes, max_bytes: int | None = None) -> tuple[bytes | Status, Stamp]:
         """The bytes of a row's image and its stamp, or the reason why there are none."""
@@ -109,17 +115,13 @@ def of_table(
 ) -> Iterator[RowFiles]:
     """The images of the job of a table. `listed` is its list, if its record lacks the secrets of
     addresses. Raises SetupError: a log is damaged."""
-    with (
-        MovedFiles([table], table) as moved,
-        closing(JobSources(options, waits, listed)) as sources,
-    ):
+    view = read_snapshot(table) if sorted_folder.tokens() else None
+    older = table.with_name(f"{table.name}.sorted")  # where version 0.2.0 has sorted its images
+    moved = MovedFiles(view.job if view else "", older if older.exists() else None)
+    with closing(JobSources(options, waits, listed)) as sources:
         yield RowFiles(sources, moved)
 
 
-@contextmanager
-def of_all_tables(outs: Iterable[str] = ()) -> Iterator[Callable[[bytes], bytes]]:
-    """From a path to where its file is now, through every table that was made here, the newest
-    first, and the sorted folders `outs`, as far as their logs can be read."""
-    tables = (Path(entry.output) for entry in reversed(entries()))
-    with MovedFiles(tables, outs=outs) as moved:
-        yield moved.current
+def of_all_jobs() -> Callable[[bytes], bytes]:
+    """From a path to where its file is now, through every sort of this user, the newest first."""
+    return MovedFiles(None).current

@@ -23,7 +23,6 @@ from producer.present.events import Events
 from producer.present.formatting import near
 from producer.rows.acceptance import doubtless
 from producer.rows.row import Row
-from producer.sorting import sort_index
 from producer.sources.job_sources import JobSources
 from producer.sources.remote.address import check_argument
 from producer.stack.stack import BrokerSession
@@ -137,14 +136,14 @@ def _current(images: Sequence[bytes], events: Events) -> Iterator[bytes]:
     if all(map(os.path.lexists, images)):
         yield from images
         return
-    with row_files.of_all_tables(sort_index.folders()) as where:
-        for image in images:
-            if os.path.lexists(image) or (moved := where(image)) == image:
-                yield image
-            else:
-                path = os.fsencode(near(os.fsdecode(moved)))
-                events.notice(f"{printable(image)} was moved by hangtag sort to {printable(path)}")
-                yield path
+    where = row_files.of_all_jobs()
+    for image in images:
+        if os.path.lexists(image) or (moved := where(image)) == image:
+            yield image
+        else:
+            path = os.fsencode(near(os.fsdecode(moved)))
+            events.notice(f"{printable(image)} was moved by hangtag sort to {printable(path)}")
+            yield path
 
 
 def _check(sources: JobSources, truth: Sequence[str]) -> None:

@@ -1,17 +1,17 @@
-"""One file in the log of a sorted folder.
-
-Names are found by 64-bit hashes: if two have the same, a file gets a number without need.
-"""
+"""The lines in the log of a sort."""
 
 from __future__ import annotations
 
 import enum
-import hashlib
-import os
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from shared.labels.class_folders import folded
+import msgspec
+
+from shared.errors import MISFITS, BadMessage
 from shared.messages.files import printable
+
+#: The number of the form of a log and its record.
+FORMAT = 1
 
 
 class Way(enum.StrEnum):
@@ -22,13 +22,14 @@ class Way(enum.StrEnum):
     MOVE = "move"
 
 
-class State(enum.IntEnum):
-    """How far a file is. The log is synced before a file is touched, so a process that ends in
-    between leaves PLACING or RETURNING, and the file itself shows what was done."""
+class State(enum.StrEnum):
+    """How far a file is. Its line is synced before it is touched, so a process that ends in between
+    leaves PLACING or RETURNING, and the file itself shows what was done."""
 
-    PLACING = 0
-    PLACED = 1
-    RETURNING = 2  #: `--undo` is taking it back
+    PLACING = "placing"
+    PLACED = "placed"
+    RETURNING = "returning"  #: `--undo` is taking it back
+    OVER = "over"  #: it is back, or was not placed
 
 
 class ClassifiedContent(NamedTuple):
@@ -38,13 +39,20 @@ class ClassifiedContent(NamedTuple):
     crc: bytes  #: as in the journal: CRC-32, little-endian
 
 
-class Entry(NamedTuple):
+class Started(msgspec.Struct, frozen=True, tag="started", tag_field="line"):
+    """The first line of a log."""
+
+    form: int
+    way: Way
+    rule: str  #: a digest of the folder of each row
+    at: float  #: seconds since 1970
+
+
+class Entry(msgspec.Struct, frozen=True, tag="file", tag_field="line", gc=False):
     """A file that was placed in OUT/FOLDER/NAME, or is about to be."""
 
-    sorting: int  #: number of the sorted table in the log
-    row: int  #: index of the row, from 0
+    row: int  #: from 0
     way: Way
-    state: State
     source: bytes  #: absolute path, without symbolic links above the typed folder
     folder: str
     name: bytes
@@ -56,59 +64,34 @@ class Entry(NamedTuple):
         """Its source for people."""
         return printable(self.source)
 
-    def part(self, token: str) -> bytes:
-        """The name of an incomplete copy."""
-        return self._beside(token, "part")
-
-    def aside(self, token: str) -> bytes:
-        """The name of a file that is checked before it is removed."""
-        return self._beside(token, "aside")
-
-    def _beside(self, token: str, what: str) -> bytes:
-        return f".hangtag-{token}-{self.sorting}-{self.row}.{what}".encode()
-
     @property
-    def key(self) -> tuple[int, int]:
-        """Identifies it in the log."""
-        return self.sorting, self.row
+    def shown_place(self) -> str:
+        """Its place below OUT for people."""
+        return f"{self.folder}/{printable(self.name)}"
+
+    def part(self, log: str) -> bytes:
+        """The name of an incomplete copy; `log` is the name of its log."""
+        return f".hangtag-{log}-{self.row}.part".encode()
+
+    def aside(self, log: str) -> bytes:
+        """The name of a file that is checked before it is removed."""
+        return f".hangtag-{log}-{self.row}.aside".encode()
 
 
-COLUMNS = "sorting, row, way, state, source, folder, name, size, crc, inode"
-ENTRY_CELLS = COLUMNS.count(",") + 1
-_TYPES = (int, int, str, int, bytes, str, bytes, int, bytes, int)
+class Marked(msgspec.Struct, frozen=True, tag="marked", tag_field="line"):
+    """The state of files from this line on."""
+
+    state: State
+    rows: list[int]
 
 
-class Malformed(ValueError):
-    """Cells that no entry has; the text says what is wrong."""
+Line = Started | Entry | Marked
+_LINES: msgspec.json.Decoder[Line] = msgspec.json.Decoder(Line)
 
 
-def source_hash(source: bytes) -> int:
-    """The number by which the entry of a source is found."""
-    return int.from_bytes(hashlib.blake2b(source, digest_size=8).digest(), "little", signed=True)
-
-
-def place_hash(folder: str, name: bytes) -> int:
-    """The hash of a name, equal for those that some file system takes for one."""
-    text = folded(f"{folder}/{os.fsdecode(name)}")
-    return source_hash(text.encode(errors="surrogatepass"))
-
-
-def entry_of(row: tuple[Any, ...]) -> Entry:
-    """The entry in the cells of COLUMNS. Raises Malformed, also for names that lead elsewhere."""
-    if tuple(map(type, row)) != _TYPES:
-        raise Malformed("has a cell of another type")
-    sorting, number, way, state, source, folder, name, size, crc, inode = row
-    if not is_name(os.fsencode(folder)) or not is_name(name):
-        raise Malformed("has a place outside the folder")
-    if not source.startswith(b"/") or not all(map(is_name, source[1:].split(b"/"))):
-        raise Malformed("has a source that is no plain path")
+def decode(content: bytes) -> Line:
+    """Raises BadMessage."""
     try:
-        known = Way(way), State(state)
-    except ValueError as error:
-        raise Malformed(f"has an unknown state ({error})") from None
-    return Entry(sorting, number, *known, source, folder, name, ClassifiedContent(size, crc), inode)
-
-
-def is_name(name: bytes) -> bool:
-    """Whether this names an entry of a folder, and leads nowhere else."""
-    return name not in (b"", b".", b"..") and b"/" not in name and b"\0" not in name
+        return _LINES.decode(content)
+    except MISFITS as error:
+        raise BadMessage(str(error)) from error

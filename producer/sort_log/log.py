@@ -1,179 +1,175 @@
-"""The log of a sorted folder: a SQLite file in OUT, which is synced before a file is touched.
+"""The log of a sort: lines in this user's state folder, synced before a file is touched.
 
-It records what lies in OUT, where it came from, and what was under way when a process ended. A
-table of any size needs no memory.
+It has what lies in OUT, where each file came from, and what was under way when a process ended. The
+log is held in memory: half a kilobyte for each file that is in OUT.
 """
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Iterable, Iterator
-from contextlib import closing
+import os
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 from pathlib import Path
+from typing import TypeVar
 
-from producer.journal.snapshot import has_journal
-from producer.output.output_path import located
-from producer.sort_log.entry import Entry, State, Way, place_hash, source_hash
-from producer.sort_log.log_check import cells_in, entry_in
-from producer.sort_log.log_file import LogFile, New
-from producer.sort_log.log_tables import added, new_token, seal
+import msgspec
+
+from producer.journal.job_index import REMEDY
+from producer.sort_log.entry import FORMAT, Entry, Line, Marked, Started, State, Way, decode
 from producer.summary.sorted_files import undo_command
-from shared.errors import UsageError
+from shared import atomic_file, regular_file
+from shared.errors import BadMessage, SetupError, UsageError
+from shared.failpoints import failpoint
+from shared.labels import line_log, numbered_line
 
-_KEY = "sorting = ? AND row = ?"
-_STATE = Entry._fields.index("state")
+AnyLine = TypeVar("AnyLine")
+Item = TypeVar("Item")
 
 
-class SortLog(LogFile):
-    """The entries of one folder's log. Every method raises SetupError, like those of the file."""
+class SortLog:
+    """The files of one table in one folder."""
 
-    @classmethod
-    def copied(cls, path: Path, scratch: Path, left: New) -> SortLog:
-        """A copy of a folder's log, or a new one, that can be changed without effect. `left` is
-        what an empty log gets."""
-        if path.exists():
-            with cls(path, left) as log, closing(sqlite3.connect(scratch)) as copy, log.errors():
-                log._db.backup(copy)
-        return cls(scratch, New(new_token()), create=True, out=path.parent)
+    def __init__(self, path: Path, out: str) -> None:
+        """Reads the log, if there is one. Raises SetupError: its form is another one."""
+        self.path, self.name, self.out = path, path.stem, out
+        self.started: Started | None = None
+        self.entries: dict[int, Entry] = {}  #: by row
+        self.open: dict[int, State] = {}  #: of those that were under way when a process ended
+        self.folders: set[bytes] = set()  #: that files ever came from
+        self.damaged: list[int] = []  #: the numbers of lines that are damaged or missing
+        self._waiting: list[Line] = []  #: to be written with the next ones
+        for line in intact(path, decode, self.damaged):
+            self._apply(line)
 
-    def sorting(self, output: str, job: str, way: Way, rule: str) -> int:
-        """The number of a table in the log, which is added if it is new. A table that was moved is
-        found by its job, a copy of a table is another one.
+    def check(self) -> None:
+        """Raises SetupError if a line is damaged or missing."""
+        for number in self.damaged[:1]:
+            raise SetupError(
+                f"{self.path}:{number}: the line is damaged or missing, so an image is not found; "
+                f"restore the file, or take the others back with {undo_command(self.out)} and "
+                "delete it"
+            )
+
+    def start(self, way: Way, rule: str) -> None:
+        """Go on with a sort, or start one. Raises as `check_same`, and SetupError: the log cannot
+        be written."""
+        self.check_same(way, rule)
+        before = self.started
+        if before is None or (before.way, before.rule) != (way, rule):
+            self.write([Started(FORMAT, way, rule, time.time())])
+
+    def check_same(self, way: Way, rule: str) -> None:
+        """Check that a sort may go on.
 
         Raises:
             UsageError: it was sorted in another way, or its rows had other folders.
+            SetupError: the log is damaged.
         """
-        before_of_job = self._all("SELECT output FROM sorting WHERE job = ?", job)
-        moved = [old for (old,) in before_of_job if _is_moved(Path(old), Path(output))]
-        with self.transaction():
-            for old in moved:
-                if not self._all("SELECT 1 FROM sorting WHERE output = ?", output):
-                    (cells,) = self._drop("sorting", "output = ?", old)
-                    self._put("sorting", cells[0], output, *cells[2:])
-            before = self._all("SELECT id, job, way, rule FROM sorting WHERE output = ?", output)
-            for number, *what in before:  # at most one
-                if what == [job, way, rule]:
-                    return int(number)
-                if self.counts(number):
-                    raise self._sorted_otherwise(what[1], way)
-                self._drop("sorting", "id = ?", number)
-            (number,) = self._one("SELECT coalesce(max(id), 0) + 1 FROM sorting")
-            self._put("sorting", number, output, job, str(way), rule)
-            return int(number)
+        self.check()
+        before = self.started
+        if before is not None and self.entries and (before.way, before.rule) != (way, rule):
+            what = (
+                "with other labels or thresholds, or before an update"
+                if before.way == way
+                else f"by --{before.way}"
+            )
+            raise UsageError(
+                f"{self.out} has files of this table that were sorted {what}; take them back "
+                f"first with: {undo_command(self.out)}"
+            )
 
-    def _sorted_otherwise(self, before: str, way: Way) -> UsageError:
-        what = (
-            "with other labels or thresholds, or before an update"
-            if before == way
-            else f"by --{before}"
-        )
-        return UsageError(
-            f"{self._out} has files of this table that were sorted {what}; take them back "
-            f"first with: {undo_command(self._out)}"
-        )
+    def return_below(self, to: bytes, base: bytes) -> None:
+        """Let all files return below a folder, which stands for `base`."""
+        for row, entry in self.entries.items():
+            source = to + entry.source.removeprefix(base)
+            self.entries[row] = msgspec.structs.replace(entry, source=source)
 
-    def sources(self) -> Iterator[bytes]:
-        """Where every file came from."""
-        with self.errors():
-            for (source,) in self._db.execute("SELECT source FROM file"):
-                yield source
+    def counts(self) -> Counter[str]:
+        """The number of files by folder."""
+        return Counter(entry.folder for entry in self.entries.values())
 
-    def tables(self) -> list[str]:
-        """The tables that were sorted into this folder."""
-        return [row[0] for row in self._all("SELECT output FROM sorting ORDER BY id")]
+    def under_way(self) -> list[Entry]:
+        """The entries that are being placed or taken back."""
+        return [self.entries[row] for row in self.open]
 
-    def rows(self, sorting: int, start: int, stop: int) -> set[int]:
-        """The rows of a range that have an entry."""
-        text = "SELECT row FROM file WHERE sorting = ? AND row >= ? AND row < ?"
-        return {row[0] for row in self._all(text, sorting, start, stop)}
+    def write(self, lines: Iterable[Line] = ()) -> None:
+        """Write these lines after those that wait, and sync them. Raises SetupError."""
+        lines = [*self._waiting, *lines]
+        if lines:
+            append(self.path, lines, decode)
+            failpoint("sort.logged")
+        for line in lines[len(self._waiting) :]:
+            self._apply(line)
+        self._waiting = []
 
-    def counts(self, sorting: int) -> dict[str, int]:
-        """The number of files of a table by folder."""
-        text = "SELECT folder, count(*) FROM file WHERE sorting = ? GROUP BY folder"
-        return dict(self._all(text, sorting))
+    def mark(self, state: State, entries: Iterable[Entry]) -> None:
+        """Set the state of entries; it is written with the next lines."""
+        if rows := [entry.row for entry in entries]:
+            self._waiting.append(Marked(state, rows))
+            self._apply(self._waiting[-1])
 
-    def open_entries(self) -> list[Entry]:
-        """What was under way when a process ended; at most a batch."""
-        return self._entries(f"state != {State.PLACED.value}")  # has an index
-
-    def last_placed(self, limit: int, before: tuple[int, int] | None) -> list[Entry]:
-        """Up to `limit` entries before a key, the last one first."""
-        sorting, row = before or (1 << 62, 0)
-        where = "state = ? AND (sorting, row) < (?, ?) ORDER BY sorting DESC, row DESC LIMIT ?"
-        return self._entries(where, State.PLACED, sorting, row, limit)
-
-    def _entries(self, where: str, *values: object) -> list[Entry]:
-        """Each is checked again: not every program that can write the log minds its lock."""
-        with self.errors():
-            rows = self._all(f"SELECT * FROM file WHERE {where}", *values)
-            return [entry_in(self.token, row) for row in rows]
-
-    def count(self) -> int:
-        """The number of all entries."""
-        return int(self._one("SELECT count(*) FROM file")[0])
-
-    def next_serial(self, folder: str, name: bytes) -> int:
-        """The number for the next file that would have this name; 1 means the name itself."""
-        text = "SELECT max(serial) FROM file WHERE wanted = ?"
-        return int(self._one(text, place_hash(folder, name))[0] or 0) + 1
-
-    def is_taken(self, folder: str, name: bytes) -> bool:
-        """Whether a name, or one that is equal but for case, has an entry."""
-        (count,) = self._one("SELECT count(*) FROM file WHERE place = ?", place_hash(folder, name))
-        return bool(count)
-
-    def is_source(self, path: bytes) -> bool:
-        """Whether a file was at this path before it was placed."""
-        text = "SELECT count(*) FROM file WHERE source_hash = ? AND source = ?"
-        return bool(self._one(text, source_hash(path), path)[0])
-
-    def add(self, entry: Entry, wanted: bytes, serial: int) -> None:
-        """Add an entry, in the open transaction. `wanted` is its name without number."""
-        self._put(
-            "file", *_cells(entry), source_hash(entry.source),
-            place_hash(entry.folder, entry.name), place_hash(entry.folder, wanted), serial,
-        )  # fmt: skip
-
-    def add_folder(self, folder: str) -> None:
-        """Record a folder that is about to be made, in the open transaction."""
-        if not self._all("SELECT 1 FROM made WHERE folder = ?", folder):
-            self._put("made", folder)
-
-    def set_base(self, base: bytes) -> None:
-        """Record the folder that --back-to replaces."""
-        with self.transaction():
-            self._put_head(base)
-
-    def made(self) -> list[str]:
-        """The folders that were made, OUT last."""
-        with self.errors():
-            rows = self._all("SELECT * FROM made ORDER BY folder DESC")
-            return [cells_in(self.token, "made", row)[0] for row in rows]
-
-    def mark(self, entries: Iterable[Entry], state: State) -> None:
-        """Set the state of entries, in the open transaction."""
-        for entry in entries:
-            for *cells, before in self._all(f"SELECT * FROM file WHERE {_KEY}", *entry.key):
-                cells[_STATE] = int(state)
-                after = seal(self.token, "file", *cells)
-                self._count(0, added(after, -before))
-                self._db.execute(
-                    f"UPDATE file SET state = ?, seal = ? WHERE {_KEY}",
-                    (int(state), after, *entry.key),
-                )
-
-    def forget(self, entries: Iterable[Entry]) -> None:
-        """Remove entries, in the open transaction."""
-        for entry in entries:
-            self._drop("file", _KEY, *entry.key)
+    def _apply(self, line: Line) -> None:
+        match line:
+            case Started():
+                if line.form != FORMAT:
+                    raise SetupError(f"{self.path} was written by another version of Hangtag")
+                self.started = line
+            case Entry():
+                self.entries[line.row], self.open[line.row] = line, State.PLACING
+                self.folders.add(line.source.rpartition(b"/")[0])
+            case Marked():
+                for row in line.rows:
+                    self.open.pop(row, None)
+                    if line.state is State.OVER:
+                        self.entries.pop(row, None)
+                    elif line.state is not State.PLACED and row in self.entries:
+                        self.open[row] = line.state
 
 
-def _cells(entry: Entry) -> tuple[object, ...]:
-    """The values of COLUMNS, in the types that SQLite returns."""
-    sorting, row, way, state, *rest = entry[:7]
-    return (sorting, row, str(way), int(state), *rest, *entry.content, entry.inode)
+def append(path: Path, lines: Iterable[msgspec.Struct], check: Callable[[bytes], object]) -> None:
+    """Add lines durably. Raises SetupError."""
+    encoded = map(msgspec.json.encode, lines)
+    try:
+        with atomic_file.writing(path, REMEDY), line_log.locked(path) as file:
+            line_log.append_to(file, path, encoded, check)
+    except BadMessage as error:
+        raise SetupError(f"{path}: {error}; end its last line with: echo >> {path}") from error
 
 
-def _is_moved(old: Path, new: Path) -> bool:
-    """Whether a table of the same job is the one at `new` now; not if it is a copy."""
-    return located(old) == new or not has_journal(old)
+def intact(path: Path, check: Callable[[bytes], AnyLine], damaged: list[int]) -> Iterator[AnyLine]:
+    """The lines as they were written; the numbers of others are added to `damaged`. A part of a
+    line at the end is of a process that was killed. Raises SetupError: the file cannot be read."""
+    last = bad = 0
+    with atomic_file.writing(path, REMEDY):
+        try:
+            file = regular_file.open_file(path)
+        except FileNotFoundError:
+            return
+        with file:
+            for line in file:
+                try:
+                    content, number = numbered_line.opened(line.rstrip(b"\n"))
+                    decoded = check(content)
+                except BadMessage:
+                    bad += line.endswith(b"\n")
+                    continue
+                if number is not None and number > last:
+                    damaged += range(last + 1, number)
+                    last, bad = number, 0
+                    yield decoded
+        damaged += range(last + 1, last + 1 + bad)
+
+
+def batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
+    """Items in lists of at most `size`."""
+    each = iter(items)
+    while batch := list(islice(each, size)):
+        yield batch
+
+
+def base_of(logs: Iterable[SortLog]) -> bytes:
+    """The folder that all files of some logs came from, without a slash at the end."""
+    folders = {folder or b"/" for log in logs for folder in log.folders}
+    return os.path.commonpath(folders).rstrip(b"/") if folders else b""

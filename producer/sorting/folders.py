@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable
 from types import TracebackType
 
 from producer.sort_log.entry import Entry
@@ -24,17 +23,12 @@ _PASS = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_NOFOLLOW | os
 _LINK = {errno.ENOTDIR, errno.ELOOP}
 
 
-#: Where the file of a log's entry may be put back, by its source. Raises UsageError: nowhere.
-Reach = Callable[[bytes], bytes]
-
-
 class Folders:
     """The folders of a batch, each opened once and closed with this object."""
 
-    def __init__(self, out: bytes, reach: Reach | None = None) -> None:
-        """`out` is absolute and has no symbolic links. Without `reach` the entries are not of a
-        log, but of a plan."""
-        self._out, self._reach = out, reach
+    def __init__(self, out: bytes) -> None:
+        """`out` is absolute and has no symbolic links."""
+        self._out = out
         self._open: dict[bytes, int] = {}
 
     def __enter__(self) -> Folders:
@@ -56,17 +50,12 @@ class Folders:
         Raises:
             FileStays: its folder is missing, a link, or may not be read.
         """
-        source = entry.source if self._reach is None else self._reach(entry.source)
-        folder, _, name = source.rpartition(b"/")
+        folder, _, name = entry.source.rpartition(b"/")
         return Spot(self.at(folder, make), name)
-
-    def path(self, entry: Entry) -> bytes:
-        """The path of the place of a file."""
-        return b"/".join((self._out, os.fsencode(entry.folder), entry.name))
 
     def is_placed(self, entry: Entry) -> bool:
         """Whether the file was in its place before anything was sorted."""
-        return entry.source == self.path(entry)
+        return entry.source == b"/".join((self._out, os.fsencode(entry.folder), entry.name))
 
     def place(self, entry: Entry) -> Spot:
         """Where the file is put. Its folder is created if it is missing.
@@ -85,10 +74,10 @@ class Folders:
         folder = self.existing(entry.folder)
         return None if folder is None else Spot(folder, entry.name)
 
-    def taken(self, folder: str, name: bytes) -> bool:
-        """Whether OUT/FOLDER has an entry of this name."""
-        spot = self.existing(folder)
-        return spot is not None and Spot(spot, name).stat() is not None
+    def names(self, folder: str) -> list[bytes]:
+        """What OUT/FOLDER has. Raises SetupError."""
+        fd = self.existing(folder)
+        return [] if fd is None else [os.fsencode(name) for name in os.listdir(fd)]
 
     def existing(self, folder: str) -> int | None:
         """The descriptor of OUT/FOLDER; None if it does not exist. Raises SetupError."""

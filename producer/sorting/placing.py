@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 
 from producer.locations.row_files import RowFiles
@@ -14,10 +14,9 @@ from producer.sort_log.log import SortLog
 from producer.sorting import transfer
 from producer.sorting.folders import Folders
 from producer.sorting.plan import PlannedFile, Planner, Remaining, reason
-from producer.sorting.spots import CHANGED, MISSING, FileStays, Identity, Spot, check, link, opened
+from producer.sorting.spots import CHANGED, MISSING, FileStays, Identity, Spot, check, opened
 from shared.errors import SetupError, UsageError
 from shared.image_status import Status
-from shared.labels.class_folders import SORT_LOG
 
 #: Files between two syncs of the log: a sync takes about as long as many files. Each may need two
 #: open folders, which stays below the usual limit of 1,024 open files.
@@ -44,9 +43,7 @@ class Placing:
         file."""
         self._log, self._out, self._planner, self._files = log, out, planner, files
         self._elsewhere: dict[int, bytes] = {}  #: the names of those among the rows of a batch
-        self._left, self._passed, self._token = left, passed, log.token
-        self._placed: list[Entry] = []  #: done, and not marked in the log yet
-        self._left_in_place: list[Entry] = []  #: not done, and still in the log
+        self._left, self._passed = left, passed
         self.there = Counter[str]()  #: the number of files by folder that lay there before
 
     def place(self, rows: Sequence[PlannedFile]) -> None:
@@ -58,62 +55,60 @@ class Placing:
         """
         self._elsewhere = {row.row_index: row.name for row in rows if row.name}
         with Folders(self._out) as folders:
-            with self._log.transaction():
-                self._store()
-                entries = self._planner.plan(rows, folders)
+            entries = self._planner.plan(rows, folders)
             for _ in range(len(rows) - len(entries)):
                 self._passed()
-            copied = self._act(entries, folders)
+            there = [entry for entry in entries if folders.is_placed(entry)]
+            self._log.write(entry for entry in entries if not folders.is_placed(entry))
+            for entry in there:
+                self._leave(entry, folders)
+            done, copied = self._act(self._log.under_way(), folders)
             folders.sync()
             if copied:
-                self._remove(copied, folders)
+                done += self._removed(copied, folders)
                 folders.sync()
+        self._log.mark(State.PLACED, done)
+        self._log.mark(State.OVER, self._log.under_way())
 
-    def finish(self) -> None:
-        """Mark the last batch in the log."""
-        with self._log.transaction():
-            self._store()
-
-    def _store(self) -> None:
-        self._log.mark(self._placed, State.PLACED)
-        self._log.forget(self._left_in_place)
-        self._placed, self._left_in_place = [], []
-
-    def _act(self, entries: Sequence[Entry], folders: Folders) -> list[tuple[Entry, Identity]]:
-        """Do what was planned; returns the files that were copied and are to be removed."""
-        copied = []
-        for planned in entries:
+    def _act(
+        self, entries: Sequence[Entry], folders: Folders
+    ) -> tuple[list[Entry], list[tuple[Entry, Identity]]]:
+        """Do what was planned; returns the files that are placed, and those that were copied and
+        are to be removed."""
+        done, copied = list[Entry](), list[tuple[Entry, Identity]]()
+        for entry in entries:
             try:
-                if folders.is_placed(planned):
-                    self._leave(planned, folders.source(planned))
-                    continue
-                entry, identity = self._place(planned, folders)
+                identity = self._place(entry, folders)
             except (FileStays, OSError) as error:
-                self._check_link(planned, error, folders)
-                self._count_stay(planned, error)
+                _check_link(entry, error, folders)
+                self._count_stay(entry, error)
             else:
                 if identity is None:
-                    self._placed.append(entry)
+                    done.append(entry)
                 else:
                     copied.append((entry, identity))
-            finally:
-                self._passed()
-        return copied
+            self._passed()
+        return done, copied
 
-    def _leave(self, entry: Entry, source: Spot) -> None:
-        """Count a file that lies in its place, and is not in the log. Raises FileStays, OSError."""
-        with opened(source) as fd:
-            check(fd, entry.content)
-        self.there[entry.folder] += 1
+    def _leave(self, entry: Entry, folders: Folders) -> None:
+        """Count a file that lies in its place, and comes into no log."""
+        try:
+            with opened(folders.source(entry)) as fd:
+                check(fd, entry.content)
+            self.there[entry.folder] += 1
+        except (FileStays, OSError) as error:
+            self._count_stay(entry, error)
+        self._passed()
 
-    def _place(self, entry: Entry, folders: Folders) -> tuple[Entry, Identity | None]:
+    def _place(self, entry: Entry, folders: Folders) -> Identity | None:
         name = self._elsewhere.get(entry.row)
         source = folders.source(entry) if name is None else self._content(name, entry.content)
         while True:
             try:
-                return entry, self._transfer(entry, source, folders.place(entry))
+                return self._transfer(entry, source, folders.place(entry))
             except FileExistsError:
                 entry = self._planner.again(entry, folders)
+                self._log.write([entry])
 
     def _content(self, name: bytes, content: ClassifiedContent) -> bytes:
         """The bytes of an image that is in no file of its own. Raises FileStays."""
@@ -125,7 +120,7 @@ class Placing:
     def _transfer(self, entry: Entry, source: Spot | bytes, place: Spot) -> Identity | None:
         """Write, copy, link or move; returns the source's identity if it was copied and is to be
         removed. Raises FileStays, OSError."""
-        part = Spot(place.folder, entry.part(self._token))
+        part = Spot(place.folder, entry.part(self._log.name))
         if isinstance(source, bytes):
             transfer.make_file(source, place, part, entry.content)
             return None
@@ -150,33 +145,15 @@ class Placing:
         if isinstance(error, OSError):
             check_next(entry, error)
         self._left.add(reason(error), entry.shown)
-        self._left_in_place.append(entry)
 
-    def _check_link(self, entry: Entry, error: FileStays | OSError, folders: Folders) -> None:
-        """Raises UsageError if no other file could get a hard link in that folder either."""
-        if entry.way is not Way.LINK or not isinstance(error, OSError):
-            return
-        # Linux also refuses a link to a file that another user owns, or that is immutable.
-        foreign = error.errno == errno.EPERM and self._can_link(entry, folders)
-        if error.errno in _NO_LINK and not foreign:
-            raise no_links(entry.shown) from error
-
-    def _can_link(self, entry: Entry, folders: Folders) -> bool:
-        """Tries it with the log, a file of this user. Its second name is that of an incomplete
-        copy, which `settle` removes after a crash."""
-        part = Spot(folders.place(entry).folder, entry.part(self._token))
-        try:
-            link(Spot(folders.at(self._out), os.fsencode(SORT_LOG)), part)
-            transfer.unlink(part)
-        except OSError:
-            return False
-        return True
-
-    def _remove(self, copied: list[tuple[Entry, Identity]], folders: Folders) -> None:
-        """Remove the sources, whose copies are complete on the other file system."""
+    def _removed(
+        self, copied: Sequence[tuple[Entry, Identity]], folders: Folders
+    ) -> Iterator[Entry]:
+        """Remove the sources, whose copies are complete on the other file system; those that were
+        removed."""
         for entry, identity in copied:
-            source, place = folders.source(entry), folders.place(entry)
-            aside = entry.aside(self._token)
+            source, place = folders.source(entry), folders.place(self._log.entries[entry.row])
+            aside = entry.aside(self._log.name)
             try:
                 transfer.remove(source, identity, Spot(source.folder, aside))
             except (FileStays, OSError) as error:
@@ -184,7 +161,17 @@ class Placing:
                     transfer.remove(place, entry.content, Spot(place.folder, aside))
                 self._count_stay(entry, error)
             else:
-                self._placed.append(entry)
+                yield entry
+
+
+def _check_link(entry: Entry, error: FileStays | OSError, folders: Folders) -> None:
+    """Raises UsageError if no other file could get a hard link in that folder either."""
+    if entry.way is not Way.LINK or not isinstance(error, OSError) or error.errno not in _NO_LINK:
+        return
+    info = folders.source(entry).stat()
+    is_own = info is not None and info.st_uid == os.geteuid()
+    if is_own or error.errno != errno.EPERM:  # Linux refuses a link to a file of another user
+        raise no_links(entry.shown) from error
 
 
 def _check_writable(spot: Spot) -> None:

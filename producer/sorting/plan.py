@@ -6,22 +6,23 @@ import hashlib
 import os
 import stat
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from typing import NamedTuple
+
+import msgspec
 
 from producer.journal.sealed_journal import SealedJournal
 from producer.rows.decide import Decision
 from producer.rows.row_batch import AS_CLASSIFIED, RowBatch, Rules
-from producer.sort_log.entry import ClassifiedContent, Entry, State, Way
-from producer.sort_log.log import SortLog
+from producer.sort_log.entry import ClassifiedContent, Entry, Way
 from producer.sorting.folders import Folders
-from producer.sorting.source_folders import SourceFolders, Sources
+from producer.sorting.source_paths import Sources
 from producer.sorting.spots import CHANGED, MISSING, NOT_REGULAR, FileStays, Spot, numbered
 from producer.sources.job_sources import JobSources
 from producer.sources.remote.address import without_line
 from producer.sources.source_table import address_of_path
 from shared.image_status import BY_CODE, Status
-from shared.labels.class_folders import FAILED, FLAGGED, UNKNOWN, ClassFolders
+from shared.labels.class_folders import FAILED, FLAGGED, UNKNOWN, ClassFolders, folded
 from shared.messages.files import NO_DIGEST
 
 #: The name of an image whose address has none.
@@ -50,8 +51,7 @@ class PlanCounts(NamedTuple):
 
     counts: Counter[str]  #: rows by folder
     rule: str  #: a digest of each row's folder
-    sources: SourceFolders
-    within: frozenset[bytes]  #: the folders directly in OUT that have images; empty: OUT itself
+    is_mixed: bool  #: whether OUT has images that would be mixed with the sorted ones
 
 
 class Plan:
@@ -72,7 +72,7 @@ class Plan:
 
     def survey(self, out: bytes) -> PlanCounts:
         """What is to be sorted into `out`; reads all rows."""
-        counts, within = Counter[str](), set[bytes]()
+        counts, within = Counter[str](), set[bytes]()  #: folders directly in OUT; b"": OUT itself
         digest, sources = hashlib.sha256(), Sources(self._sealed.options)
         for batch in self._sealed.row_batches(self._rules):
             folders = self._folders_of(batch)
@@ -82,7 +82,9 @@ class Plan:
                 if path.startswith(out + b"/"):
                     folder, slash, _ = path[len(out) + 1 :].partition(b"/")
                     within.add(folder if slash else b"")
-        return PlanCounts(counts, digest.hexdigest(), sources.folders, frozenset(within))
+        is_source = bool(within) and sources.has(out)
+        is_mixed = is_source or not within.isdisjoint({b"", *map(os.fsencode, counts)})
+        return PlanCounts(counts, digest.hexdigest(), is_mixed)
 
     def files(self) -> Iterator[PlannedFile]:
         """The file of every row, in order."""
@@ -125,66 +127,76 @@ class Remaining:
         self.first.setdefault(reason, path)
 
 
-class Planner:
-    """Makes the entries of a sorted table. What lies in the log or on the disk is no free place,
-    also where case does not count."""
+class Names:
+    """The names in the folders of OUT that are free: nothing has them, is to return to them, or
+    differs from them in case only."""
 
-    def __init__(self, log: SortLog, sorting: int, way: Way, left: Remaining) -> None:
-        self._log, self._sorting, self._way, self._left = log, sorting, way, left
+    def __init__(self, out: bytes, placed: Iterable[Entry]) -> None:
+        self._out = out + b"/"
+        self._logged: dict[str, set[str]] = {}  #: by folder: of files in the log, and their sources
+        self._taken: dict[str, set[str]] = {}
+        self._last: dict[tuple[str, str], int] = {}  #: the last number of a name
+        for entry in placed:
+            self._logged.setdefault(entry.folder, set()).add(_same(entry.name))
+            self.keep(entry.source)
+
+    def keep(self, source: bytes) -> None:
+        """Keep the name of a file that is about to be moved out of one of the folders."""
+        if source.startswith(self._out):
+            folder, _, name = source[len(self._out) :].rpartition(b"/")
+            for names in (self._logged, self._taken):
+                names.setdefault(os.fsdecode(folder), set()).add(_same(name))
+
+    def free(self, folder: str, wanted: bytes, folders: Folders) -> bytes:
+        """A free name, with a number if need be, which is taken from now on. Raises SetupError."""
+        if folder not in self._taken:
+            there = map(_same, folders.names(folder))
+            self._taken[folder] = self._logged.pop(folder, set()) | set(there)
+        taken, number = self._taken[folder], self._last.get((folder, _same(wanted)), 0) + 1
+        while _same(name := numbered(wanted, number)) in taken:
+            number += 1
+        taken.add(_same(name))
+        self._last[folder, _same(wanted)] = number
+        return name
+
+
+def _same(name: bytes) -> str:
+    """Equal for names that some file system takes for one."""
+    return folded(os.fsdecode(name))
+
+
+class Planner:
+    """Makes the entries of rows that have none. `placed` has the rows in the log."""
+
+    def __init__(self, way: Way, placed: Container[int], names: Names, left: Remaining) -> None:
+        self._way, self._placed, self._names, self._left = way, placed, names, left
 
     def plan(self, rows: Sequence[PlannedFile], folders: Folders) -> list[Entry]:
-        """New entries of the log, in its open transaction, for rows whose files can be placed.
-        Among them are those of files that lie in their place already, which are not in the log."""
-        there = self._log.rows(self._sorting, rows[0].row_index, rows[-1].row_index + 1)
-        entries = (self._entry(row, folders) for row in rows if row.row_index not in there)
+        """Entries for rows whose files can be placed, and for those that lie in their place, which
+        come into no log."""
+        entries = (self._entry(row, folders) for row in rows if row.row_index not in self._placed)
         return [entry for entry in entries if entry is not None]
 
     def again(self, entry: Entry, folders: Folders) -> Entry:
         """The entry with another name, because its name is taken."""
-        with self._log.transaction():
-            self._log.forget([entry])
-            return self._named(entry, file_name(entry.source), folders)
+        name = self._names.free(entry.folder, file_name(entry.source), folders)
+        return msgspec.structs.replace(entry, name=name)
 
     def _entry(self, row: PlannedFile, folders: Folders) -> Entry | None:
+        content = row.content or ClassifiedContent(0, b"")
         name = file_name(row.source)
-        draft = Entry(
-            sorting=self._sorting,
-            row=row.row_index,
-            way=self._way,
-            state=State.PLACING,
-            source=row.source,
-            folder=row.folder,
-            name=name,
-            content=row.content or ClassifiedContent(0, b""),
-            inode=0,
-        )
+        entry = Entry(row.row_index, self._way, row.source, row.folder, name, content, 0)
         try:
             if row.content is None:
                 raise FileStays(never_read(row.status))
-            inode = 0 if row.name else _inode(folders.source(draft), row.content.size)
+            inode = 0 if row.name else _inode(folders.source(entry), row.content.size)
         except (FileStays, OSError) as error:
-            self._left.add(reason(error), draft.shown)
+            self._left.add(reason(error), entry.shown)
             return None
-        planned = draft._replace(inode=inode)
-        return planned if folders.is_placed(planned) else self._named(planned, name, folders)
-
-    def _named(self, entry: Entry, wanted: bytes, folders: Folders) -> Entry:
-        folder = entry.folder
-        if folders.existing(folder) is None:
-            self._log.add_folder(folder)
-        serial = self._log.next_serial(folder, wanted)
-        while self._is_taken(named := entry._replace(name=numbered(wanted, serial)), folders):
-            serial += 1
-        self._log.add(named, wanted, serial)
-        return named
-
-    def _is_taken(self, entry: Entry, folders: Folders) -> bool:
-        """Whether something has this place, or is to return to it."""
-        return (
-            self._log.is_source(folders.path(entry))
-            or self._log.is_taken(entry.folder, entry.name)
-            or folders.taken(entry.folder, entry.name)
-        )
+        if folders.is_placed(entry):
+            return entry
+        self._names.keep(row.source)
+        return self.again(msgspec.structs.replace(entry, inode=inode), folders)
 
 
 def file_name(source: bytes) -> bytes:

@@ -152,6 +152,12 @@ def make_link(old: Spot, new: Spot, wanted: ClassifiedContent) -> None:
             raise FileStays(CHANGED)
 
 
+def is_on_another_disk(one: Spot, other: Spot) -> bool:
+    """Whether a move between two files is a copy: they are on two file systems."""
+    first, second = one.stat(), other.stat()
+    return first is not None and second is not None and first.st_dev != second.st_dev
+
+
 def remove(spot: Spot, wanted: Identity | ClassifiedContent | Spot, aside: Spot) -> None:
     """Remove a file that was copied elsewhere: the one with this identity or content, or the one
     that is equal to another file, byte for byte. It is renamed to `aside` first, so that no file is

@@ -10,14 +10,13 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 
 from producer.sort_log.entry import Entry, State, Way
-from producer.sort_log.log import SortLog
+from producer.sort_log.log import SortLog, batches
 from producer.sorting import placing, transfer
 from producer.sorting.folders import Folders
 from producer.sorting.originals import Originals
 from producer.sorting.placing import check_next
 from producer.sorting.plan import Remaining, reason
-from producer.sorting.spots import FileStays, Identity, Spot, content_at, same_file
-from shared.messages.files import printable
+from producer.sorting.spots import FileStays, Identity, Spot, content_at
 
 GONE = "no longer in the folder"
 SOURCE_GONE = "the original was removed or changed, so this one is kept"
@@ -25,21 +24,19 @@ LIST_UNREAD = (
     "the address of the original is in its list, which --undo does not read, so this one is kept"
 )
 EDITED = "changed since it was copied"
+REPLACED = "another file since it was moved; put it back yourself, and undo again"
+DAMAGED = "the line in the log is damaged or missing"
 TAKEN = "another file has its former name"
 
 
 class Undo:
-    """Takes back every entry of a log, the last one first."""
+    """Takes back every file of a log."""
 
     def __init__(
-        self,
-        log: SortLog,
-        folders: Callable[[], Folders],
-        left: Remaining,
-        passed: Callable[[], None],
+        self, log: SortLog, out: bytes, left: Remaining, passed: Callable[[], None]
     ) -> None:
-        self._log, self._folders, self._left, self._passed = log, folders, left, passed
-        self._token, self._originals = log.token, Originals()
+        self._log, self._out, self._left, self._passed = log, out, left, passed
+        self._originals = Originals()
 
     def run(self) -> Counter[str]:
         """Take the files back; returns how many by folder.
@@ -47,29 +44,25 @@ class Undo:
         Raises:
             SetupError: the disk is full or read-only; the same command continues.
         """
-        count, before = Counter[str](), None
-        while entries := self._log.last_placed(placing.BATCH_FILES, before):
-            before = entries[-1].key
-            count.update(entry.folder for entry in self._batch(entries))
+        count = Counter[str]()
+        for number in self._log.damaged:
+            self._left.add(DAMAGED, f"{self._log.path}:{number}")
+        for entries in batches(list(self._log.entries.values())[::-1], placing.BATCH_FILES):
+            self._log.mark(State.RETURNING, entries)
+            self._log.write()
+            back = self._take_all(entries)
+            self._log.mark(State.OVER, back)
+            self._log.mark(State.PLACED, self._log.under_way())
+            count.update(entry.folder for entry in back)
+        self._log.write()
         return count
-
-    def _batch(self, entries: Sequence[Entry]) -> list[Entry]:
-        """Take these back, and log which are; returns them."""
-        with self._log.transaction():
-            self._log.mark(entries, State.RETURNING)
-        back = self._take_all(entries)
-        keys = {entry.key for entry in back}
-        with self._log.transaction():
-            self._log.forget(back)
-            self._log.mark((entry for entry in entries if entry.key not in keys), State.PLACED)
-        return back
 
     def _take_all(self, entries: Sequence[Entry]) -> list[Entry]:
         """Take these back; returns those that are back for good, also after a power failure. What
         was copied to another file system is removed only when its copy is."""
         done: list[Entry] = []
         copied: list[tuple[Entry, Identity]] = []
-        with self._folders() as folders:
+        with Folders(self._out) as folders:
             for entry in entries:
                 try:
                     rest = self._take_back(entry, folders)
@@ -91,23 +84,21 @@ class Undo:
         """Take one file back; returns what was copied, to be removed. Raises FileStays, OSError."""
         place = folders.placed(entry)
         if place is None or place.stat() is None:
-            _check(entry.way is not Way.MOVE, GONE)
+            _check(entry.way is not Way.MOVE or _is_back(entry, folders), GONE)
             return None
         if entry.way is Way.MOVE:
+            info = place.stat()
+            is_same = info is not None and info.st_ino == entry.inode
+            _check(is_same or content_at(place) == entry.content, REPLACED)
             return self._move_back(entry, place, folders.source(entry, make=True))
-        if self._originals.holds(entry.source):
+        if entry.way is Way.COPY:
+            _check(content_at(place) == entry.content, EDITED)
+        if not self._originals.holds(entry.source):
+            self._remove_second(entry, place, folders.source(entry))
+        else:
             _check(not self._originals.is_in_list(entry.source), LIST_UNREAD)
             _check(self._originals.content(entry.source) == entry.content, SOURCE_GONE)
-            _check(content_at(place) == entry.content, EDITED)
             transfer.remove(place, entry.content, self._aside(place, entry))
-            return None
-        source = folders.source(entry)
-        if entry.way is Way.LINK:
-            _check(same_file(source, place), SOURCE_GONE)
-        else:
-            _check(content_at(source) == entry.content, SOURCE_GONE)
-            _check(content_at(place) == entry.content, EDITED)
-        self._remove_second(entry, place, source)
         return None
 
     def _remove_second(self, entry: Entry, place: Spot, source: Spot) -> None:
@@ -119,17 +110,15 @@ class Undo:
             raise FileStays(SOURCE_GONE) from None
 
     def _move_back(self, entry: Entry, place: Spot, source: Spot) -> Identity | None:
+        part = Spot(source.folder, entry.part(self._log.name))
         try:
-            transfer.move(place, source, None)
-            return None
-        except FileExistsError:
-            raise FileStays(TAKEN) from None
-        except OSError as error:
-            if error.errno != errno.EXDEV:
-                raise
-        part = Spot(source.folder, entry.part(self._token))
-        try:
-            return transfer.copy(place, source, part, None)
+            try:
+                transfer.move(place, source, None)
+                return None
+            except OSError as error:
+                if error.errno != errno.EXDEV:
+                    raise
+                return transfer.copy(place, source, part, None)
         except FileExistsError:
             raise FileStays(TAKEN) from None
 
@@ -146,10 +135,18 @@ class Undo:
     def _refuse(self, entry: Entry, error: FileStays | OSError) -> None:
         if isinstance(error, OSError):
             check_next(entry, error)
-        self._left.add(reason(error), f"{entry.folder}/{printable(entry.name)}")
+        self._left.add(reason(error), entry.shown_place)
 
     def _aside(self, spot: Spot, entry: Entry) -> Spot:
-        return Spot(spot.folder, entry.aside(self._token))
+        return Spot(spot.folder, entry.aside(self._log.name))
+
+
+def _is_back(entry: Entry, folders: Folders) -> bool:
+    """Whether a person has put a file back."""
+    try:
+        return folders.source(entry).stat() is not None
+    except FileStays:
+        return False
 
 
 def _check(good: bool, why: str) -> None:

@@ -15,7 +15,7 @@ from producer.journal.no_table import no_table
 from producer.journal.sealed_journal import SealedJournal
 from producer.journal.snapshot import has_journal, read_snapshot
 from producer.locations import row_files
-from producer.locations.sorted_into import record_of
+from producer.locations.row_files import RowFiles
 from producer.present.formatting import counted, typed
 from producer.present.meter import Stages
 from producer.verify.check_files import GONE, PROBLEMS_MAX, file_problems
@@ -87,19 +87,16 @@ def _with_journal(output: Path, sealed: SealedJournal, deep: bool) -> Proof:
     skipped: dict[str, int] = {}
     with row_files.of_table(output, sealed.options) as files:
         problems += _some(file_problems(sealed, files, deep, skipped))
-    unproven = [*_unproven(sealed, deep), *_not_found(output, sealed, problems)]
+        unproven = [*_unproven(sealed, deep), *_not_found(files, problems)]
     return _proof(output, sealed, problems[:PROBLEMS_MAX], unproven, skipped)
 
 
-def _not_found(output: Path, sealed: SealedJournal, problems: list[str]) -> Iterator[str]:
-    """The line that says where moved files were looked for: a table may have been moved without the
-    record of its sorts."""
-    record = record_of(output)
-    if any(problem.endswith(GONE) for problem in problems) and not record.exists():
-        folder = os.fsdecode(sealed.options.cwd)
+def _not_found(files: RowFiles, problems: list[str]) -> Iterator[str]:
+    """The line on files that another user, or this one on another machine, may have sorted."""
+    if any(problem.endswith(GONE) for problem in problems) and not files.were_sorted:
         yield (
-            f"files that hangtag sort has moved: they were looked for below {folder} alone, since "
-            f"{record} does not exist; move that file there with its table"
+            "files that hangtag sort has moved: only the user who sorted them finds them, on that "
+            "machine"
         )
 
 

@@ -9,9 +9,9 @@ import os
 import re
 
 #: The ends of their names after that of the table. The journal with its log and the files of
-#: SQLite (producer/journal/journal.py); the rows so far (producer/output/output_path.py), the
-#: folders that files were sorted into (producer/locations/sorted_into.py) and a person's labels
-#: (shared/labels/labels_file.py), each also with its draft.
+#: SQLite (producer/journal/journal.py); the rows so far (producer/output/output_path.py) and a
+#: person's labels (shared/labels/labels_file.py), each also with its draft; what
+#: version 0.2.0 has sorted (TABLE.sorted).
 _ENDINGS = rb"(\.hangtag.*|\.(part|sorted|corrections\.jsonl)(\.part|\.hangtag-draft)?)?"
 
 

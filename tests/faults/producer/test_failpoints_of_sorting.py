@@ -14,15 +14,14 @@ from pathlib import Path
 
 import pytest
 
-from producer.locations import sorted_into
 from producer.locations.moved_files import MovedFiles
+from producer.sort_log import sorted_folder
 from producer.sort_log.entry import Way
-from producer.sorting import sort_index
 from shared.errors import Exit
 from shared.labels.class_folders import SORT_LOG
 from tests.support.failpoints.armed import KILL, Points, Shot
 from tests.support.jobs import sorted_job
-from tests.support.jobs.finished_job import ODD, RUBBISH
+from tests.support.jobs.finished_job import ID, ODD, RUBBISH
 from tests.support.jobs.sorted_job import folders_of, sorted_tree, tree
 from tests.support.jobs.sorting_process import SortingProcess
 from tests.support.machine.small_disk import mounted
@@ -39,10 +38,10 @@ FOREIGN = {"failed/bad.png": b"foreign"}
 #: Every point that sorting or taking back can pass; with `plain` there is no atomic rename that
 #: refuses to replace.
 POINTS = {
-    "sort.log-created", "sort.logged", "sort.folder-noted", "sort.folder-made", "sort.part-begun",
-    "sort.part-written", "sort.renamed", "sort.copied", "sort.linked", "sort.moved", "sort.aside",
-    "sort.unlinked", "sort.folder-removed", "sort.log-removed", "sort.out-made", "sort.indexed",
-    "sort.index-forgotten",
+    "sort.recorded", "sort.out-made", "sort.id-created", "sort.logged", "sort.folder-made",
+    "sort.part-begun", "sort.part-written", "sort.renamed", "sort.copied", "sort.linked",
+    "sort.moved", "sort.aside", "sort.put-back", "sort.unlinked", "sort.log-removed",
+    "sort.id-removed", "sort.folder-removed", "sort.record-removed",
 }  # fmt: skip
 POINTS_OF_PLAIN = {"sort.second-name", "sort.first-name-removed"}
 ONE, TWO = "one disk", "two disks"
@@ -89,7 +88,7 @@ class Stage:
         """As before anything was sorted."""
         for folder in (self.out, self._pictures):
             shutil.rmtree(folder, ignore_errors=True)
-        sorted_into.forget(self.table, str(self.out))
+        shutil.rmtree(sorted_folder.sorts(), ignore_errors=True)
         for root, files in ((self._pictures, FILES), (self.out, self.foreign)):
             for name, content in files.items():
                 (root / name).parent.mkdir(parents=True, exist_ok=True)
@@ -117,18 +116,18 @@ class Stage:
     def check_sorted(self, shot: Shot) -> None:
         assert sorted_tree(self.out) == self.wanted + Counter({("failed", b"foreign"): 1}), shot
         assert tree(self._pictures) == ({} if self._way is Way.MOVE else FILES), shot
-        assert sorted_into.sorted_into(self.table) == [str(self.out)]
-        with MovedFiles([self.table], self.table) as moved:
-            for name, content in FILES.items():
-                now = moved.current(os.fsencode(self._pictures / name))
-                assert Path(os.fsdecode(now)).read_bytes() == content
+        assert len(sorted_folder.tokens()) == 1
+        moved = MovedFiles(ID)
+        for name, content in FILES.items():
+            now = moved.current(os.fsencode(self._pictures / name))
+            assert Path(os.fsdecode(now)).read_bytes() == content
 
     def check_back(self, shot: Shot) -> None:
         assert tree(self._pictures) == FILES, shot
         assert tree(self.out) == FOREIGN, shot
         assert sorted(os.listdir(self.out)) == ["failed"], shot
         assert not (self.out / SORT_LOG).exists()
-        assert sorted_into.sorted_into(self.table) == []
+        assert not any(sorted_folder.logs_of())
 
 
 @pytest.fixture(params=CASES, ids=lambda case: "-".join(case).replace(" ", "-"))
@@ -162,7 +161,7 @@ def test_a_sort_that_is_killed_anywhere_goes_on_and_can_be_taken_back(stage: Sta
         stage.check_sorted(shot)
         stage.reset()
         stage.kill("sort", shot)
-        if (stage.out / SORT_LOG).exists():
+        if sorted_folder.token_of(str(stage.out)):
             assert stage.run("undo") == Exit.OK, shot
         stage.check_back(shot)
 
@@ -181,7 +180,7 @@ def test_an_undo_that_is_killed_anywhere_goes_on_and_can_be_sorted_again(stage: 
                 assert stage.run("sort") == Exit.OK, shot
                 stage.check_sorted(shot)
             else:
-                if (stage.out / SORT_LOG).exists():
+                if sorted_folder.token_of(str(stage.out)):
                     assert stage.run("undo") == Exit.OK, shot
                 stage.check_back(shot)
 
@@ -211,8 +210,7 @@ def test_undo_of_a_killed_command_leaves_the_names_of_before(stage: Stage) -> No
     stage.out, stage.foreign = stage.here / "new/er/sorted", {}
 
     def begin(act: str) -> None:
-        for folder in (stage.here / "new", sort_index._folder()):
-            shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(stage.here / "new", ignore_errors=True)
         stage.reset()
         if act == "undo":
             assert stage.run("sort") == Exit.OK
@@ -222,18 +220,13 @@ def test_undo_of_a_killed_command_leaves_the_names_of_before(stage: Stage) -> No
     for act in ("sort", "undo"):
         begin(act)
         shots = stage.passages(act)
-        assert {"sort.out-made", "sort.indexed"} <= {shot.name for shot in shots} or act == "undo"
+        assert {"sort.out-made", "sort.recorded"} <= {shot.name for shot in shots} or act == "undo"
         for shot in shots:
             begin(act)
             stage.kill(act, shot)
             stage.run("undo")  # there may be nothing left
             assert names(stage.here) == before, (act, shot)
-            assert not sort_index_names(), (act, shot)
-
-
-def sort_index_names() -> list[str]:
-    """The entries of the index."""
-    return sorted(path.name for path in sort_index._folder().glob("*.json"))
+            assert not sorted_folder.token_of(str(stage.out)), (act, shot)
 
 
 @pytest.mark.parametrize("act", ["sort", "undo"])
@@ -258,6 +251,6 @@ def test_a_command_that_is_killed_while_it_settles_goes_on(stage: Stage, act: st
                 assert stage.run(act) == Exit.OK, (name, second)
                 stage.check_sorted(second)
             else:
-                if (stage.out / SORT_LOG).exists():
+                if sorted_folder.token_of(str(stage.out)):
                     assert stage.run(act) == Exit.OK, (name, second)
                 stage.check_back(second)

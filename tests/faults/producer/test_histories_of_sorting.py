@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from producer.locations import sorted_into
+from producer.sort_log import sorted_folder
 from producer.sort_log.entry import Way
 from shared.errors import Exit
 from shared.labels.class_folders import SORT_LOG
@@ -79,7 +79,7 @@ class History:
         self._foreign: dict[Path, bytes] = {}  #: files that the person added
         for one in (self.out, self._pictures):
             shutil.rmtree(one, ignore_errors=True)
-        sorted_into.forget(self.table, str(self.out))
+        shutil.rmtree(sorted_folder.sorts(), ignore_errors=True)
         for name, content in FILES.items():
             path = self._pictures / name
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -139,8 +139,10 @@ class History:
 def test_no_history_loses_a_file(
     places: tuple[Path, Points],
     process: SortingProcess,
+    monkeypatch: pytest.MonkeyPatch,
     history: list[tuple[str, Way, str, tuple[str, int] | None] | tuple[str, int]],
 ) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", process.state)
     work = History(*places, process)
     edited = False
     for step in history:
@@ -149,7 +151,7 @@ def test_no_history_loses_a_file(
             edited = True
         else:
             work.command(*step)
-    if (work.out / SORT_LOG).exists():
+    if sorted_folder.token_of(str(work.out)):
         code = work.command("undo", Way.MOVE, "atomic", None)
         assert edited or code == Exit.OK
     if not edited:

@@ -193,11 +193,12 @@ def test_the_networks_of_a_mean_are_displayed(data: Path) -> None:
     assert sorted(networks) == [["together@1", "photo-head"], ["together@2", "photo-head-large"]]
 
 
-def test_a_move_is_undone(data: Path) -> None:
-    run("verify", "moved.csv")
-    run("sort", "--undo", "moved")
-    assert tree(data / "to-sort") == tree(data / "garments")
-    assert not (data / "moved").exists()
+def test_a_move_is_refused_in_a_line_that_names_0_2_0(data: Path) -> None:
+    before = tree(data / "moved")
+    for arguments in (("verify", "moved.csv"), ("sort", "--undo", "moved")):
+        (line,) = run(*arguments, code=Exit.SETUP).stderr.splitlines()
+        assert "version 0.2.0" in line
+    assert tree(data / "moved") == before
 
 
 def test_requests_are_listed_and_a_cancelled_one_is_refused(

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 EQUIVALENT = {
-    "producer/sort_log/log_file.py: LogFile._create: atomic_file.sync_folder(self.path.parent) "
-    "-> nothing": "SQLite syncs the folder, too, before its first change, unless it is built so "
-    "that it does not",
     "producer/locations/row_files.py: RowFiles.read: not self.sources.has_others -> False": (
         "a job of files alone finds them under the lock, too, only later"
     ),
@@ -17,8 +14,6 @@ EQUIVALENT = {
     "producer/sorting/plan.py: Plan._is_elsewhere: others -> True": (
         "each row of a job of files has a path, which is found only later"
     ),
-    "producer/sorting/settle.py: settle: not entries -> False": "a transaction without a change "
-    "writes nothing",
     "shared/registry/registry.py: Registry.publish: PRODUCTION not in self.aliases(card.name) "
     "-> True": "_promote_first compares again, under the lock",
     "shared/registry/version_folder.py: is_half_removed: path.name not in cards -> True": (

@@ -16,6 +16,7 @@ class SortingProcess:
     """tests/faults/apps/sort_zygote.py, until it is closed."""
 
     def __init__(self, points: Points) -> None:
+        self.state = os.environ["XDG_STATE_HOME"]
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.faults.apps.sort_zygote"],
             stdin=subprocess.PIPE,

@@ -21,7 +21,7 @@ from tests.support.jobs.finished_job import ID, finish, options_of
 
 #: Nothing here works for longer.
 LIMIT_S = 10
-JOURNAL, CORRECTIONS, SORTED = "out.csv.hangtag", "out.csv.corrections.jsonl", "out.csv.sorted"
+JOURNAL, CORRECTIONS = "out.csv.hangtag", "out.csv.corrections.jsonl"
 #: Has data whenever it is read, and no end; never ends an open; never has data.
 ENDLESS, PIPE, KERNEL = "/dev/zero", "pipe", "/proc/self/maps"
 
@@ -130,11 +130,6 @@ def test_a_table_that_is_no_file_is_refused(kind: str) -> None:
 def test_corrections_that_are_no_file_are_refused(kind: str) -> None:
     reading = (("table", "out.csv"), ("report", "out.csv"), ("review", "out.csv"))
     refused(CORRECTIONS, kind, *reading, ("train", "in", "--corrections", "out.csv"))
-
-
-@KINDS
-def test_the_list_of_sorted_folders_that_is_no_file_is_refused(kind: str) -> None:
-    refused(SORTED, kind, ("verify", "out.csv"), ("report", "out.csv"), _SORT)
 
 
 @KINDS

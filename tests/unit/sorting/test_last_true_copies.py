@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from producer.sort_log import sorted_folder
 from producer.sort_log.entry import State, Way
-from producer.sorting import settle, sort, spots
+from producer.sorting import sort, spots, transfer
 from producer.sorting.undo import EDITED, SOURCE_GONE
 from shared.errors import Exit
 from tests.support.jobs import sorted_job
-from tests.support.jobs.sort_logs import forge
 from tests.support.jobs.sorted_job import tree
 
 FILES = {"a/1.png": b"the only photo of its day", "b/2.png": b"another"}
@@ -93,12 +93,11 @@ def test_a_copy_that_is_replaced_after_its_check_is_kept(
     assert place.read_bytes() == twin(FILES["a/1.png"])
 
 
-def test_a_changed_original_is_the_reason_also_if_its_copy_was_changed(
-    table: Path, out: Path
-) -> None:
+def test_a_copy_that_was_changed_like_its_original_is_kept(table: Path, out: Path) -> None:
+    """Its content is not that of the log."""
     for place in (table.parent / "in/a/1.png", *out.rglob("1.png")):
         place.write_bytes(b"edited")
-    assert list(sort.undo(out).stay) == [SOURCE_GONE]
+    assert list(sort.undo(out).stay) == [EDITED]
 
 
 @pytest.mark.parametrize("state", [State.PLACING, State.RETURNING])
@@ -108,10 +107,12 @@ def test_a_twin_is_no_copy_that_a_killed_move_has_left(
     """Between two disks a killed move leaves both files; two that differ both stay."""
     out, original = tmp_path / "moved", table.parent / "in/a/1.png"
     sort.sort(table, out, Way.MOVE)
-    forge(out, state=int(state))
+    (log,) = sorted_folder.logs_of()
+    log.mark(state, log.entries.values())
+    log.write()
     original.parent.mkdir(exist_ok=True)
     original.write_bytes(twin(FILES["a/1.png"]))
-    monkeypatch.setattr(settle, "_was_copied", lambda origin, goal: True)
+    monkeypatch.setattr(transfer, "is_on_another_disk", lambda one, other: True)
     sort.undo(out)
     assert original.read_bytes() == twin(FILES["a/1.png"])
     assert FILES["a/1.png"] in tree(out).values()

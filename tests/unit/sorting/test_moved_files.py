@@ -5,31 +5,28 @@ from __future__ import annotations
 import csv
 import os
 import shutil
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from producer.journal.job_index import IndexedJob, remember
 from producer.journal.journal import journal_path
 from producer.journal.sealed_journal import SealedJournal
-from producer.locations import moved_files, row_files, sorted_into
+from producer.journal.snapshot import read_snapshot
+from producer.locations import row_files
 from producer.locations.moved_files import MovedFiles
 from producer.predict import predict
 from producer.present.events import Event, Events, Notice
 from producer.sort_log.entry import Way
-from producer.sort_log.log_reader import LogReader
 from producer.sorting import sort
 from producer.verify.verify import verify
-from shared import failpoints, file_lock
 from shared.errors import SetupError
 from shared.image_status import Status
-from shared.labels.class_folders import SORT_LOG
 from tests.support.jobs import sorted_job
 from tests.support.jobs.finished_job import RUBBISH, finish, options_of
-from tests.support.jobs.sort_logs import database
 from tests.support.jobs.sorted_job import some_files
 
 
@@ -42,6 +39,14 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def table(tmp_path: Path) -> Path:
     (tmp_path / "job").mkdir()
     return sorted_job.make(tmp_path / "job", some_files())
+
+
+@contextmanager
+def moved_of(table: Path) -> Iterator[MovedFiles]:
+    """What finds the images of the job of a table."""
+    view = read_snapshot(table)
+    assert view is not None
+    yield MovedFiles(view.job)
 
 
 def read_all(table: Path) -> dict[str, bytes | Status]:
@@ -72,7 +77,7 @@ def test_every_row_has_its_file_before_during_and_after(
 def test_a_new_file_with_the_former_name_is_not_the_moved_one(table: Path, tmp_path: Path) -> None:
     sort.sort(table, tmp_path / "sorted", Way.MOVE)
     (table.parent / "in/a/0.png").write_bytes(b"image 0")
-    with MovedFiles([table], table) as moved:
+    with moved_of(table) as moved:
         assert moved.current(os.fsencode(table.parent / "in/a/0.png")).startswith(
             os.fsencode(tmp_path / "sorted")
         )
@@ -145,7 +150,7 @@ def test_failed_rows_are_repeated_where_their_files_are(
 def test_a_copy_stands_in_for_a_lost_original(table: Path, tmp_path: Path) -> None:
     sort.sort(table, tmp_path / "sorted", Way.COPY)
     picture = table.parent / "in/a/odd.png"
-    with MovedFiles([table], table) as moved:
+    with moved_of(table) as moved:
         assert moved.current(os.fsencode(picture)) == os.fsencode(picture)
         picture.unlink()
         assert moved.current(os.fsencode(picture)) == os.fsencode(
@@ -153,9 +158,7 @@ def test_a_copy_stands_in_for_a_lost_original(table: Path, tmp_path: Path) -> No
         )
 
 
-def test_a_file_that_was_sorted_twice_is_found(
-    table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_file_that_was_sorted_twice_is_found(table: Path, tmp_path: Path) -> None:
     """A second job classifies the sorted images, and they are sorted again."""
     sort.sort(table, tmp_path / "sorted", Way.MOVE)
     (tmp_path / "second").mkdir()
@@ -165,14 +168,9 @@ def test_a_file_that_was_sorted_twice_is_found(
     )
     second = tmp_path / "second/out.csv"
     sort.sort(second, tmp_path / "again", Way.MOVE)
-    for number, one in enumerate((table, second)):
-        remember(IndexedJob(f"testjb0{number}", str(one), float(number)))
-    with monkeypatch.context() as patch:  # all tables have no one job
-        patch.setattr(moved_files, "read_snapshot", lambda table: pytest.fail("it is read"))
-        with row_files.of_all_tables() as where:
-            now = where(os.fsencode(table.parent / "in/a/odd.png"))
+    now = row_files.of_all_jobs()(os.fsencode(table.parent / "in/a/odd.png"))
     assert now == os.fsencode(tmp_path / "again/flagged/odd.png")
-    with MovedFiles([table, second], table) as moved:
+    with moved_of(table) as moved:
         assert moved.current(os.fsencode(table.parent / "in/a/odd.png")) == now
 
 
@@ -186,27 +184,9 @@ def test_the_former_place_of_an_image_is_not_where_another_came_from(tmp_path: P
     (tmp_path / "away").rename(pictures / "sub")
     sorted_job.sort_before(pictures)
     sort.sort(table, pictures, Way.MOVE)
-    with MovedFiles([table], table) as moved:
+    with moved_of(table) as moved:
         now = moved.current(os.fsencode(pictures / "sub/bad.png"))
     assert now == os.fsencode(pictures / "failed/bad.png")
-
-
-def test_threads_read_a_log_one_at_a_time(
-    table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """SQLite may give two of them one statement, and so each the other's entry."""
-    sort.sort(table, tmp_path / "sorted", Way.MOVE)
-    read, locked = LogReader._job, list[bool]()
-
-    def job(log: LogReader, sorting: int) -> str:
-        locked.append(log._lock.locked())
-        return read(log, sorting)
-
-    monkeypatch.setattr(LogReader, "_job", job)
-    with MovedFiles([table], table) as moved:
-        moved.current(os.fsencode(table.parent / "in/a/odd.png"))
-        assert moved.is_placed(os.fsencode(tmp_path / "sorted/flagged/odd.png"))
-    assert locked == [True, True]
 
 
 def test_files_elsewhere_are_not_placed(table: Path, tmp_path: Path) -> None:
@@ -214,16 +194,8 @@ def test_files_elsewhere_are_not_placed(table: Path, tmp_path: Path) -> None:
     sort.sort(table, tmp_path / "sorted", Way.MOVE)
     names = [b"sorted/odd.png", b"flagged/odd.png", b"sorted/caf\xe9/odd.png", b"caf\xe9/odd.png"]
     paths = [os.path.join(os.fsencode(tmp_path), name) for name in names]
-    with MovedFiles([table], table) as moved:
+    with moved_of(table) as moved:
         assert not any(map(moved.is_placed, paths))
-
-
-def test_a_pipe_with_the_name_of_the_record_is_no_record(table: Path) -> None:
-    os.mkfifo(f"{table}.sorted")
-    with pytest.raises(SetupError, match=r"out\.csv\.sorted: .*; move it away"):
-        MovedFiles([table], table)
-    with MovedFiles([table]) as moved:
-        assert moved.current(b"anything") == b"anything"
 
 
 def test_predict_finds_moved_images(
@@ -232,7 +204,6 @@ def test_predict_finds_moved_images(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     sort.sort(table, tmp_path / "sorted", Way.MOVE)
-    remember(IndexedJob("testjb01", str(table), 0.0))
     (table.parent / "in/here.png").write_bytes(b"here")
     monkeypatch.chdir(tmp_path)
     typed = [b"job/in/a/odd.png", b"job/in/here.png", b"job/in/never.png"]
@@ -248,25 +219,34 @@ def test_predict_finds_moved_images_after_their_table_was_moved(
     table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sort.sort(table, tmp_path / "sorted", Way.MOVE)
-    remember(IndexedJob("testjb01", str(table), 0.0))
     moved(table, tmp_path / "elsewhere")
     monkeypatch.chdir(tmp_path)
     found = list(predict._current([b"job/in/a/odd.png"], Events()))
     assert found == [b"sorted/flagged/odd.png"]
 
 
-def test_verify_says_where_it_has_looked_for_images_of_a_table_that_was_moved(
-    table: Path, tmp_path: Path
-) -> None:
+def test_images_are_found_wherever_their_table_lies(table: Path, tmp_path: Path) -> None:
     sort.sort(table, tmp_path / "sorted", Way.MOVE)
-    elsewhere = moved(table, tmp_path / "elsewhere")
-    proof = verify(elsewhere)
+    assert verify(moved(table, tmp_path / "elsewhere")).proven
+
+
+def test_verify_names_who_finds_images_that_were_moved(table: Path, tmp_path: Path) -> None:
+    """Another user, or this one on another machine, has no log of them."""
+    sort.sort(table, tmp_path / "sorted", Way.MOVE)
+    shutil.rmtree(tmp_path / "state")
+    proof = verify(table)
     assert not proof.proven
     (line,) = (gap for gap in proof.unproven if "hangtag sort" in gap)
-    assert str(table.parent) in line
-    assert f"{elsewhere}.sorted" in line
-    Path(f"{table}.sorted").rename(f"{elsewhere}.sorted")
-    assert verify(elsewhere).proven
+    assert "only the user who sorted them finds them" in line
+
+
+def test_a_missing_image_of_a_table_that_0_2_0_has_sorted_is_refused(table: Path) -> None:
+    """It may have been moved; as long as all are in their places, nothing is refused."""
+    Path(f"{table}.sorted").write_text("/sorted\n")
+    assert verify(table).proven
+    (table.parent / "in/a/odd.png").unlink()
+    with pytest.raises(SetupError, match=r"odd\.png is missing, and version 0\.2\.0 has sorted"):
+        verify(table)
 
 
 def moved(table: Path, folder: Path) -> Path:
@@ -277,44 +257,10 @@ def moved(table: Path, folder: Path) -> Path:
     return folder / table.name
 
 
-def test_a_table_that_was_never_sorted_has_no_record(
-    table: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """And its journal is not read for that."""
-    monkeypatch.setattr(moved_files, "read_snapshot", lambda table: pytest.fail("it is read"))
-    with MovedFiles([table], table) as moved:
-        assert moved.current(b"anything") == b"anything"
-
-
-def test_sorts_into_several_folders_at_once_are_all_recorded(table: Path) -> None:
-    """The journal of a table may have several readers."""
-    outs = [f"/out/{number}" for number in range(40)]
-    with ThreadPoolExecutor(8) as pool:
-        list(pool.map(partial(sorted_into.remember, table), outs))
-        assert sorted(sorted_into.sorted_into(table)) == sorted(outs)
-        list(pool.map(partial(sorted_into.forget, table), outs))
-    assert sorted_into.sorted_into(table) == []
-
-
-def test_a_record_is_changed_under_the_lock_of_its_folder(
-    table: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    held: list[bool] = []
-
-    def try_it(_: str) -> None:
-        folder = os.open(table.parent, os.O_RDONLY | os.O_DIRECTORY)
-        held.append(not file_lock.try_acquire(folder))
-        os.close(folder)
-
-    monkeypatch.setattr(failpoints, "_on_pass", try_it)
-    sorted_into.remember(table, "/out")
-    sorted_into.forget(table, "/out")
-    assert held == [True, True]
-
-
 def test_a_folder_that_was_deleted_is_passed_over(table: Path, tmp_path: Path) -> None:
-    sorted_into.remember(table, str(tmp_path / "gone"))
-    with MovedFiles([table], table) as moved:
+    sort.sort(table, tmp_path / "gone", Way.COPY)
+    shutil.rmtree(tmp_path / "gone")
+    with moved_of(table) as moved:
         picture = os.fsencode(table.parent / "in/a/odd.png")
         assert moved.current(picture) == picture
 
@@ -345,44 +291,3 @@ def test_a_moved_image_that_was_changed_is_not_to_be_classified_at_its_old_path(
         assert "--update" in line
         assert "--restart" not in line
         assert "--retry-failed" not in line
-
-
-class TestDamagedLog:
-    """Without its log the images of a folder cannot be found, so nothing advises to remove it."""
-
-    @pytest.fixture(params=["damaged", "unreadable", "edited", "without its tables"])
-    def log(self, table: Path, tmp_path: Path, request: pytest.FixtureRequest) -> Path:
-        sort.sort(table, tmp_path / "sorted", Way.MOVE)
-        log = tmp_path / "sorted" / SORT_LOG
-        if request.param == "damaged":
-            log.write_bytes(log.read_bytes()[:100] + b"\xff" * 20_000)
-        elif request.param == "edited":
-            with database(log.parent) as opened:
-                opened.execute("UPDATE file SET folder = 'Hat'")
-        elif request.param == "without its tables":
-            with database(log.parent) as opened:
-                opened.execute("DELETE FROM sorting")
-        else:
-            log.unlink()
-            log.mkdir()
-        return log
-
-    def test_it_is_named(self, table: Path, log: Path) -> None:
-        with pytest.raises(SetupError) as caught:
-            read_all(table)
-        assert str(caught.value).startswith(f"{log}: ")
-        assert "; restore it " in str(caught.value)
-        assert "remove" not in str(caught.value)
-        with pytest.raises(SetupError, match="restore it"):
-            verified(table)
-
-    @pytest.mark.usefixtures("log")
-    def test_images_of_other_tables_are_found(self, table: Path, tmp_path: Path) -> None:
-        (tmp_path / "other").mkdir()
-        other = sorted_job.make(tmp_path / "other", {"a.png": b"odd"}, job_id="testjb02")
-        sort.sort(other, tmp_path / "again", Way.MOVE)
-        for number, one in enumerate((other, table), 1):
-            remember(IndexedJob(f"testjb0{number}", str(one), float(number)))
-        with row_files.of_all_tables() as where:
-            now = where(os.fsencode(tmp_path / "other/in/a.png"))
-        assert now == os.fsencode(tmp_path / "again/flagged/a.png")

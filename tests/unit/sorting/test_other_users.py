@@ -16,9 +16,7 @@ import pytest
 
 from producer.sort_log.entry import Way
 from producer.sorting import sort
-from shared import failpoints
 from shared.errors import Exit, UsageError
-from shared.labels.class_folders import SORT_LOG
 from tests.support.jobs import sorted_job
 from tests.support.jobs.sorted_job import folders_of, sorted_tree, tree
 
@@ -78,36 +76,9 @@ def test_a_file_of_another_user_stays_alone(table: Path) -> None:
         assert sorted(sorted_tree(out)) == sorted(
             place for place in folders_of(table) if place[1] != FILES["1.png"]
         )
-        assert (out / SORT_LOG).stat().st_nlink == 1
         assert not [name for name in tree(out) if "/.hangtag" in name]
         sort.undo(out)
     assert tree(table.parent / "in") == FILES
-
-
-@needs_root
-@needs_protection
-def test_an_interrupted_trial_of_a_link_leaves_nothing(
-    table: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    foreign, out = table.parent / "in/1.png", table.parent / "sorted"
-    log = out / SORT_LOG
-
-    def interrupt(_: str) -> None:
-        if log.exists() and log.stat().st_nlink == 2:
-            raise KeyboardInterrupt
-
-    with another_user(table.parent):
-        os.seteuid(0)
-        os.chown(foreign, 0, 0)
-        os.seteuid(OTHER_USER)
-        with monkeypatch.context() as patched:
-            patched.setattr(failpoints, "_on_pass", interrupt)
-            with pytest.raises(KeyboardInterrupt):
-                sort.sort(table, out, Way.LINK)
-        assert log.stat().st_nlink == 2
-        sort.sort(table, out, Way.LINK)
-    assert log.stat().st_nlink == 1
-    assert not [name for name in tree(out) if "/.hangtag" in name]
 
 
 @needs_root

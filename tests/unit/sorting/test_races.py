@@ -96,7 +96,7 @@ def test_a_folder_that_becomes_a_link_leads_nowhere(
         shutil.move(picture.parent, table.parent / "away")
         picture.parent.symlink_to(other)
 
-    at(monkeypatch, "sort.folder-noted", swap)
+    at(monkeypatch, "sort.logged", swap)
     found = sort.sort(table, table.parent / "sorted", Way.MOVE)
     assert found.stay == {NOT_REGULAR: 1}
     assert (other / "1.png").read_bytes() == b"one"

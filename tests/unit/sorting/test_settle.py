@@ -12,7 +12,7 @@ import pytest
 
 from producer.sort_log.entry import ClassifiedContent, Entry, State, Way
 from producer.sorting.folders import Folders
-from producer.sorting.settle import _Settling
+from producer.sorting.settle import _is_placed
 
 ROWS = b"content"
 PLACING, RETURNING = State.PLACING, State.RETURNING
@@ -84,7 +84,7 @@ def laid(tmp_path: Path, case: Case) -> Entry:
         place.write_bytes(case.place)
     inode = place.stat().st_ino if case.place == SAME_INODE else 0
     content = ClassifiedContent(len(ROWS), zlib.crc32(ROWS).to_bytes(4, "little"))
-    return Entry(0, 0, case.way, case.state, os.fsencode(source), "Bag", b"a.png", content, inode)
+    return Entry(0, case.way, os.fsencode(source), "Bag", b"a.png", content, inode)
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
@@ -92,7 +92,7 @@ def test_an_open_entry_is_settled_by_what_its_names_stand_for(
     tmp_path: Path, folders: Folders, case: Case
 ) -> None:
     entry = laid(tmp_path, case)
-    assert _Settling(entry, folders, "token").is_placed() is case.placed
+    assert _is_placed(entry, case.state, folders, "log") is case.placed
     found = [path.read_bytes() if path.exists() else None
              for path in (tmp_path / "from/a.png", tmp_path / "out/Bag/a.png")]  # fmt: skip
     assert tuple(found) == case.after
@@ -103,9 +103,9 @@ def test_incomplete_copies_are_removed_and_files_aside_are_put_back(
 ) -> None:
     entry = laid(tmp_path, Case(Way.MOVE, PLACING, None, None, False, (None, None)))
     for folder in (tmp_path / "from", tmp_path / "out/Bag"):
-        (folder / os.fsdecode(entry.part("token"))).write_bytes(b"half")
-    (tmp_path / "from" / os.fsdecode(entry.aside("token"))).write_bytes(ROWS)
-    assert not _Settling(entry, folders, "token").is_placed()
+        (folder / os.fsdecode(entry.part("log"))).write_bytes(b"half")
+    (tmp_path / "from" / os.fsdecode(entry.aside("log"))).write_bytes(ROWS)
+    assert not _is_placed(entry, PLACING, folders, "log")
     assert [path.name for path in (tmp_path / "from").iterdir()] == ["a.png"]
     assert list((tmp_path / "out/Bag").iterdir()) == []
 
@@ -115,4 +115,4 @@ def test_where_the_folder_of_the_place_is_gone_nothing_was_placed(
 ) -> None:
     entry = laid(tmp_path, Case(Way.COPY, PLACING, ROWS, None, False, (ROWS, None)))
     (tmp_path / "out/Bag").rmdir()
-    assert not _Settling(entry, folders, "token").is_placed()
+    assert not _is_placed(entry, PLACING, folders, "log")

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from producer.locations import sorted_into
 from producer.present import progress
+from producer.sort_log import sorted_folder
 from producer.sort_log.entry import Way
 from producer.sorting import sort
 from producer.summary.sorted_files import Sorted
@@ -73,7 +73,7 @@ def test_undo_brings_everything_back(table: Path, out: Path, way: Way) -> None:
     assert pictures(table) == before
     assert mtimes(table) == times
     assert not out.exists()
-    assert sorted_into.sorted_into(table) == []
+    assert sorted_folder.tokens() == []
     assert sorted(os.listdir(table.parent)) == ["in", "out.csv", "out.csv.hangtag"]
 
 
@@ -114,7 +114,6 @@ def test_a_table_has_one_sorting_wherever_it_lies(table: Path, out: Path, way: W
     sort.sort(archive / table.name, out, way)
     assert tree(out) == images
     sort.undo(out)
-    assert sorted_into.sorted_into(archive / table.name) == []
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -202,17 +201,18 @@ def test_sorted_otherwise_is_refused_until_it_is_undone(table: Path, out: Path) 
     assert pictures(table) == {}
 
 
-def test_a_copy_of_a_table_does_not_take_its_place(table: Path, out: Path) -> None:
-    """The copy may have other thresholds, and so other folders."""
-    sort.sort(table, out, Way.COPY)
-    first = tree(out)
+def test_a_copy_of_a_table_is_the_same_table(table: Path, out: Path) -> None:
+    """It has the job's images, so it does not place them twice."""
+    first = sort.sort(table, out, Way.COPY)
+    before = tree(out)
     archive = table.parent / "archive"
     archive.mkdir()
     for file in table.parent.glob("out.csv*"):
         shutil.copy2(file, archive / file.name)
-    sort.sort(archive / table.name, out, Way.LINK)
-    assert len(tree(out)) == 2 * len(first)
-    assert sort.sort(table, out, Way.COPY).folders
+    assert sort.sort(archive / table.name, out, Way.COPY) == first
+    with pytest.raises(UsageError, match="by --copy; take them back first"):
+        sort.sort(archive / table.name, out, Way.LINK)
+    assert tree(out) == before
 
 
 def test_two_tables_share_a_folder(tmp_path: Path, out: Path) -> None:

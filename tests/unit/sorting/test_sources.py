@@ -8,7 +8,7 @@ from pathlib import Path
 
 from producer.inputs.job_options import JobOptions
 from producer.sorting.plan import file_name
-from producer.sorting.source_folders import Sources
+from producer.sorting.source_paths import Sources
 from producer.sources.source_table import path_of_address
 
 FILES = 10_000

@@ -9,10 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from producer.sort_log.entry import ClassifiedContent, Entry, State, Way
+from producer.sort_log.entry import ClassifiedContent, Entry, Way
 from producer.sorting import spots, transfer
 from producer.sorting.folders import Folders
-from producer.sorting.settle import _was_copied
 from producer.sorting.spots import MISSING, NOT_REGULAR, FileStays, Spot
 from shared.errors import SetupError
 
@@ -102,10 +101,10 @@ def test_only_a_file_on_another_disk_was_copied(image: Spot) -> None:
     elsewhere = os.open("/proc/self", os.O_RDONLY | os.O_DIRECTORY)
     try:
         there, none = Spot(elsewhere, b"stat"), Spot(elsewhere, b"none")
-        assert _was_copied(image, there)
-        assert not _was_copied(image, image)
-        assert not _was_copied(image, none)
-        assert not _was_copied(none, image)
+        assert transfer.is_on_another_disk(image, there)
+        assert not transfer.is_on_another_disk(image, image)
+        assert not transfer.is_on_another_disk(image, none)
+        assert not transfer.is_on_another_disk(none, image)
     finally:
         os.close(elsewhere)
 
@@ -116,21 +115,13 @@ def test_a_folder_that_is_missing_is_not_the_current_one(
     """Which has a file of this name."""
     monkeypatch.chdir(tmp_path)
     content = ClassifiedContent(3, b"crc!")
-    entry = Entry(1, 0, Way.COPY, State.PLACED, b"/in/a.png", "Bag", image.name, content, 0)
+    entry = Entry(0, Way.COPY, b"/in/a.png", "Bag", image.name, content, 0)
     with Folders(os.fsencode(tmp_path / "out")) as folders:
         assert folders.placed(entry) is None
-        assert not folders.taken("Bag", image.name)
+        assert folders.names("Bag") == []
         with pytest.raises(FileStays, match=MISSING):
             folders.at(os.fsencode(tmp_path / "out"))
     assert not (tmp_path / "out").exists()
-
-
-def test_only_a_name_that_is_there_is_taken(tmp_path: Path) -> None:
-    (tmp_path / "Bag").mkdir()
-    (tmp_path / "Bag/link.png").symlink_to("nowhere")
-    with Folders(os.fsencode(tmp_path)) as folders:
-        assert folders.taken("Bag", b"link.png")
-        assert not folders.taken("Bag", b"a.png")
 
 
 def test_a_folder_that_cannot_be_opened_is_named_with_its_reason(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """Names and contents are synced before the log, or the next step, relies on them.
 
-The events are the passed failpoints and the calls of `fsync`; SQLite syncs its file by itself.
+The events are the passed failpoints and the calls of `fsync`.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from producer.sort_log import sorted_folder
 from producer.sort_log.entry import State, Way
 from producer.sorting import sort
 from shared import failpoints
 from tests.support.archives.archive_writers import write
 from tests.support.jobs import sorted_job
 from tests.support.jobs.finished_job import finish, options_of
-from tests.support.jobs.sort_logs import forge, rows
 from tests.support.machine.small_disk import mounted
 
 if not Path("/proc/self/fd").is_dir():
@@ -102,19 +102,13 @@ def test_a_new_folders_name_is_synced_at_once(table: Path, events: list[str]) ->
     assert events[events.index("sort.folder-made") + 1] == str(table.parent / "sorted")
 
 
-def test_the_removal_of_a_log_is_synced_before_the_index_forgets_it(
-    table: Path, events: list[str]
-) -> None:
-    sort.sort(table, table.parent / "sorted", Way.MOVE)
-    sort.undo(table.parent / "sorted")
-    assert events[events.index("sort.log-removed") - 1] == str(table.parent / "sorted")
-
-
 def test_what_is_settled_is_synced_before_the_log_says_so(table: Path, events: list[str]) -> None:
     out = table.parent / "sorted"
     sort.sort(table, out, Way.COPY)
-    forge(out, state=int(State.PLACING))
-    part = Path(label(out), f".hangtag-{rows(out)['log'][0][0]}-1-0.part")
+    (log,) = sorted_folder.logs_of()
+    log.mark(State.PLACING, log.entries.values())
+    log.write()
+    part = Path(label(out), f".hangtag-{log.name}-0.part")
     part.write_bytes(b"o")
     events.clear()
     sort.sort(table, out, Way.COPY)

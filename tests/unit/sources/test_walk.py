@@ -21,7 +21,6 @@ from hypothesis import strategies as st
 from producer.inputs.job_options import JobOptions
 from producer.inputs.skipped import HIDDEN, LINK, NO_ENDING, SPECIAL, UNREADABLE, VANISHED
 from producer.journal import journal
-from producer.locations import sorted_into
 from producer.output.output_path import PART_SUFFIX
 from producer.sources.job_sources import JobSources
 from producer.sources.local import directory_listing
@@ -382,7 +381,7 @@ def test_the_output_and_what_lies_beside_it_are_no_entries(tmp_path: Path, typed
     (tmp_path / "top/sub/below").mkdir(parents=True)
     (tmp_path / "link").symlink_to("top")
     journals = (journal.SUFFIX, *(journal.SUFFIX + more for more in ("-wal", "-shm", ".log")))
-    others = (PART_SUFFIX, labels_file.TABLE_SUFFIX, sorted_into.SUFFIX)
+    others = (PART_SUFFIX, labels_file.TABLE_SUFFIX, ".sorted")
     for ending in ("", DRAFT_SUFFIX, PART_SUFFIX + DRAFT_SUFFIX, *journals, *others):
         (tmp_path / f"top/sub/out.csv{ending}").touch()
     for name in ("top/sub/out.csv.png", "top/sub/my-out.csv", "top/sub/below/out.csv"):

@@ -23,7 +23,7 @@ from benchmarks.first_labels import read, write_unsorted
 from benchmarks.measure import local_stack
 from benchmarks.measure.photo_loop import Prompt
 from benchmarks.measure.simulated_person import PERSONS, Photos, SessionPages, answered
-from shared.labels.given_label import GivenLabel
+from shared.labels.label_line import LabelLine
 from shared.labels.labels_file import LabelsFile
 from shared.messages.folder_features import SHA256_BYTES
 from shared.messages.model_card import RightOfOthers
@@ -90,18 +90,23 @@ def _draw(
     return found
 
 
-def _lines(photos: Photos, pages: SessionPages, names: list[str]) -> Iterator[GivenLabel]:
+def _lines(photos: Photos, pages: SessionPages, names: list[str]) -> Iterator[LabelLine]:
     features, stacks = photos.features, photos.stacks.tolist()
     for image, path in enumerate(features.paths):
         data = Path(os.fsdecode(path)).read_bytes()
         sha256 = features.digests[SHA256_BYTES * image : SHA256_BYTES * (image + 1)].hex()
         for answer in pages.answers_of(stacks[image]):
-            yield GivenLabel(
-                sha256, os.fsdecode(path), names[answer.label], "a person", len(data),
-                f"{zlib.crc32(data):08x}", "2026-12-01T00:00:00.000+00:00",
+            yield LabelLine(
+                sha256=sha256,
+                size=len(data),
+                crc32=f"{zlib.crc32(data):08x}",
+                path=os.fsdecode(path),
                 kind=answer.kind,  # type: ignore[arg-type]
+                label=names[answer.label],
                 by_chance=pages.was_drawn(stacks[image]),
-            )  # fmt: skip
+                by="a person",
+                at="2026-12-01T00:00:00.000+00:00",
+            )
 
 
 def _found(table: Path, truths: Mapping[str, str], stated: Mapping[str, float] | None) -> Found:

@@ -281,7 +281,7 @@ class Person:
 def report_others(folder: Path, truth: Mapping[str, str], heading: str) -> None:
     """Print what the heading states beside the truth about the pictures without a name."""
     features = decode_features(computed(Settings.from_env(), str(folder)).features)
-    so_far = labels_file.read(labels_file.default_path(str(folder)))
+    so_far = labels_file.read(labels_file.default_path(str(folder))).so_far
     stacks = np.frombuffer(features.stacks, "<u4").astype(np.int64)
     numbers: dict[str, int] = {}
     labels, by_chance = np.full(stacks.max() + 1, NONE), np.zeros(stacks.max() + 1, bool)

@@ -22,11 +22,10 @@ import numpy.typing as npt
 from benchmarks.environment import machine
 from benchmarks.report.tables import markdown
 from producer.dataset_check.findings import LISTED
-from shared import recipes
-from worker.backbones import backbone_table
+from worker.backbones import loaded_backbone
 from worker.backbones.photo_features import PhotoFeatures
 from worker.datasets.corrected_walk import LabelledData
-from worker.handlers.check_dataset import RECIPE, Checked, all_photos, answer_out_of_fold
+from worker.handlers.check_dataset import Checked, all_photos, answer_out_of_fold
 from worker.photo_head.linear_head import Labels
 from worker.training import photo_folder
 
@@ -70,7 +69,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _rows(data: Path, store: Path, given: argparse.Namespace) -> Iterator[tuple[str, ...]]:
-    backbone = backbone_table.find(recipes.find(RECIPE).backbone)
+    backbone = loaded_backbone.load("", store)
     folder = photo_folder.load(
         LabelledData(str(data)), [backbone], store, 1.0, lambda *_: None, mirrored=False
     )

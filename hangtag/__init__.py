@@ -12,69 +12,77 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hangtag.call import Unfinished
-    from hangtag.catalog import model, models
-    from hangtag.fleet import workers
-    from hangtag.jobs import classify, open_table
-    from hangtag.labelling import groups, label, labels, rename_label, similar
-    from hangtag.predictions import predict
-    from hangtag.result import Result
-    from hangtag.rows import Guess, Row
-    from hangtag.training import Request, train
-    from producer.labelling.alike import Group, SimilarImage
-    from producer.labelling.given_labels import LabelledImage
-    from producer.predict.predictions import Prediction
-    from producer.present.events import (
-        Event,
-        Found,
-        Notice,
-        RowChanged,
-        Stage,
-        Started,
-        Stored,
-        Waiting,
-        Watching,
+    from hangtag.call import Unfinished as Unfinished
+    from hangtag.catalog import model as model
+    from hangtag.catalog import models as models
+    from hangtag.fleet import workers as workers
+    from hangtag.jobs import classify as classify
+    from hangtag.jobs import open_table as open_table
+    from hangtag.labelling import (
+        groups as groups,
     )
-    from shared.errors import BrokerAway, HangtagError, SetupError, UsageError
-    from shared.stop import Stop
-
-__all__ = [
-    "BrokerAway",
-    "Event",
-    "Found",
-    "Group",
-    "Guess",
-    "HangtagError",
-    "LabelledImage",
-    "Notice",
-    "Prediction",
-    "Request",
-    "Result",
-    "Row",
-    "RowChanged",
-    "SetupError",
-    "SimilarImage",
-    "Stage",
-    "Started",
-    "Stop",
-    "Stored",
-    "Unfinished",
-    "UsageError",
-    "Waiting",
-    "Watching",
-    "classify",
-    "groups",
-    "label",
-    "labels",
-    "model",
-    "models",
-    "open_table",
-    "predict",
-    "rename_label",
-    "similar",
-    "train",
-    "workers",
-]
+    from hangtag.labelling import (
+        label as label,
+    )
+    from hangtag.labelling import (
+        labels as labels,
+    )
+    from hangtag.labelling import (
+        rename_label as rename_label,
+    )
+    from hangtag.labelling import (
+        similar as similar,
+    )
+    from hangtag.predictions import predict as predict
+    from hangtag.result import Result as Result
+    from hangtag.rows import Guess as Guess
+    from hangtag.rows import Row as Row
+    from hangtag.training import Request as Request
+    from hangtag.training import train as train
+    from producer.labelling.alike import Group as Group
+    from producer.labelling.alike import SimilarImage as SimilarImage
+    from producer.labelling.given_labels import LabelledImage as LabelledImage
+    from producer.predict.predictions import Prediction as Prediction
+    from producer.present.events import (
+        Event as Event,
+    )
+    from producer.present.events import (
+        Found as Found,
+    )
+    from producer.present.events import (
+        Notice as Notice,
+    )
+    from producer.present.events import (
+        RowChanged as RowChanged,
+    )
+    from producer.present.events import (
+        Stage as Stage,
+    )
+    from producer.present.events import (
+        Started as Started,
+    )
+    from producer.present.events import (
+        Stored as Stored,
+    )
+    from producer.present.events import (
+        Waiting as Waiting,
+    )
+    from producer.present.events import (
+        Watching as Watching,
+    )
+    from shared.errors import (
+        BrokerAway as BrokerAway,
+    )
+    from shared.errors import (
+        HangtagError as HangtagError,
+    )
+    from shared.errors import (
+        SetupError as SetupError,
+    )
+    from shared.errors import (
+        UsageError as UsageError,
+    )
+    from shared.stop import Stop as Stop
 
 #: The module of each name.
 _MODULES = {
@@ -98,6 +106,7 @@ _MODULES = {
     "shared.stop": ("Stop",),
 }
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
+__all__ = sorted(_MODULE_OF)
 
 
 if not TYPE_CHECKING:  # which would accept any name

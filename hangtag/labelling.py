@@ -16,7 +16,7 @@ from producer.local_page.serving import user
 from producer.present.events import Events
 from shared.errors import UsageError
 from shared.labels import labels_file
-from shared.labels.given_label import Kind
+from shared.labels.label_line import ImageKind
 from shared.labels.labels_so_far import Decided
 from shared.settings import Settings
 from shared.stop import Stop
@@ -30,6 +30,7 @@ def groups(
     folder: _PathLike,
     count: int | None = None,
     *,
+    backbone: str = "",
     progress: RequestProgress | None = None,
     stop: Stop | None = None,
 ) -> list[Group]:
@@ -41,6 +42,8 @@ def groups(
     Args:
         folder: A folder of unsorted images.
         count: The most groups, 1 to 1,000; None: 80, and fewer of less than 320 images.
+        backbone: The network by whose features they are alike (`hangtag backbones`); empty: one
+            that ships.
         progress: Called with each state of the work; None: the progress of the command in a
             notebook, elsewhere nothing; False: nothing.
         stop: Its `request()`, from any thread, ends the wait. The work goes on.
@@ -59,7 +62,8 @@ def groups(
     wanted = 0 if count is None else _in_range("count", count, MAX_GROUPS)
 
     def work(events: Events, stop: Stop) -> list[Group]:
-        return alike.groups(Settings.from_env(), os.fspath(folder), wanted, events, stop)
+        place = os.fspath(folder)
+        return alike.groups(Settings.from_env(), place, wanted, events, stop, backbone)
 
     return run(work, request_reporter(progress), stop or Stop(), "hangtag groups")
 
@@ -69,6 +73,7 @@ def similar(
     image: _PathLike,
     count: int = 24,
     *,
+    backbone: str = "",
     progress: RequestProgress | None = None,
     stop: Stop | None = None,
 ) -> list[SimilarImage]:
@@ -78,7 +83,7 @@ def similar(
         folder: A folder of images; all are described again if they have changed, as of `groups`.
         image: The path of one of them, or of a copy.
         count: The number of images, from 1.
-        progress, stop: As of `groups`.
+        backbone, progress, stop: As of `groups`.
 
     Returns:
         Paths with their likeness, the most similar first, without the image itself. Likeness is 1
@@ -93,7 +98,8 @@ def similar(
     path = os.fsencode(image)
 
     def work(events: Events, stop: Stop) -> list[SimilarImage]:
-        return alike.similar(Settings.from_env(), os.fspath(folder), path, count, events, stop)
+        place = os.fspath(folder)
+        return alike.similar(Settings.from_env(), place, path, count, events, stop, backbone)
 
     return run(work, request_reporter(progress), stop or Stop(), "hangtag similar")
 
@@ -134,7 +140,7 @@ def label(
         if text is not None and not isinstance(text, str):
             raise UsageError(f"labels[{os.fspath(path)!r:.80}] is {text!r:.80}; give a name")
         given[os.fsencode(path)] = None if text is None else Decided("label", text)
-    others: tuple[tuple[Kind, Iterable[_PathLike]], ...] = (
+    others: tuple[tuple[ImageKind, Iterable[_PathLike]], ...] = (
         ("left-out", left_out),
         ("cannot-tell", cannot_tell),
     )
@@ -146,7 +152,7 @@ def label(
     return dict(given_labels.give(os.fspath(folder), given, _labels_file(folder, file), user()))
 
 
-def _each(kind: Kind, paths: Iterable[_PathLike]) -> list[_PathLike]:
+def _each(kind: ImageKind, paths: Iterable[_PathLike]) -> list[_PathLike]:
     """The paths. Raises UsageError for one path in place of several."""
     if isinstance(paths, str | bytes | os.PathLike):
         raise UsageError(f"{kind.replace('-', '_')}={paths!r:.80} is one path; give a list")

@@ -21,7 +21,8 @@ from shared.errors import UsageError
 from shared.labels import labels_file
 from shared.messages.replies import Trained
 from shared.messages.requests import Outcome
-from shared.messages.training import Rule, Serve
+from shared.messages.training import Rule, Serve, Train
+from shared.options import checked
 from shared.settings import Settings
 from shared.stop import Stop
 
@@ -121,6 +122,7 @@ def train(
     max_unreadable: float | None = None,
     precision: Literal["auto", "fp32", "int8"] | None = None,
     serve: Serve | None = None,
+    backbone: str | None = None,
     corrections: Sequence[_PathLike] = (),
     without_corrections: bool = False,
     labels: _PathLike | bool = False,
@@ -142,6 +144,8 @@ def train(
         max_unreadable: The share of files that may not be readable, 0 to 1; None: 0.05.
         precision: What workers load of a whole network; None: int8 unless it is measurably worse.
         serve: Of photos: `"fast"` has no second look where the first is unsure; None: `"auto"`.
+        backbone: Of photos: the network whose features the head learns from, alone (`hangtag
+            backbones`); None: both that ship.
         corrections: Tables whose images people gave labels to, with `hangtag review`.
         without_corrections: Leave out those that earlier versions learned from.
         labels: The labels file of `hangtag label`; True: that of the folder, in the current one.
@@ -155,23 +159,10 @@ def train(
         BrokerAway: Redis is unreachable.
         KeyboardInterrupt: Ctrl-C; nothing was requested, or `Request(request_id)` continues.
     """
+    options = checked(Train, locals() | {"data": None if data is None else os.fspath(data)})
     settings = Settings.from_env()
     if data is None and recipe is None:
         raise UsageError('name a folder with a subfolder for each class, or data="fashion-mnist"')
-    given = {
-        "name": name,
-        "recipe": recipe,
-        "data": None if data is None else os.fspath(data),
-        "epochs": epochs,
-        "seed": seed,
-        "promote": promote,
-        "weighted": weighted or None,
-        "max_unreadable": max_unreadable,
-        "precision": precision,
-        "serve": serve,
-        "without_corrections": without_corrections or None,
-    }
-    options = {field: value for field, value in given.items() if value is not None}
     tables = [Path(table) for table in corrections]
     file = None if labels is False else _labels_file(labels)
 

@@ -9,6 +9,7 @@ PREFIX = f"hangtag:{PROTOCOL}:"
 CLASSIFY_QUEUE = PREFIX + "classify"
 TRAIN_QUEUE = PREFIX + "train"
 MODELS = PREFIX + "model:"  #: prefix of a serving copy's name and version
+BLOBS = PREFIX + "blob:"  #: prefix of the copies of files
 JOBS = PREFIX + "jobs"  #: zset, job id -> the producer's last heartbeat (server time, s)
 REQUESTS = PREFIX + "requests"  #: zset, id of an open request -> its creation (server time, s)
 WORKERS = PREFIX + "workers"  #: zset, worker id -> last heartbeat (server time, s)
@@ -57,19 +58,9 @@ def model_sizes(name: str) -> str:
     return f"{PREFIX}sizes:{name}"
 
 
-def blob(sha256: str) -> str:
-    """A model file, by its content."""
-    return f"{PREFIX}blob:{sha256}"
-
-
-def blob_parts(sha256: str) -> str:
-    """The list of the parts of a large model file."""
-    return f"{PREFIX}blob:{sha256}:parts"
-
-
-def blob_part(sha256: str, number: int) -> str:
-    """A part of a large model file."""
-    return f"{PREFIX}blob:{sha256}:{number}"
+def blob(sha256: str, part: int = 0) -> str:
+    """A part of a model file, by its content."""
+    return f"{BLOBS}{sha256}:{part}"
 
 
 def request(request_id: str, part: str) -> str:

@@ -65,9 +65,9 @@ def checked(kind: type[msgspec.Struct], given: Mapping[str, Any]) -> dict[str, A
     Raises:
         UsageError: a value is out of range; the sentence names the argument.
     """
-    options = options_of(kind)
+    options, defaults = options_of(kind), defaults_of(kind)
     return {
-        field: _checked(field, value, options[field])
+        field: value if value == defaults.get(field) else _checked(field, value, options[field])
         for field, value in given.items()
         if field in options and value is not None
     }
@@ -77,7 +77,7 @@ def _checked(field: str, value: Any, option: Option) -> Any:
     if option.choices and value not in option.choices:
         raise UsageError(f"{field}={value!r:.80} is none of {', '.join(option.choices)}")
     if isinstance(value, int) and not option.least <= value <= option.most:
-        raise UsageError(f"{field}={value} is not within {option.least:g} to {option.most:g}")
+        raise UsageError(f"{field}={value} is not within {option.least:.0f} to {option.most:.0f}")
     parse = option.parse or (lambda value: value)
     try:
         if option.is_repeated:

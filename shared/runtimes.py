@@ -16,9 +16,6 @@ class RuntimeKind(msgspec.Struct, frozen=True, kw_only=True):
     module: str  #: that it imports
     package: str  #: that has this module, as pip calls it
     extra: str  #: of Hangtag, which installs it
-    #: The share of Redis' memory for all copies, if one is such a file: producers pause at 0.7
-    #: (producer/dispatch/window.py), so copies alone never stop a job.
-    copies_share: float
     about: str = ""  #: in the help
     is_chosen: bool = True  #: by --runtime; otherwise by the version, which has no other one
     beside: str = ""  #: a further file that it loads
@@ -58,7 +55,6 @@ RUNTIMES = {
             module="ai_edge_litert",
             package="ai-edge-litert",
             extra="worker",
-            copies_share=0.5,
         ),
         RuntimeKind(
             name="tensorflow",
@@ -66,9 +62,6 @@ RUNTIMES = {
             module="tensorflow",
             package="tensorflow",
             extra="tensorflow",
-            # Its files are the largest, and few workers need them: beside them there is room for
-            # twice as many versions for LiteRT.
-            copies_share=0.25,
             about="tensorflow is for GPU workers",
         ),
         RuntimeKind(
@@ -78,7 +71,6 @@ RUNTIMES = {
             module="ai_edge_litert",
             package="ai-edge-litert",
             extra="worker",
-            copies_share=0.5,
             is_chosen=False,
         ),
         RuntimeKind(
@@ -87,7 +79,6 @@ RUNTIMES = {
             module="onnxruntime",
             package="onnxruntime",
             extra="onnx",
-            copies_share=0.5,
             is_chosen=False,
             beside="drawn.npy",
         ),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from shared import garbage
 from shared.errors import SetupError, UsageError
-from shared.labels.labelled_files import decode_files, input_sha256
+from shared.labels.submitted_lines import decode_input, input_sha256, labelled
 from shared.pipes.class_folders_check import FoldersQuestion, FoldersVerdict
 from shared.pipes.framing import orders, reply
 from worker.datasets.class_folder import check_files, count_files, without_empty
@@ -26,9 +26,7 @@ def main() -> None:
 def verdict(question: FoldersQuestion) -> FoldersVerdict:
     """The fault that a trainer would find before it decodes an image."""
     data = question.corrections
-    corrections = [
-        correction for correction in decode_files(data, input_sha256(data)) if correction.label
-    ]
+    corrections = labelled(decode_input(data, input_sha256(data)))
     try:
         walk = LabelledData(question.folder, corrections, question.labelled_only).walk()
         counts = without_empty(walk, count_files(walk, _ignored), _ignored)

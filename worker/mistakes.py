@@ -15,7 +15,8 @@ import numpy.typing as npt
 
 from shared import garbage
 from shared.errors import SetupError
-from shared.labels.labelled_files import LabelledFile, decode_files, input_sha256
+from shared.labels.label_line import LabelLine
+from shared.labels.submitted_lines import decode_input, input_sha256, labelled
 from shared.messages.model_card import Card, decode_card
 from shared.pipes.framing import orders, reply
 from shared.pipes.mistakes import Found, Mistake, Question, Searched
@@ -52,7 +53,7 @@ def answer(question: Question, searched: Progress) -> Found:
         BadMessage: the card or the corrections are invalid.
     """
     card = decode_card(question.card)
-    corrections = decode_files(question.corrections, input_sha256(question.corrections))
+    corrections = labelled(decode_input(question.corrections, input_sha256(question.corrections)))
     answers = heldout_answers.decode(question.answers, card)
     predicted = probabilities(answers.logits, card.temperature)
     counts = confusion(predicted, answers.labels, len(card.labels))
@@ -85,7 +86,7 @@ def _images(
     card: Card,
     answers: HeldoutAnswers,
     chosen: list[int],
-    corrections: Sequence[LabelledFile],
+    corrections: Sequence[LabelLine],
     searched: Progress,
 ) -> tuple[dict[int, FoundImage], str]:
     """These held-out images, by their place in the record, and why some are not there."""
@@ -107,7 +108,7 @@ def _by_digest(
     card: Card,
     files: npt.NDArray[np.uint8],
     chosen: list[int],
-    corrections: Sequence[LabelledFile],
+    corrections: Sequence[LabelLine],
     searched: Progress,
 ) -> dict[int, FoundImage]:
     """Images by the SHA-256 of their files: where people labelled them, then in the class folders

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from benchmarks.measure.command import LIMIT_S, Failed
-from shared.labels import correction_log
+from shared.labels import labels_file
 from tests.support.processes.review_server import Review
 
 #: Of one request to the page.
@@ -85,7 +85,7 @@ class Prompt:
 
     def forget_corrections(self, table: str) -> None:
         """Start again without decisions."""
-        correction_log.log_path(self.folder / table).unlink()
+        labels_file.of_table(self.folder / table).unlink()
 
 
 def _view(review: Review, kind: str) -> list[dict[str, Any]]:

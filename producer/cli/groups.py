@@ -27,7 +27,6 @@ class Listed(NamedTuple):
 GROUPS = {
     "Classify": (
         Listed("classify", "jobs.classify", "Classify the images of folders into a table."),
-        Listed("submit", "jobs.classify", "Classify in the background and print the job's id."),
         Listed("predict", "jobs.predict", "Classify a few images and print their labels."),
     ),
     "Results": (
@@ -42,12 +41,12 @@ GROUPS = {
         Listed("label", "models.label", "Give first labels to unsorted images on a local page."),
         Listed("train", "models.train", "Train a version of a model and follow the training."),
         Listed("dataset", "models.dataset", "Show a data set, or search it for mistakes."),
+        Listed("backbones", "models.backbones", "Add, list, remove networks that photos use."),
         Listed("models", "models.models", "List, use, compare, import, export, delete versions."),
     ),
     "Jobs": (
         Listed("status", "jobs.existing_jobs", "List all jobs and open requests, or show one job."),
-        Listed("collect", "jobs.existing_jobs", "Follow a job to its end, or finish it here."),
-        Listed("cancel", "jobs.existing_jobs", "Stop a job; classify resumes it."),
+        Listed("cancel", "jobs.existing_jobs", "Stop a job, which classify resumes, or a request."),
         Listed("forget", "jobs.existing_jobs", "Remove a job and its journal; its table stays."),
     ),
     "Workers": (
@@ -63,18 +62,20 @@ GROUPS = {
         Listed("completion", "machine.completion", "Print the completion script of a shell."),
     ),
 }  # fmt: skip
+#: The modules of words of 0.2.0, which no list has; until 0.4.
+_OLD = {"submit": "jobs.classify", "collect": "jobs.existing_jobs"}
 
 
 class LazyCommands(MutableMapping[str, click.Command]):
-    """Every command of GROUPS by its name, imported when it is read."""
+    """Every command by its name, imported when it is read."""
 
     def __init__(self) -> None:
-        self._entries = {entry.name: entry for group in GROUPS.values() for entry in group}
+        self._modules = {entry.name: entry.module for group in GROUPS.values() for entry in group}
         self._loaded: dict[str, click.Command] = {}
 
     def __getitem__(self, name: str) -> click.Command:
         if name not in self._loaded:
-            module = importlib.import_module(_CLI + self._entries[name].module)
+            module = importlib.import_module(_CLI + (self._modules | _OLD)[name])
             self._loaded |= {command.name: command for command in module.COMMANDS}
         return self._loaded[name]
 
@@ -82,13 +83,13 @@ class LazyCommands(MutableMapping[str, click.Command]):
         self._loaded[name] = command
 
     def __delitem__(self, name: str) -> None:
-        del self._entries[name]
+        del self._modules[name]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._entries)
+        return iter(self._modules)
 
     def __len__(self) -> int:
-        return len(self._entries)
+        return len(self._modules)
 
 
 class GroupedCommands(click.Group):

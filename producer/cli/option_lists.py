@@ -16,20 +16,31 @@ seldom_option = partial(click.option, cls=SeldomOption)
 
 
 class Command(click.Command):
-    """Lists its seldom options below the others, and no option that `same_as` lists."""
-
-    def __init__(self, *given: Any, same_as: click.Command | None = None, **named: Any) -> None:
-        super().__init__(*given, **named)
-        self._elsewhere = {param.name for param in same_as.params} if same_as else set()
+    """Lists its seldom options below the others."""
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write both lists."""
         options = [param for param in self.get_params(ctx) if isinstance(param, click.Option)]
-        listed = [option for option in options if option.name not in self._elsewhere]
-        seldom = [option for option in listed if isinstance(option, SeldomOption)]
-        often = [option for option in listed if not isinstance(option, SeldomOption)]
+        seldom = [option for option in options if isinstance(option, SeldomOption)]
+        often = [option for option in options if not isinstance(option, SeldomOption)]
         for heading, below in (("Options", often), ("Seldom needed", seldom)):
             records = [option.get_help_record(ctx) for option in below]
             if rows := [record for record in records if record]:
                 with formatter.section(heading):
                     formatter.write_dl(rows)
+
+
+def old_word(name: str, command: click.Command, new: str, **fixed: Any) -> click.Command:
+    """A word of 0.2.0 for a command with some parameters fixed; until 0.4. No list has it."""
+
+    def called(**given: Any) -> Any:
+        return click.get_current_context().invoke(command, **(given | fixed))
+
+    return Command(
+        name,
+        params=command.params,
+        callback=called,
+        help=f"The word of version 0.2.0 for: hangtag {new}.",
+        epilog=command.epilog,
+        hidden=True,
+    )

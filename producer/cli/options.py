@@ -48,6 +48,14 @@ corrections_option = click.option(
 )
 
 
+backbone_option = seldom_option(
+    "--backbone",
+    default="",
+    metavar="NAME",
+    help="Compare images by the features of this network, of hangtag backbones.",
+)
+
+
 def max_unreadable_option(default: str) -> Callable[[F], F]:
     """The share of files of a data set that may be unreadable."""
     return seldom_option(

@@ -24,7 +24,7 @@ from producer.requests.check_class_folders import check_class_folders
 from producer.requests.client import make_request
 from producer.requests.existing import own_open_request
 from producer.requests.submit import answer_file, data_place, submit
-from shared.labels.labelled_files import input_sha256
+from shared.labels.submitted_lines import input_sha256
 from shared.messages import checked_dataset
 from shared.messages.checked_dataset import decode_rows
 from shared.messages.files import printable
@@ -82,12 +82,14 @@ def check(
     force: bool = False,
     corrections: Sequence[Path] = (),
     max_unreadable: float = 0.5,
+    backbone: str = "",
     quiet: bool = False,
     events: Events | None = None,
     stop: Stop | None = None,
 ) -> DatasetCheck:
-    """Have the folder checked, and write the table, and the page if one is named. What takes long
-    while they are written is displayed, unless `quiet`.
+    """Have the folder checked, and write the table, and the page if one is named. An empty
+    `backbone` is one that ships. What takes long while they are written is displayed, unless
+    `quiet`.
 
     Raises:
         UsageError: the folder does not exist, an output is no file that can be written, or another
@@ -101,7 +103,7 @@ def check(
     input = corrections_input(corrections)
     place = data_place(folder, settings)
     check_class_folders(place, "train", settings, corrections=input, events=events, stop=stop)
-    work = CheckDataset(place, max_unreadable, input_sha256(input))
+    work = CheckDataset(place, max_unreadable, input_sha256(input), backbone)
     request = make_request(work, own_open_request(settings, work))
     outcome = submit(settings, request, input=input, events=events, stop=stop)
     answer = outcome.decode(CheckedDataset)

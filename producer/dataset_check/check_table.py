@@ -18,10 +18,8 @@ from producer.journal.job_properties import Pinned
 from producer.journal.records import FrozenBatch, StoredResult
 from producer.journal.sealed_journal import SealedJournal
 from producer.journal.snapshot import JobState, has_journal, read_snapshot
-from producer.locations.row_files import RowFiles
 from producer.output.output_path import check_folder
 from producer.present.meter import Stages
-from producer.sources.job_sources import JobSources
 from shared.errors import Exit, UsageError
 from shared.messages.batch import BatchResult, encode_result, new_id
 from shared.messages.checked_dataset import CheckedRows
@@ -99,8 +97,6 @@ def write(
         for n, start in enumerate(range(0, len(rows.paths), BATCH_ROWS)):
             frozen, result = _batch(n, slice(start, start + BATCH_ROWS), rows, typed)
             job.journal.commit([frozen], [StoredResult.of(n, encode_result(result), result)])
-        progress.stage("comparing corrected files", len(rows.paths))
-        job.table.name_rows(RowFiles(JobSources(job.options)).sha256, progress.passed)
         progress.stage("writing the table", len(rows.paths))
         sha256 = job.table.write_table(passed=progress.passed)
         job.finish(Exit.SOME_FAILED if job.journal.totals.failed else Exit.OK, sha256)

@@ -27,7 +27,7 @@ from producer.present.formatting import counted
 from producer.sources.job_sources import JobSources
 from producer.sources.lists.piped_list import is_empty, received
 from producer.stack.stack import BrokerSession
-from shared.errors import StillOpen, Stopped, UsageError
+from shared.errors import SetupError, StillOpen, Stopped, UsageError
 from shared.settings import Settings
 from shared.stop import Stop, Waits
 
@@ -36,17 +36,15 @@ def classify(
     options: JobOptions,
     settings: Settings,
     *,
-    absent: str = "",
     if_finished: str = finished_job.RESTART,
     stdin: BinaryIO | None = None,
     events: Events | None = None,
     stop: Stop | None = None,
 ) -> Summary:
     """Finish a job, or leave it resumable. Of a finished job other display options render the table
-    again. `absent` is why the folders of a finished job cannot be listed; `if_finished` ends the
-    notice on one that needs no work. `stdin` has the list of a job whose list is standard input;
-    without it the recorded one is used. Once it has `stop`ped while it classified, the summary says
-    so.
+    again, also without its folders. `if_finished` ends the notice on one that needs no work.
+    `stdin` has the list of a job whose list is standard input; without it the recorded one is used.
+    Once it has `stop`ped while it classified, the summary says so.
 
     Raises:
         UsageError: the arguments or the options do not fit; no job was started.
@@ -66,11 +64,10 @@ def classify(
         run = Run(job, files, Attempt(settings, events, waits, use, budget, deadline, started))
         _report_reopened(job, events)
         with _in_time(waits, deadline):
-            if not absent:
-                check_sources(files.sources, settings)
+            absent = _absent(job, files.sources, settings)
             _check_start(job, files.sources, retry_failed, waits)
         new = None if absent else _new_files(job, events, files, waits)
-        if job.exit_code is not None and not (retry_failed and job.journal.totals.failed):
+        if not _has_work(job):
             added = _count_new(new, events, absent)
             then = finished_job.notice(job, settings, retry_failed, added, if_finished)
             finished_job.report(job, events, waits, then)
@@ -92,6 +89,23 @@ def _in_time(waits: Waits, deadline: float) -> Iterator[None]:
                 "no image was found within --timeout; run the same command to retry"
             ) from None
         raise
+
+
+def _has_work(job: Job) -> bool:
+    retries = job.options.retry_failed and job.journal.totals.failed > 0
+    return job.exit_code is None or retries
+
+
+def _absent(job: Job, sources: JobSources, settings: Settings) -> str:
+    """Why the files of a job that has no work, which needs them for nothing but to count new ones,
+    cannot be listed; or empty. Raises UsageError, SetupError for another job, Stopped."""
+    try:
+        check_sources(sources, settings)
+    except (UsageError, SetupError) as error:
+        if _has_work(job):
+            raise
+        return str(error)
+    return ""
 
 
 def check_sources(sources: JobSources, settings: Settings) -> None:

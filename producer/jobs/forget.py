@@ -19,7 +19,7 @@ from producer.formats.table_file import is_own_part
 from producer.jobs.find_job import known_output
 from producer.journal import job_index, journal_lock
 from producer.journal.following import discard, settle_held
-from producer.journal.journal import journal_path
+from producer.journal.journal import journal_path, producer_log
 from producer.journal.snapshot import JobState, is_running, properties, read_snapshot
 from producer.output.draft_lock import draft_of, parts_of
 from producer.output.output_path import PART_SUFFIX
@@ -100,7 +100,7 @@ def _remove_files(output: Path, lock: int) -> None:
         journal_lock.empty(journal, lock)
         drafts = [draft_of(path) for path in (output, part)]
         lists = recorded_lists(output)
-        for path in (Path(f"{journal}.log"), *lists, *drafts, *map(parts_of, drafts), journal):
+        for path in (producer_log(output), *lists, *drafts, *map(parts_of, drafts), journal):
             _remove(path)
         discard(output)
         atomic_file.sync_folder(journal.parent)

@@ -33,11 +33,12 @@ from producer.rendering.display_options import (
     make_table,
     stored_display,
 )
-from producer.rendering.named_rows import Hash, Named, name_rows, said
+from producer.rendering.learned_rows import Taken, said, take_learned
+from producer.rendering.person_labels import log_of
 from producer.summary.answer_counter import count_rows
 from shared.errors import SetupError
-from shared.labels import correction_log
-from shared.labels.labelled_files import LabelledFile
+from shared.labels import labels_file
+from shared.labels.label_line import LabelLine
 
 
 class JobTable:
@@ -76,33 +77,30 @@ class JobTable:
         """The form of the file."""
         return self._pinned().options.form
 
-    def name_rows(
-        self,
-        sha256_of: Hash,
-        passed: Callable[[int], None] = lambda rows: None,
-        learned: Sequence[LabelledFile] = (),
+    def take_learned(
+        self, learned: Sequence[LabelLine], passed: Callable[[int], None] = lambda rows: None
     ) -> list[str]:
-        """Compare the files of rows that decisions may be about, once all rows are there; labels
-        that the version has learned become decisions. A table that has all decisions so far has
-        the new lines, too, and a new one has those labels. `passed` gets the rows that were
-        compared. Returns what to say: also why this is not possible; the rows of a decision can be
-        named later."""
-        labels = self._pinned().card.labels
+        """Make the labels that the version has learned decisions about the table, once all rows are
+        there. A table that has all decisions so far has these, too, and so has a new one. `passed`
+        gets the rows that were compared. Returns what to say: also why this is not possible."""
+        if not learned:
+            return []
+        card = self._pinned().card
         try:
-            named = name_rows(self._output, self._journal, labels, sha256_of, passed, learned)
-            if self._has_all(named):
-                size = correction_log.complete_size(correction_log.log_path(self._output))
+            taken = take_learned(self._output, self._journal, card.labels, learned, passed)
+            if self._has_all(taken):
+                size = labels_file.complete_size(log_of(self._output))
                 self.display = msgspec.structs.replace(self.display, corrections=size)
         except SetupError as error:
             return [f"corrections are not compared with the new rows: {error}"]
-        return list(said(named, typed_output(self._output), self._pinned().card))
+        return list(said(taken, typed_output(self._output), card))
 
-    def _has_all(self, named: Named) -> bool:
+    def _has_all(self, taken: Taken) -> bool:
         """Whether the table displays every decision."""
         if self.display.corrections is None:  # no person has chosen
-            return bool(named.learned)
-        has_some = bool(named.size or named.learned)
-        return has_some and self.display.corrections == named.size
+            return bool(taken.learned)
+        has_some = bool(taken.size or taken.learned)
+        return has_some and self.display.corrections == taken.size
 
     @property
     def is_rendered(self) -> bool:

@@ -48,11 +48,14 @@ from producer.rendering.display_options import (
 from producer.summary.answer_counter import AnswerCounter
 from producer.summary.promise import as_promised
 from shared.errors import UsageError
-from shared.labels import correction_log
+from shared.labels import labels_file
 
 STDOUT = "-"
 #: Endings of what lies beside tables: journals with their logs, corrections.
-_OF_JOBS = (journal.SUFFIX, f"{journal.SUFFIX}-wal", f"{journal.SUFFIX}-shm", correction_log.SUFFIX)
+_OF_JOBS = (
+    *(f"{journal.SUFFIX}{end}" for end in ("", "-wal", "-shm")),
+    labels_file.TABLE_SUFFIX,
+)
 _STAGE = "rendering"
 
 
@@ -73,7 +76,6 @@ class RenderedTable(msgspec.Struct, frozen=True):
     rows: int
     finished: bool  #: false of the rows so far
     answers: AnswerCounts
-    unproven: str = ""  #: a line on corrections whose files were never compared
 
 
 def render_again(
@@ -103,11 +105,9 @@ def render_again(
         progress.stage(_STAGE, opened.journal.totals.done)
         counts, flagged = opened.table.render(force, progress.passed), opened.journal.totals.flagged
         answers = as_promised(counts, sum(flagged.values()), opened.card, opened.options)
-        rules = make_table(opened.pinned, opened.table.display).rules
         return RenderedTable(
-            opened.record.id, str(output), opened.card.ref, answers.rows, True, answers,
-            rules.unproven,
-        )  # fmt: skip
+            opened.record.id, str(output), opened.card.ref, answers.rows, True, answers
+        )
 
 
 def render_copy(
@@ -145,7 +145,7 @@ def render_copy(
         answers = as_promised(counter.counted(), counter.flagged, sealed.card, sealed.options)
         return RenderedTable(
             sealed.record.id, str(output or STDOUT), sealed.card.ref, answers.rows,
-            sealed.finished, answers, table.rules.unproven,
+            sealed.finished, answers,
         )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""The commands on jobs refuse the id of a request, and name the command that takes it."""
+"""The id of a request, given to a command on jobs."""
 
 from __future__ import annotations
 
@@ -7,21 +7,38 @@ from contextlib import contextmanager
 
 from producer.jobs.find_job import NoSuchJob
 from producer.requests import existing
+from producer.requests.existing import NoSuchRequest
 from shared.errors import BrokerAway, UsageError
+from shared.messages.requests import REQUEST_ID
 from shared.settings import Settings
 
 
 @contextmanager
-def requests_refused(job: str, settings: Settings, option: str) -> Iterator[None]:
-    """If no such job is known, and it is a request: UsageError with `hangtag train OPTION ID`."""
+def requests_refused(job: str, settings: Settings) -> Iterator[None]:
+    """If no such job is known, and it is a request: UsageError with the command that follows it."""
     try:
         yield
     except (NoSuchJob, BrokerAway) as error:
-        away = isinstance(error, BrokerAway) and settings.redis_url  # it would not answer again
-        if away or not _is_request(job, settings):
+        if not _may_be_request(job, settings, error) or not _is_request(job, settings):
             raise
-        command = f"hangtag train {option} {job}"
+        command = f"hangtag train --follow {job}"
         raise UsageError(f"{job} is a request to the trainer; use: {command}") from error
+
+
+def cancel_request(job: str, settings: Settings, error: UsageError | BrokerAway) -> str:
+    """Cancel the request of this id; return what was done. Raises the error, by which no job was
+    found, if there is no such request; otherwise as `existing.cancel`."""
+    if not _may_be_request(job, settings, error):
+        raise error
+    try:
+        return existing.cancel(settings, job)
+    except (NoSuchRequest, BrokerAway):
+        raise error from None
+
+
+def _may_be_request(job: str, settings: Settings, error: UsageError | BrokerAway) -> bool:
+    away = isinstance(error, BrokerAway) and settings.redis_url  # it would not answer again
+    return not away and REQUEST_ID.fullmatch(job) is not None
 
 
 def _is_request(name: str, settings: Settings) -> bool:

@@ -11,7 +11,7 @@ import msgspec
 from producer.formats.table_formats import BY_SUFFIX, format_of
 from producer.inputs.job_options import JobOptions
 from producer.journal.journal import journal_path
-from producer.journal.snapshot import stored_options
+from producer.journal.snapshot import is_running, read_snapshot, stored_options
 from producer.models.default_model import default_model
 from producer.models.load_catalog import load_catalog
 from producer.output.output_path import checked_output, default_output
@@ -75,6 +75,8 @@ def _of_table(options: JobOptions, table: str) -> JobOptions:
     """The options of the job of a table, and those that are given. Raises UsageError, SetupError,
     as `stored_options`."""
     output = os.path.abspath(table)
+    if is_running(Path(output)) and read_snapshot(Path(output)) is None:
+        return msgspec.structs.replace(options, roots=(), output=output)  # it is starting
     known = stored_options(Path(output))
     if options.restart and known.is_piped:
         raise UsageError(

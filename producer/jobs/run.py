@@ -23,10 +23,9 @@ from producer.models.learned_labels import learned_labels
 from producer.output.output_path import PART_SUFFIX
 from producer.present.events import Events, Stage, Started
 from producer.present.formatting import counted
-from producer.rendering.named_rows import Hash
 from producer.summary.promise import promised_view
 from shared.errors import BrokerAway, Exit, SetupError
-from shared.labels.labelled_files import LabelledFile
+from shared.labels.label_line import LabelLine
 from shared.messages.model_card import Card
 from shared.settings import Settings
 
@@ -60,14 +59,12 @@ class Run:
     """Owns what the steps of an attempt share: the job, its files, its limits and its broker."""
 
     def __init__(
-        self, job: Job, files: RowFiles, attempt: Attempt, sha256_of: Hash | None = None
+        self, job: Job, files: RowFiles, attempt: Attempt, *, is_update: bool = False
     ) -> None:
-        """`sha256_of` hashes the files of rows; of an update, which gives it, the version must
-        exist."""
+        """Of an update the version must exist."""
         self.job, self.files, self.attempt = job, files, attempt
         self._waits, self._events = attempt.waits, attempt.events
-        self._is_update = sha256_of is not None
-        self._sha256_of = sha256_of or files.sha256
+        self._is_update = is_update
 
     def work(self, new: NewFiles | None = None, retry_failed: bool = False) -> Summary:
         """Run the job until it is finished or must stop. Raises SetupError, StillOpen, Stopped."""
@@ -122,7 +119,7 @@ class Run:
         the table. Labels that its version has learned are corrections of it."""
         passed = self.passing("comparing corrected files")
         learned = learned_of(self.job.card, self.attempt.settings, self._events)
-        for line in self.job.table.name_rows(self._sha256_of, passed, learned):
+        for line in self.job.table.take_learned(learned, passed):
             self._events.notice(line)
         try:
             return code, self.job.table.write_table(passed=self._writing())
@@ -163,7 +160,7 @@ class Run:
         self._events.notice(retried if count else none)
 
 
-def learned_of(card: Card, settings: Settings, events: Events) -> list[LabelledFile]:
+def learned_of(card: Card, settings: Settings, events: Events) -> list[LabelLine]:
     """The labels that a version has learned; a notice if they cannot be read."""
     try:
         return learned_labels(settings, card)

@@ -23,7 +23,7 @@ from producer.jobs.changed_rows import changed_rows
 from producer.jobs.classify import check_sources, classify, opened_job
 from producer.jobs.job import Job
 from producer.jobs.run import Run, Summary
-from producer.journal.following import Following, discard, next_output
+from producer.journal.following import Following, discard
 from producer.journal.job_index import set_model
 from producer.journal.snapshot import read_snapshot
 from producer.locations import row_files
@@ -32,14 +32,11 @@ from producer.present.events import Events, RowChanged
 from producer.present.formatting import counted
 from producer.rendering.display_options import DisplayOptions, asked_display, stored_display
 from producer.stack.stack import BrokerSession
-from producer.updating.known_contents import with_known
 from producer.updating.merge import Merge
 from producer.updating.next_job import form, is_formed, next_options, replace
 from producer.updating.settling import Settling
-from shared import atomic_file, regular_file
 from shared.errors import COMPLETE, Exit, SetupError
-from shared.failpoints import failpoint
-from shared.labels import correction_log
+from shared.labels import labels_file
 from shared.settings import Settings
 from shared.stop import Stop, Waits
 
@@ -184,23 +181,24 @@ def _finished(asked: Update, run: Run, merge: Merge | None) -> _Done | None:
     """Classify what is to be, and put the next table in its place; None if the log of corrections
     has grown meanwhile, and the table is to be written again."""
     old, files, check = run.job, run.files, run.attempt.waits.check
-    output, decided_bytes = old.output, _copied_decisions(old.output)
+    output, log = old.output, labels_file.of_table(old.output)
+    decided_bytes = labels_file.complete_size(log)
     if merge is None:
         asked.events.notice("continuing an update that was interrupted")
     display = _display(asked, old, decided_bytes)
     with closing(Job(next_options(asked.options), display, check)) as new:
-        named = with_known(output, old.journal, new.card.labels, files.sha256)
-        summary = _classified(asked, old, Run(new, files, run.attempt, named))
+        summary = _classified(asked, old, Run(new, files, run.attempt, is_update=True))
         if new.exit_code is None:
             return _Done(summary)
         if summary.exit_code is Exit.SETUP:
             discard(output)
             raise SetupError(no_room(new.options.form, summary.view.done, output))
-        if correction_log.complete_size(correction_log.log_path(output)) != decided_bytes:
+        displayed = new.table.display.corrections or 0  # with labels that the version has learned
+        if labels_file.complete_size(log) not in (decided_bytes, displayed):
             return None
         is_listed = merge is not None and asked.events.wants(RowChanged)
         changed = changed_rows(new, merge.named) if merge is not None and is_listed else []
-        replace(old.journal, new.journal, output, _following(output, decided_bytes))
+        replace(old.journal, new.journal, output, Following(sha256_of(output)))
         for change in changed:
             asked.events.report(change)
         return _Done(summary, is_earlier=merge is None)
@@ -237,23 +235,3 @@ def _display(asked: Update, old: Job, decided_bytes: int) -> DisplayOptions:
     a table that has some of them gets all."""
     has_some = stored_display(old.journal).corrections
     return asked_display(asked.options, decided_bytes if has_some else None)
-
-
-def _copied_decisions(output: Path) -> int:
-    """Copy the log of corrections for the next table, which adds lines to it; returns its size."""
-    log, copy = (correction_log.log_path(table) for table in (output, next_output(output)))
-    size = correction_log.complete_size(log)
-    with atomic_file.writing(copy, "fix this and run the same command again"):
-        copy.unlink(missing_ok=True)
-        if size:
-            with regular_file.open_file(log) as source, atomic_file.created(copy) as target:
-                target.write(source.read(size))
-        failpoint("update.decisions-copied")
-    return size
-
-
-def _following(output: Path, decided_bytes: int) -> Following:
-    """What follows the next journal."""
-    copy = correction_log.log_path(next_output(output))
-    lines = copy.read_bytes()[decided_bytes:] if copy.exists() else b""
-    return Following(sha256_of(output), decided_bytes, lines.decode())

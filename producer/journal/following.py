@@ -1,5 +1,5 @@
-"""What follows a journal that has replaced another one: lines for the log of corrections, and the
-table, which lies beside its place until then.
+"""What follows a journal that has replaced another one: the table, which lies beside its place
+until then.
 
 The rename of the journal is the moment from which a table is brought up to date. A process that
 ends after it leaves the rest to the next one that opens the journal.
@@ -20,7 +20,6 @@ from producer.journal.sqlite_errors import sqlite_errors
 from shared import atomic_file, regular_file
 from shared.errors import MISFITS
 from shared.failpoints import failpoint
-from shared.labels import correction_log, line_log
 
 #: The property of a job that holds what follows its journal; empty or missing: nothing.
 FOLLOWING = "following"
@@ -32,13 +31,11 @@ class Following(msgspec.Struct, frozen=True):
     """What follows a journal."""
 
     replaced: str = ""  #: SHA-256 of the table that is replaced; empty: there was none
-    decisions_bytes: int = 0  #: the size of the log of corrections before
-    decisions: str = ""  #: lines that it gets
 
 
 def next_output(output: Path) -> Path:
-    """The table that is written beside another one, which it is to replace. Its journal and its
-    corrections have names like those of any table."""
+    """The table that is written beside another one, which it is to replace. Its journal has a name
+    like that of any table."""
     return Path(f"{output}{_NEXT}")
 
 
@@ -71,10 +68,7 @@ def settle(database: sqlite3.Connection, output: Path) -> None:
         following = msgspec.json.decode(data, type=Following)
     except MISFITS as error:
         raise sqlite3.DatabaseError("what follows the journal is damaged") from error
-    log, draft = correction_log.log_path(output), next_output(output)
-    with atomic_file.writing(log, _REMEDY):
-        if following.decisions:
-            line_log.extend(log, following.decisions_bytes, following.decisions.encode())
+    draft = next_output(output)
     with atomic_file.writing(output, _REMEDY):
         if draft.exists() and _sha256(output) in ("", following.replaced):
             os.replace(draft, output)

@@ -290,3 +290,8 @@ class Journal(BatchReader, JobProperties):
 def journal_path(output: str | Path) -> Path:
     """The journal of an output file."""
     return Path(f"{output}{SUFFIX}")
+
+
+def producer_log(output: str | Path) -> Path:
+    """The log of the producer in the background."""
+    return Path(f"{journal_path(output)}.log")

@@ -78,5 +78,5 @@ def _lock(fd: int, output: Path) -> None:
             )
     raise UsageError(
         f"the job of {output} is already running; follow it with: "
-        f"{shlex.join(['hangtag', 'collect', str(output)])}"
+        f"{shlex.join(['hangtag', 'classify', str(output)])}"
     )

@@ -146,6 +146,6 @@ def _share(path: Path, output: Path, or_running: bool) -> tuple[int, bool]:
         os.close(fd)
         raise UsageError(
             f"the job of {output} is running; wait for it with: "
-            f"{typed(['hangtag', 'collect', str(output)])}"
+            f"{typed(['hangtag', 'classify', str(output)])}"
         )
     return fd, True

@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 import errno
 import os
+import shlex
 import sqlite3
 from contextlib import closing, suppress
 from pathlib import Path
@@ -207,7 +208,8 @@ def with_known_files(options: JobOptions) -> JobOptions:
 def not_started(output: Path) -> UsageError:
     """The error of a command that needs a started job."""
     if is_running(output):
-        return UsageError(f"the job of {output} is starting; wait for it with: hangtag collect")
+        again = shlex.join(["hangtag", "classify", str(output)])
+        return UsageError(f"the job of {output} is starting; wait for it with: {again}")
     return UsageError(f"the job of {output} never started; start it with: hangtag classify")
 
 

@@ -78,15 +78,17 @@ def groups(
     count: int = 0,
     events: Events | None = None,
     stop: Stop | None = None,
+    backbone: str = "",
 ) -> list[Group]:
     """Groups of alike images, the largest first. `count`: the most groups; 0: as many as suit.
+    `backbone`: the network by whose features they are alike; empty: one that ships.
 
     Raises:
         UsageError: it is not a folder.
         SetupError, Stopped: it has no images; or as `submit`.
     """
     with closing(group_helper()) as helper:  # before the long work: its packages may be missing
-        described = _described(settings, folder, events, stop)
+        described = _described(settings, folder, backbone, events, stop)
         made = _found(helper, FindGroups(described.encoded, count), Groups)
     stacks: list[list[str]] = []
     for image, stack in enumerate(memoryview(described.features.stacks).cast("I")):
@@ -102,6 +104,7 @@ def similar(
     count: int,
     events: Events | None = None,
     stop: Stop | None = None,
+    backbone: str = "",
 ) -> list[SimilarImage]:
     """The images of a folder that are most like one of them, which is found by its content; the
     most similar first, without the image itself.
@@ -115,7 +118,7 @@ def similar(
     except OSError as error:
         raise UsageError(f"{printable(image)} {reason(error)}; check the path") from None
     with closing(group_helper()) as helper:
-        described = _described(settings, folder, events, stop)
+        described = _described(settings, folder, backbone, events, stop)
         number = described.of_content(digest)
         if number is None:
             where = printable(os.fsencode(folder))
@@ -134,9 +137,9 @@ def similar(
 
 
 def _described(
-    settings: Settings, folder: str, events: Events | None, stop: Stop | None
+    settings: Settings, folder: str, backbone: str, events: Events | None, stop: Stop | None
 ) -> _Folder:
-    answer, data = computed(settings, folder, events, stop)
+    answer, data = computed(settings, folder, backbone, events, stop)
     described = _Folder(folder, data)
     features = described.features
     if answer.unreadable and events is not None:

@@ -12,8 +12,8 @@ from typing import NamedTuple
 import msgspec
 
 from producer.labelling.folder_images import FolderImages
-from producer.labelling.label_names import check_known, check_labels, check_rename
-from shared.labels.given_label import GivenLabel, LabelLine, RenamedLabel
+from shared.labels.label_line import LabelLine
+from shared.labels.label_names import check_known, check_labels, check_rename
 from shared.labels.labels_file import LabelsFile
 from shared.labels.labels_so_far import Decided
 
@@ -31,7 +31,7 @@ class _Held(NamedTuple):
 
     decided: Decided | None
     excluded: tuple[str, ...]  #: names that it does not have
-    line: GivenLabel | None  #: that of the decision, which says where it was taken from
+    line: LabelLine | None  #: that of the decision, which says where it was taken from
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -43,7 +43,7 @@ class _Step(NamedTuple):
     """What a decision has changed, to take it back."""
 
     images: dict[int, _Held]  #: as they were; of a rename those that a later line may be about
-    rename: RenamedLabel | None = None
+    rename: LabelLine | None = None
     undone: Callable[[], Sequence[LabelLine]] | None = None  #: the lines that take others back
 
 
@@ -127,7 +127,7 @@ class Decisions:
         """
         with self._lock:
             check_rename(before, after, self._labels)
-            line = RenamedLabel(before, after, self._by, _now())
+            line = LabelLine(kind="rename", taken_from=before, label=after, by=self._by, at=_now())
             every = ((image, self._held(image)) for image in range(len(self._images)))
             step = _Step({image: held for image, held in every if before in held.names}, line)
             self._save(step, [line])
@@ -184,7 +184,7 @@ class Decisions:
         names = [name for name in now.excluded if name not in before.excluded]
         return Decided("not-this", names[0]) if names else now.decided
 
-    def _restored(self, image: int, before: _Held) -> Iterator[GivenLabel]:
+    def _restored(self, image: int, before: _Held) -> Iterator[LabelLine]:
         """The lines after which this holds for an image again."""
         now = self._held(image)
         for name in now.excluded:
@@ -196,7 +196,7 @@ class Decisions:
             if name not in now.excluded:
                 yield self._again(image, Decided("not-this", name))
 
-    def _back(self, image: int, now: _Held, before: _Held) -> GivenLabel:
+    def _back(self, image: int, now: _Held, before: _Held) -> LabelLine:
         """The line after which an image has the decision before: from where that was taken."""
         if before.decided is None:
             assert now.decided is not None
@@ -216,7 +216,7 @@ class Decisions:
 
     def _lines_of(
         self, stack: int, decided: Decided | None
-    ) -> Iterator[tuple[int, list[GivenLabel] | str]]:
+    ) -> Iterator[tuple[int, list[LabelLine] | str]]:
         """The lines about each image of a stack, or why it cannot be used; those about one of equal
         files, of which there may be thousands."""
         known = set[str]()
@@ -230,7 +230,7 @@ class Decisions:
             if lines:
                 yield image, lines
 
-    def _lines(self, image: int, stack: int, decided: Decided | None) -> list[GivenLabel] | str:
+    def _lines(self, image: int, stack: int, decided: Decided | None) -> list[LabelLine] | str:
         """The lines about an image, none if there is nothing to say; or why it cannot be used."""
         if decided is None:
             return list(self._taken_back(image))
@@ -238,7 +238,7 @@ class Decisions:
         if isinstance(file, str):
             self._lost.add(image)
             return file
-        line = GivenLabel(
+        line = LabelLine(
             sha256=self._images.sha256(image),
             path=self._images.name(image),
             label=decided.label,
@@ -251,16 +251,15 @@ class Decisions:
         )
         return [line]
 
-    def _taken_back(self, image: int) -> Iterator[GivenLabel]:
-        """The lines after which nothing holds for an image. A name that it did not have is taken
-        back as its label, which that name may have hidden."""
-        held = self._held(image)
-        for name in held.excluded:
-            yield self._again(image, Decided("label", name), undo=True)
-        if held.decided is not None:
-            yield self._again(image, held.decided, undo=True)
+    def _taken_back(self, image: int) -> Iterator[LabelLine]:
+        """The lines after which nothing holds for an image, nor a label that a name has hidden."""
+        for name in self._held(image).excluded:
+            yield self._again(image, Decided("not-this", name), undo=True)
+        last = self._file.so_far.last(self._images.sha256(image))
+        if last is not None and not last.undo:
+            yield msgspec.structs.replace(last, by=self._by, at=_now(), undo=True)
 
-    def _again(self, image: int, decided: Decided, *, undo: bool = False) -> GivenLabel:
+    def _again(self, image: int, decided: Decided, *, undo: bool = False) -> LabelLine:
         """A line about an image that has one."""
         line = self._file.so_far.line(self._images.sha256(image))
         assert line is not None

@@ -16,12 +16,12 @@ import msgspec
 
 from producer.labelling.class_folders import ClassFolders, class_folders
 from producer.labelling.folder_images import FolderImages
-from producer.labelling.label_names import check_labels
 from producer.models.corrected_files import corrected_files
 from producer.present.formatting import counted, one_line
-from shared.labels import correction_log
+from shared.labels import labels_file
 from shared.labels.class_folders import folded, folder_of, problem
-from shared.labels.given_label import NO_FOLDERS, GivenLabel, is_of_folder
+from shared.labels.label_line import NO_FOLDERS, LabelLine, is_of_folder
+from shared.labels.label_names import check_labels
 from shared.labels.labels_file import LabelsFile
 from shared.labels.labels_so_far import LabelsSoFar
 
@@ -55,9 +55,11 @@ def of_tables(tables: Sequence[Path], *, some: bool = True) -> ExistingLabels:
     labels: dict[str, ExistingLabel] = {}
     differ = set[str]()
     for table in tables:
-        if not some and not correction_log.log_path(table).exists():
+        if not some and not labels_file.of_table(table).exists():
             continue
         for file in corrected_files([table]):
+            if file.kind != "label":
+                continue
             later = ExistingLabel(file.label, file.by, file.at, str(table))
             before = labels.setdefault(file.sha256, later)
             if before.label != later.label:
@@ -126,9 +128,9 @@ class Taken:
         self._unusable = set[str]()
         self._counts = Counter[str]()  #: by what they were taken from
 
-    def lines(self, existing: Mapping[str, ExistingLabel]) -> dict[int, GivenLabel]:
+    def lines(self, existing: Mapping[str, ExistingLabel]) -> dict[int, LabelLine]:
         """A line for each image of the folder with such a label, by one of its equal files."""
-        found: dict[int, GivenLabel] = {}
+        found: dict[int, LabelLine] = {}
         by_sha256 = {self._images.sha256(image): image for image in range(len(self._images))}
         for sha256, image in by_sha256.items():
             label = existing.get(sha256)
@@ -150,16 +152,17 @@ class Taken:
         is_later = last.at < label.at and not is_of_folder(label.taken_from)
         return is_later or label.label not in so_far.excluded(sha256)
 
-    def _line(self, image: int, label: ExistingLabel) -> GivenLabel | None:
+    def _line(self, image: int, label: ExistingLabel) -> LabelLine | None:
         """None: the file has changed, or is gone. A label that differs in case only is the known
         one."""
         file = self._images.file(image)
         if isinstance(file, str):
             return None
         name = self._names.setdefault(folded(folder_of(label.label)), label.label)
-        return GivenLabel(
-            self._images.sha256(image), self._images.name(image), name, label.by, file.stamp[0],
-            file.crc32, label.at, taken_from=label.taken_from,
+        return LabelLine(
+            sha256=self._images.sha256(image), size=file.stamp[0], crc32=file.crc32,
+            path=self._images.name(image), kind="label", label=name, taken_from=label.taken_from,
+            by=label.by, at=label.at,
         )  # fmt: skip
 
     def notes(self) -> Iterator[str]:
@@ -179,7 +182,7 @@ class Taken:
             yield f"names that no label can have: {listed(self._unusable)}; rename them"
 
 
-def _is_new(label: ExistingLabel, last: GivenLabel | None) -> bool:
+def _is_new(label: ExistingLabel, last: LabelLine | None) -> bool:
     """Whether the last line about an image gives way to a label: it was taken from elsewhere, too,
     and not from a table if this one is of a folder. A label that differs in case only is the same:
     it was written as the known one."""
@@ -191,7 +194,7 @@ def _is_new(label: ExistingLabel, last: GivenLabel | None) -> bool:
     return differs and not is_of_page and not is_of_table
 
 
-def _taken_back(so_far: LabelsSoFar) -> list[GivenLabel]:
+def _taken_back(so_far: LabelsSoFar) -> list[LabelLine]:
     """Lines that take the labels of class folders back."""
     lines = filter(None, map(so_far.line, so_far.images()))
     return [

@@ -12,10 +12,10 @@ from producer.labelling.class_folders import ClassFolders, class_folders, is_dat
 from producer.labelling.decisions import Decisions
 from producer.labelling.existing_labels import Taken, listed, of_folders
 from producer.labelling.folder_images import FolderImages
-from producer.labelling.label_names import check_labels
 from shared.errors import UsageError
 from shared.labels.class_folders import problem
-from shared.labels.given_label import NO_FOLDERS, FolderName, GivenLabel, LabelLine
+from shared.labels.label_line import NO_FOLDERS, LabelLine
+from shared.labels.label_names import check_labels
 from shared.labels.labels_file import LabelsFile
 
 #: Pictures of a folder that a person sees.
@@ -75,9 +75,18 @@ class FolderNames:
         proposed = {folder.name for folder in self.proposed()}
         if not names or not proposed.issuperset(names):
             raise UsageError("another page has replied about these folders; start this page again")
-        said = [FolderName(f"{name}/", is_label, self._by, _now()) for name in names]
+        said = [
+            LabelLine(
+                kind="folder",
+                taken_from=f"{name}/",
+                label=name if is_label else "",
+                by=self._by,
+                at=_now(),
+            )
+            for name in names
+        ]
 
-        before: dict[str, GivenLabel | None] = {}
+        before: dict[str, LabelLine | None] = {}
 
         def lines() -> list[LabelLine]:
             so_far = self._file.so_far
@@ -92,7 +101,7 @@ class FolderNames:
 
         self._decisions.append(lines, undone)
 
-    def _restored(self, before: Mapping[str, GivenLabel | None]) -> Iterator[GivenLabel]:
+    def _restored(self, before: Mapping[str, LabelLine | None]) -> Iterator[LabelLine]:
         """Lines after which that holds again which held before; the folders may give labels to the
         others again."""
         for sha256, earlier in before.items():

@@ -40,15 +40,19 @@ def place(settings: Settings, folder: str) -> str:
 
 
 def computed(
-    settings: Settings, folder: str, events: Events | None = None, stop: Stop | None = None
+    settings: Settings,
+    folder: str,
+    backbone: str = "",
+    events: Events | None = None,
+    stop: Stop | None = None,
 ) -> Computed:
-    """The features of the images of a folder.
+    """The features of the images of a folder; an empty `backbone` is one that ships.
 
     Raises:
         UsageError, SetupError: as `place`.
         SetupError, Stopped: it has no images; or as `submit`.
     """
-    work = ComputeFeatures(place(settings, folder))
+    work = ComputeFeatures(place(settings, folder), backbone)
     request = make_request(work, own_open_request(settings, work))
     answer = submit(settings, request, events=events, stop=stop).decode(DescribedFolder)
     data = answer_file(settings, request.id, folder_features.FILE, stop)

@@ -15,12 +15,12 @@ from typing import NamedTuple
 import msgspec
 
 from producer.labelling.folder_images import reason
-from producer.labelling.label_names import check_known, check_labels, check_rename
 from shared import regular_file
 from shared.errors import UsageError
 from shared.image_formats import HEAD_BYTES, is_image
 from shared.labels import labels_file
-from shared.labels.given_label import GivenLabel, Kind, LabelLine, RenamedLabel
+from shared.labels.label_line import ImageKind, LabelLine
+from shared.labels.label_names import check_known, check_labels, check_rename
 from shared.labels.labels_file import LabelsFile
 from shared.labels.labels_so_far import Decided, LabelsSoFar
 from shared.messages.batch import MAX_FILE_BYTES
@@ -32,7 +32,7 @@ class LabelledImage(msgspec.Struct, frozen=True):
 
     path: str  #: where it was then, as the folder was given; the content counts
     label: str  #: empty if `kind` is another one
-    kind: Kind  #: `label`, `left-out` or `cannot-tell`
+    kind: ImageKind  #: `label`, `left-out` or `cannot-tell`
     sha256: str  #: of the file, in hexadecimal
     by: str  #: user name
     at: str  #: ISO 8601, UTC
@@ -78,10 +78,11 @@ def rename(path: Path, before: str, after: str, by: str) -> Counter[str]:
             labels file.
         SetupError: nothing can be saved, or the labels file is damaged.
     """
-    check_known(before, labels_file.read(path).labels())  # makes no file
+    check_known(before, labels_file.read(path).so_far.labels())  # makes no file
     with closing(LabelsFile(path)) as file:
         check_rename(before, after, file.so_far.labels())
-        file.append([RenamedLabel(before, after, by, _now())])
+        renamed = LabelLine(kind="rename", taken_from=before, label=after, by=by, at=_now())
+        file.append([renamed])
         return file.so_far.labels()
 
 
@@ -92,7 +93,7 @@ def labelled(path: Path) -> list[LabelledImage]:
     Raises:
         SetupError: it cannot be read, or a line is damaged, refused or of a newer version.
     """
-    so_far = labels_file.read(path)
+    so_far = labels_file.read(path).so_far
     images = list[LabelledImage]()
     for sha256, decided in so_far.images().items():
         line = so_far.line(sha256)
@@ -153,9 +154,10 @@ def _lines(contents: list[_Content], so_far: LabelsSoFar, by: str) -> Iterator[L
             if before is not None and holds is not None:
                 yield msgspec.structs.replace(before, by=by, at=at, undo=True)
         elif holds != decided:
-            yield GivenLabel(
-                content.sha256, content.path, decided.label, by, content.size, content.crc32, at,
-                kind=decided.kind, by_chance=before is not None and before.by_chance,
+            yield LabelLine(
+                sha256=content.sha256, size=content.size, crc32=content.crc32, path=content.path,
+                kind=decided.kind, label=decided.label, by=by, at=at,
+                by_chance=before is not None and before.by_chance,
             )  # fmt: skip
 
 

@@ -77,7 +77,7 @@ def small_classes(labels: Mapping[str, int]) -> str:
     return f"{', '.join([*named, *more])}; {effect}: {remedy}"
 
 
-def next_steps(folder: str, file: Path, labels: int) -> list[tuple[str, str]]:
+def next_steps(folder: str, file: Path, labels: int, backbone: str = "") -> list[tuple[str, str]]:
     """An aim and the command for it, one after another; none without two labels."""
     if labels < 2:
         return []
@@ -86,6 +86,8 @@ def next_steps(folder: str, file: Path, labels: int) -> list[tuple[str, str]]:
         model, named = name_of(folder), list[str]()
     except UsageError:  # the folder's name cannot be that of a model
         model, named = "photos", ["--name", "photos"]
+    if backbone:
+        named += ["--backbone", backbone]
     learn = typed(["hangtag", "train", folder, *(own or ["--labels"]), *named])
     return [("learn from them", learn), *steps_after_training(folder, model)]
 

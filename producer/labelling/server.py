@@ -6,6 +6,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -73,8 +74,6 @@ def serve(
     from producer.labelling.folders_app import routes
     from producer.labelling.web_app import COMMAND, make
     from producer.local_page import page_files
-    from producer.local_page.connections import Connections
-    from producer.local_page.guard import Guard
 
     with closing(LabelsFile(file)) as labels:  # before the long work
         of_tables = existing_labels.of_tables(tables, some=accept is None)
@@ -101,18 +100,15 @@ def serve(
                 suggested = rows.of(images)
                 desk.suggest(suggested)
                 notes.append(accepted_rows.said(len(suggested), rows))
-            connections = Connections()
-            app = make(desk, page, routes(desk, names))
-            guard = Guard(app, listener.getsockname()[1], connections, COMMAND)
             unreadable = [os.fsdecode(path) for path in features.unreadable]
-            stacks = len(images.stacks)
-            ready = Ready(
-                guard.link, len(images), stacks, unreadable, answer.closed, answer.other_kinds,
-                notes,
+            ready = partial(
+                Ready, images=len(images), stacks=len(images.stacks), unreadable=unreadable,
+                closed=answer.closed, other_kinds=answer.other_kinds, notes=notes,
             )  # fmt: skip
-            on_ready(ready)
-            if open_browser:
-                serving.open_in_browser(guard.link_for_one_use())
-            serving.run(guard, listener, connections)
+            app = make(desk, page, routes(desk, names))
+            serving.serve(
+                app, listener, COMMAND, lambda link: on_ready(ready(link)),
+                open_browser=open_browser,
+            )  # fmt: skip
             standing = desk.standing(settled=True)
             return Ended(standing, decisions.by_folders(), labels.so_far.labels())

@@ -21,7 +21,7 @@ from producer.labelling.desk import Desk
 from producer.local_page.application import application, check_start
 from producer.local_page.page_files import PageFiles
 from producer.local_page.replies import body, json, no, number, picture
-from shared.labels.given_label import OF_A_LABEL, Kind
+from shared.labels.label_line import OF_A_LABEL, ImageKind
 from shared.labels.labels_so_far import Decided
 
 COMMAND = "hangtag label"
@@ -33,7 +33,7 @@ class GivenDecision(msgspec.Struct, forbid_unknown_fields=True):
     `not-this` is the name that it does not have."""
 
     stack: int
-    kind: Kind | None = None
+    kind: ImageKind | None = None
     label: str = ""
 
 
@@ -93,7 +93,7 @@ class _Handlers:
     async def together(self, request: Request) -> Response:
         check_start(request, self._desk.id, COMMAND)
         query = request.query_params
-        kinds: dict[str | None, Kind] = {kind: kind for kind in get_args(Kind)}
+        kinds: dict[str | None, ImageKind] = {kind: kind for kind in get_args(ImageKind)}
         decided = _decided(kinds.get(query.get("kind")), query.get("label", ""))
         if decided is None or decided.kind == "not-this":
             no(HTTPStatus.BAD_REQUEST, "there is no such kind of decision")
@@ -129,7 +129,7 @@ class _Handlers:
         return stack
 
 
-def _decided(kind: Kind | None, label: str) -> Decided | None:
+def _decided(kind: ImageKind | None, label: str) -> Decided | None:
     """The decision. Raises HTTPException if label and kind do not agree."""
     if bool(label) != (kind in OF_A_LABEL):
         no(HTTPStatus.BAD_REQUEST, "not a decision: label and kind do not agree")

@@ -1,9 +1,11 @@
-"""The files of a page: its own, and those that all pages share."""
+"""The files of a page: its own, those that all local pages share, and the colours of reports."""
 
 from __future__ import annotations
 
 from importlib import resources
 from typing import NamedTuple
+
+from producer.pages.page import PALETTE, read
 
 _SHARED = ("page.css", "page.js", "zoom.js", "icon.svg")
 _TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
@@ -27,6 +29,7 @@ def of_page(package: str, page: str, *names: str) -> PageFiles:
     """These files in the folder `assets` of a package, and the shared ones."""
     own = {name: _asset(package, name) for name in names}
     shared = {name: _asset("producer.local_page", name) for name in _SHARED}
+    shared[PALETTE] = Asset(read(PALETTE), "text/css")
     return PageFiles(_read(package, page), own | shared)
 
 

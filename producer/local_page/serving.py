@@ -8,6 +8,7 @@ import resource
 import socket
 import threading
 import webbrowser
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +18,8 @@ from shared import installation
 from shared.errors import SetupError, UsageError
 
 if TYPE_CHECKING:
+    from starlette.applications import Starlette
+
     from producer.local_page.connections import Connections
     from producer.local_page.guard import Guard
 
@@ -33,8 +36,31 @@ def check_installed(what: str) -> None:
         raise SetupError(f"{what} cannot be served: {lack}")
 
 
-def run(guard: Guard, listener: socket.socket, connections: Connections) -> None:
-    """Serve until Ctrl-C."""
+def serve(
+    app: Starlette,
+    listener: socket.socket,
+    command: str,
+    on_ready: Callable[[str], None],
+    *,
+    open_browser: bool,
+    view: str = "",
+) -> None:
+    """Serve the application of a command until Ctrl-C. `on_ready` gets the link of its page, which
+    ends with `view`."""
+    from producer.local_page.connections import Connections
+    from producer.local_page.guard import Guard
+
+    connections = Connections()
+    guard = Guard(app, listener.getsockname()[1], connections, command)
+    on_ready(f"{guard.link}{view}")
+    if open_browser:
+        # A browser in a terminal ends with it, and it must be served meanwhile.
+        link = f"{guard.link_for_one_use()}{view}"
+        threading.Thread(target=webbrowser.open, args=(link,), daemon=True).start()
+    _run(guard, listener, connections)
+
+
+def _run(guard: Guard, listener: socket.socket, connections: Connections) -> None:
     import uvicorn
 
     from producer.local_page.connections import watched
@@ -79,11 +105,6 @@ def listening(port: int) -> socket.socket:
             f"port {port} cannot be used ({error.strerror}); choose another, or leave --port out"
         ) from error
     return listener
-
-
-def open_in_browser(link: str) -> None:
-    """Open the page. A browser in a terminal ends with it, and it must be served meanwhile."""
-    threading.Thread(target=webbrowser.open, args=(link,), daemon=True).start()
 
 
 def unproven(path: Path, lines: int) -> list[str]:

@@ -26,7 +26,7 @@ from producer.summary.class_figures import (
     per_class,
     weakest_lines,
 )
-from shared.labels.labelled_files import input_sha256
+from shared.labels.submitted_lines import input_sha256
 from shared.messages.model_name import parse
 from shared.messages.replies import Evaluated, Evaluation
 from shared.messages.requests import Evaluate

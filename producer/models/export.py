@@ -42,9 +42,9 @@ def export(catalog: Catalog, card: Card, folder: Path, force: bool) -> Exported:
         BrokerAway: the configured broker is unreachable.
     """
     runtime = RUNTIMES[card.only_runtime or DEFAULT.name]
+    names = [name for name in card.files_for(runtime) if name != runtime.beside]
     files = {
-        **{look.file: catalog.read(card, look.file) for look in card.looks},
-        runtime.artifact: catalog.read(card, runtime.artifact),
+        **{name: catalog.read(card, name) for name in names},
         "labels.txt": _labels(card),
         "preprocessing.json": msgspec.json.format(msgspec.json.encode(specification(card))) + b"\n",
         SCRIPT: _SCRIPT.read_bytes(),

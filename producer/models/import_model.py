@@ -80,7 +80,7 @@ def import_model(
         raise UsageError(
             f"--name {given.name!r:.80} cannot be a model; use small letters and digits"
         )
-    content = _read(file, MAX_ONNX_BYTES if file.suffix == ".onnx" else MAX_FILE_BYTES)
+    content = read_file(file, MAX_ONNX_BYTES if file.suffix == ".onnx" else MAX_FILE_BYTES)
     if file.suffix not in (SUFFIX, *KINDS):
         raise UsageError(f"{file} is not a {SUFFIX} file; {_ADVICE.get(file.suffix, _OTHER)}")
     sha256 = hashlib.sha256(content).hexdigest()
@@ -146,7 +146,7 @@ def read_labels(path: Path, *, is_numbered: bool = True) -> tuple[str, ...]:
         UsageError: the file is not such a list.
     """
     try:
-        text = _read(path, MAX_LABELS * MAX_LABEL_CHARS).decode("utf-8-sig")
+        text = read_file(path, MAX_LABELS * MAX_LABEL_CHARS).decode("utf-8-sig")
     except UnicodeDecodeError:
         raise UsageError(f"{path} is not UTF-8; save the labels as UTF-8, one per line") from None
     labels = network_labels.parsed(text) if is_numbered else network_labels.listed(text)
@@ -216,7 +216,8 @@ def _options(form: NetworkForm) -> str:
     return " ".join(f"--{name}={value}" for name, value in given.items() if value)
 
 
-def _read(path: Path, limit: int) -> bytes:
+def read_file(path: Path, limit: int) -> bytes:
+    """The bytes of a file. Raises UsageError: it cannot be read, or is larger than the limit."""
     try:
         with regular_file.open_file(path) as file:
             size = os.fstat(file.fileno()).st_size

@@ -79,6 +79,8 @@ def _row(model: CatalogModel, version: CatalogVersion) -> VersionRow:
     card, metrics = version.card, version.card.metrics
     on, accuracy, ece = best(metrics)
     runtime = runtimes.serving(runtimes.DEFAULT.name, card.only_runtime)
+    loaded = card.files_for(runtime)
+    known = [version.sizes[name] for name in loaded if name in version.sizes]
     return VersionRow(
         model=card.ref,
         aliases=tuple(sorted(_aliases(model, card.version))),
@@ -90,7 +92,7 @@ def _row(model: CatalogModel, version: CatalogVersion) -> VersionRow:
         test_count=metrics.test_count or 0,
         ece=ece,
         parameters=card.parameters,
-        bytes=version.sizes.get(runtime.artifact),
+        bytes=sum(known) if len(known) == len(loaded) else None,
         created=card.created,
         recipe=card.recipe,
         dataset=card.dataset,

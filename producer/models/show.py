@@ -18,7 +18,7 @@ from shared.errors import SetupError, UsageError
 from shared.messages.model_card import Card, ImportedNetwork, Look, Metrics
 from shared.messages.model_name import ModelName
 from shared.registry.alias_log import AliasChange
-from shared.registry.learned_corrections import is_of_labels
+from shared.registry.learned_lines import is_of_labels
 from shared.registry.version_folder import check_filename
 
 _FIGURES = ("", "images", "accuracy", "loss", "ECE")
@@ -172,10 +172,10 @@ def _preprocessing(card: Card) -> str:
     inverted = ", inverted" if wanted.invert else ""
     size_text = f"{wanted.height} x {wanted.width} pixels, {kind}"
     converted = f"{size_text}, {wanted.convert}, ground {wanted.ground}{inverted}"
-    return f"{converted}, {_values(card.imported)}" if card.imported else converted
+    return f"{converted}, {values(card.imported)}" if card.imported else converted
 
 
-def _values(imported: ImportedNetwork) -> str:
+def values(imported: ImportedNetwork) -> str:
     """The values of the network's input."""
     parts = [f"values {imported.scale}"]
     parts += [f"minus {', '.join(f'{one:g}' for one in imported.mean)}"] if imported.mean else []

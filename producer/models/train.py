@@ -23,7 +23,8 @@ from producer.summary.training_text import training_lines
 from shared import recipes
 from shared.errors import MISFITS, HangtagError, SetupError, UsageError
 from shared.labels import labels_file
-from shared.labels.labelled_files import decode_files, encode_files, input_sha256
+from shared.labels.labels_so_far import LabelsSoFar
+from shared.labels.submitted_lines import decode_input, encode_lines, input_sha256
 from shared.messages import training
 from shared.messages.model_card import Card
 from shared.messages.model_name import NAME, of_folder, parse
@@ -31,7 +32,7 @@ from shared.messages.replies import DataReport, Evaluation, Trained
 from shared.messages.requests import Request
 from shared.messages.training import FASHION_MNIST, FASHION_MNIST_TITLE, Train
 from shared.options import defaults_of
-from shared.registry import learned_corrections
+from shared.registry import learned_lines
 from shared.registry.registry import Registry
 from shared.settings import Settings
 from shared.stop import Stop
@@ -173,10 +174,9 @@ def _with_earlier(work: Train, settings: Settings, given: bytes | None) -> bytes
     """The corrections that the trainer of this machine's store will learn from."""
     if work.without_corrections or settings.redis_url or work.data == FASHION_MNIST:
         return given
-    earlier = learned_corrections.of_model(Registry(settings.store_path), work.name).decisions
-    files = {file.sha256: file for file in learned_corrections.in_force(earlier)}
-    files |= {file.sha256: file for file in decode_files(given, input_sha256(given))}
-    return encode_files(list(files.values())) if files else None
+    earlier = learned_lines.of_model(Registry(settings.store_path), work.name).lines
+    lines = learned_lines.in_order([*earlier, *decode_input(given, input_sha256(given))])
+    return encode_lines(LabelsSoFar(lines).lines()) or None
 
 
 def _is_typed(field: str, value: object) -> bool:

@@ -25,7 +25,9 @@ from shared.errors import UsageError
 from shared.messages.files import printable
 
 SUFFIX = ".html"
-STYLE, SCRIPT = "page.css", "page.js"
+#: The colours are those of local pages, too.
+PALETTE = "palette.css"
+STYLES, SCRIPT = (PALETTE, "page.css"), "page.js"
 _NO_PAGE = "exists and is no page of Hangtag"
 _FOLDER = resources.files("producer.pages") / "templates"
 
@@ -53,7 +55,7 @@ def render(
     source of pictures in the policy."""
     from markupsafe import Markup
 
-    style, script = read(STYLE), "".join(map(read, scripts))
+    style, script = "".join(map(read, STYLES)), "".join(map(read, scripts))
     policy = "; ".join(
         [
             "default-src 'none'",

@@ -9,12 +9,12 @@ import msgspec
 
 from producer.inputs.job_options import JobOptions
 from producer.journal.job_properties import JobProperties, Pinned
-from producer.rendering.person_labels import PersonLabels, too_few
+from producer.rendering.person_labels import PersonLabels, log_of, too_few
 from producer.rows.acceptance import Acceptance, for_table, from_confidence
 from producer.rows.columns import Table, table_columns
 from producer.rows.row_batch import Rules
 from shared.errors import MISFITS, BadMessage, UsageError
-from shared.labels import correction_log
+from shared.labels import labels_file
 from shared.messages.model_card import Card
 
 #: The property of a job that holds them.
@@ -111,7 +111,7 @@ def table_of(job: JobProperties) -> Table:
 
 def lacks_corrections(job: JobProperties) -> bool:
     """Whether people have decided something since the table was written. Raises as `make_table`."""
-    size = correction_log.complete_size(correction_log.log_path(Path(job.options.output)))
+    size = labels_file.complete_size(log_of(Path(job.options.output)))
     return size > (stored_display(job).corrections or 0)
 
 
@@ -123,7 +123,7 @@ def as_of_now(display: DisplayOptions, output: Path, before: DisplayOptions) -> 
     """
     if display.corrections != ALL_CORRECTIONS:
         return display
-    size = correction_log.complete_size(correction_log.log_path(output))
+    size = labels_file.complete_size(log_of(output))
     if size < (before.corrections or 0):
         raise too_few(output)
     return msgspec.structs.replace(display, corrections=size)

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
-from producer.present.formatting import counted, typed
+from producer.journal.following import typed_output
+from producer.present.formatting import typed
 from producer.rows.row_batch import RowBatch
 from shared.errors import SetupError
-from shared.labels import correction_log
+from shared.labels import labels_file
 from shared.labels.class_folders import problem_beside
-from shared.labels.correction import Content
-from shared.labels.decided_rows import DecidedRows
+from shared.labels.label_line import Content
+from shared.messages.files import printable
+
+
+def log_of(output: Path) -> Path:
+    """The decisions about a table. A table that is to replace another one has those of that."""
+    return labels_file.of_table(typed_output(output))
 
 
 def too_few(output: Path) -> SetupError:
     """The error of a log that is missing, or shorter than when the table was rendered."""
     return SetupError(
-        f"{correction_log.log_path(output)} has fewer corrections than the table; restore it, or "
+        f"{log_of(output)} has fewer corrections than the table; restore it, or "
         f"render the table without them: {typed(['hangtag', 'table', str(output)])} "
         "--no-corrections"
     )
@@ -26,8 +34,15 @@ def too_few(output: Path) -> SetupError:
 def labels_now(output: Path, labels: Sequence[str]) -> PersonLabels | None:
     """All corrections that `output` has, whose model has these labels; None without any. Raises
     SetupError."""
-    size = correction_log.complete_size(correction_log.log_path(output))
+    size = labels_file.complete_size(log_of(output))
     return PersonLabels(output, size, labels) if size else None
+
+
+class _Known(NamedTuple):
+    """What holds for an image."""
+
+    label: str
+    excluded: Collection[str]
 
 
 class PersonLabels:
@@ -40,43 +55,28 @@ class PersonLabels:
     """
 
     def __init__(self, output: Path, size: int, labels: Sequence[str]) -> None:
-        path, self._model_labels = correction_log.log_path(output), labels
+        path, self._model_labels = log_of(output), labels
         if size and (not path.exists() or path.stat().st_size < size):
             raise too_few(output)
-        self._output, self._rows = output, DecidedRows()
-        for line in correction_log.read(path, problem_beside(labels), size) if size else ():
-            self._rows.add(line)
-        decisions = self._rows.in_force.values()
-        self._contents = {decision.content for decision in decisions}
-        self._excluding = {decision.content for decision in decisions if decision.excluded}
+        self._rows = labels_file.read(path, problem_beside(labels), size)
+        so_far = self._rows.so_far
+        self._images: dict[str, _Known] = {}
+        self._excluding = set[Content]()
+        for content, lines in self._rows.lines.items():
+            for sha256 in {line.sha256 for line in lines}:
+                decided, excluded = so_far.of(sha256), so_far.excluded(sha256)
+                self._images[sha256] = _Known(decided.label if decided else "", excluded)
+                if excluded:
+                    self._excluding.add(content)
 
     @property
     def labels(self) -> set[str]:
         """Every label that a person gave."""
-        return {line.label for line in self._rows.in_force.values() if line.label}
-
-    @property
-    def unproven(self) -> str:
-        """A line on decisions whose rows were never compared; empty if there are none."""
-        count = self._rows.unproven
-        if not count:
-            return ""
-        review = typed(["hangtag", "review", str(self._output)])
-        return (
-            f"{counted(count, 'decision')} of an earlier Hangtag found their rows by size and "
-            f"CRC-32 only; compare the files with: {review}"
-        )
+        return {known.label for known in self._images.values() if known.label}
 
     def of(self, batch: RowBatch) -> dict[int, str]:
         """The labels of the batch's rows, by index."""
-        rows = enumerate(batch.contents)
-        labels = {i: self.label(batch.first + i, content) for i, content in rows}
-        return {i: label for i, label in labels.items() if label is not None}
-
-    def label(self, row: int, content: Content) -> str | None:
-        """The label of a row, counted from 1, whose file has this content."""
-        decision = self._rows.of(content, row) if content in self._contents else None
-        return (decision.label or None) if decision else None
+        return {i: known.label for i, known in self._known(batch, self._rows.lines) if known.label}
 
     def excluded(self, batch: RowBatch) -> bytes:
         """1 for each row that does not have the model's label, as a person has said, else 0; empty
@@ -84,9 +84,17 @@ class PersonLabels:
         if not self._excluding or self._excluding.isdisjoint(batch.contents):
             return b""
         mask = bytearray(len(batch))
-        for i, content in enumerate(batch.contents):
-            if content in self._excluding and not batch.statuses[i]:
-                decision = self._rows.of(content, batch.first + i)
-                guess = self._model_labels[batch.labels[i]]
-                mask[i] = decision is not None and decision.excludes(guess)
+        for i, known in self._known(batch, self._excluding):
+            guess = self._model_labels[batch.labels[i]]
+            mask[i] = not batch.statuses[i] and guess in known.excluded
         return bytes(mask)
+
+    def _known(
+        self, batch: RowBatch, contents: Collection[Content]
+    ) -> Iterator[tuple[int, _Known]]:
+        """What holds for the rows with these contents, by index."""
+        for i, content in enumerate(batch.contents):
+            if content in contents:
+                path = partial(printable, batch.names[i])
+                sha256 = self._rows.sha256(content, batch.first + i, path)
+                yield i, self._images[sha256]

@@ -10,7 +10,7 @@ from producer.pages import text
 from producer.pages.pictures import PageImages, Picture
 from shared.errors import SetupError
 from shared.messages.model_card import Card
-from shared.registry.learned_corrections import is_of_labels
+from shared.registry.learned_lines import is_of_labels
 
 #: The plots of a version: file name, title, and the picture in words.
 PLOTS = {

@@ -25,11 +25,12 @@ from producer.sources.local.reader import FileReader
 from producer.summary.class_figures import per_class
 from shared.errors import HangtagError
 from shared.image_status import Status
-from shared.labels.labelled_files import decode_files, encode_files, input_sha256
+from shared.labels.labels_so_far import LabelsSoFar
+from shared.labels.submitted_lines import decode_input, encode_lines, input_sha256
 from shared.messages.model_card import Card
 from shared.messages.model_name import parse
 from shared.pipes.mistakes import Found, Mistake
-from shared.registry import learned_corrections
+from shared.registry import learned_lines
 from shared.runtimes import HELDOUT
 from shared.settings import Settings
 
@@ -137,12 +138,12 @@ def _labelled(
     card: Card, read_file: Callable[[str], bytes], corrections: bytes | None
 ) -> bytes | None:
     """Where the files are that people labelled: the version's own record, then the corrections."""
-    if learned_corrections.FILE not in card.files:
+    name = learned_lines.file_of(card)
+    if not name:
         return corrections
-    learned = learned_corrections.decode(read_file(learned_corrections.FILE), card)
-    by_file = {file.sha256: file for file in learned_corrections.in_force(learned)}
-    by_file |= {file.sha256: file for file in decode_files(corrections, input_sha256(corrections))}
-    return encode_files(list(by_file.values()))
+    lines = learned_lines.decode(read_file(name), card)
+    lines += decode_input(corrections, input_sha256(corrections))
+    return encode_lines(LabelsSoFar(learned_lines.in_order(lines)).lines())
 
 
 def _shots(card: Card, mistakes: Found, images: PageImages, progress: Stages) -> list[Shot]:

@@ -123,7 +123,7 @@ def _next_commands(
 ) -> list[tuple[str, str]]:
     """What to do next: an aim and the command for it."""
     if not sealed.finished:
-        return [("Finish the job", _command("collect", table))]
+        return [("Finish the job", _command("classify", table))]
     commands = []
     if withdrawn:
         why = f"The model may not know such images; {withdrawn.advice}"

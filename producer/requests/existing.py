@@ -24,6 +24,10 @@ from shared.stop import Stop, Waits
 FAILED = "failed"
 
 
+class NoSuchRequest(UsageError):
+    """There is no request with this id."""
+
+
 class RequestNow(NamedTuple):
     state: str  #: as of `open_requests`; or done, failed, cancelled
     progress: Progress | None = None
@@ -212,15 +216,15 @@ def find(settings: Settings, request_id: str, waits: Waits | None = None) -> Req
     if _is_of_broker(settings, request_id):
         raise UsageError(
             f"request {request_id} was submitted at a broker; follow it with HANGTAG_REDIS_URL, or "
-            f"delete it with: hangtag train --cancel {request_id}"
+            f"delete it with: hangtag cancel {request_id}"
         )
     if _is_unreadable(settings, request_id):
         raise UsageError(
             f"request {request_id} is stored and cannot be read: version 0.2.0 or another one "
-            f"wrote it, or it is damaged; cancel it with: hangtag train --cancel {request_id}"
+            f"wrote it, or it is damaged; cancel it with: hangtag cancel {request_id}"
         )
     raise _no_such(request_id)
 
 
-def _no_such(request_id: str) -> UsageError:
-    return UsageError(no_such("request", request_id, (), "hangtag train --list"))
+def _no_such(request_id: str) -> NoSuchRequest:
+    return NoSuchRequest(no_such("request", request_id, (), "hangtag train --list"))

@@ -149,7 +149,7 @@ def continues(request: Request) -> str:
 def _how_to_go_on(request: Request) -> str:
     if isinstance(request.work, CheckDataset | ComputeFeatures):  # only its command shows a result
         return "the same command follows it until it is done"
-    return f"{how_to_follow(request.id)} (or --cancel {request.id})"
+    return f"{how_to_follow(request.id)} (or stop it with: hangtag cancel {request.id})"
 
 
 def how_to_follow(request_id: str) -> str:

@@ -24,7 +24,7 @@ from producer.rows.row import Row
 from producer.rows.row_batch import RowBatch, Rules
 from shared.errors import SetupError, UsageError
 from shared.image_status import Status
-from shared.labels.correction import Content
+from shared.labels.label_line import Content
 from shared.messages.files import DIGEST_BYTES
 
 #: In the table of folders, for a folder that has no label's name.
@@ -56,7 +56,7 @@ class Answers:
             if not sealed.finished:
                 raise UsageError(
                     f"the job of {output} has not finished; finish it with: "
-                    f"{typed(['hangtag', 'collect', str(output)])}"
+                    f"{typed(['hangtag', 'classify', str(output)])}"
                 )
             self.card, self._rows_of = sealed.card, (sealed.record.id, sealed.updates)
             self.options = sealed.options

@@ -8,30 +8,27 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from itertools import filterfalse, islice
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
-from producer.journal.sealed_journal import SealedJournal
 from producer.locations.row_files import RowFiles
-from producer.rendering.named_rows import name_rows
 from producer.review.answer_arrays import Answers
 from producer.rows.row import Row
-from shared.errors import SetupError, UsageError
 from shared.image_status import Status
-from shared.labels import correction_log
-from shared.labels.class_folders import folded, folder_of, problem, problem_beside
-from shared.labels.correction import Correction
-from shared.labels.decided_rows import DecidedRows
+from shared.labels import labels_file
+from shared.labels.class_folders import problem_beside
+from shared.labels.label_line import LabelLine
+from shared.labels.label_names import check_labels
+from shared.labels.labels_file import LabelsFile
 from shared.messages.files import NO_DIGEST, printable
 
-#: A page of a thousand labels cannot be used; a hostile client could add them without end.
-MAX_LABELS = 1_000
-#: Rows whose journal entries are in memory at once, while the files of possible copies are read.
-_READ_ROWS = 1_000
+#: Rows that may be copies of a decided one, and whose files are read to name them in the line.
+MOST_COPIES = 100
 
 
 class Refused(msgspec.Struct, frozen=True):
@@ -69,6 +66,13 @@ class _Sums:
         self.confidence += sign * confidence
 
 
+class _Row(NamedTuple):
+    """A row with a label of a person."""
+
+    label: str
+    sha256: str
+
+
 class Decisions:
     """Decisions on the rows of `answers`; safe for several threads. `learned` are the SHA-256 of
     the images that the version has learned from."""
@@ -81,39 +85,23 @@ class Decisions:
         files: RowFiles,
         learned: Collection[str] = (),
     ) -> None:
-        self._answers, self._output, self._by, self._files = answers, output, by, files
+        self._answers, self._by, self._files = answers, by, files
         self._learned = learned
-        self.path = correction_log.log_path(output)
+        self.path = labels_file.of_table(output)
         self._deciding = threading.Lock()  #: held while files are read
         self._lock = threading.Lock()  #: of the fields below
-        rule = problem_beside(answers.card.labels)
-        self._log = correction_log.Follower(self.path, rule)
-        self._decided = DecidedRows()
-        self._rows: dict[int, Correction] = {}  #: position -> decision with a label
+        self._file: LabelsFile | None = None
+        self._rows: dict[int, _Row] = {}  #: by position
         self._labels = list(answers.card.labels)
         self._confidence = math.fsum(answers.confidences)
         self._of_all, self._of_learned = _Sums(), _Sums()
 
-    def prove(self, passed: Callable[[int], None] = lambda rows: None) -> int:
-        """Compare the files of rows that older versions matched by size and CRC-32; `passed` gets
-        the rows that were compared. Returns the number of decisions for which that is not possible.
-
-        Raises:
-            SetupError: the log is damaged.
-        """
-        self.totals()
-        if self._decided.unproven:
-            # A log that cannot be written is reported with the first decision.
-            with SealedJournal(self._output, check=False) as sealed, suppress(SetupError):
-                labels = self._answers.card.labels
-                name_rows(self._output, sealed, labels, self._files.sha256, passed)
-            self.totals()
-        return self._decided.unproven
-
     @property
     def unnumbered(self) -> int:
-        """The number of lines of 0.2.0, which have no checksum."""
-        return self._log.unnumbered
+        """The number of lines of 0.2.0 so far, which have no checksum. Raises SetupError: the log
+        is damaged."""
+        with self._up_to_date() as file:
+            return file.unnumbered
 
     @property
     def labels(self) -> list[str]:
@@ -128,9 +116,8 @@ class Decisions:
 
     def excluded(self, positions: Sequence[int]) -> list[Sequence[str]]:
         """The labels that each of these rows does not have, as a person has said."""
-        with self._up_to_date():
-            decisions = map(self._decision, positions)
-            return [tuple(filter(d.excludes, d.excluded)) if d else () for d in decisions]
+        with self._up_to_date() as file:
+            return [file.so_far.excluded(self._sha256_of(file, at)) for at in positions]
 
     def count(self, chosen: Callable[[int], bool]) -> int:
         """The number of chosen rows with a decision."""
@@ -159,8 +146,7 @@ class Decisions:
         self, labels: Mapping[int, str | None]
     ) -> tuple[list[Refused], dict[int, str | None]]:
         """Save the label of each of these rows, or with None that there is no decision any more.
-        Their files are read, and those of all rows that may be copies. Of two rows with equal files
-        the later one decides.
+        Their files are read. Of two rows with equal files the later one decides.
 
         Returns what is refused, and the labels of these rows and their copies as they are now.
 
@@ -169,87 +155,63 @@ class Decisions:
             SetupError: the decisions cannot be saved.
         """
         with self._deciding:
-            with self._up_to_date():
-                for label in set(labels.values()):
-                    self._check(label)
-                made = self._taken_back(at for at, label in labels.items() if label is None)
-                before = {at: self._decision(at) for at in labels}
             given = {at: label for at, label in labels.items() if label is not None}
-            refused, others = self._made(given, before)
+            with self._up_to_date() as file:
+                check_labels(set(given.values()), self._labels)
+                made = self._taken_back(file, (at for at in labels if at not in given))
+            refused, others = self._made(given)
             made |= others
             lines = {made[at].sha256: made[at] for at in labels if at in made}
             if lines:
-                correction_log.append(self.path, list(lines.values()))
+                file.append(list(lines.values()))
             with self._up_to_date():
                 contents = {line.content for line in lines.values()}
                 changed = {at for content in contents for at in self._answers.same_content(content)}
                 return refused, {at: self._label(at) for at in sorted(changed)}
 
-    def _taken_back(self, positions: Iterable[int]) -> dict[int, Correction]:
+    def _taken_back(self, file: LabelsFile, positions: Iterable[int]) -> dict[int, LabelLine]:
         """A line for each of these rows that has a label of a person."""
+        rows = {at: self._rows[at] for at in positions if at in self._rows}
+        lines = ((at, file.so_far.last(row.sha256)) for at, row in rows.items())
         return {
-            at: msgspec.structs.replace(self._rows[at], by=self._by, at=_now(), undo=True)
-            for at in positions
-            if at in self._rows
+            at: msgspec.structs.replace(line, by=self._by, at=_now(), undo=True)
+            for at, line in lines
+            if line is not None
         }
 
-    def _made(
-        self, labels: Mapping[int, str], before: Mapping[int, Correction | None]
-    ) -> tuple[list[Refused], dict[int, Correction]]:
-        """The rows whose files cannot be used; for each of the others a line, which names all rows
-        with the same bytes, and keeps the labels that are excluded."""
-        hashes = self._hashes(self._possible_copies(labels))
-        rows = self._rows_by_sha256(hashes)
+    def _made(self, labels: Mapping[int, str]) -> tuple[list[Refused], dict[int, LabelLine]]:
+        """The rows whose files cannot be used; for each of the others a line, which names rows with
+        the same bytes."""
         refused: list[Refused] = []
-        lines: dict[int, Correction] = {}
+        lines: dict[int, LabelLine] = {}
+        rows: dict[str, tuple[int, ...]] = {}
         positions = list(labels)
         for at, row in zip(positions, self._answers.read(positions), strict=True):
-            sha256 = hashes[at]
+            sha256 = self._sha256(row)
             if isinstance(sha256, Refused):
                 refused.append(sha256)
-            else:
-                line = self._line(row, at, labels[at], sha256, rows[sha256])
-                known = before[at]
-                lines[at] = msgspec.structs.replace(line, excluded=known.excluded if known else ())
+                continue
+            if sha256 not in rows:
+                rows[sha256] = self._copies(at, sha256)
+            lines[at] = self._line(row, at, labels[at], sha256, rows[sha256])
         return refused, lines
 
-    def _possible_copies(self, positions: Iterable[int]) -> set[int]:
-        """The positions of all rows with the size and checksum of one of these."""
-        contents = {self._answers.content(at) for at in positions}
-        return {at for content in contents for at in self._answers.same_content(content)}
-
-    def _rows_by_sha256(self, hashes: Mapping[int, str | Refused]) -> dict[str, list[int]]:
-        """The numbers of the rows with equal bytes, in order."""
-        rows: dict[str, list[int]] = {}
-        for at, sha256 in sorted(hashes.items()):
-            if isinstance(sha256, str):
-                rows.setdefault(sha256, []).append(self._answers.rows[at])
-        return rows
+    def _copies(self, position: int, sha256: str) -> tuple[int, ...]:
+        """The numbers of the first rows with these bytes."""
+        content = self._answers.content(position)
+        some = sorted(islice(self._answers.same_content(content), MOST_COPIES))
+        rows = self._answers.read(some)
+        return tuple(row.number for row in rows if self._sha256(row) == sha256)
 
     def _line(
-        self, row: Row, position: int, label: str, sha256: str, rows: list[int]
-    ) -> Correction:
+        self, row: Row, position: int, label: str, sha256: str, rows: tuple[int, ...]
+    ) -> LabelLine:
         content = self._answers.content(position)
-        return Correction(
-            sha256=sha256,
-            path=printable(row.name),
-            row=row.number,
-            guess=self._answers.card.labels[row.label],
-            label=label,
-            by=self._by,
-            size=content.size,
-            crc32=content.digest[::-1].hex(),
-            at=_now(),
-            rows=rows,
-        )
-
-    def _hashes(self, positions: Iterable[int]) -> dict[int, str | Refused]:
-        """The SHA-256 of the file of each row, as far as it is the one that was classified."""
-        hashes: dict[int, str | Refused] = {}
-        waiting = iter(sorted(positions))
-        while some := list(islice(waiting, _READ_ROWS)):
-            hashes |= zip(some, map(self._sha256, self._answers.read(some)), strict=True)
-        return hashes
+        return LabelLine(
+            sha256=sha256, size=content.size, crc32=content.digest[::-1].hex(),
+            path=printable(row.name), rows=rows, kind="label", label=label,
+            guess=self._answers.card.labels[row.label], by=self._by, at=_now(),
+        )  # fmt: skip
 
     def content(self, row: Row) -> bytes | Status:
         """The bytes of a row's file, if they are those that were classified."""
@@ -264,57 +226,58 @@ class Decisions:
             return Refused(row.number, f"{path}: {sha256.sentence}")
         return sha256
 
-    def _check(self, label: str | None) -> None:
-        if label is None or label in self._labels:
-            return
-        if why := problem(label):
-            raise UsageError(f"the label {label!r:.80} {why}")
-        near = [
-            known for known in self._labels if folded(folder_of(known)) == folded(folder_of(label))
-        ]
-        if near:
-            raise UsageError(f"the label {label!r:.80} has the folder of {near[0]!r}; use that one")
-        if len(self._labels) >= MAX_LABELS:
-            raise UsageError(f"there are {MAX_LABELS:,} labels; use one of them")
-
     @contextmanager
-    def _up_to_date(self) -> Iterator[None]:
-        """The lock of the fields, which have every decision of the log."""
+    def _up_to_date(self) -> Iterator[LabelsFile]:
+        """The file, with the lock of the fields, which have every line of it."""
         with self._lock:
-            self._refresh()
-            yield
+            if self._file is None:
+                rule = problem_beside(self._answers.card.labels)
+                self._file = LabelsFile(self.path, rule, held=False)
+                lines = [line for some in self._file.rows.lines.values() for line in some]
+            else:
+                lines = self._file.refresh()
+            self._note(self._file, lines)
+            yield self._file
 
-    def _refresh(self) -> None:
-        for line in self._log.new():
-            if line.label and line.label not in self._labels and not line.undo:
+    def _note(self, file: LabelsFile, lines: Sequence[LabelLine]) -> None:
+        """Note new lines of the file."""
+        for line in lines:
+            if line.kind == "label" and not line.undo and line.label not in self._labels:
                 self._labels.append(line.label)
-            for content in self._decided.add(line):
-                for position in self._answers.same_content(content):
-                    self._set(position, self._decision(position))
+        is_of_images = all(line.sha256 for line in lines)
+        for content in {line.content for line in lines} if is_of_images else file.rows.lines:
+            for position in self._answers.same_content(content):
+                sha256 = self._sha256_of(file, position)
+                decided = file.so_far.of(sha256)
+                self._set(position, _Row(decided.label, sha256) if decided else None)
 
-    def _decision(self, position: int) -> Correction | None:
-        """The decision that holds for a row."""
+    def _sha256_of(self, file: LabelsFile, position: int) -> str:
+        """The image that a row follows; empty: none."""
+
+        def path() -> str:
+            return printable(self._answers.read([position])[0].name)
+
         content = self._answers.content(position)
-        return self._decided.of(content, self._answers.rows[position])
+        return file.rows.sha256(content, self._answers.rows[position], path)
 
     def _label(self, position: int) -> str | None:
-        decision = self._rows.get(position)
-        return None if decision is None else decision.label
+        row = self._rows.get(position)
+        return None if row is None else row.label
 
-    def _set(self, position: int, decision: Correction | None) -> None:
+    def _set(self, position: int, row: _Row | None) -> None:
         """Note the decision about one row, and keep the sums."""
         if position in self._rows:
             self._count(-1, position, self._rows.pop(position))
-        if decision is not None and decision.label:
-            self._rows[position] = decision
-            self._count(1, position, decision)
+        if row is not None and row.label:
+            self._rows[position] = row
+            self._count(1, position, row)
 
-    def _count(self, sign: int, position: int, decision: Correction) -> None:
+    def _count(self, sign: int, position: int, row: _Row) -> None:
         guess = self._answers.card.labels[self._answers.labels[position]]
-        row = sign, decision.label == guess, self._answers.confidences[position]
-        self._of_all.add(*row)
-        if decision.sha256 in self._learned:
-            self._of_learned.add(*row)
+        sums = sign, row.label == guess, self._answers.confidences[position]
+        self._of_all.add(*sums)
+        if row.sha256 in self._learned:
+            self._of_learned.add(*sums)
 
 
 def _now() -> str:

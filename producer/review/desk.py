@@ -23,7 +23,7 @@ from shared.image_status import Status
 from shared.messages.files import printable
 from shared.messages.model_card import Card
 from shared.pipes.thumbnail import Thumbnail
-from shared.registry.learned_corrections import is_of_labels
+from shared.registry.learned_lines import is_of_labels
 
 #: Views whose order is kept in memory.
 _KEPT_VIEWS = 8

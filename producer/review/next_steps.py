@@ -11,11 +11,10 @@ from producer.models.train import name_of
 from producer.present.formatting import near, typed
 from producer.summary.promise import folder_of_job
 from shared.errors import HangtagError, UsageError
-from shared.labels import correction_log
+from shared.labels import labels_file
 from shared.labels.class_folders import problem_beside
-from shared.labels.correction import in_force
 from shared.messages.model_card import Card
-from shared.registry.learned_corrections import is_of_labels
+from shared.registry.learned_lines import is_of_labels
 
 #: In a command, for the class folders of a model that was not trained here.
 CLASS_FOLDERS = "CLASS_FOLDERS"
@@ -27,8 +26,7 @@ def next_steps(table: Path) -> list[tuple[str, str]]:
         with SealedJournal(table, check=False) as sealed:
             card, options = sealed.card, sealed.options
         rule = problem_beside(card.labels)
-        decisions = in_force(correction_log.read(correction_log.log_path(table), rule)).values()
-        if not any(decision.label for decision in decisions):
+        if not labels_file.read(labels_file.of_table(table), rule).so_far.labels():
             return []
     except HangtagError:  # the log or the job was removed beside the page, which has said so
         return []

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import closing
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -11,7 +10,6 @@ from producer.local_page import serving
 from producer.locations import row_files
 from producer.models.learned_labels import learned_labels
 from producer.pages.thumbnails import Thumbnails
-from producer.present.formatting import counted
 from producer.present.meter import Stages
 from producer.present.progress import make_progress
 from producer.review.answer_arrays import Answers
@@ -45,8 +43,6 @@ def serve(
     """
     serving.check_installed("the review page")
     from producer.local_page import page_files
-    from producer.local_page.connections import Connections
-    from producer.local_page.guard import Guard
     from producer.review.desk import Desk
     from producer.review.web_app import COMMAND, make
 
@@ -63,18 +59,17 @@ def serve(
     learned, lack = _learned(settings, answers.card)
     with row_files.of_table(output, answers.options) as files:
         decisions = Decisions(answers, output, serving.user(), files, learned)
-        notes = [*lack, *_notes(decisions, len(answers))]
+        notes = [*lack, *serving.unproven(decisions.path, decisions.unnumbered)]
         with serving.listening(port) as listener, Thumbnails() as thumbnails:
             desk = Desk(output, answers, decisions, thumbnails)
             page = page_files.of_page(PACKAGE, "review.html", "review.js", "decisions.js")
-            connections = Connections()
-            guard = Guard(make(desk, page), listener.getsockname()[1], connections, COMMAND)
             wanted = {"kind": str(kind), "label": label, "folder": folder}
             rows = urlencode({k: v for k, v in wanted.items() if v})
-            on_ready(f"{guard.link}#{rows}", len(answers), notes)
-            if open_browser:
-                serving.open_in_browser(f"{guard.link_for_one_use()}#{rows}")
-            serving.run(guard, listener, connections)
+            serving.serve(
+                make(desk, page), listener, COMMAND,
+                lambda link: on_ready(link, len(answers), notes),
+                open_browser=open_browser, view=f"#{rows}",
+            )  # fmt: skip
 
 
 def _read_answers(output: Path) -> Answers:
@@ -93,16 +88,3 @@ def _learned(settings: Settings, card: Card) -> tuple[set[str], list[str]]:
         return {file.sha256 for file in learned_labels(settings, card)}, []
     except (SetupError, BrokerAway) as error:
         return set(), [f"decisions that {card.ref} has learned count as others do: {error}"]
-
-
-def _notes(decisions: Decisions, rows: int) -> Iterator[str]:
-    """Compare the files of earlier decisions, and report those that stay unproven."""
-    with closing(Stages(make_progress())) as progress:
-        progress.stage("comparing corrected files", rows)
-        unproven = decisions.prove(progress.passed)
-    if unproven:
-        yield (
-            f"{counted(unproven, 'decision')} of an earlier Hangtag found their rows by size "
-            "and CRC-32 only, and files are missing or changed; decide about them again"
-        )
-    yield from serving.unproven(decisions.path, decisions.unnumbered)

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from shared.errors import UsageError
 from shared.messages.model_card import Card, OperatingPoint
-from shared.registry.learned_corrections import is_of_labels
+from shared.registry.learned_lines import is_of_labels
 
 #: The label of a row that is not accepted.
 UNKNOWN = "unknown"

@@ -18,7 +18,7 @@ from producer.rows.acceptance import Acceptance
 from producer.rows.decide import Decision, decide, without
 from producer.rows.row import Row
 from shared.image_status import BY_CODE, FLAGS, Status
-from shared.labels.correction import Content
+from shared.labels.label_line import Content
 from shared.messages.batch import KINDS, BatchResult, decode_result, numbers
 from shared.messages.files import DIGEST_BYTES, STAMP, Stamp
 
@@ -31,11 +31,6 @@ class GivenLabels(Protocol):
     @property
     def labels(self) -> set[str]:
         """Every label that a person gave."""
-
-    @property
-    def unproven(self) -> str:
-        """A line on labels whose rows were found by size and CRC-32 only; empty if there are
-        none."""
 
     def of(self, batch: RowBatch) -> Mapping[int, str]:
         """The labels of a batch's rows, by index."""
@@ -50,11 +45,6 @@ class Rules(NamedTuple):
 
     acceptance: Acceptance | None = None  #: None: every label is accepted
     given_labels: GivenLabels | None = None
-
-    @property
-    def unproven(self) -> str:
-        """A line on labels of people, see `GivenLabels.unproven`."""
-        return self.given_labels.unproven if self.given_labels else ""
 
 
 #: Nothing decides but the model.

@@ -172,7 +172,7 @@ def _opened(table: Path) -> Iterator[SealedJournal]:
         if not sealed.finished:
             raise UsageError(
                 f"the job of {table} is not finished; finish it with: "
-                f"{typed(['hangtag', 'collect', str(table)])}"
+                f"{typed(['hangtag', 'classify', str(table)])}"
             )
         if is_foreign(sealed, table):
             again = typed(["hangtag", "table", str(table), "--force"])

@@ -32,7 +32,7 @@ from shared.errors import BadMessage
 from shared.image_formats import DECODED_ENDINGS
 from shared.messages.model_card import IMPORTED, Card
 from shared.messages.model_name import DEFAULT_NAME, of_folder
-from shared.registry.learned_corrections import is_of_labels
+from shared.registry.learned_lines import is_of_labels
 from shared.registry.registry import Registry
 from shared.settings import Settings
 

@@ -18,7 +18,6 @@ from producer.locations import row_files
 from producer.locations.sorted_into import record_of
 from producer.present.formatting import counted, typed
 from producer.present.meter import Stages
-from producer.rendering.display_options import table_of
 from producer.verify.check_files import GONE, PROBLEMS_MAX, file_problems
 from producer.verify.check_rows import table_problems
 from shared import regular_file
@@ -144,13 +143,11 @@ def _pinned(sealed: SealedJournal) -> Iterator[str]:
 
 
 def _unproven(sealed: SealedJournal, deep: bool) -> list[str]:
-    unproven = table_of(sealed).rules.unproven
-    gaps = [unproven] if unproven else []
     if not deep:
-        gaps.append("the files' content, beyond size and time; check it with --deep")
-    elif any(not digest for batch in sealed.row_batches() for digest in batch.digests):
-        gaps.append("some files' content: the journal has no digests of them")
-    return gaps
+        return ["the files' content, beyond size and time; check it with --deep"]
+    if any(not digest for batch in sealed.row_batches() for digest in batch.digests):
+        return ["some files' content: the journal has no digests of them"]
+    return []
 
 
 def _some(problems: Iterator[str]) -> list[str]:

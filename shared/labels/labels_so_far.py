@@ -1,50 +1,43 @@
-"""Which label each image has, from the lines of a labels file.
+"""Which label each image has, from lines of decisions, one after another.
 
 The last line about an image holds, unless it takes a decision back. A line of `not-this` excludes
-one name, and nothing else. A rename counts for the images that had the label when it was written.
+one name, as long as no later line gives that name, and hides a label of that name. A rename counts
+for the images that had the label when it was written.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import NamedTuple
 
 import msgspec
 
-from shared.labels.given_label import (
-    OF_A_LABEL,
-    FolderName,
-    GivenLabel,
-    Kind,
-    LabelLine,
-    RenamedLabel,
-    is_of_folder,
-)
+from shared.labels.label_line import ImageKind, LabelLine, is_of_folder
 
 
 class Decided(msgspec.Struct, frozen=True):
     """What holds for an image."""
 
-    kind: Kind
+    kind: ImageKind
     label: str = ""  #: only if `kind` is "label"; or "not-this", as a person gives it
 
 
 class _Rename(NamedTuple):
     number: int  #: of its line
-    line: RenamedLabel
+    line: LabelLine
     merges: bool  #: images had the new name, too
 
 
 class LabelsSoFar:
     """The state after some lines."""
 
-    def __init__(self) -> None:
+    def __init__(self, lines: Iterable[LabelLine] = ()) -> None:
         self._count = 0  #: lines so far
-        self._last: dict[str, tuple[int, GivenLabel]] = {}  #: by SHA-256
-        #: The line of `not-this` in force, by SHA-256 and by the name that it excludes.
-        self._excluded: dict[str, dict[str, tuple[int, GivenLabel]]] = {}
+        self._last: dict[str, tuple[int, LabelLine]] = {}  #: by SHA-256; none of `not-this`
+        #: The last line of `not-this`, by SHA-256 and by the name that it excludes.
+        self._excluded: dict[str, dict[str, tuple[int, LabelLine]]] = {}
         self._renames: list[_Rename] = []  #: that were not taken back
         #: What a person said of the names of folders: whether each is a label.
         self.folders: dict[str, bool] = {}
@@ -52,43 +45,45 @@ class LabelsSoFar:
         #: The images of each label, counted with each line: there may be 50,000. One that no image
         #: has any more keeps its place.
         self._labels: Counter[str] = Counter()
+        for line in lines:
+            self.add(line)
 
     def add(self, line: LabelLine) -> None:
         """Add the next line."""
         self._count += 1
-        if isinstance(line, FolderName):
-            self.folders.pop(line.folder, None)
+        if line.kind == "folder":
+            self.folders.pop(line.taken_from, None)
             if not line.undo:
-                self.folders[line.folder] = line.is_label
-        elif isinstance(line, GivenLabel):
+                self.folders[line.taken_from] = bool(line.label)
+        elif line.kind == "rename":
+            self._add_rename(line)
+        else:
             before = self._label(line.sha256)
-            if line.kind in OF_A_LABEL:
-                self._include(line.sha256, line.label)
-            if line.kind != "not-this":
+            if line.kind == "not-this":
+                self._exclude(line)
+            else:
                 self._last[line.sha256] = self._count, line
                 if is_of_folder(line.taken_from):
                     self._of_folders.add(line.sha256)
-            elif line.undo:  # a version may have learned it
-                self._last.setdefault(line.sha256, (self._count, line))
-            else:
-                self._excluded.setdefault(line.sha256, {})[line.label] = self._count, line
             self._labels[before] -= 1
             self._labels[self._label(line.sha256)] += 1
-        elif not line.undo:
+
+    def _exclude(self, line: LabelLine) -> None:
+        lines = self._excluded.setdefault(line.sha256, {})
+        for name, (number, _) in list(lines.items()):
+            if self._excluded_name(name, number) == line.label:
+                del lines[name]
+        lines[line.label] = self._count, line
+
+    def _add_rename(self, line: LabelLine) -> None:
+        if not line.undo:
             merges = self._labels[line.label] > 0
             self._renames.append(_Rename(self._count, line, merges))
-            self._rename(line.rename, line.label)
-        else:
-            self._take_back(line)
-            counts = Counter(map(self._label, self._last))
-            self._labels = Counter({label: counts[label] for label in self._labels})
-
-    def _include(self, sha256: str, label: str) -> None:
-        """Forget that an image does not have a label."""
-        lines = self._excluded.get(sha256, {})
-        for name, (number, _) in list(lines.items()):
-            if self._excluded_name(name, number) == label:
-                del lines[name]
+            self._rename(line.taken_from, line.label)
+            return
+        self._take_back(line)
+        counts = Counter(map(self._label, self._last))
+        self._labels = Counter({label: counts[label] for label in self._labels})
 
     def _label(self, sha256: str) -> str:
         decided = self.of(sha256)
@@ -104,10 +99,10 @@ class LabelsSoFar:
         counts[before] = 0
         self._labels = counts
 
-    def _take_back(self, line: RenamedLabel) -> None:
+    def _take_back(self, line: LabelLine) -> None:
         for place in reversed(range(len(self._renames))):
             earlier = self._renames[place].line
-            if (earlier.rename, earlier.label) == (line.rename, line.label):
+            if (earlier.taken_from, earlier.label) == (line.taken_from, line.label):
                 del self._renames[place]
                 return
 
@@ -116,46 +111,63 @@ class LabelsSoFar:
         number, line = self._last.get(sha256, (0, None))
         if line is None or line.undo:
             return None
-        if not line.label:
-            return Decided(line.kind)
+        if line.kind != "label":
+            return Decided("left-out" if line.kind == "left-out" else "cannot-tell")
         label = self._renamed(line.label, number)
-        return None if label in self.excluded(sha256) else Decided(line.kind, label)
+        excluded = self._names(sha256)
+        return None if excluded.get(label, 0) > number else Decided("label", label)
 
     def excluded(self, sha256: str) -> tuple[str, ...]:
         """The names that an image does not have, as a person has said, in the order of their lines.
         One that was merged into another label says nothing of that one."""
-        lines = self._excluded.get(sha256, {})
-        names = (self._excluded_name(name, number) for name, (number, _) in lines.items())
-        return tuple(dict.fromkeys(name for name in names if name))
+        if sha256 not in self._excluded:
+            return ()
+        label = self._label(sha256)
+        return tuple(name for name in self._names(sha256) if name != label)
 
-    def since(self, sha256: str) -> str:
-        """When what holds for an image was decided: by the last line about it, or by a rename."""
-        lines = self._lines(sha256)
-        renames = chain.from_iterable(self._renamings(line.label, number) for number, line in lines)
-        return max([*(line.at for _, line in lines), *(rename.line.at for rename in renames)])
+    def _names(self, sha256: str) -> dict[str, int]:
+        """The names that lines exclude, with the number of the line."""
+        lines = self._excluded.get(sha256, {}).items()
+        names = {self._excluded_name(name, n): n for name, (n, line) in lines if not line.undo}
+        names.pop("", None)
+        return names
 
-    def line(self, sha256: str) -> GivenLabel | None:
+    def line(self, sha256: str) -> LabelLine | None:
         """The line of what holds for an image; if nothing does, the last one about it."""
-        lines = self._lines(sha256)
+        lines = [self._last[sha256]] if sha256 in self._last else []
+        if self.of(sha256) is None:
+            lines += self._excluded.get(sha256, {}).values()
         return max(lines, key=lambda line: line[0])[1] if lines else None
 
-    def _lines(self, sha256: str) -> list[tuple[int, GivenLabel]]:
-        """The line of what holds for an image; if nothing does, those of names that it does not
-        have, and the one that takes a decision back."""
-        last = [self._last[sha256]] if sha256 in self._last else []
-        excluded = self._excluded.get(sha256, {}).values()
-        return last if self.of(sha256) is not None else [*excluded, *last]
+    def last(self, sha256: str) -> LabelLine | None:
+        """The last line about an image that gives it a label or another kind, or takes it back."""
+        return self._last[sha256][1] if sha256 in self._last else None
 
     def images(self) -> dict[str, Decided]:
         """What holds, by SHA-256, in the order of the first line about each image."""
         every = ((sha256, self.of(sha256)) for sha256 in self._last)
         return {sha256: decided for sha256, decided in every if decided is not None}
 
-    def undecided(self) -> dict[str, GivenLabel]:
-        """The last line of each image about which nothing holds, but names that it may not have."""
-        every = dict.fromkeys([*self._last, *self._excluded])
-        lines = ((sha256, self.line(sha256)) for sha256 in every if self.of(sha256) is None)
-        return {sha256: line for sha256, line in lines if line is not None}
+    def lines(self) -> Iterator[LabelLine]:
+        """Lines without renames that say the same, also of what was taken back."""
+        for sha256 in dict.fromkeys([*self._last, *self._excluded]):
+            for name, (number, line) in self._excluded.get(sha256, {}).items():
+                if now := self._excluded_name(name, number):
+                    yield self._as_now(line, number, now)
+            if sha256 in self._last:
+                number, line = self._last[sha256]
+                held = self._as_now(line, number, self._renamed(line.label, number))
+                is_hidden = self.of(sha256) is None
+                yield msgspec.structs.replace(held, undo=True) if is_hidden else held
+
+    def _as_now(self, line: LabelLine, number: int, label: str) -> LabelLine:
+        """A line with this label, and with the time since which it holds."""
+        at = max([line.at, *(r.line.at for r in self._renamings(line.label, number))])
+        return msgspec.structs.replace(line, label=label, at=at)
+
+    def labelled(self) -> list[LabelLine]:
+        """Those of the images that have a label."""
+        return [line for line in self.lines() if line.kind == "label" and not line.undo]
 
     def labels(self) -> Counter[str]:
         """The labels that images have, and how many; the first that was given comes first."""
@@ -187,6 +199,6 @@ class LabelsSoFar:
     def _renamings(self, label: str, number: int) -> Iterator[_Rename]:
         """The renames, one after another, of a label that line `number` gave."""
         for rename in self._renames:
-            if rename.number > number and rename.line.rename == label:
+            if rename.number > number and rename.line.taken_from == label:
                 label = rename.line.label
                 yield rename

@@ -24,6 +24,7 @@ from shared import atomic_file, file_lock, regular_file
 from shared.errors import BadMessage, SetupError
 from shared.failpoints import failpoint
 from shared.labels import numbered_line
+from shared.labels.label_line import NewerLine
 
 _LOG = logging.getLogger(__name__)
 
@@ -36,10 +37,6 @@ _TO_APPEND = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
 Line = TypeVar("Line")
 #: The decision of a line. Raises NewerLine or BadMessage.
 Decode = Callable[[bytes], Line]
-
-
-class NewerLine(BadMessage):
-    """A line that a newer Hangtag has written."""
 
 
 class _Place(NamedTuple):
@@ -258,30 +255,6 @@ def append_to(file: int, path: Path, lines: Iterable[bytes], decode: Decode[Line
         os.ftruncate(file, size + len(end))
         raise
     failpoint("corrections.appended")
-
-
-def extend(path: Path, size: int, lines: bytes) -> None:
-    """Write these lines durably after the first `size` bytes of a log, unless they are there. A
-    part of them is what a process that ended has left; other lines stay, before them. They get the
-    numbers of their places.
-
-    Raises:
-        OSError: they cannot be written.
-    """
-    with locked(path) as file:
-        now = os.fstat(file).st_size
-        size = min(size, now)  # a person may have removed the log
-        after = os.pread(file, now - size, size)
-        lines = numbered_line.without_numbers(lines)
-        if lines in numbered_line.without_numbers(after):
-            return
-        whole = after[: after.rfind(b"\n") + 1]
-        are_a_part = lines.startswith(numbered_line.without_numbers(whole))
-        os.ftruncate(file, size if are_a_part else size + len(whole))
-        _write(file, filter(None, lines.split(b"\n")))
-        failpoint("corrections.extended")
-        os.fsync(file)
-        atomic_file.sync_folder(path.parent)
 
 
 def _write(file: int, lines: Iterable[bytes]) -> None:

@@ -45,11 +45,6 @@ def opened(line: bytes) -> tuple[bytes, int | None]:
     return line[:place] + b"}", int(number)
 
 
-def without_numbers(lines: bytes) -> bytes:
-    """Lines, of which the last may be partial, without the two fields. Nothing is checked."""
-    return _BOTH.sub(b"}", lines)
-
-
 def is_more_than_a_line(end: bytes) -> bool:
     """Whether bytes without a line end have all of a line with a checksum, so that they are no
     part of one."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import cast
 
 import msgspec
@@ -29,17 +30,18 @@ def pinned(client: redis.Redis, name: str) -> dict[int, str]:
     Raises:
         redis.exceptions.RedisError: the server is unreachable.
     """
-    reasons: dict[int, str] = {}
+    return {
+        pin.version: f"job {job} is pinned to it" for job, pin in pins(client) if pin.name == name
+    }
+
+
+def pins(client: redis.Redis) -> Iterator[tuple[str, Pin]]:
+    """Each job in Redis and the version that it is pinned to. Raises as `pinned`."""
     for job in cast(list[bytes], client.zrange(keys.JOBS, 0, -1)):
-        name_of_job = job.decode(errors="replace")
-        data = cast(bytes | None, client.hget(keys.job(name_of_job, "record"), "record"))
-        try:
-            pin = msgspec.json.decode(data or b"", type=Pin)
-        except MISFITS:
-            continue  # expired; a resume from its journal restores it
-        if pin.name == name:
-            reasons[pin.version] = f"job {name_of_job} is pinned to it"
-    return reasons
+        name = job.decode(errors="replace")
+        data = cast(bytes | None, client.hget(keys.job(name, "record"), "record"))
+        with suppress(*MISFITS):  # expired; a resume from its journal restores it
+            yield name, msgspec.json.decode(data or b"", type=Pin)
 
 
 #: A job whose producer was silent for longer is paused: no hints are sent for the rest of it.

@@ -210,7 +210,7 @@ def _request(request_id: str, data: object) -> Request:
         if request.id != request_id:
             raise BadMessage(f"it contains the id {request.id!r:.80}")
     except BadMessage as error:
-        remedy = f"update Hangtag here, or cancel it with: hangtag train --cancel {request_id}"
+        remedy = f"update Hangtag here, or cancel it with: hangtag cancel {request_id}"
         raise BadMessage(f"request {request_id} cannot be read ({error}); {remedy}") from error
     return request
 

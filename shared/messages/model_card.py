@@ -12,9 +12,9 @@ import msgspec
 from shared.errors import MISFITS, BadMessage
 from shared.messages.later_fields import needed
 from shared.messages.model_name import NAME
-from shared.runtimes import PHOTO
+from shared.runtimes import PHOTO, RuntimeKind
 
-_FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 class Preprocessing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -148,6 +148,7 @@ class ImportedNetwork(msgspec.Struct, frozen=True, omit_defaults=True):
     layout: Layout = "nhwc"
     is_bgr: bool = False
     is_softmax: bool = False
+    output: str = ""  #: the name of the one that counts; empty: it has one
 
     @property
     def scales(self) -> list[tuple[float, float]]:
@@ -230,15 +231,22 @@ class Card(msgspec.Struct, frozen=True):
     right_of_others: RightOfOthers | None = None
     #: Of a version of photos, one or two; features, flags and groups are of the first.
     looks: tuple[Look, ...] = ()
+    #: Of a network in a file of another tool, which may be the backbone of the only look.
     #: None: the network takes uint8 [n, height, width, channels], and returns what `output` says.
     imported: ImportedNetwork | None = None
 
     @property
     def only_runtime(self) -> str:
         """The one that its files are for; empty if jobs choose."""
-        if self.looks:
-            return PHOTO.name
-        return self.imported.runtime if self.imported else ""
+        if self.imported:
+            return self.imported.runtime
+        return PHOTO.name if self.looks else ""
+
+    def files_for(self, runtime: RuntimeKind) -> list[str]:
+        """The names of the files that a runtime loads of it, its artifact first."""
+        of_photos = [*(look.file for look in self.looks), PHOTO.artifact] if self.looks else []
+        names = [runtime.artifact, runtime.beside, *of_photos]
+        return list(dict.fromkeys(filter(None, names)))
 
     @property
     def is_calibrated(self) -> bool:

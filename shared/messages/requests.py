@@ -52,12 +52,14 @@ class CheckDataset(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=
     data: str
     max_unreadable: float = 0.5
     corrections: str = ""  #: as in Train
+    backbone: str = ""  #: as in Train
 
 
 class ComputeFeatures(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="features"):
     """Compute the features of all images of a folder, whatever its folders are called."""
 
     data: str
+    backbone: str = ""  #: as in Train
 
 
 class Promote(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="promote"):
@@ -130,6 +132,21 @@ class ImportNetwork(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag
     data: str = ""
 
 
+class AddBackbone(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="add-backbone"):
+    """Store a network in an ONNX file, whose features heads of photos learn from."""
+
+    name: str
+    sha256: str  #: of the file, whose bytes are submitted with the request
+    form: NetworkForm = NetworkForm()  #: without labels
+    output: str = ""  #: the name of the output with the features, if there are several
+
+
+class ListBackbones(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="backbones"):
+    """List the networks that people added, after one was removed."""
+
+    remove: str = ""  #: its name; empty: none
+
+
 class Calibrate(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="calibrate"):
     """Publish a version of the same files, calibrated and measured on labelled images."""
 
@@ -149,6 +166,8 @@ Work: TypeAlias = (
     | Remove
     | Import
     | ImportNetwork
+    | AddBackbone
+    | ListBackbones
     | Calibrate
 )
 

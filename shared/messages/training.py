@@ -36,6 +36,10 @@ def _is_of_networks(recipe: Recipe) -> bool:
     return not recipe.backbone
 
 
+def _is_of_photos(recipe: Recipe) -> bool:
+    return bool(recipe.backbone)
+
+
 def _looks_twice(recipe: Recipe) -> bool:
     return bool(recipe.second_backbone)
 
@@ -117,6 +121,15 @@ class Train(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="train"
             applies=_looks_twice,
         ),
     ] = "auto"
+    backbone: Annotated[
+        str,
+        Option(
+            help="The network whose features the head learns from, alone; see hangtag backbones. "
+            "Default: both that ship.",
+            metavar="NAME",
+            applies=_is_of_photos,
+        ),
+    ] = ""
 
     def faults(self) -> Iterator[str]:
         """The fields that are out of range."""

@@ -12,6 +12,7 @@ from shared.installation import (
     WORKER_PACKAGES,
 )
 from shared.messages.requests import (
+    AddBackbone,
     Calibrate,
     CheckDataset,
     ComputeFeatures,
@@ -33,7 +34,7 @@ def needed_packages(work: Work) -> Mapping[str, str]:
             return WORKER_PACKAGES | DRAW_PACKAGES | TENSORFLOW_PACKAGES
         case CheckDataset() | ComputeFeatures():
             return WORKER_PACKAGES
-        case ImportNetwork(kind="onnx"):
+        case ImportNetwork(kind="onnx") | AddBackbone():
             return WORKER_PACKAGES | ONNX_PACKAGES
         case ImportNetwork():
             return WORKER_PACKAGES

@@ -15,7 +15,7 @@ class Question(msgspec.Struct, frozen=True):
     answers: bytes  #: the version's file `heldout.npz`
     most: int  #: mistakes that are returned
     most_of_pair: int  #: of each pair of labels
-    corrections: bytes | None = None  #: of tables (shared/labels/labelled_files.py)
+    corrections: bytes | None = None  #: of tables (shared/labels/submitted_lines.py)
 
 
 class Searched(msgspec.Struct, frozen=True, tag=True):

@@ -18,7 +18,7 @@ from shared.messages.model_card import Card, decode_card
 from shared.registry import file_copies, packaged
 from shared.registry.alias_log import AliasChange, aliases_after, decode_history
 from shared.registry.catalog import ModelSource
-from shared.registry.mirror_writer import DISPLAYED, MAX_PICTURE_BYTES, is_mirrored
+from shared.registry.mirror_writer import DISPLAYED, is_mirrored
 
 _THERE = "run the same command on the trainer's machine, without HANGTAG_REDIS_URL"
 
@@ -68,11 +68,14 @@ class Mirror(ModelSource):
         if data is None and filename.endswith(DISPLAYED):
             raise SetupError(
                 f"{filename} of {card.ref} is not in Redis, which has plots and figures of the "
-                f"newest versions, up to {MAX_PICTURE_BYTES >> 20} MiB each; start the store's "
-                f"owner, or {_THERE}"
+                f"newest versions; start the store's owner, or {_THERE}"
             )
         if data is None:
-            raise SetupError(f"{filename} of {card.ref} is not in Redis; start the store's owner")
+            raise SetupError(
+                f"{filename} of {card.ref} is not in Redis; start the store's owner or, if it "
+                "runs, make room there: raise Redis' maxmemory, or remove versions with "
+                "hangtag models rm --unused"
+            )
         if hashlib.sha256(data).hexdigest() != sha256:
             raise SetupError(f"{filename} of {card.ref} does not match its card; publish it again")
         return data

@@ -2,37 +2,35 @@
 
 The owner of a store does so when a version is published or an alias moves, and on a timer, since
 Redis may lose them. Several processes may own one store; one with an older state changes nothing.
+A file is in Redis once for all versions that have it, as long as the card of one of them is.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
-from itertools import chain
-from typing import cast
+from typing import NamedTuple, cast
 
 import msgspec
 import redis
 from redis.client import Pipeline
 
 from shared import keys
-from shared.errors import BadMessage, BrokerRefuses, SetupError
+from shared.errors import BadMessage, BrokerRefuses, ForeignKey, SetupError
 from shared.failpoints import failpoint
+from shared.ledger.jobs import memory_limit, pins
 from shared.messages.model_card import Card, decode_card, encode_card
-from shared.registry import file_copies, learned_corrections, packaged
+from shared.registry import file_copies, learned_lines, packaged
 from shared.registry.alias_log import AliasChange, aliases_after, decode_history
 from shared.registry.registry import Registry
-from shared.runtimes import BACKBONE_SUFFIX, OUTLIERS, RUNTIMES
+from shared.runtimes import BACKBONE_SUFFIX, OUTLIERS, RUNTIMES, TENSORFLOW
 
 log = logging.getLogger(__name__)
-#: Limits for one and for all plots and figures of a model, newest versions first. The figures of
-#: 1,000 classes on held-out and test images are 6 MB.
-MAX_PICTURE_BYTES = 8 << 20
+#: All plots and figures of a model, newest versions first. The figures of 1,000 classes on held-out
+#: and test images are 6 MB.
 MAX_PICTURES_BYTES = 16 << 20
-#: Those that are no longer among the newest expire after this time.
-PICTURE_TTL_S = 86_400
 #: The ends of the names of what workers load: the files of each runtime, backbones, and the
 #: detector of images unlike the others.
 SERVED = (
@@ -42,7 +40,7 @@ SERVED = (
     OUTLIERS,
 )
 #: Plots, figures, and the labels that people gave.
-DISPLAYED = (".png", "evaluation.json", learned_corrections.FILE)
+DISPLAYED = (".png", "evaluation.json", learned_lines.FILE, learned_lines.OLD_FILE)
 
 
 class Incomplete(SetupError):
@@ -54,8 +52,24 @@ class Incomplete(SetupError):
         self.faults = tuple(faults)
 
 
+class _Copy(NamedTuple):
+    """A file of a version, as it is to be in Redis."""
+
+    card: Card
+    filename: str
+    sha256: str
+    size: int
+
+    @property
+    def is_displayed(self) -> bool:
+        return self.filename.endswith(DISPLAYED)
+
+    def lacks_room(self, error: file_copies.NoRoom) -> SetupError:
+        return SetupError(f"{self.filename} of {self.card.ref}: {error}")
+
+
 def publish(client: redis.Redis, registry: Registry) -> None:
-    """Copy every version and alias of the store to Redis, and delete removed versions.
+    """Copy every version and alias of the store to Redis, and delete what nothing needs any more.
 
     Raises:
         Incomplete: a version is damaged, or Redis has no room for one of its files; all others are
@@ -63,29 +77,19 @@ def publish(client: redis.Redis, registry: Registry) -> None:
         BrokerRefuses: Redis denies access; the rest is not copied.
         redis.exceptions.RedisError: the server is unreachable.
     """
+    stored = file_copies.stored_keys(client)  # before the store: a version is there before its copy
     faults: list[SetupError] = []
     too_large: list[SetupError] = []
-    models = {name: list(_cards(registry, name, faults)) for name in registry.names()}
-    cards = list(chain.from_iterable(models.values()))
-    complete = not faults  # the files of a damaged card are unknown, so no file is deleted
-    if complete:
-        _delete_removed(client, registry, cards, faults)  # first: it may be full
-    stored: dict[str, int] = {}  # hash -> bytes
-    sound: list[Card] = []
+    cards = list(_cards(registry, faults))
+    copies = _with_room(client, _wanted(client, registry, cards, faults), too_large)
+    _delete_unneeded(client, registry, cards, copies, stored)  # first: Redis may be full
+    damaged = _store(client, registry, copies, stored, faults, too_large)
     for card in cards:
-        with _collected(faults):
-            stored |= _stored(client, registry, card)
-            sound.append(card)
-    for card in sound:
-        with _collected(faults):
-            _put_version(client, registry, card, stored, too_large)
-    for of_model in models.values():
-        with _collected(faults):
-            _put_displayed(client, registry, of_model, stored, too_large)
+        if card.ref not in damaged:
+            _put_card(client, registry, card, faults)
     for name in registry.folders():  # also of removed models
         _put_aliases(client, name, registry.history(name))
-    if complete:
-        _delete_removed(client, registry, cards, faults)  # to which an alias led until now
+    _delete_unneeded(client, registry, cards, copies, stored)  # to which an alias led until now
     if faults or too_large:
         raise Incomplete(faults + too_large)
 
@@ -107,10 +111,13 @@ def refresh(client: redis.Redis, registry: Registry) -> None:
         log.warning("not all versions of %s are published: %s", registry.root, error)
 
 
-def _cards(registry: Registry, name: str, faults: list[SetupError]) -> Iterator[Card]:
-    for version in registry.versions(name):
-        with _collected(faults):
-            yield registry.card(name, version)
+def _cards(registry: Registry, faults: list[SetupError]) -> Iterator[Card]:
+    """The cards of all versions but the packaged one, which is part of every installation."""
+    for name, numbers in registry.numbers().items():
+        for version in numbers:
+            with _collected(faults):
+                if not packaged.is_packaged(name, version):
+                    yield registry.card(name, version)
 
 
 @contextmanager
@@ -123,84 +130,93 @@ def _collected(faults: list[SetupError]) -> Iterator[None]:
         faults.append(error)
 
 
-def _stored(client: redis.Redis, registry: Registry, card: Card) -> dict[str, int]:
-    """Hash -> bytes of the files of a version that are copied already."""
-    if packaged.is_packaged(card.name, card.version):
-        return {}
+def _wanted(
+    client: redis.Redis, registry: Registry, cards: list[Card], faults: list[SetupError]
+) -> list[_Copy]:
+    """The copies, the most needed first: of versions that an alias or a job leads to, then of the
+    newest; what most workers load before files of TensorFlow, the largest; plots at the end."""
+    used = {f"{pin.name}@{pin.version}" for _, pin in pins(client)}
+    for name in registry.names():
+        used |= {f"{name}@{version}" for version in registry.aliases(name).values()}
+    copies = list[_Copy]()
+    left: dict[str, int] = {}  # for pictures, by model
+    for card in sorted(cards, key=lambda card: (card.created, card.version), reverse=True):
+        with _collected(faults):
+            for copy in _copies(registry, card):
+                size = copy.size if copy.is_displayed else 0
+                if size <= left.get(card.name, MAX_PICTURES_BYTES):
+                    left[card.name] = left.get(card.name, MAX_PICTURES_BYTES) - size
+                    copies.append(copy)
+
+    def place(copy: _Copy) -> tuple[bool, ...]:
+        is_large = copy.filename == TENSORFLOW.artifact
+        return copy.is_displayed, copy.card.ref not in used, is_large
+
+    return sorted(copies, key=place)  # of equal places the newest stays the first
+
+
+def _copies(registry: Registry, card: Card) -> Iterator[_Copy]:
     sizes = registry.sizes(card)
-    copied = {sha: sizes.get(name, 0) for name, sha in card.files.items() if is_mirrored(name)}
-    return {sha: size for sha, size in copied.items() if file_copies.is_stored(client, sha)}
+    for filename, sha256 in card.files.items():
+        if filename.endswith(SERVED) or (filename.endswith(DISPLAYED) and filename in sizes):
+            yield _Copy(card, filename, sha256, sizes.get(filename, 0))
 
 
-def _put_version(
+def _with_room(
+    client: redis.Redis, copies: list[_Copy], too_large: list[SetupError]
+) -> list[_Copy]:
+    """Those that fit together into the share of Redis' memory for copies."""
+    share = file_copies.COPIES_SHARE_MAX
+    left = share * memory_limit(client.info("memory"))
+    fitting = dict[str, list[_Copy]]()  # by hash
+    for copy in copies:
+        if copy.sha256 not in fitting:
+            if file_copies.ALLOCATED * copy.size > left:
+                where = f"the {share:.0%} of Redis' memory that copies of models may take"
+                too_large.append(copy.lacks_room(file_copies.NoRoom(copy.size, where)))
+                continue
+            left -= file_copies.ALLOCATED * copy.size
+        fitting.setdefault(copy.sha256, []).append(copy)
+    return [copy for shared in fitting.values() for copy in shared]
+
+
+def _store(
     client: redis.Redis,
     registry: Registry,
-    card: Card,
-    stored: dict[str, int],
+    copies: list[_Copy],
+    stored: set[str],
+    faults: list[SetupError],
     too_large: list[SetupError],
+) -> set[str]:
+    """Store what is not stored; returns the versions with a damaged file, which get no card."""
+    damaged = set[str]()
+    for copy in copies:
+        parts = file_copies.part_keys(copy.sha256, copy.size)
+        if stored.issuperset(parts):
+            continue
+        opened = partial(registry.opened, copy.card, copy.filename)
+        try:
+            file_copies.store(client, copy.sha256, copy.size, opened, stored)
+            stored.update(parts)
+        except file_copies.NoRoom as error:  # other runtimes may not need this file
+            too_large.append(copy.lacks_room(error))
+        except BrokerRefuses:
+            raise
+        except SetupError as error:
+            faults.append(error)
+            damaged |= set() if copy.is_displayed else {copy.card.ref}
+    return damaged
+
+
+def _put_card(
+    client: redis.Redis, registry: Registry, card: Card, faults: list[SetupError]
 ) -> None:
-    if packaged.is_packaged(card.name, card.version):
-        return  # part of every installation
-    sizes = registry.sizes(card)
-    served = {name: sha256 for name, sha256 in card.files.items() if name.endswith(SERVED)}
-    for filename, sha256 in served.items():
-        if sha256 not in stored:
-            opened = partial(registry.opened, card, filename)
-            size = sizes.get(filename, 0)
-            others, share = sum(stored.values()), _share(filename)
-            try:
-                file_copies.store(client, sha256, size, opened, others, share)
-                stored[sha256] = size
-            except file_copies.NoRoom as error:  # other runtimes may not need this file
-                too_large.append(SetupError(f"{filename} of {card.ref}: {error}"))
-    client.hset(keys.model_sizes(card.name), str(card.version), msgspec.json.encode(sizes))
-    failpoint("copies.sizes-put")
-    client.set(keys.model_card(card.name, card.version), encode_card(card))
-    failpoint("copies.card-put")
-
-
-def _share(filename: str) -> float:
-    """The share of Redis' memory that all copies may have with a file of this name."""
-    shares = [row.copies_share for row in RUNTIMES.values() if row.artifact == filename]
-    return min(shares, default=file_copies.COPIES_SHARE_MAX)
-
-
-def _put_displayed(
-    client: redis.Redis,
-    registry: Registry,
-    cards: list[Card],
-    stored: dict[str, int],
-    too_large: list[SetupError],
-) -> None:
-    left = MAX_PICTURES_BYTES
-    for card in reversed(cards):
-        sizes = registry.sizes(card)
-        shown = {n: size for n, size in sizes.items() if n.endswith(DISPLAYED)}
-        small = [filename for filename, size in shown.items() if size <= MAX_PICTURE_BYTES]
-        left -= sum(sizes[filename] for filename in small)
-        if left < 0:
-            return
-        for filename in small if card.ref != packaged.card().ref else ():
-            try:
-                _put_picture(client, registry, card, filename, sum(stored.values()))
-            except file_copies.NoRoom as error:
-                too_large.append(SetupError(f"{filename} of {card.ref}: {error}"))
-                return
-            stored[card.files[filename]] = sizes[filename]
-
-
-def _put_picture(
-    client: redis.Redis, registry: Registry, card: Card, filename: str, others: int
-) -> None:
-    """Copy a picture for a time, or keep its copy for longer. `others` are the bytes of all other
-    copies."""
-    key = keys.blob(card.files[filename])
-    if client.expire(key, PICTURE_TTL_S):  # there is one
-        return
-    data = registry.read(card, filename)
-    with file_copies.room(client, len(data), others, _share(filename)):
-        client.set(key, data, ex=PICTURE_TTL_S)
-    failpoint("copies.picture-put")
+    with _collected(faults):
+        sizes = msgspec.json.encode(registry.sizes(card))
+        client.hset(keys.model_sizes(card.name), str(card.version), sizes)
+        failpoint("copies.sizes-put")
+        client.set(keys.model_card(card.name, card.version), encode_card(card))
+        failpoint("copies.card-put")
 
 
 def _put_aliases(client: redis.Redis, name: str, history: list[AliasChange]) -> None:
@@ -225,29 +241,47 @@ def _put_aliases(client: redis.Redis, name: str, history: list[AliasChange]) -> 
         failpoint("copies.aliases-put")
 
 
-def _delete_removed(
-    client: redis.Redis, registry: Registry, cards: list[Card], faults: list[SetupError]
+def _delete_unneeded(
+    client: redis.Redis,
+    registry: Registry,
+    cards: list[Card],
+    copies: list[_Copy],
+    stored: set[str],
 ) -> None:
-    """Delete removed versions, unless an alias in Redis still leads to them: jobs start with it."""
-    needed = {sha256 for card in cards for sha256 in card.files.values()}
+    """Delete the cards of removed versions, and of what is `stored` the files of no card, and those
+    for which there is no room any more."""
     for name in registry.folders():
-        led_to = set(client.hgetall(keys.model_aliases(name)).values())
-        for version in registry.removed(name):
-            key = keys.model_card(name, version)
-            data = cast(bytes | None, client.get(key))
-            if data is None or version in registry.versions(name):
-                continue  # Redis has no copy of it, or the store has the version again
-            if str(version).encode() in led_to:
-                continue
-            with _collected(faults):
-                of_files = [file_copies.keys_of(client, sha) for sha in _listed(data) - needed]
-                client.delete(key, *chain.from_iterable(of_files))
-                failpoint("copies.card-removed")
-                client.hdel(keys.model_sizes(name), str(version))
+        _delete_cards(client, registry, name)
+    needed = {copy.sha256 for copy in copies}
+    needed |= _hashes_elsewhere(client, {card.ref for card in cards})
+    unneeded = [key for key in stored if file_copies.sha256_of(key) not in needed]
+    if unneeded:
+        client.delete(*unneeded)
+        stored.difference_update(unneeded)
 
 
-def _listed(data: bytes) -> set[str]:
-    """Hashes of a version's files; none if the card is unreadable: it must not stop the others."""
-    with suppress(BadMessage):
-        return set(decode_card(data).files.values())
-    return set()
+def _delete_cards(client: redis.Redis, registry: Registry, name: str) -> None:
+    """Delete the cards of removed versions, unless an alias in Redis still leads to them: jobs
+    start with it."""
+    led_to = set(client.hgetall(keys.model_aliases(name)).values())
+    for version in registry.removed(name):
+        key = keys.model_card(name, version)
+        if not client.exists(key) or version in registry.versions(name):
+            continue  # Redis has no copy of it, or the store has the version again
+        if str(version).encode() not in led_to:
+            client.delete(key)
+            failpoint("copies.card-removed")
+            client.hdel(keys.model_sizes(name), str(version))
+
+
+def _hashes_elsewhere(client: redis.Redis, here: Iterable[str]) -> set[str]:
+    """The hashes of the files of cards in Redis other than those of the versions `here`: of another
+    store, of a removed version that an alias leads to, or of one that is damaged in this store."""
+    hashes = set[str]()
+    for key in client.scan_iter(f"{keys.MODELS}*"):
+        name, _, version = key.decode().removeprefix(keys.MODELS).rpartition(":")
+        if f"{name}@{version}" not in here:
+            with suppress(BadMessage, ForeignKey):  # which must not stop the others
+                card = decode_card(cast(bytes, client.get(key)) or b"")
+                hashes |= {*card.files.values()}
+    return hashes

@@ -1,4 +1,4 @@
-"""Which versions of a model `hangtag models prune` keeps, and the removal of the others."""
+"""Which versions of a model `hangtag models rm --unused` keeps, and the removal of the others."""
 
 from __future__ import annotations
 

@@ -112,7 +112,7 @@ def _needed(
     for version, why in jobs.items():
         yield version, f"{name}@{version} stays: {why}; finish, cancel or forget the job first"
     for request in requests:
-        fix = f"wait for it, or cancel it with: hangtag train --cancel {request.id}"
+        fix = f"wait for it, or cancel it with: hangtag cancel {request.id}"
         for used in used_by(registry, name, request):
             what = name if used is None else f"{name}@{used}"
             yield used, f"{what} stays: request {request.id} is open; {fix}"

@@ -101,7 +101,7 @@ def test_each_picture_of_a_page_of_namings_is_answered_by_itself(
         expect(page.locator("#saved")).to_have_text("saved 5 images")
         answers = {one: "coat", two: "own", three: "", four: "shoe", five: ""}
         assert given(label) == answers
-        kinds = [one.kind for one in labels_file.read(label.file).images().values()]
+        kinds = [one.kind for one in labels_file.read(label.file).so_far.images().values()]
         assert (kinds.count("cannot-tell"), kinds.count("left-out")) == (1, 1)
         page.keyboard.press("Backspace")
         expect(page.locator("#question")).to_contain_text("Taken back")

@@ -79,7 +79,7 @@ def test_each_folder_is_displayed_with_pictures_before_any_page(
         expect(page.locator("dialog[open]")).to_have_count(0)
         assert asked(page) == ["Coat", "Hat", LONG]
         expect(page.locator("#folders")).to_be_visible()
-    assert not label.file.exists() or labels_file.read(label.file).images() == {}
+    assert not label.file.exists() or labels_file.read(label.file).so_far.images() == {}
 
 
 def test_a_reply_is_saved_at_once_and_can_be_taken_back(browser: Browser, label: Label) -> None:
@@ -87,7 +87,7 @@ def test_a_reply_is_saved_at_once_and_can_be_taken_back(browser: Browser, label:
         page.get_by_role("button", name="Coat is a label", exact=True).click()
         expect(page.locator("#folders li")).to_have_count(2)
         expect(page.locator("#saved")).to_have_text("saved 1 folder")
-        assert labels_file.read(label.file).labels() == {"Coat": 10}
+        assert labels_file.read(label.file).so_far.labels() == {"Coat": 10}
         page.get_by_role("button", name="none is a label").click()
         expect(page.locator("#folders")).to_be_hidden()
         expect(page.locator(".tile").first).to_be_visible()
@@ -97,10 +97,23 @@ def test_a_reply_is_saved_at_once_and_can_be_taken_back(browser: Browser, label:
         expect(page.locator("#folders li")).to_have_count(2)
         page.keyboard.press("Backspace")
         expect(page.locator("#folders li")).to_have_count(3)
-        assert labels_file.read(label.file).images() == {}
+        assert labels_file.read(label.file).so_far.images() == {}
         page.get_by_role("button", name="all are labels").click()
         expect(page.locator(".tile").first).to_be_visible()
-    assert labels_file.read(label.file).labels() == {"Coat": 10, "Hat": 1, LONG: 1}
+    assert labels_file.read(label.file).so_far.labels() == {"Coat": 10, "Hat": 1, LONG: 1}
+
+
+def test_keys_reply_about_one_folder_after_the_other(browser: Browser, label: Label) -> None:
+    with opened(browser, label) as page:
+        page.keyboard.press("y")
+        expect(page.locator("#folders li")).to_have_count(2)
+        page.keyboard.press("Control+n")
+        page.keyboard.press("n")
+        expect(page.locator("#folders li")).to_have_count(1)
+        assert asked(page) == [LONG]
+        page.keyboard.press("y")
+        expect(page.locator(".tile").first).to_be_visible()
+    assert labels_file.read(label.file).so_far.labels() == {"Coat": 10, LONG: 1}
 
 
 def test_later_shows_the_page_and_the_next_visit_asks_again(browser: Browser, label: Label) -> None:

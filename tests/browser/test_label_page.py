@@ -240,7 +240,7 @@ def test_a_label_is_renamed_and_merged(
         page.keyboard.press("Enter")
         expect(page.locator("#labels button")).to_have_count(1)
     assert set(given(label).values()) == {"coat", "hat"}  # as the lines have them
-    assert set(labels_file.read(label.file).labels()) == {"hat"}
+    assert set(labels_file.read(label.file).so_far.labels()) == {"hat"}
 
 
 def test_a_label_is_seen_together_and_its_wrong_pictures_are_sent_back_named_and_taken_back(

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import csv
-import hashlib
-import zlib
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
@@ -13,15 +11,15 @@ import msgspec
 from playwright.sync_api import Browser, expect
 
 from producer.journal.journal import Journal, journal_path
-from shared.labels import correction_log
-from shared.labels.labelled_files import LabelledFile
+from shared.labels import labels_file
+from shared.labels.label_line import LabelLine
+from shared.labels.submitted_lines import encode_lines
 from shared.messages.model_card import encode_card
-from shared.registry import learned_corrections, packaged
-from shared.registry.learned_corrections import LearnedDecision
+from shared.registry import learned_lines, packaged
 from shared.registry.registry import Registry
 from tests.browser.test_review_page import press
 from tests.support.images.drawn_folders import draw
-from tests.support.jobs.decided import correct
+from tests.support.jobs.decided import correct, line_of, lines_in
 from tests.support.jobs.finished_job import finish, options_of
 from tests.support.pages.visit import opened
 from tests.support.processes.review_server import Review
@@ -37,15 +35,20 @@ def test_what_the_version_has_learned_is_not_counted_and_no_excluded_label_is_co
     with table.open(newline="") as file:
         learned, excluded, *_ = csv.DictReader(file)
     files = [
-        labelled(tmp_path / learned["path"], learned["label"]),
-        labelled(tmp_path / excluded["path"], "", excluded["label"]),
+        line_of((tmp_path / learned["path"]).read_bytes(), learned["label"], at="2026"),
+        line_of(
+            (tmp_path / excluded["path"]).read_bytes(),
+            excluded["label"],
+            at="2026",
+            kind="not-this",
+        ),
     ]
     version_of(table, tmp_path / "store", files)
-    log = correction_log.log_path(table)
+    log = labels_file.of_table(table)
     correct(table, (tmp_path / learned["path"]).read_bytes(), learned["label"], 1)
-    without = (excluded["label"],)
-    correct(table, (tmp_path / excluded["path"]).read_bytes(), "", 2, excluded=without)
-    before = correction_log.read(log)
+    without = (tmp_path / excluded["path"]).read_bytes()
+    correct(table, without, excluded["label"], 2, kind="not-this")
+    before = lines_in(log)
     review = Review(table, HANGTAG_STORE=str(tmp_path / "store"), HANGTAG_REDIS_URL="")
     try:
         with opened(browser, review) as page:
@@ -63,23 +66,17 @@ def test_what_the_version_has_learned_is_not_counted_and_no_excluded_label_is_co
             expect(totals).to_contain_text(
                 "2 decided, 1 learned by the version, not counted: 100.0%"
             )
-            (line,) = correction_log.read(log)[len(before) :]
-            assert line.row == 3
+            (line,) = lines_in(log)[len(before) :]
+            assert line.rows == (3,)
     finally:
         review.end()
 
 
-def labelled(path: Path, label: str, *excluded: str) -> LabelledFile:
-    data = path.read_bytes()
-    sha256, crc32 = hashlib.sha256(data).hexdigest(), f"{zlib.crc32(data):08x}"
-    return LabelledFile(sha256, len(data), label, b"", crc32, "ada", "2026", excluded=excluded)
-
-
-def version_of(table: Path, store: Path, files: Sequence[LabelledFile]) -> None:
+def version_of(table: Path, store: Path, files: Sequence[LabelLine]) -> None:
     """Publish a version that has learned these files, and let the table be one of it."""
     known = {name: packaged.read(name) for name in packaged.card().files}
-    record = learned_corrections.encode(LearnedDecision(file, 1.0) for file in files)
+    record = encode_lines(files)
     card = msgspec.structs.replace(packaged.card(), name="mine", version=0)
-    card = Registry(store).publish(card, known | {learned_corrections.FILE: record}, who="tester")
+    card = Registry(store).publish(card, known | {learned_lines.FILE: record}, who="tester")
     with closing(Journal(journal_path(table))) as journal:
         journal.put(card=encode_card(card))

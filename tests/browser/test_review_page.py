@@ -11,17 +11,19 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from shared.labels import correction_log
-from shared.labels.correction import Correction, in_force
+from shared.labels import labels_file
+from shared.labels.label_line import LabelLine
+from shared.labels.labels_so_far import LabelsSoFar
 from tests.browser.test_pages import shapes
 from tests.support.jobs import planted_journal
+from tests.support.jobs.decided import lines_in
 from tests.support.pages.planted import LABELS, plant
 from tests.support.pages.visit import keys_without_name, opened, serious_findings
 from tests.support.processes.review_server import Review
 
 DECIDED = 50
 #: Returns what the log got since the start of a test.
-Log = Callable[[], list[Correction]]
+Log = Callable[[], list[LabelLine]]
 #: The keys of one round: confirm, the third label, two pictures at once, a label by its name.
 ROUND = ["Enter", "3", "Space", "ArrowRight", "Space", "7", "/", "trou", "Enter"]
 DECIDED_IN_ROUND = 5
@@ -63,9 +65,9 @@ def running(table: Path) -> Iterator[Review]:
 
 @pytest.fixture
 def lines(table: Path, review: Review) -> Log:
-    log = correction_log.log_path(table)
-    before = len(correction_log.read(log))
-    return lambda: correction_log.read(log)[before:]
+    log = labels_file.of_table(table)
+    before = len(lines_in(log))
+    return lambda: lines_in(log)[before:]
 
 
 def press(page: Page, keys: list[str]) -> None:
@@ -101,7 +103,7 @@ def test_decisions_by_keyboard_are_in_the_log_and_on_the_page(
         for _ in range(DECIDED // DECIDED_IN_ROUND):
             press(page, ROUND)
         wait_until_saved(page, DECIDED)
-        found = [(line.row, line.label) for line in lines()]
+        found = [(line.rows[0], line.label) for line in lines()]
         assert found == [
             (row["row"], _expected(i % DECIDED_IN_ROUND, row["guess"]))
             for i, row in enumerate(order)
@@ -129,7 +131,7 @@ def test_keys_after_the_last_row_change_nothing(
         press(page, ["3"] * len(rows) + ["4", "Enter"])
         expect(page.locator("#totals")).to_contain_text(f"{len(rows)} decided")
         page.wait_for_timeout(300)  # for a decision that should not be
-        found = [(line.row, line.label) for line in lines()]
+        found = [(line.rows[0], line.label) for line in lines()]
         assert found == [(row["row"], LABELS[2]) for row in rows]
 
 
@@ -147,7 +149,7 @@ def test_one_at_a_time_a_key_decides_about_the_picture_on_display(
         press(page, ["Enter"])
         wait_until_saved(page, 5)
     expected = [LABELS[1], LABELS[3], rows[3]["guess"], "Trouser", rows[5]["guess"]]
-    found = [(line.row, line.label) for line in lines()]
+    found = [(line.rows[0], line.label) for line in lines()]
     assert found == list(zip((row["row"] for row in rows[1:]), expected, strict=True))
 
 
@@ -173,7 +175,7 @@ def test_the_second_and_third_guess_of_each_picture_have_a_key(
         press(page, [",", ".", "Space", "ArrowRight", "Space", ","])
         wait_until_saved(page, 4)
     expected = [guesses[0][0], guesses[1][1], guesses[2][0], guesses[3][0]]
-    found = [(line.row, line.label) for line in lines()]
+    found = [(line.rows[0], line.label) for line in lines()]
     assert found == list(zip((row["row"] for row in rows), expected, strict=True))
 
 
@@ -190,7 +192,7 @@ def test_without_second_guesses_in_the_job_their_keys_save_nothing(
             expect(page.locator("#saved")).to_have_text(
                 f"the job has no {rank} label for each image"
             )
-        assert correction_log.read(correction_log.log_path(of_one)) == []
+        assert lines_in(labels_file.of_table(of_one)) == []
 
 
 def test_every_key_of_the_page_is_in_the_panel_of_its_keys(
@@ -263,7 +265,7 @@ def test_undo_takes_back_the_last_decisions_in_their_order(
     with opened(browser, review) as page:
         press(page, ["Enter", "2", "ArrowLeft", "ArrowLeft", "3"])
         wait_until_saved(page, 2)
-        first, second = [line.row for line in lines()][:2]
+        first, second = [line.rows[0] for line in lines()][:2]
         guess = lines()[0].label
         page.locator("#kinds button").last.click()  # other rows are displayed
         for key, text in (
@@ -275,7 +277,7 @@ def test_undo_takes_back_the_last_decisions_in_their_order(
             press(page, [key])
             expect(page.locator("#saved")).to_have_text(text)
         expect(page.locator("#totals")).to_contain_text("Nothing decided yet")
-        assert in_force(lines()) == {}
+        assert not LabelsSoFar(lines()).labelled()
 
 
 def test_the_page_promises_nothing_of_strange_images(browser: Browser, tmp_path: Path) -> None:
@@ -299,7 +301,7 @@ def test_two_tabs_see_and_lose_nothing(browser: Browser, review: Review, lines: 
             other.keyboard.press("ArrowRight")
         press(other, ["5", "5"])
         wait_until_saved(other, 4)
-        assert len(in_force(lines())) == 4
+        assert len(LabelsSoFar(lines()).labelled()) == 4
 
 
 def test_what_the_page_called_saved_survives_the_end_of_its_server(
@@ -319,7 +321,7 @@ def test_what_the_page_called_saved_survives_the_end_of_its_server(
 def test_a_log_that_is_removed_beside_the_page_is_reported_until_it_is_back(
     browser: Browser, review: Review, table: Path, lines: Log
 ) -> None:
-    log, away = correction_log.log_path(table), table.with_name("away")
+    log, away = labels_file.of_table(table), table.with_name("away")
     failed = ("error: Failed to load resource: the server responded with a status of 500",)
     with opened(browser, review, errors=failed) as page:
         press(page, ["3"])

@@ -8,7 +8,6 @@ review are real.
 from __future__ import annotations
 
 import csv
-import hashlib
 import os
 import shutil
 from collections.abc import Iterator
@@ -27,17 +26,19 @@ from producer.present.meter import Stages
 from producer.present.progress import Quiet
 from producer.verify.verify import verify
 from shared.errors import UsageError
-from shared.labels import correction_log
-from shared.labels.labelled_files import LabelledFile, decode_files, encode_files, input_sha256
+from shared.labels import labels_file
+from shared.labels.label_line import LabelLine
+from shared.labels.submitted_lines import decode_input, encode_lines, input_sha256
 from shared.messages.checked_dataset import FILE, CheckedRows, decode_rows
 from shared.messages.model_card import decode_card
 from shared.messages.replies import CheckedDataset, Evaluated, Trained
 from shared.messages.requests import CheckDataset, Evaluate
 from shared.messages.training import Train
-from shared.registry import learned_corrections
+from shared.registry import learned_lines
 from shared.registry.registry import Registry
 from tests.support.images import shapes
 from tests.support.jobs import handler_context
+from tests.support.jobs.decided import file_of
 from tests.support.processes.review_server import Review
 from tests.support.servers.redis_server import RedisServer
 from worker.handlers.check_dataset import check
@@ -121,7 +122,7 @@ def trainings(checked: Checked, corrected: Path) -> Trainings:
         shutil.move(inbox / "moved.png", checked.root / "circle/planted.png")
     outside = inbox / "circle.png"
     outside.write_bytes(shapes.encoded(shapes.draw("circle", 102), "PNG"))
-    data = encode_files([*decode_files(found, input_sha256(found)), _file(outside)])
+    data = encode_lines([*decode_input(found, input_sha256(found)), _file(outside)])
     first = _train(checked, 1, data)
     work = Evaluate("shapes", str(checked.root), corrections=input_sha256(data))
     context, _ = handler_context.make(checked.server, checked.store, work, data, "e1")
@@ -131,9 +132,8 @@ def trainings(checked: Checked, corrected: Path) -> Trainings:
     return Trainings(Registry(checked.store), first, evaluated, _train(checked, 2))
 
 
-def _file(path: Path) -> LabelledFile:
-    data = path.read_bytes()
-    return LabelledFile(hashlib.sha256(data).hexdigest(), len(data), "circle", bytes(path))
+def _file(path: Path) -> LabelLine:
+    return file_of(path.read_bytes(), "circle", path)
 
 
 def _train(checked: Checked, number: int, data: bytes | None = None) -> Trained:
@@ -197,12 +197,12 @@ def test_no_job_takes_it_for_its_own(checked: Checked) -> None:
 def test_a_check_replaces_the_table_and_keeps_the_corrections(
     checked: Checked, corrected: Path
 ) -> None:
-    log = correction_log.log_path(corrected).read_bytes()
+    log = labels_file.of_table(corrected).read_bytes()
     rows = checked.rows
     typed, progress = os.fsencode(checked.root), Stages(Quiet())
     check_table.write(rows, decode_card(rows.card), typed, str(corrected), progress)
     assert verify(corrected).proven
-    assert correction_log.log_path(corrected).read_bytes() == log
+    assert labels_file.of_table(corrected).read_bytes() == log
 
 
 def test_corrections_are_learned_from(trainings: Trainings) -> None:
@@ -228,7 +228,7 @@ def test_a_later_training_learns_from_them_and_says_so(trainings: Trainings) -> 
 def test_each_version_has_all_of_them(trainings: Trainings) -> None:
     for number in (1, 2):
         card = trainings.registry.card("shapes", number)
-        assert len(learned_corrections.read(trainings.registry, card)) == GIVEN
+        assert len(learned_lines.read(trainings.registry, card)) == GIVEN
 
 
 def test_a_picture_that_is_gone_is_learned_from_by_its_features(trainings: Trainings) -> None:
@@ -252,7 +252,7 @@ def test_a_corrected_check_doubts_the_planted_files_no_more(
 
 
 def test_a_table_without_corrections_is_named(checked: Checked, corrected: Path) -> None:
-    log = correction_log.log_path(corrected)
+    log = labels_file.of_table(corrected)
     moved = log.rename(log.with_suffix(".moved"))
     try:
         with pytest.raises(UsageError, match="hangtag review"):

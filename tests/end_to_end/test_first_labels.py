@@ -8,7 +8,6 @@ import hashlib
 import os
 import re
 import shlex
-import zlib
 from collections.abc import Iterator
 from contextlib import closing
 from itertools import islice
@@ -21,20 +20,21 @@ import pytest
 from shared import recipes
 from shared.errors import Exit, SetupError
 from shared.labels import labels_file
-from shared.labels.given_label import GivenLabel
-from shared.labels.labelled_files import LabelledFile, encode_files, input_sha256
+from shared.labels.label_line import LabelLine
 from shared.labels.labels_file import LabelsFile
 from shared.labels.labels_so_far import LabelsSoFar
+from shared.labels.submitted_lines import encode_lines, input_sha256, labelled
 from shared.messages import folder_features
 from shared.messages.folder_features import decode_features
 from shared.messages.model_card import Card
 from shared.messages.replies import Trained
 from shared.messages.requests import ComputeFeatures, Evaluate, Outcome
 from shared.messages.training import Train
-from shared.registry import learned_corrections, mirror_writer
+from shared.registry import learned_lines, mirror_writer
 from shared.registry.registry import Registry
 from tests.support.images import shapes
 from tests.support.jobs import handler_context
+from tests.support.jobs.decided import line_of
 from tests.support.pages.planted_folder import PlantedFolder
 from tests.support.processes import in_process
 from tests.support.processes.fleet import SHORT_TIMES, Fleet, wait_for
@@ -92,7 +92,7 @@ def run(tmp_path_factory: pytest.TempPathFactory, server_binary: Path) -> Iterat
         commands = list(map(shlex.split, re.findall(r"hangtag .*", label.process.out)))
         exclude_one(label.file, root)
         (root / MOVED).rename(root / "moved.png")  # is found by its content
-        labels = labels_file.read(label.file)
+        labels = labels_file.read(label.file).so_far
         trained = learned(fleet, hand, store, root, commands[0])
         mirror_writer.publish(server.client, Registry(store))
         label.file.unlink()  # the version has the labels
@@ -126,11 +126,7 @@ def exclude_one(file: Path, root: Path) -> None:
             if open_file.so_far.of(sha256_of(path)) is None
         )
         content = next(free).read_bytes()
-        crc32 = f"{zlib.crc32(content):08x}"
-        sha256 = hashlib.sha256(content).hexdigest()
-        open_file.append(
-            [GivenLabel(sha256, "x", name, "ada", len(content), crc32, AT, kind="not-this")]
-        )
+        open_file.append([line_of(content, name, at=AT, kind="not-this")])
 
 
 def sha256_of(path: Path) -> str:
@@ -254,9 +250,9 @@ def test_a_name_that_a_person_excluded_is_never_accepted_and_not_proposed_in_a_r
 
 
 def test_a_guess_that_is_excluded_has_no_chance_where_thresholds_are_chosen(run: Run) -> None:
-    labelled = learned_corrections.in_force(learned_corrections.read(Registry(run.store), run.card))
+    given = labelled(learned_lines.read(Registry(run.store), run.card))
     work = Train("photos", "photo-head", str(run.root), labelled_only=True)
-    task = Task(work, recipes.find("photo-head"), corrections=list(labelled))
+    task = Task(work, recipes.find("photo-head"), corrections=given)
     context, _ = handler_context.make(run.fleet.server, run.store, work, request_id="judged")
     before = unlabelled_acceptance.judged(context, task, {})
     likely = max(range(len(before.paths)), key=before.chances.__getitem__)
@@ -329,19 +325,19 @@ def test_the_report_on_a_version_finds_its_mistakes_where_the_images_lie(run: Ru
     assert page.count(f"{run.root}/") >= written["mistakes"]
 
 
-def submitted(run: Run) -> Iterator[LabelledFile]:
+def submitted(run: Run) -> Iterator[LabelLine]:
     """The labels as a trainer gets them, in the order of the paths of their files."""
     given = run.labels.images()
     for path in sorted(run.root.rglob("*.*")):
         content = path.read_bytes()
-        key, crc32 = hashlib.sha256(content).hexdigest(), f"{zlib.crc32(content):08x}"
+        key = hashlib.sha256(content).hexdigest()
         if key in given:
-            yield LabelledFile(key, len(content), given[key].label, b"", crc32, "ada", AT)
+            yield line_of(content, given[key].label, path="", at=AT)
 
 
-def train_on(run: Run, name: str, files: list[LabelledFile]) -> None:
+def train_on(run: Run, name: str, files: list[LabelLine]) -> None:
     """Train a version of a model on these labels, in this process."""
-    input = encode_files(files)
+    input = encode_lines(files)
     work = Train(
         name, "photo-head", str(run.root),
         corrections=input_sha256(input), labelled_only=True,

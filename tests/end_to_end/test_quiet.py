@@ -19,7 +19,7 @@ from shared.errors import Exit
 from shared.messages import checked_dataset
 from shared.messages.checked_dataset import CheckedRows, encode_rows
 from shared.messages.files import stamp
-from shared.messages.model_card import encode_card
+from shared.messages.model_card import ImportedNetwork, encode_card
 from shared.messages.replies import (
     CheckedDataset,
     DataReport,
@@ -30,6 +30,7 @@ from shared.messages.replies import (
 )
 from shared.messages.requests import Outcome
 from shared.registry import mirror_writer, packaged
+from shared.registry.own_backbones import Backbones, OwnBackbone
 from shared.registry.registry import Registry
 from tests.support.images.gallery import FOLDER, Gallery
 from tests.support.jobs.finished_job import finish
@@ -60,11 +61,11 @@ class Case(NamedTuple):
     notice: str = ""  #: the end of the only line that it prints
 
 
+CELLS = OwnBackbone(
+    "cells", 16, 48, 0, ImportedNetwork("onnx", "0-1"), {"model.onnx": "0" * 64}, "2026-12-02"
+)
 CASES = {
     "classify": Case(f"{FOLDER} -o a.csv --restart", keys=("answers", "skipped", "exit_code")),
-    "collect": Case(
-        "a.csv", keys=("answers", "skipped", "exit_code"), notice="with classify --restart\n"
-    ),
     "predict": Case("one.png", keys=("images", "summary")),
     "report": Case("a.csv --force", keys=("rows", "pictures")),
     "compare": Case("a.csv b.csv", keys=("comparison",)),
@@ -74,6 +75,8 @@ CASES = {
     "dataset check": Case(
         "photos -o check.csv", CheckedDataset(DATA, 0.5, 0.1), (checked_dataset.FILE,)
     ),
+    "backbones add": Case(f"{KERAS} --name cells", CELLS, keys=("name", "features")),
+    "backbones rm": Case("cells", Backbones(())),
     "models compare": Case(f"fashion-mnist@0 {COPY}@1 --on {FOLDER}", keys=("comparison",)),
     "models evaluate": Case("fashion-mnist", EVALUATED, keys=("evaluation", "data")),
     "models calibrate": Case("fashion-mnist --data photos", ANSWER, keys=("metrics",)),
@@ -87,7 +90,6 @@ MOVED = Decided("production", 1, None, True, "")
 #: The commands without --quiet, in an order in which each has what it needs.
 OTHERS = {
     "classify": Case(f"{FOLDER} -o a.csv", keys=CASES["classify"].keys),
-    "submit": Case(f"{FOLDER} -o a.csv", keys=("job", "output")),
     "status": Case("a.csv", keys=("job", "state")),
     "table": Case("a.csv --min-confidence 0.5", keys=("rows", "model")),
     "verify": Case("a.csv", keys=("proven", "problems")),
@@ -98,12 +100,12 @@ OTHERS = {
     "completion": Case("bash", keys=("shell", "script")),
     "demo": Case("demo --count 10", keys=("images", "table", "page", "next")),
     "down": Case("", keys=("stopped",)),
+    "backbones list": Case("", Backbones((CELLS,))),
     "models list": Case(""),
     "models show": Case("fashion-mnist", keys=("card",)),
     "models use": Case("fashion-mnist", keys=("model", "source")),
     "models promote": Case(f"{COPY}@1", MOVED, keys=("alias", "version")),
     "models rollback": Case(COPY, MOVED, keys=("alias", "version")),
-    "models prune": Case(f"{COPY} --dry-run", Pruned((), {}, 0), keys=("removed", "kept")),
     "models rm": Case(f"{COPY}@1 --yes", Pruned((1,), {}, 7), keys=("removed",)),
 }
 #: They run until they are ended, and print their answer at the start.

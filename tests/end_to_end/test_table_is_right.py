@@ -93,7 +93,9 @@ def test_a_piped_list_is_classified_in_the_background(
     output = str(tmp_path / "out.csv")
 
     def submit(stdin: str) -> Producer:
-        return fleet.producer("submit", "--list", "-", "-o", output, cwd=images.cwd, stdin=stdin)
+        return fleet.producer(
+            "classify", "--detach", "--list", "-", "-o", output, cwd=images.cwd, stdin=stdin
+        )
 
     empty = submit("")
     assert empty.wait() == Exit.USAGE, empty.story

@@ -111,7 +111,7 @@ def test_a_job_is_classified_and_monitored(
     guarded: Guarded, small: Gallery, tmp_path: Path
 ) -> None:
     output = tmp_path / "out.csv"
-    job = guarded.hangtag("submit", FOLDER, "-o", str(output)).out.split()[0]
+    job = guarded.hangtag("classify", "--detach", FOLDER, "-o", str(output)).out.split()[0]
     assert job in guarded.hangtag("status").out
     guarded.hangtag("collect", job)
     assert output.read_bytes() == small.table
@@ -189,7 +189,7 @@ def test_a_model_is_trained_used_moved_and_pruned(
 
 
 def test_a_large_file_reaches_a_worker(server: GuardedServer) -> None:
-    content = bytes(file_copies.WHOLE_BYTES + 1)
+    content = bytes(file_copies.PART_BYTES + 1)
     files = {"model.keras": hashlib.sha256(content).hexdigest()}
     card = msgspec.structs.replace(packaged.card(), name="large", files=files)
     with server.of("trainer") as client:

@@ -1,4 +1,4 @@
-"""The table of backbones: pretrained networks whose features are the input of a head.
+"""The table of backbones that ship: pretrained networks whose features are the input of a head.
 
 The file of each is in the package. A row is a file that benchmarks/packaged_backbones.py makes.
 """
@@ -8,22 +8,23 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from shared.errors import row_named
-from shared.messages.model_card import Look, Preprocessing
-from shared.runtimes import BACKBONE_SUFFIX
+from shared.messages.model_card import ImportedNetwork, Look, Preprocessing
+from shared.runtimes import BACKBONE_SUFFIX, ONNX
 
 _EFFICIENTNET = "https://github.com/tensorflow/tpu, models/official/efficientnet/lite"
 
 
 class Backbone(NamedTuple):
-    """One row of the table: one uint8 image in RGB to the float32 features of its parts."""
+    """One row: one uint8 image in RGB to the float32 features of its parts."""
 
     name: str
     sha256: str  #: of its `.tflite` file; no other file is accepted
     size_pixels: int  #: of both sides of its input
     part_widths: tuple[int, ...]  #: features of each part of the network, in order
     parameters: int
-    licence: str
-    source: str
+    licence: str = ""
+    source: str = ""
+    imported: ImportedNetwork | None = None  #: of an ONNX file that a person added
 
     @property
     def features(self) -> int:
@@ -33,7 +34,12 @@ class Backbone(NamedTuple):
     @property
     def file(self) -> str:
         """The name of its file, in the package and in a version."""
-        return self.name + BACKBONE_SUFFIX
+        return ONNX.artifact if self.imported else self.name + BACKBONE_SUFFIX
+
+    @property
+    def spec(self) -> Preprocessing:
+        """How images are decoded for it: for those that ship once, at the size of the largest."""
+        return Preprocessing(self.size_pixels, self.size_pixels, 3) if self.imported else SPEC
 
     @property
     def look(self) -> Look:

@@ -10,14 +10,22 @@ import msgspec
 import numpy as np
 from PIL import Image
 
-from shared.messages.model_card import Preprocessing
+from shared.messages.model_card import ImportedNetwork, Preprocessing
 from worker.decoding.decode import decode
 
 
-def cache_key(sha256: str, spec: Preprocessing, *, mirrored: bool = False) -> str:
+def cache_key(
+    sha256: str,
+    spec: Preprocessing,
+    imported: ImportedNetwork | None = None,
+    *,
+    mirrored: bool = False,
+) -> str:
     """Stands for everything but an image's file that its features, or its mirror's, depend on:
-    `sha256` is that of the backbone's file."""
+    `sha256` is that of the backbone's file, `imported` its values."""
     parts = [bytes.fromhex(sha256), msgspec.json.encode(spec), _decoder_sample(spec)]
+    if imported is not None:
+        parts.append(msgspec.json.encode(imported))
     parts.append(b"mirrored" * mirrored)
     return hashlib.sha256(b"".join(parts)).hexdigest()[:24]
 

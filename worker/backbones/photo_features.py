@@ -15,14 +15,16 @@ import numpy as np
 import numpy.typing as npt
 
 from shared.errors import ImageError
+from shared.image_status import Status
 from shared.messages.model_card import Preprocessing
 from worker.backbones.feature_cache import FeatureCache
+from worker.backbones.loaded_backbone import LoadedBackbone
 from worker.datasets.decode_files import THREADS, Bad, prefetched, read_file
 from worker.datasets.examples import Digests, Images, Labels
 from worker.datasets.folder_layout import Item
 from worker.datasets.split import Hashes, Parts, content_hashes
 from worker.decoding.decode import decode
-from worker.runtimes.feature_graph import FeatureGraph
+from worker.runtimes.feature_graph import BackboneGraph
 
 Features = npt.NDArray[np.float32]  #: [n, features]
 
@@ -34,7 +36,7 @@ CONTENT_BYTES, NUMBER_BYTES = 8, 4
 class View(NamedTuple):
     """What a backbone computes of each image, or of its mirror image, and where that is kept."""
 
-    backbone: bytes  #: its `.tflite` file
+    backbone: LoadedBackbone
     cache: FeatureCache
     is_mirrored: bool = False
 
@@ -119,7 +121,7 @@ def compute(
     for cache in caches:
         cache.mark_used()
     caches[0].trim()
-    return collected.columns(views, graphs)
+    return collected.columns(views)
 
 
 class _Photo(NamedTuple):
@@ -141,12 +143,12 @@ def _of_file(
         digest = hashlib.sha256(data).digest()
         known = [view.cache.get(digest) for view in views]
         images = _both_sides(decode(data, spec)) if None in known else ()
+        rows = [
+            graphs.row(images[view.is_mirrored], view.backbone) if row is None else row
+            for view, row in zip(views, known, strict=True)
+        ]
     except ImageError as error:
         return Bad(item.path, error.status)
-    rows = [
-        graphs.row(images[view.is_mirrored], view.backbone) if row is None else row
-        for view, row in zip(views, known, strict=True)
-    ]
     return _Photo(item, digest, rows, [row is None for row in known])
 
 
@@ -178,11 +180,11 @@ class _Collected:
         for view, row in zip(self._views, photo.rows, strict=True):
             view += row[CONTENT_BYTES:]
 
-    def columns(self, views: Sequence[View], graphs: _Graphs) -> PhotoFeatures:
+    def columns(self, views: Sequence[View]) -> PhotoFeatures:
         looks: list[Features] = []
         mirrored: Features | None = None
         for view, packed in zip(views, self._views, strict=True):
-            features = np.frombuffer(packed, "<f4").reshape(-1, graphs.width(view.backbone))
+            features = np.frombuffer(packed, "<f4").reshape(-1, view.backbone.row.features)
             if view.is_mirrored:
                 mirrored = features
             else:
@@ -201,21 +203,22 @@ class _Collected:
 class _Graphs:
     """The backbones as interpreters for each thread."""
 
-    def __init__(self, files: Sequence[bytes]) -> None:
-        self._files = set(files)
+    def __init__(self, backbones: Sequence[LoadedBackbone]) -> None:
+        self._backbones = {backbone.row.name: backbone for backbone in backbones}
         self._of_thread = threading.local()
 
-    def width(self, file: bytes) -> int:
-        """The number of its features."""
-        return self._graphs()[file].features
-
-    def row(self, image: Images, file: bytes) -> bytes:
-        """The row of a cache for an image uint8 [H, W, 3]."""
+    def row(self, image: Images, backbone: LoadedBackbone) -> bytes:
+        """The row of a cache for an image uint8 [H, W, 3]. Raises ImageError: the network fails."""
         content = content_hashes(image[None]).astype("<u8").tobytes()
-        return content + self._graphs()[file].run(image).astype("<f4").tobytes()
+        features = self._graphs()[backbone.row.name].run(image).astype("<f4")
+        if not np.isfinite(features).all():
+            raise ImageError(Status.NO_ANSWER)
+        return content + features.tobytes()
 
-    def _graphs(self) -> dict[bytes, FeatureGraph]:
+    def _graphs(self) -> dict[str, BackboneGraph]:
         if not hasattr(self._of_thread, "graphs"):
-            self._of_thread.graphs = {file: FeatureGraph(file) for file in self._files}
-        graphs: dict[bytes, FeatureGraph] = self._of_thread.graphs
+            self._of_thread.graphs = {
+                name: backbone.graph() for name, backbone in self._backbones.items()
+            }
+        graphs: dict[str, BackboneGraph] = self._of_thread.graphs
         return graphs

@@ -34,5 +34,5 @@ def fetch(card: Card, read: ReadFile, runtime: str = runtimes.DEFAULT.name) -> S
         SetupError: a file is missing or damaged, or the version has no file for this runtime.
     """
     row = runtimes.serving(runtime, card.only_runtime)
-    beside = [*(look.file for look in card.looks), *([row.beside] if row.beside else [])]
-    return ServedVersion(card, row.name, read(row.artifact), tuple(map(read, beside)))
+    artifact, *beside = map(read, card.files_for(row))
+    return ServedVersion(card, row.name, artifact, tuple(beside))

@@ -17,7 +17,7 @@ from typing import NamedTuple
 from msgspec import structs
 
 from shared.labels.class_folders import folder_of
-from shared.labels.labelled_files import LabelledFile
+from shared.labels.label_line import LabelLine
 from shared.messages.training import SMALLEST_CLASS
 from worker.datasets.folder_layout import LOST, RARE, ClassFolderWalk, Item, Remedies
 from worker.datasets.split import TRAINING, UNDECIDED
@@ -42,7 +42,7 @@ class CorrectedWalk(ClassFolderWalk):
         SetupError: there is no such folder, or its classes are ambiguous.
     """
 
-    def __init__(self, root: Path, corrections: Sequence[LabelledFile]) -> None:
+    def __init__(self, root: Path, corrections: Sequence[LabelLine]) -> None:
         super().__init__(root)
         self._files_by_sha256 = {correction.sha256: correction for correction in corrections}
         self.lost: list[LostFile] = []  #: of the last pass
@@ -81,12 +81,12 @@ class CorrectedWalk(ClassFolderWalk):
             if sha256 in hashes:
                 continue
             number = self._corrected.get(sha256)
-            if number is not None and file.path and self._sha256(file.path) == sha256:
-                yield Item(file.path, number, self._elsewhere)
+            if number is not None and file.place and self._sha256(file.place) == sha256:
+                yield Item(file.place, number, self._elsewhere)
                 continue
             self.skipped[LOST] += 1
             if number is not None:
-                item = Item(file.path or GONE, number, self._elsewhere)
+                item = Item(file.place or GONE, number, self._elsewhere)
                 self.lost.append(LostFile(bytes.fromhex(sha256), item))
 
     def drop_empty(self, used: Collection[int]) -> bool:
@@ -122,7 +122,7 @@ class LabelledWalk(CorrectedWalk):
         "give more images this label with hangtag label, or rename it there to merge it",
     )
 
-    def __init__(self, root: Path, corrections: Sequence[LabelledFile]) -> None:
+    def __init__(self, root: Path, corrections: Sequence[LabelLine]) -> None:
         learned = _without_rare(corrections)
         super().__init__(root, learned)
         self._rare = len(corrections) - len(learned)  #: files
@@ -159,7 +159,7 @@ def sha256_of(path: bytes, sizes: Collection[int]) -> str:
         return ""  # reading it for its pixels will name it
 
 
-def _without_rare(corrections: Sequence[LabelledFile]) -> Sequence[LabelledFile]:
+def _without_rare(corrections: Sequence[LabelLine]) -> Sequence[LabelLine]:
     """Those of labels with enough files to learn from; all if fewer than two labels have enough."""
     folders = [folder_of(correction.label) for correction in corrections]
     files = Counter(folders)
@@ -169,9 +169,9 @@ def _without_rare(corrections: Sequence[LabelledFile]) -> Sequence[LabelledFile]
     return [one for one, folder in zip(corrections, folders, strict=True) if folder in learned]
 
 
-def found_here(root: Path, corrections: Sequence[LabelledFile]) -> list[LabelledFile]:
+def found_here(root: Path, corrections: Sequence[LabelLine]) -> list[LabelLine]:
     """The corrections of files that lie in the class folders under `root`. Raises SetupError."""
-    walk = CorrectedWalk(root, [structs.replace(file, path=b"") for file in corrections])
+    walk = CorrectedWalk(root, [structs.replace(file, path="") for file in corrections])
     deque(walk.items(), maxlen=0)
     lost = {file.digest.hex() for file in walk.lost}
     return [file for file in corrections if file.sha256 not in lost]
@@ -186,11 +186,11 @@ class LabelledData(NamedTuple):
     """Data, and the labels that people gave to some of their files."""
 
     where: str  #: FASHION_MNIST, or an absolute folder on this machine
-    corrections: Sequence[LabelledFile] = ()
+    corrections: Sequence[LabelLine] = ()
     only: bool = False  #: whether other files than those have no label
 
     @property
-    def learned(self) -> Sequence[LabelledFile]:
+    def learned(self) -> Sequence[LabelLine]:
         """The corrections that are learned from."""
         return _without_rare(self.corrections) if self.only else self.corrections
 

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from shared.errors import ImageError
-from shared.labels.labelled_files import LabelledFile
+from shared.labels.label_line import LabelLine
 from shared.messages.model_card import Preprocessing
 from worker.datasets import fashion_mnist
 from worker.datasets.corrected_walk import LabelledData
@@ -59,10 +59,10 @@ def find_files(
     return files
 
 
-def find_labelled(files: Sequence[LabelledFile], wanted: set[bytes]) -> dict[bytes, FoundImage]:
+def find_labelled(files: Sequence[LabelLine], wanted: set[bytes]) -> dict[bytes, FoundImage]:
     """Those of these files with one of these SHA-256 that are where they were labelled, by
     digest."""
-    by_digest = {bytes.fromhex(file.sha256): file.path for file in files if file.path}
+    by_digest = {bytes.fromhex(file.sha256): file.place for file in files if file.place}
     images: dict[bytes, FoundImage] = {}
     for digest in wanted & by_digest.keys():
         with suppress(ImageError):

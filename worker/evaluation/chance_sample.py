@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from shared.labels.class_folders import folder_of
-from shared.labels.labelled_files import LabelledFile
+from shared.labels.label_line import LabelLine
 from shared.messages.model_card import Card
 from worker.evaluation.heldout_answers import HeldoutAnswers
 from worker.runtimes.classifier import probabilities
@@ -45,12 +45,16 @@ class Share(NamedTuple):
     high: float
 
 
-def drawn(answers: HeldoutAnswers, card: Card, labels: Iterable[LabelledFile]) -> Sample:
+def drawn(answers: HeldoutAnswers, card: Card, labels: Iterable[LabelLine]) -> Sample:
     """The held-out answers of a version about the images that chance drew, each file once. Those
     that a person has left out, or whose label the version has not learned, are wrong; their
     confidence is that of the others."""
     names = {folder_of(label) for label in card.labels}
-    by_chance = [file for file in labels if file.by_chance and (file.label or file.left_out)]
+    by_chance = [
+        line
+        for line in labels
+        if line.by_chance and not line.undo and line.kind in ("label", "left-out")
+    ]
     named = [file.sha256 for file in by_chance if folder_of(file.label) in names]
     wrong = len(by_chance) - len(named)
     digests = answers.files if answers.files is not None else ()

@@ -19,7 +19,7 @@ from shared.messages.files import DIGEST_BYTES, NO_STAMP, Stamp, stamp
 from shared.messages.model_card import Card, Metrics, encode_card
 from shared.messages.replies import CheckedDataset
 from shared.messages.requests import CheckDataset, Progress
-from worker.backbones import backbone_table
+from worker.backbones import loaded_backbone
 from worker.backbones.photo_features import PhotoFeatures
 from worker.datasets.corrected_walk import LabelledData
 from worker.datasets.decode_files import Bad, read_file
@@ -53,7 +53,7 @@ def check(context: Context, work: CheckDataset) -> Reply:
         SetupError: the folder cannot be used.
         RequestStopped: the request was cancelled or taken over.
     """
-    backbone = backbone_table.find(recipes.find(RECIPE).backbone)
+    backbone = loaded_backbone.load(work.backbone, context.registry.root)
     context.stage(LOADING)
     bad: list[Bad] = []
     folder = photo_folder.load(
@@ -74,7 +74,7 @@ def check(context: Context, work: CheckDataset) -> Reply:
 
     checked = answer_out_of_fold(photos, photos.labels, len(folder.labels), fold)
     context.report(Progress(CHECKING, part="searching images unlike all others"))
-    odd = fit_outlier_detector(photos.features, backbone.part_widths, checked.folds).outliers
+    odd = fit_outlier_detector(photos.features, backbone.row.part_widths, checked.folds).outliers
     rows = _rows(work, folder, photos, checked, odd.tolist(), bad)
     answer = CheckedDataset(folder.report, checked.out_of_fold.accuracy, checked.out_of_fold.error)
     return Reply(answer, {checked_dataset.FILE: checked_dataset.encode_rows(rows)})

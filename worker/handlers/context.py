@@ -12,7 +12,8 @@ from typing import NamedTuple, Protocol
 import msgspec
 import redis
 
-from shared.labels.labelled_files import LabelledFile, decode_files
+from shared.labels.label_line import LabelLine
+from shared.labels.submitted_lines import decode_input, labelled
 from shared.messages.requests import Progress, Request
 from shared.registry.registry import Registry
 from shared.settings import Settings
@@ -61,9 +62,9 @@ class Context(msgspec.Struct, frozen=True):
         return self.request.who
 
     @property
-    def corrections(self) -> list[LabelledFile]:
+    def corrections(self) -> list[LabelLine]:
         """The labels that people gave, submitted with the request. Raises BadMessage."""
-        return decode_files(self.input, getattr(self.request.work, "corrections", ""))
+        return labelled(decode_input(self.input, getattr(self.request.work, "corrections", "")))
 
     def stage(self, name: str) -> None:
         """Report the start of a stage. Raises RequestStopped."""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from shared import atomic_file, recipes
+from shared import atomic_file
 from shared.errors import SetupError
 from shared.messages import folder_features
 from shared.messages.files import printable
@@ -17,7 +17,7 @@ from shared.messages.folder_features import FolderFeatures
 from shared.messages.replies import DescribedFolder
 from shared.messages.requests import ComputeFeatures
 from shared.registry.registry import REMEDY
-from worker.backbones import backbone_table, photo_features
+from worker.backbones import loaded_backbone, photo_features
 from worker.backbones.feature_cache import FeatureCache
 from worker.backbones.photo_features import PhotoFeatures
 from worker.datasets.decode_files import Bad
@@ -26,8 +26,6 @@ from worker.datasets.loose_images import LooseWalk
 from worker.handlers.context import LOADING, Context, Reply
 from worker.handlers.short_rows import ShortRows, StoredRows
 from worker.training import photo_folder
-
-RECIPE = "photo-head"
 
 
 def compute(context: Context, work: ComputeFeatures) -> Reply:
@@ -43,7 +41,7 @@ def compute(context: Context, work: ComputeFeatures) -> Reply:
     if not total:
         raise SetupError(f"there are no images under {printable(walk.root)}; name another folder")
     bad: list[Bad] = []
-    photos, cache = _photos(context, walk, total, bad)
+    photos, cache = _photos(context, walk, work.backbone, total, bad)
     if not photos.paths:
         raise SetupError(
             f"none of the {total:,} files under {printable(walk.root)} can be read as an image; "
@@ -62,27 +60,28 @@ def compute(context: Context, work: ComputeFeatures) -> Reply:
 
 
 def _photos(
-    context: Context, walk: LooseWalk, total: int, bad: list[Bad]
+    context: Context, walk: LooseWalk, backbone: str, total: int, bad: list[Bad]
 ) -> tuple[PhotoFeatures, FeatureCache]:
     """The features of all images, with progress, and where the store has them."""
 
     def done(files: int) -> None:
         context.loading(files, max(files, total))
 
-    return computed(context, walk.items(), done, bad.append)
+    return computed(context, walk.items(), backbone, done, bad.append)
 
 
 def computed(
     context: Context,
     items: Iterable[Item],
+    backbone: str,
     on_done: Callable[[int], None],
     on_bad: Callable[[Bad], None],
 ) -> tuple[PhotoFeatures, FeatureCache]:
-    """The features of images, and where the store has them. `on_done` gets the number of files so
-    far, and may raise to stop.
+    """The features of images by a backbone, and where the store has them. An empty name is that of
+    the first look. `on_done` gets the number of files so far, and may raise to stop.
 
     Raises:
-        SetupError: the store cannot be written.
+        SetupError: there is no such backbone, or the store cannot be written.
     """
     passed = 0
 
@@ -91,11 +90,11 @@ def computed(
         passed += files
         on_done(passed)
 
-    backbone = backbone_table.find(recipes.find(RECIPE).backbone)
+    loaded = loaded_backbone.load(backbone, context.registry.root)
     folder = context.registry.root / photo_folder.FOLDER
     with atomic_file.writing(folder, REMEDY):
-        view = photo_folder.view(backbone, folder)
-        photos = photo_features.compute(items, backbone_table.SPEC, [view], on_bad, done)
+        view = photo_folder.view(loaded, folder)
+        photos = photo_features.compute(items, loaded.row.spec, [view], on_bad, done)
     return photos, view.cache
 
 

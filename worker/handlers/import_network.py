@@ -35,10 +35,10 @@ def import_network(context: Context, work: ImportNetwork) -> Reply:
         raise SetupError(f"the trainer on {socket.gethostname()} cannot do that: {lack}")
     context.stage(LOADING)
     if work.data:
-        return try_forms.tried(context, work, sent_file(context, work))
+        return try_forms.tried(context, work, sent_file(context, work.sha256))
     card = staging.published(context.registry, work.name, context.request.mark)
     if card is None:
-        file = sent_file(context, work)
+        file = sent_file(context, work.sha256)
         passed = checked(work.kind, file, work.form)
         context.stage(PUBLISHING)
         new, files = version(context, work, file, passed)
@@ -48,10 +48,10 @@ def import_network(context: Context, work: ImportNetwork) -> Reply:
     return Reply(Trained(card.ref, card.metrics, decided, time.time() - context.started))
 
 
-def sent_file(context: Context, work: ImportNetwork) -> bytes:
+def sent_file(context: Context, sha256: str) -> bytes:
     """The bytes of the request. Raises SetupError: they are others, or missing."""
     file = context.input
-    if file is None or hashlib.sha256(file).hexdigest() != work.sha256:
+    if file is None or hashlib.sha256(file).hexdigest() != sha256:
         raise SetupError("the file is not the one that was sent; import it again")
     return file
 

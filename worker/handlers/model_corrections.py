@@ -10,12 +10,13 @@ import msgspec
 
 from shared.errors import SetupError, first_names
 from shared.labels.class_folders import folder_of
-from shared.labels.labelled_files import LabelledFile, decode_files
+from shared.labels.label_line import LabelLine, placed
+from shared.labels.labels_so_far import LabelsSoFar
+from shared.labels.submitted_lines import decode_input, encode_lines, labelled
 from shared.messages.model_card import Card
 from shared.messages.replies import DataReport
 from shared.messages.training import FASHION_MNIST, Train
-from shared.registry import learned_corrections
-from shared.registry.learned_corrections import LearnedDecision
+from shared.registry import learned_lines
 from worker.datasets.corrected_walk import found_here
 from worker.handlers.context import Context
 from worker.learners.learner import BuiltVersion
@@ -24,25 +25,28 @@ from worker.learners.learner import BuiltVersion
 class ModelCorrections(NamedTuple):
     """What a training learns from, and what its version has for later ones."""
 
-    files: list[LabelledFile]  #: to learn from
-    decisions: list[LearnedDecision]  #: all so far, also those that are left out
-    earlier: int  #: of those with a label, known from earlier versions only
+    files: list[LabelLine]  #: to learn from: the lines of labels
+    lines: list[LabelLine]  #: all so far, also those that are left out
+    earlier: int  #: of the labels, those known from earlier versions only
     unreadable: list[str]
 
     @property
     def excluded(self) -> dict[str, tuple[str, ...]]:
         """The names that images do not have, by SHA-256."""
-        files = (decision.file for decision in self.decisions)
-        return {file.sha256: file.excluded for file in files if file.excluded}
+        so_far = LabelsSoFar(self.lines)
+        names = {line.sha256: so_far.excluded(line.sha256) for line in self.lines}
+        return {sha256: excluded for sha256, excluded in names.items() if excluded}
 
     def in_version(self, made: BuiltVersion, places: Mapping[str, bytes]) -> BuiltVersion:
         """With the record, unless there is nothing to record. `places` has the paths of the files
         that were found, by SHA-256."""
-        if not self.decisions:
+        if not self.lines:
             return made
-        placed = (_placed(decision, places) for decision in self.decisions)
-        record = {learned_corrections.FILE: learned_corrections.encode(placed)}
-        return made._replace(files=made.files | record)
+        found = (
+            placed(line, places[line.sha256]) if line.sha256 in places else line
+            for line in self.lines
+        )
+        return made._replace(files=made.files | {learned_lines.FILE: encode_lines(found)})
 
     def noted(self, report: DataReport) -> DataReport:
         """With a note on each version whose record cannot be read."""
@@ -58,33 +62,16 @@ def of(context: Context, work: Train) -> ModelCorrections:
     """
     if work.data == FASHION_MNIST:
         return ModelCorrections([], [], 0, [])
-    submitted = context.request.created
-    given = [
-        LearnedDecision(decision, submitted)
-        for decision in decode_files(context.input, work.corrections)
-    ]
-    earlier = learned_corrections.of_model(context.registry, work.name, but=context.request.mark)
-    decisions = learned_corrections.latest([*earlier.decisions, *given])
-    new = {decision.file.sha256 for decision in given}
-    before = [
-        decision
-        for decision in decisions
-        if decision.file.label and decision.file.sha256 not in new
-    ]
-    learned = [] if work.without_corrections else list(learned_corrections.in_force(decisions))
-    return ModelCorrections(learned, decisions, len(before), earlier.unreadable)
+    given = decode_input(context.input, work.corrections)
+    earlier = learned_lines.of_model(context.registry, work.name, but=context.request.mark)
+    so_far = LabelsSoFar(learned_lines.in_order([*earlier.lines, *given]))
+    learned, new = so_far.labelled(), {line.sha256 for line in given}
+    before = sum(line.sha256 not in new for line in learned)
+    files = [] if work.without_corrections else learned
+    return ModelCorrections(files, list(so_far.lines()), before, earlier.unreadable)
 
 
-def _placed(decision: LearnedDecision, places: Mapping[str, bytes]) -> LearnedDecision:
-    """The decision with the path at which its file was found, if it was."""
-    file = decision.file
-    path = places.get(file.sha256, file.path)
-    return msgspec.structs.replace(decision, file=msgspec.structs.replace(file, path=path))
-
-
-def to_measure(
-    context: Context, card: Card, where: str
-) -> tuple[list[LabelledFile], tuple[str, ...]]:
+def to_measure(context: Context, card: Card, where: str) -> tuple[list[LabelLine], tuple[str, ...]]:
     """The labels that people gave to images of a folder, and notes: those of the request, and those
     that any version of the model has for images that lie there; in both cases those with a label of
     this version. So all versions are measured by the same labels.
@@ -98,11 +85,11 @@ def to_measure(
     if where == FASHION_MNIST:
         return given, ()
     measured, left_out = _measurable(given, card)
-    earlier = learned_corrections.of_model(context.registry, card.name)
+    earlier = learned_lines.of_model(context.registry, card.name)
     labels, new = set(map(folder_of, card.labels)), {decision.sha256 for decision in given}
     known = [
         decision
-        for decision in learned_corrections.in_force(earlier.decisions)
+        for decision in labelled(learned_lines.in_order(earlier.lines))
         if decision.sha256 not in new and folder_of(decision.label) in labels
     ]
     here = found_here(Path(where), known) if known else []
@@ -113,9 +100,7 @@ def to_measure(
     return [*measured, *here], (*left_out, *notes)
 
 
-def _measurable(
-    given: Sequence[LabelledFile], card: Card
-) -> tuple[list[LabelledFile], tuple[str, ...]]:
+def _measurable(given: Sequence[LabelLine], card: Card) -> tuple[list[LabelLine], tuple[str, ...]]:
     """The corrections with a label of the version, and a note on the others. Raises SetupError if
     there are others only."""
     folders = set(map(folder_of, card.labels))

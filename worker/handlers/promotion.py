@@ -9,11 +9,12 @@ from functools import partial
 
 from shared.errors import SetupError
 from shared.labels.class_folders import folder_of
+from shared.labels.submitted_lines import labelled
 from shared.messages.model_card import Card, Preprocessing
 from shared.messages.model_name import PRODUCTION
 from shared.messages.replies import Decided
 from shared.messages.training import Rule
-from shared.registry import alias_operations, learned_corrections
+from shared.registry import alias_operations, learned_lines
 from worker.backbones import served_version
 from worker.datasets.examples import Examples
 from worker.evaluation import heldout_answers, seen_images
@@ -118,7 +119,7 @@ def _corrected(context: Context, new: Card) -> dict[bytes, int]:
     numbers = {folder_of(label): number for number, label in enumerate(new.labels)}
     return {
         bytes.fromhex(file.sha256): numbers[folder_of(file.label)]
-        for file in learned_corrections.in_force(learned_corrections.read(context.registry, new))
+        for file in labelled(learned_lines.read(context.registry, new))
         if folder_of(file.label) in numbers
     }
 

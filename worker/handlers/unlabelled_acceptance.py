@@ -21,7 +21,7 @@ from msgspec import structs
 
 from shared.errors import ImageError
 from shared.labels.class_folders import folder_of
-from shared.labels.labelled_files import LabelledFile
+from shared.labels.label_line import LabelLine
 from shared.messages.model_card import Card, RightOfOthers
 from worker.backbones import served_version
 from worker.backbones.photo_features import Features, PhotoFeatures
@@ -95,7 +95,7 @@ def judged(context: Context, task: Task, excluded: Mapping[str, Collection[str]]
     given = {file.sha256: folder_of(file.label) for file in task.corrections if file.label}
     by_chance_files = {file.sha256 for file in task.corrections if file.by_chance}
     known, others = _items(Path(task.work.data), task.corrections, excluded)
-    photos = _photos(context, [*known, *others])
+    photos = _photos(context, [*known, *others], task.work.backbone)
     folders = sorted(set(given.values()))
     numbers = {folder: number for number, folder in enumerate(folders)}
     digests = [digest.tobytes().hex() for digest in photos.digests]
@@ -123,17 +123,17 @@ def judged(context: Context, task: Task, excluded: Mapping[str, Collection[str]]
     )
 
 
-def _photos(context: Context, items: Sequence[Item]) -> PhotoFeatures:
+def _photos(context: Context, items: Sequence[Item], backbone: str) -> PhotoFeatures:
     """The features of the items that are images."""
 
     def done(files: int) -> None:
         context.loading_part(JUDGING, files, len(items))
 
-    return folder_features.computed(context, items, done, lambda bad: None)[0]
+    return folder_features.computed(context, items, backbone, done, lambda bad: None)[0]
 
 
 def _items(
-    root: Path, files: Sequence[LabelledFile], excluded: Collection[str]
+    root: Path, files: Sequence[LabelLine], excluded: Collection[str]
 ) -> tuple[list[Item], list[Item]]:
     """Images with a label or an excluded name, found by content; and some of those without a label,
     which their paths draw."""
@@ -151,8 +151,8 @@ def _items(
 
     drawn = _drawn(others(), root, MOST_JUDGED)
     for sha256, file in given.items():
-        if sha256 not in known and file.path:  # elsewhere
-            known[sha256] = Item(file.path, NO_LABEL, UNDECIDED)
+        if sha256 not in known and file.place:  # elsewhere
+            known[sha256] = Item(file.place, NO_LABEL, UNDECIDED)
     twice = {item.path for item in drawn}
     learned = (item for item in known.values() if item.path not in twice)
     return _drawn(learned, root, MOST_LEARNED), drawn

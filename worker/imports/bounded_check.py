@@ -24,6 +24,8 @@ from worker.runtimes.imported_graph import Converter, Network, drawn
 #: Memory beyond the file, which the process has in memory once before that.
 MEMORY_BYTES = 512 << 20
 PROCESSOR_S = 30
+#: Numbers for an image: a map of features or tokens that are not pooled has more.
+MAX_FEATURES = 4096
 #: On a machine that does other work.
 WALL_S = 600.0
 
@@ -32,12 +34,15 @@ class Question(msgspec.Struct, frozen=True):
     kind: Kind
     file: bytes
     form: NetworkForm
+    is_backbone: bool = False
+    output: str = ""
 
 
 class Checked(msgspec.Struct, frozen=True):
     """A network that passed."""
 
     network: Described
+    outputs: int  #: for an image
     drawn: bytes  #: its outputs for the drawn images, `.npy`
 
 
@@ -49,13 +54,16 @@ class _Passed(msgspec.Struct, frozen=True, tag="passed"):
     checked: Checked
 
 
-def checked(kind: Kind, file: bytes, form: NetworkForm) -> Checked:
-    """What this file is, after it was opened and run within bounds.
+def checked(
+    kind: Kind, file: bytes, form: NetworkForm, *, is_backbone: bool = False, output: str = ""
+) -> Checked:
+    """What this file is, after it was opened and run within bounds. A backbone returns features,
+    by the output of this name if it has several.
 
     Raises:
         SetupError: it is refused, in one line.
     """
-    question = msgspec.msgpack.encode(Question(kind, file, form))
+    question = msgspec.msgpack.encode(Question(kind, file, form, is_backbone, output))
     # Without the current folder, whose files could replace modules.
     command = [sys.executable, "-P", "-m", __name__]
     try:
@@ -97,14 +105,23 @@ def answer(question: bytes) -> bytes:
 
 def _run(question: Question) -> Checked:
     facts, network = _opened(question)
-    found = described(question.kind, facts, question.form)
+    found = described(
+        question.kind, facts, question.form,
+        is_backbone=question.is_backbone, output=question.output,
+    )  # fmt: skip
     spec = found.preprocessing
     converter = Converter(found.imported, network.takes_uint8)
     images = drawn((spec.height, spec.width, spec.channels))
     rows = np.stack([network.row(converter.values(image)) for image in images])
-    if rows.shape[1] != len(found.labels):
+    width = rows.shape[1]
+    if question.is_backbone and not 2 <= width <= MAX_FEATURES:
         raise SetupError(
-            f"the network returns {rows.shape[1]:,} values, and there are {len(found.labels):,} "
+            f"the network returns {width:,} values for an image, and not 2 to {MAX_FEATURES:,} "
+            "features; export it with its pooling, and without its last layer"
+        )
+    if not question.is_backbone and width != len(found.labels):
+        raise SetupError(
+            f"the network returns {width:,} values, and there are {len(found.labels):,} "
             "labels; give one label for each value, in their order (--labels FILE)"
         )
     if not np.isfinite(rows).all():
@@ -116,7 +133,7 @@ def _run(question: Question) -> Checked:
         raise SetupError(f"its outputs are no probabilities; {repair}")
     file = io.BytesIO()
     np.save(file, rows)
-    return Checked(found, file.getvalue())
+    return Checked(found, width, file.getvalue())
 
 
 def _opened(question: Question) -> tuple[Facts, Network]:
@@ -126,7 +143,10 @@ def _opened(question: Question) -> tuple[Facts, Network]:
 
         _limit()
         # Exact products: on another processor the default ones may saturate.
-        return onnx_file.read(question.file), OnnxNetwork(question.file, is_exact=True)
+        facts = onnx_file.read(
+            question.file, is_backbone=question.is_backbone, output=question.output
+        )
+        return facts, OnnxNetwork(question.file, question.output, is_exact=True)
     from worker.imports import tflite_file
     from worker.runtimes.imported_tflite import TfliteNetwork
 

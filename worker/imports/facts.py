@@ -17,7 +17,12 @@ Kind = Literal["onnx", "tflite"]
 #: An image of 4,096 pixels is far larger than any network takes.
 MAX_SIDE_PIXELS = 4_096
 _CHANNELS = (1, 3)
+COLOURS = 3
 _SCALE = "the range of its input's values (--scale 0-255, 0-1 or -1-1; --mean and --std if any)"
+_LIKE = (
+    "the range of its input's values (--like timm, torchvision or clip; or --scale 0-255, 0-1 or "
+    "-1-1, and --mean and --std if any)"
+)
 _TRY = "give it, or try what fits labelled images with: --check FOLDER"
 
 
@@ -45,26 +50,33 @@ class Described(msgspec.Struct, frozen=True):
     says_softmax: bool  #: as `Facts.is_softmax`
 
 
-def described(kind: Kind, facts: Facts, form: NetworkForm) -> Described:
-    """The network of a file, by what it says and what a person says.
+def described(
+    kind: Kind, facts: Facts, form: NetworkForm, *, is_backbone: bool = False, output: str = ""
+) -> Described:
+    """The network of a file, by what it says and what a person says; a backbone has no labels.
 
     Raises:
         SetupError: one line names what neither says, or where they differ.
     """
     layout = _layout(facts.sides, form)
     height, width, channels = _shape(facts, form, layout)
-    labels = form.labels or facts.labels
+    labels = () if is_backbone else form.labels or facts.labels
     scale: Scale | Literal[""] = "0-255" if facts.takes_uint8 else facts.scale or form.scale
     lacking = [
-        *([] if labels else ["the labels (--labels FILE, one per line)"]),
+        *([] if labels or is_backbone else ["the labels (--labels FILE, one per line)"]),
         *([] if height and width else ["the size of its images (--size PIXELS)"]),
-        *([] if scale else [_SCALE]),
+        *([] if scale else [_LIKE if is_backbone else _SCALE]),
     ]
     if lacking or not scale:
-        raise SetupError(f"the file does not say {', nor '.join(lacking)}; {_TRY}")
+        repair = "give it" if is_backbone else _TRY
+        raise SetupError(f"the file does not say {', nor '.join(lacking)}; {repair}")
     if form.scale and form.scale != scale:
-        raise SetupError(f"the file says that its values are {scale}; leave --scale out")
-    _check_labels(labels, facts.outputs)
+        options = "--like and --scale" if is_backbone else "--scale"
+        raise SetupError(f"the file says that its values are {scale}; leave {options} out")
+    if is_backbone:
+        _check_photos(height, width, channels)
+    else:
+        _check_labels(labels, facts.outputs)
     if max(height, width) > MAX_SIDE_PIXELS:
         raise SetupError(f"images of {height}x{width} are too large; at most {MAX_SIDE_PIXELS}")
     if facts.takes_uint8 and (form.mean or form.std):
@@ -72,7 +84,7 @@ def described(kind: Kind, facts: Facts, form: NetworkForm) -> Described:
     is_softmax = facts.is_softmax if not form.output else form.output == "probabilities"
     imported = ImportedNetwork(
         "onnx" if kind == "onnx" else "litert", scale, form.mean, form.std, layout,
-        form.channels == "bgr", is_softmax,
+        form.channels == "bgr", is_softmax, output,
     )  # fmt: skip
     if not imported.fits(channels):
         raise SetupError(
@@ -118,6 +130,14 @@ def _shape(facts: Facts, form: NetworkForm, layout: Layout) -> tuple[int, int, i
     if form.size and (height, width) != (form.size, form.size):
         raise SetupError(f"the file says that its images have {height}x{width}; leave --size out")
     return height, width, channels
+
+
+def _check_photos(height: int, width: int, channels: int) -> None:
+    if height != width or channels != COLOURS:
+        raise SetupError(
+            f"the network takes images of {height}x{width} in {channels} channels; add one that "
+            "takes square images in colour"
+        )
 
 
 def _check_labels(labels: Sequence[str], outputs: int) -> None:

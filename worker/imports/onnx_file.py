@@ -13,6 +13,7 @@ from typing import Any
 
 import onnx
 
+from shared.errors import first_names
 from worker.imports.facts import Facts, bounded_product
 
 #: Elements of one tensor, in its declared shape.
@@ -41,8 +42,8 @@ _ULTRALYTICS = {"names", "imgsz", "stride"}
 _TYPES = {onnx.TensorProto.FLOAT: False, onnx.TensorProto.UINT8: True}
 
 
-def read(data: bytes) -> Facts:
-    """What the file says.
+def read(data: bytes, *, is_backbone: bool = False, output: str = "") -> Facts:
+    """What the file says; of several outputs the one of this name counts.
 
     Raises:
         ValueError: it contains what is not allowed, in one line.
@@ -51,7 +52,7 @@ def read(data: bytes) -> Facts:
     model = onnx.load_model_from_string(data)
     _check(model)
     onnx.checker.check_model(model)
-    return _facts(model)
+    return _facts(model, is_backbone, output)
 
 
 def _check(model: Any) -> None:
@@ -101,21 +102,24 @@ def _check_shape(sides: Iterable[int]) -> None:
         raise ValueError(f"it has an array of more than {MAX_ELEMENTS:,} elements")
 
 
-def _facts(model: Any) -> Facts:
+def _facts(model: Any, is_backbone: bool, output: str) -> Facts:
     graph = model.graph
     stored = {tensor.name for tensor in graph.initializer}
     inputs = [value for value in graph.input if value.name not in stored]
-    if len(inputs) != 1 or len(graph.output) != 1:
+    returned = [value for value in graph.output if not output or value.name == output]
+    if len(inputs) != 1 or len(returned) != 1:
         raise ValueError(
-            f"it has {len(inputs)} inputs and {len(graph.output)} outputs; import one that takes "
-            "an image and returns a value for each label"
+            f"it has {len(inputs)} inputs and {len(graph.output)} outputs "
+            f"({first_names([value.name for value in graph.output])}); name the one output of a "
+            "backbone with --output, or export a network that takes an image and returns a value "
+            "for each label"
         )
     kind = inputs[0].type.tensor_type.elem_type
     if kind not in _TYPES:
         raise ValueError("it takes neither float32 nor uint8; export it in float32")
     metadata = {entry.key: entry.value for entry in model.metadata_props}
     is_ultralytics = metadata.keys() >= _ULTRALYTICS
-    outputs = _sides(graph.output[0])
+    outputs = _sides(returned[0])
     return Facts(
         sides=_sides(inputs[0])[1:],
         takes_uint8=_TYPES[kind],
@@ -124,7 +128,7 @@ def _facts(model: Any) -> Facts:
         labels=_names(metadata.get("names", "")),
         size=_size(metadata.get("imgsz", "")),
         scale="0-1" if is_ultralytics else "",
-        is_softmax=_ends_in_softmax(graph),
+        is_softmax=not is_backbone and _ends_in_softmax(graph, returned[0].name),
     )
 
 
@@ -156,14 +160,13 @@ def _size(text: str) -> tuple[int, int]:
     return height, width
 
 
-def _ends_in_softmax(graph: Any) -> bool:
-    """Whether a softmax is the last that computes its output.
+def _ends_in_softmax(graph: Any, name: str) -> bool:
+    """Whether a softmax is the last that computes the output with this name.
 
     Raises:
         ValueError: a sigmoid is: several labels may be right at once.
     """
     makers = {name: node for node in graph.node for name in node.output}
-    name = graph.output[0].name
     for _ in range(len(graph.node)):
         node = makers.get(name)
         if node is None:

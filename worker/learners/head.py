@@ -19,8 +19,8 @@ import numpy.typing as npt
 from shared.errors import ImageError
 from shared.messages.model_card import Card
 from shared.runtimes import PHOTO
-from worker.backbones import backbone_table, packaged_files, served_version
-from worker.backbones.backbone_table import Backbone
+from worker.backbones import loaded_backbone, served_version
+from worker.backbones.loaded_backbone import LoadedBackbone
 from worker.backbones.photo_features import Features, PhotoFeatures
 from worker.datasets.decode_files import read_file
 from worker.decoding.decode import decode
@@ -63,17 +63,20 @@ def load(task: Task) -> HeadOfPhotos:
     return HeadOfPhotos(task, folder, backbones)
 
 
-def _backbones(task: Task) -> list[Backbone]:
-    names = [task.recipe.backbone]
-    if task.recipe.second_backbone and task.work.serve != "fast":
-        names.append(task.recipe.second_backbone)
-    return [backbone_table.find(name) for name in names]
+def _backbones(task: Task) -> list[LoadedBackbone]:
+    work, recipe = task.work, task.recipe
+    names = [work.backbone or recipe.backbone]
+    if recipe.second_backbone and work.serve != "fast" and not work.backbone:
+        names.append(recipe.second_backbone)
+    return [loaded_backbone.load(name, task.store) for name in names]
 
 
 class HeadOfPhotos(Learner[PhotoFolder, FittedLooks]):
     """Fits a head for each look, and the rule of the second, to the files that are served."""
 
-    def __init__(self, task: Task, folder: PhotoFolder, backbones: Sequence[Backbone]) -> None:
+    def __init__(
+        self, task: Task, folder: PhotoFolder, backbones: Sequence[LoadedBackbone]
+    ) -> None:
         super().__init__(task, folder.report, len(folder.learn.labels))
         self.folder, self._backbones = folder, backbones
 
@@ -101,22 +104,24 @@ class HeadOfPhotos(Learner[PhotoFolder, FittedLooks]):
         return combined([fit(*each) for each in enumerate(looks)], labels, data.groups)
 
     def export(self, data: PhotoFolder, fitted: FittedLooks) -> Served:
-        work, backbones = self.task.work, self._used(fitted)
+        work, rows = self.task.work, [backbone.row for backbone in self._used(fitted)]
         of_heads = sum(head.weights.size + head.bias.size for head in fitted.heads)
         card = msgspec.structs.replace(
             blank_card(work.name, self.task.recipe, data, work.seed),
             output="logits",
-            precision="int8",
-            features=backbones[0].features,
+            precision="fp32" if rows[0].imported else "int8",
+            features=rows[0].features,
             call_images=1,
-            parameters=sum(backbone.parameters for backbone in backbones) + of_heads,
-            looks=tuple(backbone.look for backbone in backbones),
+            parameters=sum(row.parameters for row in rows) + of_heads,
+            looks=tuple(row.look for row in rows),
+            imported=rows[0].imported,
             second_pass_margin=fitted.answers.margin,
             second_pass_share=fitted.answers.share,
             temperature=fitted.temperature,
         )
-        files = {backbone.file: packaged_files.read(backbone) for backbone in backbones}
-        files[PHOTO.artifact] = heads.encode(fitted.heads)
+        files = {PHOTO.artifact: heads.encode(fitted.heads)}
+        for backbone in self._used(fitted):
+            files |= backbone.files
         return Served(card, files, fitted.answers.logits)
 
     def measure(self, data: PhotoFolder, fitted: FittedLooks, served: Served) -> BuiltVersion:
@@ -135,7 +140,7 @@ class HeadOfPhotos(Learner[PhotoFolder, FittedLooks]):
         answered = Answered(predictions, learn.labels, DecodedPhotos(learn, card))
         assessed = assess_answers(card, [], answered, _tested(data.test, fitted, card))
         answers = HeldoutAnswers(learn.contents, learn.labels, served.logits, learn.digests)
-        widths = self._backbones[0].part_widths
+        widths = self._backbones[0].row.part_widths
         detector = fit_outlier_detector(learn.features, widths, _folds(data)).detector
         loaded = served_version.fetch(card, served.files.__getitem__)
         speed = serving_speed.images_per_s(loaded, _some(learn.paths))
@@ -149,7 +154,7 @@ class HeadOfPhotos(Learner[PhotoFolder, FittedLooks]):
             served.files | records | assessed.files,
         )
 
-    def _used(self, fitted: FittedLooks) -> Sequence[Backbone]:
+    def _used(self, fitted: FittedLooks) -> Sequence[LoadedBackbone]:
         return self._backbones[: len(fitted.heads)]
 
 
@@ -162,8 +167,8 @@ def _some(paths: Sequence[bytes]) -> list[bytes]:
     return files
 
 
-def _described(backbones: Sequence[Backbone]) -> str:
-    first, *second = (backbone.name for backbone in backbones)
+def _described(backbones: Sequence[LoadedBackbone]) -> str:
+    first, *second = (backbone.row.name for backbone in backbones)
     if second:
         return f"Linear heads on {first} and, for a second look, {second[0]}"
     return f"A linear head on {first}"

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 import msgspec
 
-from shared.labels.labelled_files import LabelledFile
+from shared.labels.label_line import LabelLine
 from shared.messages.model_card import Card, Preprocessing
 from shared.messages.replies import DataReport
 from shared.messages.training import Train
@@ -64,7 +64,7 @@ class Task(NamedTuple):
     state: Path | None = None  #: a checkpoint; files beside it let a later attempt resume
     store: Path = Path()  #: features of photos are stored there
     request: str = ""  #: for the card
-    corrections: Sequence[LabelledFile] = ()
+    corrections: Sequence[LabelLine] = ()
     observer: Observer = Observer()
 
     @property

@@ -18,8 +18,11 @@ from worker.plots.plot_style import FAINT, FIRST, SECOND
 SIZE_INCHES = (5.65, 3.75)
 #: The accuracy of fewer predictions is mostly chance.
 FEWEST_ACCEPTED = 20
-#: Room above and below the accuracies.
-ROOM = 0.01
+#: Room below the accuracies, and above them for texts, as a part of the axes.
+ROOM, ROOM_ABOVE = 0.01, 0.08
+#: Between a point and its text, in points. Beyond this share that is accepted it ends there: the
+#: axes end.
+TEXT_AWAY, LAST = 6, 0.85
 #: Rounding of ticks.
 TINY = 1e-9
 #: Points that are nearer, in both parts of the axes, share a text: theirs would overlap.
@@ -44,13 +47,13 @@ def accepted_accuracy(
         xlabel="share that is accepted, the most confident first",
         ylabel="share of the accepted that is right",
         xlim=(0, 1),
-        ylim=(max(0.0, lowest - ROOM), 1 + ROOM / 2),
+        ylim=(max(0.0, lowest - ROOM), 1 + ROOM_ABOVE * (1 + ROOM - lowest)),
     )
     axes.xaxis.set_major_formatter(PercentFormatter(1.0))
     axes.yaxis.set_major_formatter(PercentFormatter(1.0))
     axes.set_yticks([tick for tick in axes.get_yticks() if axes.get_ylim()[0] <= tick < 1 + TINY])
     if usable:
-        _points(axes, usable)
+        _points(axes, usable, accuracy)
     axes.grid(color=FAINT)
     axes.legend(loc="lower left", frameon=False)
     return figure
@@ -64,7 +67,7 @@ def accuracies(probabilities: Probabilities, truth: Labels) -> Floats:
     return accuracies
 
 
-def _points(axes: Axes, points: Sequence[OperatingPoint]) -> None:
+def _points(axes: Axes, points: Sequence[OperatingPoint], accuracy: Floats) -> None:
     axes.plot(
         [point.accepted for point in points],
         [point.reached for point in points],
@@ -73,12 +76,15 @@ def _points(axes: Axes, points: Sequence[OperatingPoint]) -> None:
         label="operating points, with a threshold for each label",
     )
     for near in _together(points, axes):
+        share, reached = near[0].accepted, near[0].reached
+        is_above = reached > accuracy[round(share * len(accuracy)) - 1]  # the line
         axes.annotate(
             ", ".join(f"{100 * point.precision:g}%" for point in near),
-            (near[0].accepted, near[0].reached),
-            (-7, -10),
+            (share, reached),
+            (0, TEXT_AWAY if is_above else -TEXT_AWAY),
             textcoords="offset points",
-            ha="right",
+            ha="center" if share < LAST else "right",
+            va="bottom" if is_above else "top",
             color=SECOND,
         )
 

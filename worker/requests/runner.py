@@ -20,12 +20,14 @@ from shared.ledger.request_ledger import RequestLedger
 from shared.ledger.request_states import Grant, RenewalVerdict, RequestVerdict
 from shared.messages.model_name import parse
 from shared.messages.requests import (
+    AddBackbone,
     Calibrate,
     CheckDataset,
     ComputeFeatures,
     Evaluate,
     Import,
     ImportNetwork,
+    ListBackbones,
     Outcome,
     Progress,
     Promote,
@@ -59,6 +61,8 @@ HANDLERS: dict[type[Work], tuple[str, str]] = {
     Train: ("worker.handlers.train", "train"),
     Import: ("worker.handlers.import_model", "import_model"),
     ImportNetwork: ("worker.handlers.import_network", "import_network"),
+    AddBackbone: ("worker.handlers.backbones", "add"),
+    ListBackbones: ("worker.handlers.backbones", "list_"),
     Calibrate: ("worker.handlers.calibrate", "calibrate"),
     Evaluate: ("worker.handlers.evaluate", "evaluate"),
     CheckDataset: ("worker.handlers.check_dataset", "check"),

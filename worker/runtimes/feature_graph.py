@@ -1,9 +1,10 @@
-"""A backbone in LiteRT: the features of one image a call."""
+"""The features of one image a call: the interface of backbones, and those in LiteRT."""
 
 from __future__ import annotations
 
 import hashlib
 import threading
+from typing import Protocol
 from weakref import WeakValueDictionary
 
 import numpy as np
@@ -14,6 +15,16 @@ from PIL import Image
 from worker.runtimes.runtime import Images
 
 Row = npt.NDArray[np.float32]  #: [features] of one image
+
+
+class BackboneGraph(Protocol):
+    """A loaded backbone."""
+
+    shape: tuple[int, ...]  #: of an image
+    features: int
+
+    def run(self, image: Images) -> Row:
+        """The row of an image uint8 [H, W, 3]; not numbers where the network fails on it."""
 
 
 class FeatureGraph:
@@ -37,7 +48,7 @@ class FeatureGraph:
         self._input, self._output = inputs[0]["index"], outputs[0]["index"]
 
     def run(self, image: Images) -> Row:
-        """The row of an image uint8 [H, W, 3], which is resized if the input is smaller."""
+        """As `BackboneGraph.run`. The image is resized if the input is smaller."""
         self._interpreter.set_tensor(self._input, _resized(image, self.shape)[None])
         self._interpreter.invoke()
         features: Row = self._interpreter.get_tensor(self._output)[0]

@@ -6,38 +6,36 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from shared.errors import SetupError
 from shared.messages.model_card import Card
 from worker.runtimes import feature_graph, heads
-from worker.runtimes.array_archive import one_line
+from worker.runtimes.feature_graph import BackboneGraph
+from worker.runtimes.imported_graph import refused
 from worker.runtimes.runtime import Graph, Images, Logits, Outputs, empty_outputs, image_shape
 
 
 def graph(card: Card, artifact: bytes, backbones: Sequence[bytes]) -> Photo:
     """The backbones and heads of a version. Raises SetupError if a file is refused."""
-    return Photo(card, artifact, backbones)
+    try:
+        return Photo(card, artifact, [feature_graph.shared(file) for file in backbones])
+    except ValueError as error:
+        raise refused(card, error) from error
 
 
 class Photo(Graph):
     """One look or two: backbones that versions of a process share, with a head behind each."""
 
-    def __init__(self, card: Card, artifact: bytes, backbones: Sequence[bytes]) -> None:
-        """Load the files and run them once.
+    def __init__(self, card: Card, of_heads: bytes, backbones: Sequence[BackboneGraph]) -> None:
+        """Read the heads and run the backbones once.
 
         Raises:
-            SetupError: a file is damaged, or its shapes differ from the card's.
+            ValueError: the heads are damaged, or shapes differ from the card's.
         """
-        self._card = card
-        try:
-            self._backbones = [feature_graph.shared(file) for file in backbones]
-            sides = [(look.size_pixels, look.size_pixels, 3) for look in card.looks]
-            widths = [backbone.features for backbone in self._backbones]
-            if [each.shape for each in self._backbones] != sides or widths[0] != card.features:
-                raise ValueError("the backbones do not have the shapes of the card")
-            self._heads = heads.decode(artifact, widths, len(card.labels))
-        except ValueError as error:
-            reason = one_line(error)
-            raise SetupError(f"{card.ref} cannot be loaded ({reason}); publish it again") from error
+        self._card, self._backbones = card, backbones
+        sides = [(look.size_pixels, look.size_pixels, 3) for look in card.looks]
+        widths = [backbone.features for backbone in backbones]
+        if [each.shape for each in backbones] != sides or widths[0] != card.features:
+            raise ValueError("the backbones do not have the shapes of the card")
+        self._heads = heads.decode(of_heads, widths, len(card.labels))
         black = np.zeros((1, *image_shape(card)), np.uint8)
         for backbone in self._backbones:
             backbone.run(black[0])

@@ -14,9 +14,9 @@ from shared.messages.files import printable
 from shared.messages.model_card import Preprocessing
 from shared.messages.replies import DataReport
 from shared.registry.registry import REMEDY
-from worker.backbones import feature_key, packaged_files, photo_features
-from worker.backbones.backbone_table import SPEC, Backbone
+from worker.backbones import feature_key, photo_features
 from worker.backbones.feature_cache import FeatureCache
+from worker.backbones.loaded_backbone import LoadedBackbone
 from worker.backbones.photo_features import PhotoFeatures, View
 from worker.datasets import class_folder, quality
 from worker.datasets.class_folder import Counts
@@ -59,7 +59,7 @@ class PhotoFolder(NamedTuple):
 
 def load(
     data: LabelledData,
-    backbones: Sequence[Backbone],
+    backbones: Sequence[LoadedBackbone],
     store: Path,
     max_unreadable: float,
     on_progress: Progress,
@@ -84,6 +84,7 @@ def load(
     counts = class_folder.count_files(walk, on_progress)
     if not lost_files(walk):  # else the store may have the features of some
         class_folder.check_files(walk, counts, to_learn=True)
+    spec = backbones[0].row.spec
     refused = UnreadableFiles(walk.root, sum(counts.values()), max_unreadable, on_progress)
     both = mirrored and sum(counts.values()) <= MOST_MIRRORED
     with atomic_file.writing(store / FOLDER, REMEDY):
@@ -94,18 +95,19 @@ def load(
         _check_with_lost(walk, counts, gone, on_progress)
         refused.done(0)
         photos = photo_features.compute(
-            walk.items(), SPEC, views, _both(refused.add, on_bad), refused.done, gone
+            walk.items(), spec, views, _both(refused.add, on_bad), refused.done, gone
         )
     refused.check()
     _check_classes(walk, photos)
     on_part(COMPARING, 0, 0)
     alike = _near_duplicates(photos)
-    report = _report(walk, photos, alike, refused, len(gone))
-    return _in_parts(walk, photos, alike, report)
+    report = _report(walk, spec, photos, alike, refused, len(gone))
+    return _in_parts(walk, spec, photos, alike, report)
 
 
 def _in_parts(
     walk: ClassFolderWalk,
+    spec: Preprocessing,
     photos: PhotoFeatures,
     alike: Groups,
     report: DataReport,
@@ -114,7 +116,7 @@ def _in_parts(
     return PhotoFolder(
         name=printable(walk.root.rpartition(b"/")[2]),
         labels=walk.labels,
-        preprocessing=SPEC,
+        preprocessing=spec,
         learn=photos.where(learn),
         groups=np.unique(alike[learn], return_inverse=True)[1],
         test=photos.where(~learn) if not learn.all() else None,
@@ -159,16 +161,12 @@ def _near_duplicates(photos: PhotoFeatures) -> Groups:
     return groups(photos.features, digest_numbers(photos), mirrored=photos.mirrored)
 
 
-def view(backbone: Backbone, folder: Path, *, is_mirrored: bool = False) -> View:
-    """A backbone with its cache in `folder`.
-
-    Raises:
-        SetupError: the installation is damaged.
-    """
-    row_bytes = photo_features.row_bytes(backbone.features)
-    key = feature_key.cache_key(backbone.sha256, SPEC, mirrored=is_mirrored)
-    cache = FeatureCache(folder, key, row_bytes)
-    return View(packaged_files.read(backbone), cache, is_mirrored)
+def view(backbone: LoadedBackbone, folder: Path, *, is_mirrored: bool = False) -> View:
+    """A backbone with its cache in `folder`."""
+    row = backbone.row
+    key = feature_key.cache_key(row.sha256, row.spec, row.imported, mirrored=is_mirrored)
+    cache = FeatureCache(folder, key, photo_features.row_bytes(row.features))
+    return View(backbone, cache, is_mirrored)
 
 
 def _both(one: Callable[[Bad], None], other: Callable[[Bad], None]) -> Callable[[Bad], None]:
@@ -186,6 +184,7 @@ def digest_numbers(photos: PhotoFeatures) -> Hashes:
 
 def _report(
     walk: ClassFolderWalk,
+    spec: Preprocessing,
     photos: PhotoFeatures,
     alike: Groups,
     refused: UnreadableFiles,
@@ -207,7 +206,7 @@ def _report(
     walk.skipped[LOST] -= gone
     return DataReport(
         name=printable(walk.root.rpartition(b"/")[2]),
-        shape=(SPEC.height, SPEC.width, SPEC.channels),
+        shape=(spec.height, spec.width, spec.channels),
         labels=walk.labels,
         training=counts(TRAINING),
         heldout=(0,) * len(walk.labels),

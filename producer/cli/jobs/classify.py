@@ -1,46 +1,25 @@
-"""The commands that start a job: classify and submit."""
+"""The command that starts a job, or continues it: classify."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
 from producer.cli.command_examples import examples
 from producer.cli.declared_options import declared, given_of
-from producer.cli.option_lists import Command, seldom_option
+from producer.cli.option_lists import Command, old_word, seldom_option
 from producer.cli.options import json_option, quiet_option
 from producer.formats.table_formats import SUFFIXES
 from producer.inputs.job_options import JobOptions
-from producer.present.formatting import show_json
+from producer.present.formatting import show_json, typed
 from shared.errors import UsageError
 from shared.settings import Settings
 
-F = TypeVar("F", bound=Callable[..., Any])
-
-
-def job_options(command: F) -> F:
-    """The options that classify and submit share."""
-    for option in reversed(
-        (
-            # The walk checks readability: an unreadable folder is an error, a file a row.
-            click.argument("folders", nargs=-1, metavar="DIR...",
-                           type=click.Path(path_type=bytes, readable=False)),
-            click.option("-o", "--output", type=click.Path(), default="",
-                         help=f"The table, in the form that its name ends in: {SUFFIXES}. Default: "
-                         "the folder's name with .csv, here."),
-            seldom_option(
-                "--list0", "list0_file", type=click.Path(path_type=bytes), default=b"",
-                metavar="FILE|-", help="As --list, of names that end with NUL, as of find -print0.",
-            ),
-            declared(JobOptions),
-        )
-    ):  # fmt: skip
-        command = option(command)
-    return command
+_DETACH = "--detach"
 
 
 @click.command(
@@ -49,17 +28,41 @@ def job_options(command: F) -> F:
         ("hangtag classify photos/", "into photos.csv; again: resumes"),
         ("hangtag classify photos/ -o out.csv --model garments@3", ""),
         ("hangtag classify a/ b/ -o all.csv --glob '*.jpg' --top-k 3", ""),
+        ("hangtag classify out.csv", "continue or follow its job, from any folder"),
         ("hangtag classify photos/ --retry-failed", "the failed rows alone"),
         ("hangtag classify photos/ --update", "new and changed files alone"),
+        ("hangtag classify photos/ --detach", "in the background"),
     ),
 )
-@job_options
+# The walk checks readability: an unreadable folder is an error, a file a row.
+@click.argument(
+    "folders", nargs=-1, metavar="DIR...", type=click.Path(path_type=bytes, readable=False)
+)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(),
+    default="",
+    help=f"The table, in the form that its name ends in: {SUFFIXES}. Default: the folder's name "
+    "with .csv, here.",
+)
+@seldom_option(
+    "--list0",
+    "list0_file",
+    type=click.Path(path_type=bytes),
+    default=b"",
+    metavar="FILE|-",
+    help="As --list, of names that end with NUL, as of find -print0.",
+)
+@declared(JobOptions)
+@click.option(_DETACH, is_flag=True, help="Classify in the background and print the job's id.")
 @quiet_option
 @json_option
-def classify(as_json: bool, quiet: bool, **given: Any) -> None:
+def classify(as_json: bool, quiet: bool, detach: bool, **given: Any) -> None:
     """Classify the images of folders into a table.
 
-    Running the same command again resumes an interrupted job.
+    Running the same command again resumes an interrupted job, and follows one that runs. DIR may
+    be the table of a job, which stands for its folders and options.
 
     Exit codes: 0 all classified, 3 finished with failed rows or folders that could not be
     listed, 4 error budget exceeded, 130 interrupted and resumable, 5 cancelled, 2 usage, 1 set-up.
@@ -69,6 +72,9 @@ def classify(as_json: bool, quiet: bool, **given: Any) -> None:
     from producer.present.events import RowChanged
 
     options = make_options(given)
+    if detach:
+        _start(options, as_json)
+        return
     is_list = options.is_piped and not given["folders"]  # not the one that a table names
     stdin = sys.stdin.buffer if is_list and sys.stdin else None
     with running_job(quiet) as (events, stop):
@@ -90,38 +96,28 @@ def _show_change(change: Any, as_json: bool) -> None:
     click.echo(f"{change.change:8}{change.path}{': ' if answer else ''}{answer}")
 
 
-@click.command(
-    cls=Command,
-    same_as=classify,
-    epilog=examples(
-        ("hangtag submit photos/ -o out.csv", ""),
-        ("hangtag collect out.csv", "follow it, or finish it"),
-    ),
-)
-@job_options
-@json_option
-def submit(as_json: bool, **given: Any) -> None:
-    """Classify in the background and print the job's id.
-
-    The options are those of hangtag classify, without --watch and --quiet.
-    """
+def _start(options: JobOptions, as_json: bool) -> None:
+    """Start the command that was typed in the background."""
     from producer.cli.running import running_job
     from producer.jobs.background_jobs import start
+    from producer.present.formatting import near
 
-    options = make_options(given)
     if options.watch:
-        raise UsageError("hangtag submit takes no --watch; use: hangtag classify --watch")
+        raise UsageError("--watch does not end by itself; leave out --detach")
     end = [*sys.argv, "--"].index("--")  # after it the word is a path
-    arguments = [a for i, a in enumerate(sys.argv) if i > 1 and (a != "--json" or i > end)]
+    own = {_DETACH, "--json"}
+    arguments = [a for i, a in enumerate(sys.argv) if i > 1 and (a not in own or i > end)]
     with running_job(quiet=True) as (events, stop):
         job = start(options, arguments, Settings.from_env(), events, stop)
     if as_json:
         show_json({"job": job, "output": options.output})
     else:
         click.echo(job)
-        click.echo(f"follow it with: hangtag collect {job}", err=True)
+        follow = typed(["hangtag", "classify", near(options.output)])
+        click.echo(f"follow it with: {follow}", err=True)
 
 
+submit = old_word("submit", classify, "classify --detach", detach=True)
 COMMANDS = (classify, submit)
 
 

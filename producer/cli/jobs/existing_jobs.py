@@ -12,6 +12,7 @@ from producer.cli.jobs.classify import show_summary
 from producer.cli.names import JOB
 from producer.cli.options import json_option, print_answer, quiet_option
 from producer.cli.watching import show_lines, watch_option
+from shared.errors import BrokerAway
 from shared.settings import Settings
 
 
@@ -34,31 +35,26 @@ def status(job: str, watch: bool, as_json: bool) -> None:
     from producer.jobs.status import job_lines
 
     settings = Settings.from_env()
-    with requests_refused(job, settings, "--follow"):
+    with requests_refused(job, settings):
         show_lines(lambda notice: job_lines(job, as_json, settings, notice), watch, as_json)
 
 
-@click.command(
-    epilog=examples(
-        ("hangtag collect photos.csv", "by the job's table"),
-        ("hangtag collect k3fa2b1c --json", "by its id; the summary as JSON"),
-    )
-)
+@click.command(hidden=True, epilog=examples(("hangtag classify photos.csv", "")))
 @click.argument("job", type=JOB)
 @quiet_option
 @json_option
 def collect(job: str, quiet: bool, as_json: bool) -> None:
-    """Follow a job to its end, or finish it here.
+    """Follow a job to its end, or finish it here: hangtag classify TABLE.
 
-    It is finished here if its own producer has ended; of a cancelled job the rows so far are
-    written. JOB is an id or the path of a table.
+    Of a cancelled job the rows so far are written. JOB is an id or the path of a table. The word
+    goes with version 0.4.
     """
     from producer.cli.running import running_job
-    from producer.jobs.background_jobs import collect as collect_job
+    from producer.jobs.follow import collect as collect_job
     from producer.jobs.request_of_id import requests_refused
 
     settings = Settings.from_env()
-    with requests_refused(job, settings, "--follow"), running_job(quiet) as (events, stop):
+    with requests_refused(job, settings), running_job(quiet) as (events, stop):
         summary = collect_job(job, settings, events, stop)
     show_summary(summary, as_json, quiet)
 
@@ -66,24 +62,29 @@ def collect(job: str, quiet: bool, as_json: bool) -> None:
 @click.command(
     epilog=examples(
         ("hangtag cancel photos.csv", "by the job's table"),
-        ("hangtag cancel k3fa2b1c", "by its id"),
+        ("hangtag cancel k3fa2b1c", "by its id; also a request"),
     )
 )
 @click.argument("job", type=JOB)
 @json_option
 def cancel(job: str, as_json: bool) -> None:
-    """Stop a job; classify resumes it.
+    """Stop a job, which classify resumes, or a request.
 
-    Its results so far are stored. JOB is an id or the path of a table.
+    The results of a job so far are stored. JOB is an id or the path of a table.
     """
     from producer.jobs.cancel import cancel as cancel_job
     from producer.jobs.cancel import line
-    from producer.jobs.request_of_id import requests_refused
+    from producer.jobs.find_job import NoSuchJob
+    from producer.jobs.request_of_id import cancel_request
 
     settings = Settings.from_env()
-    with requests_refused(job, settings, "--cancel"):
+    try:
         cancelled = cancel_job(job, settings)
-    print_answer(cancelled, [line(cancelled)], as_json)
+    except (NoSuchJob, BrokerAway) as error:
+        text = cancel_request(job, settings, error)
+        print_answer({"request": job, "state": "cancelled"}, [text], as_json)
+    else:
+        print_answer(cancelled, [line(cancelled)], as_json)
 
 
 @click.command(

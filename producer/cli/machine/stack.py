@@ -92,7 +92,7 @@ def _unfinished(settings: Settings) -> list[str]:
             goes = "it goes" if len(waiting) == 1 else "they go"
             return [
                 f"not finished: {counted(len(waiting), 'request')} to the trainer; {goes} on with "
-                f"the next start of the stack, or end with: hangtag train --cancel {waiting[0].id}"
+                f"the next start of the stack, or end with: hangtag cancel {waiting[0].id}"
             ]
     return []
 

@@ -10,6 +10,7 @@ import click
 from producer.cli.command_examples import examples
 from producer.cli.option_lists import Command, seldom_option
 from producer.cli.options import (
+    backbone_option,
     corrections_option,
     json_option,
     max_unreadable_option,
@@ -104,6 +105,7 @@ def show(
 )
 @corrections_option
 @max_unreadable_option("50%")
+@backbone_option
 @click.option("--force", is_flag=True, help="Replace also what no check has written.")
 @quiet_option
 @json_option

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from producer.cli.command_examples import examples
+from producer.cli.models.network_options import network_options
 from producer.cli.names import MODEL_NAME
 from producer.cli.option_lists import Command, seldom_option
 from producer.cli.options import (
@@ -16,7 +17,6 @@ from producer.cli.options import (
     print_answer,
     quiet_option,
 )
-from producer.cli.params import NumbersParam
 from producer.present.style import columns_of
 from shared.messages.training import PRECISIONS, PROMOTE
 from shared.settings import Settings
@@ -51,32 +51,9 @@ _FORM = ("scale", "mean", "std", "layout", "channels", "size", "output")
     help="Labelled images in class folders: try which scale, channels, layout and output fit, and "
     "publish nothing. Of .onnx and .tflite.",
 )
-@click.option(
-    "--scale",
-    type=click.Choice(("0-255", "0-1", "-1-1")),
-    default=None,
-    help="The network's input range, before --mean and --std. Default of .keras: 0-255, for a "
-    "network that rescales its input itself.",
-)
-@seldom_option(
-    "--mean", type=NumbersParam(), default=(), help="Subtracted from each channel, as in 0.5,0.5,1."
-)
-@seldom_option("--std", type=NumbersParam(), default=(), help="Then divides each channel.")
-@seldom_option(
-    "--layout", type=click.Choice(("nhwc", "nchw")), default=None, help="Of an ambiguous input."
-)
-@seldom_option(
-    "--channels",
-    type=click.Choice(("rgb", "bgr")),
-    default="rgb",
-    show_default=True,
-    help="The order of the colours.",
-)
-@seldom_option(
-    "--size",
-    type=click.IntRange(1, 4096),
-    default=None,
-    help="Of both sides, if the input takes any.",
+@network_options(
+    "The network's input range, before --mean and --std. Default of .keras: 0-255, for a network "
+    "that rescales its input itself."
 )
 @seldom_option(
     "--output",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from producer.cli.command_examples import examples
-from producer.cli.options import json_option
+from producer.cli.options import backbone_option, json_option
 from producer.cli.params import Parsed
 from producer.inputs.display_values import parse_accept
 from shared.errors import UsageError
@@ -48,6 +48,7 @@ NAMED = 5
     help="Take the names of all folders beside loose images as labels, or of none. Default: the "
     "page asks about each, but not about dates such as 2023-05.",
 )  # fmt: skip
+@backbone_option
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="Port; 0: a free one.")
 @click.option("--open", "open_browser", is_flag=True, help="Open the page in the browser.")
 @json_option
@@ -57,6 +58,7 @@ def label(
     tables: tuple[Path, ...],
     accept: float | str | None,
     folders: bool | None,
+    backbone: str,
     port: int,
     open_browser: bool,
     as_json: bool,
@@ -92,7 +94,7 @@ def label(
 
     def compute() -> Computed:
         with running_request(as_json) as (events, stop):
-            return computed(Settings.from_env(), folder, events, stop)
+            return computed(Settings.from_env(), folder, backbone, events, stop)
 
     ended = serve(
         folder, path, compute, tables=tables, accept=accept, folders=folders, port=port,
@@ -104,7 +106,7 @@ def label(
     click.echo(reached(ended.standing, ended.by_folders, len(ended.labels), path))
     for line in filter(None, (small_classes(ended.labels), unsure(ended.standing))):
         click.echo(line)
-    for line in next_commands(next_steps(folder, path, len(ended.labels))):
+    for line in next_commands(next_steps(folder, path, len(ended.labels), backbone)):
         click.echo(line)
 
 

@@ -62,7 +62,9 @@ _MODES = {"follow": "--follow", "cancel": "--cancel", "list_open": "--list"}
     help="Fail with exit code 1 if no trainer is alive.",
 )
 @click.option("--follow", type=REQUEST, default="", metavar="ID", help="Follow an earlier request.")
-@click.option("--cancel", type=REQUEST, default="", metavar="ID", help="Cancel a request.")
+@click.option(
+    "--cancel", type=REQUEST, default="", metavar="ID", hidden=True, help="As hangtag cancel ID."
+)
 @click.option("--list", "list_open", is_flag=True, help="List the requests that are still open.")
 @click.option(
     "--timeout",

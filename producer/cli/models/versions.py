@@ -1,4 +1,4 @@
-"""Commands for versions: list, show, use, promote, rollback, prune, rm."""
+"""Commands for versions: list, show, use, promote, rollback, rm."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import click
 from producer.cli.command_examples import examples
 from producer.cli.confirm import confirm, yes_option
 from producer.cli.names import MODEL, MODEL_FORM, MODEL_NAME
-from producer.cli.option_lists import Command, seldom_option
+from producer.cli.option_lists import Command, old_word, seldom_option
 from producer.cli.options import (
     force_option,
     json_option,
@@ -20,6 +20,7 @@ from producer.cli.options import (
 )
 from producer.cli.params import Parsed
 from producer.present.formatting import show_json
+from shared.errors import UsageError
 from shared.messages.model_name import PRODUCTION
 from shared.options import parse_text
 from shared.settings import Settings
@@ -166,32 +167,49 @@ def rollback(name: str, alias: str, why: str, as_json: bool) -> None:
 
 @click.command(
     epilog=examples(
-        ("hangtag models prune garments --dry-run", "what would be removed, and why not"),
-        ("hangtag models prune garments --keep 5 --yes", "without a question"),
+        ("hangtag models rm garments@2", "one version"),
+        ("hangtag models rm garments --yes", "the model, without a question"),
+        ("hangtag models rm garments --unused", "old versions that nothing needs"),
+        ("hangtag models rm garments --unused --dry-run", "which these are, and why"),
     )
 )
-@click.argument("name", type=MODEL_NAME)
+@click.argument("model", type=MODEL, metavar="NAME[@VERSION]")
+@click.option("--unused", is_flag=True, help="Delete only old versions that nothing needs.")
 @click.option(
     "--keep",
     type=click.IntRange(0),
     default=3,
     show_default=True,
-    help="Always keep this number of the newest versions.",
+    help="With --unused: always keep this number of the newest versions.",
 )
-@click.option("--dry-run", is_flag=True, help="Only list the versions that would be removed.")
+@click.option("--dry-run", is_flag=True, help="With --unused: only list the versions.")
 @yes_option
 @json_option
-def prune(name: str, keep: int, dry_run: bool, yes: bool, as_json: bool) -> None:
-    """Delete old versions that nothing needs.
+def rm(model: str, unused: bool, keep: int, dry_run: bool, yes: bool, as_json: bool) -> None:
+    """Delete a version, or a model with all its versions.
 
-    Versions that an alias points to, a job is pinned to or an open request uses stay. The
-    versions are listed first, with the tables that were made with them.
+    Refused while a job or an open request needs it, and for a single version while an alias
+    points to it. It cannot be undone.
+
+    With --unused, versions that an alias points to, a job is pinned to or an open request uses
+    stay. The others are listed first, with the tables that were made with them.
     """
+    settings = Settings.from_env()
+    if unused:
+        _remove_unused(settings, model, keep, dry_run, yes, as_json)
+    elif dry_run:
+        raise UsageError("--dry-run is for --unused")
+    else:
+        _remove(settings, model, yes, as_json)
+
+
+def _remove_unused(
+    settings: Settings, name: str, keep: int, dry_run: bool, yes: bool, as_json: bool
+) -> None:
     from producer.cli.running import running_request
     from producer.models import manage
     from producer.present.formatting import counted, size
 
-    settings = Settings.from_env()
     with running_request(quiet=True) as (events, stop):
         pruned = manage.prune(settings, name, keep, dry_run=True, events=events, stop=stop)
     asks = not (dry_run or yes)
@@ -211,26 +229,11 @@ def prune(name: str, keep: int, dry_run: bool, yes: bool, as_json: bool) -> None
     )
 
 
-@click.command(
-    epilog=examples(
-        ("hangtag models rm garments@2", "one version"),
-        ("hangtag models rm garments --yes", "the model, without a question"),
-    )
-)
-@click.argument("model", type=MODEL, metavar="NAME[@VERSION]")
-@yes_option
-@json_option
-def rm(model: str, yes: bool, as_json: bool) -> None:
-    """Delete a version, or a model with all its versions.
-
-    Refused while a job or an open request needs it, and for a single version while an alias
-    points to it. It cannot be undone.
-    """
+def _remove(settings: Settings, model: str, yes: bool, as_json: bool) -> None:
     from producer.cli.running import running_request
     from producer.models import manage
     from producer.present.formatting import counted, size
 
-    settings = Settings.from_env()
     wanted = manage.removable(settings, model)
     whole = wanted.version is None
     what = wanted.name if whole else str(wanted)
@@ -244,4 +247,5 @@ def rm(model: str, yes: bool, as_json: bool) -> None:
         click.echo(f"{what} is deleted: {versions}, {size(removed.freed_bytes)} freed")
 
 
-COMMANDS = (list_models, show, use, promote, rollback, prune, rm)
+prune = old_word("prune", rm, "models rm --unused", unused=True)
+COMMANDS = (list_models, show, use, promote, rollback, rm, prune)

@@ -84,8 +84,6 @@ def table(
     click.echo(written, err=True)
     for line in accepted_lines(rendered.answers, columns_of(sys.stderr)):
         click.echo(line, err=True)
-    if rendered.unproven:
-        click.echo(rendered.unproven, err=True)
 
 
 COMMANDS = (table,)

@@ -25,14 +25,15 @@ async function askFolders() {
   question.focus();
 }
 
-function folderRow({ name, images, stacks: some }) {
+// The keys are those of the first folder: each reply makes the next one the first.
+function folderRow({ name, images, stacks: some }, index) {
   const number = `${count(images)} ${images === 1 ? "picture" : "pictures"}`;
   const pictures = some.map((stack) => element("img", {
     alt: `a picture in ${name}`, loading: "lazy", decoding: "async", src: address(`/pictures/${stack}?side=192`) }));
   return element("li", {}, element("span", { className: "pictures" }, ...pictures),
     element("b", { textContent: name, title: name }), element("span", { className: "stack", textContent: number }),
-    replyButton("a label", () => sayOf([name], true), "", `${name} is a label`),
-    replyButton("no label", () => sayOf([name], false), "", `${name} is no label`));
+    replyButton("a label", () => sayOf([name], true), index ? "" : "Y", `${name} is a label`),
+    replyButton("no label", () => sayOf([name], false), index ? "" : "N", `${name} is no label`));
 }
 
 function replyButton(text, act, key = "", label = "") {
@@ -63,10 +64,14 @@ function askLater() {
 }
 
 // The page that is not displayed gets no key but those that take a reply back and list the keys.
+// The keys of the question are those that its buttons name.
 window.addEventListener("keydown", (event) => {
   if (!isAsking() || document.querySelector("dialog[open]") || ["Backspace", "F1"].includes(event.key)) return;
   event.stopPropagation();
-  if (event.key === "Escape") askLater();
+  if (event.ctrlKey || event.altKey || event.metaKey || event.repeat) return;
+  const key = event.key === "Escape" ? "Esc" : event.key.toUpperCase();
+  const named = [...$("folders").querySelectorAll("kbd")].find(({ textContent }) => textContent === key);
+  named?.parentElement.click();
 }, true);
 
 // Those whose label no person has seen are no images that a person has named.

@@ -11,7 +11,7 @@ import re
 #: The ends of their names after that of the table. The journal with its log and the files of
 #: SQLite (producer/journal/journal.py); the rows so far (producer/output/output_path.py), the
 #: folders that files were sorted into (producer/locations/sorted_into.py) and a person's labels
-#: (shared/labels/correction_log.py), each also with its draft.
+#: (shared/labels/labels_file.py), each also with its draft.
 _ENDINGS = rb"(\.hangtag.*|\.(part|sorted|corrections\.jsonl)(\.part|\.hangtag-draft)?)?"
 
 

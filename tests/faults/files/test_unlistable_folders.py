@@ -108,9 +108,9 @@ def test_an_unlistable_folder_argument_is_one_line_and_no_job_starts(
     stage: Scenario,
 ) -> None:
     (stage.gallery.cwd / FOLDER).chmod(0)
-    for command in ("classify", "submit"):
+    for detach in ((), ("--detach",)):
         with stage.fleet.at(obeying, {}):
-            refused = stage.hangtag(command, FOLDER, "-o", str(stage.output))
+            refused = stage.hangtag("classify", *detach, FOLDER, "-o", str(stage.output))
         assert refused.wait() == Exit.SETUP, refused.story
         (line,) = refused.log.splitlines()
         assert f"{FOLDER} cannot be listed (Permission denied)" in line

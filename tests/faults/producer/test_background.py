@@ -15,7 +15,7 @@ from tests.support.processes.fleet import Producer, Worker, wait_for
 MAX_FILE_BYTES = 64 << 20
 
 
-def test_submit_returns_at_once_and_collect_waits_for_the_table(stage: Scenario) -> None:
+def test_a_detached_job_is_followed_by_its_id_or_table(stage: Scenario) -> None:
     worker = stage.fleet.worker()
     job = _submit(stage)
     assert _status(stage, job).job == job
@@ -26,7 +26,7 @@ def test_submit_returns_at_once_and_collect_waits_for_the_table(stage: Scenario)
     stage.check_nothing_runs(worker)
 
 
-def test_a_job_without_its_producer_is_paused_and_collect_finishes_it(stage: Scenario) -> None:
+def test_a_job_without_its_producer_is_paused_and_its_table_continues_it(stage: Scenario) -> None:
     worker = stage.fleet.worker()
     job = _submit(stage)
     producer = _detached(stage, worker)
@@ -39,22 +39,21 @@ def test_a_job_without_its_producer_is_paused_and_collect_finishes_it(stage: Sce
     assert view.state is JobState.PAUSED
     assert view.done < len(stage.gallery.paths)
     worker.wake()
-    collect = stage.hangtag("collect", str(stage.output))
-    assert collect.wait() == Exit.OK, collect.story
+    again = stage.hangtag("classify", str(stage.output))
+    assert again.wait() == Exit.OK, again.story
     stage.check_table(stage.output.read_bytes())
     stage.check_nothing_runs(worker)
 
 
 @pytest.mark.parametrize("ending", ["finished", "cancelled"])
-def test_collect_reports_the_end_of_a_job_as_its_own_command_does(
-    stage: Scenario, ending: str
-) -> None:
+def test_the_end_of_a_job_is_reported_as_its_own_command_does(stage: Scenario, ending: str) -> None:
     worker = stage.fleet.worker()
     stage.fleet.client.config_set("maxmemory", "100mb")  # limits the job's file size
     classify = stage.classify("--json")
     classify.wait_until_done(1)
     held = stage.catch(classify, worker)
-    collect = stage.fleet.producer("collect", str(stage.output), "--json", cwd=stage.gallery.cwd)
+    word = "collect" if ending == "cancelled" else "classify"
+    collect = stage.fleet.producer(word, str(stage.output), "--json", cwd=stage.gallery.cwd)
     collect.wait_for_log("done")
     if ending == "cancelled":
         assert stage.hangtag("cancel", str(stage.output)).wait() == Exit.OK
@@ -73,7 +72,7 @@ def test_collect_reports_the_end_of_a_job_as_its_own_command_does(
     stage.fleet.client.config_set("maxmemory", 0)
     assert _last(collect, "images") == _last(classify, "images")
     assert "already" not in collect.log
-    again = stage.hangtag("collect", str(stage.output))
+    again = stage.hangtag(word, str(stage.output))
     assert again.wait() == code, again.story
     assert ("finished already" in again.log) == (ending == "finished")
     assert "--restart" not in again.log.replace("classify --restart", "")
@@ -85,7 +84,7 @@ def _last(command: Producer, word: str) -> str:
     return [line for line in command.log.splitlines() if word in line][-1]
 
 
-def test_a_submit_that_cannot_start_reports_why(stage: Scenario) -> None:
+def test_a_detached_job_that_cannot_start_reports_why(stage: Scenario) -> None:
     stage.output.write_text("another table")
     command = _submit_command(stage)
     assert command.wait() == Exit.USAGE
@@ -95,7 +94,7 @@ def test_a_submit_that_cannot_start_reports_why(stage: Scenario) -> None:
 
 
 def _submit_command(stage: Scenario) -> Producer:
-    return stage.hangtag("submit", FOLDER, "-o", str(stage.output), "--json")
+    return stage.hangtag("classify", "--detach", FOLDER, "-o", str(stage.output), "--json")
 
 
 def _submit(stage: Scenario) -> str:
@@ -107,7 +106,7 @@ def _submit(stage: Scenario) -> str:
 
 
 def _detached(stage: Scenario, worker: Worker) -> int:
-    """The pid of the background producer that `submit` started."""
+    """The pid of the background producer."""
     known = {worker.pid, *worker.children}
     return wait_for("the producer", lambda: next(iter(set(stage.fleet.pids) - known), None))
 

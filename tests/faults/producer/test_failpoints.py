@@ -206,11 +206,11 @@ def a_forgetting(stage: Scenario, shot: Shot) -> Steps:
 
 def a_submission(stage: Scenario, shot: Shot) -> Steps:
     """The job continues without its command."""
-    yield Command(("submit", FOLDER, "-o", str(stage.output)))
+    yield Command(("classify", "--detach", FOLDER, "-o", str(stage.output)))
     wait_for(
         "the table", lambda: (v := read_snapshot(stage.output)) and v.state is JobState.FINISHED
     )
-    stage.check_finished(stage.hangtag("collect", str(stage.output)))
+    stage.check_finished(stage.hangtag("classify", str(stage.output)))
 
 
 def a_piped_list(stage: Scenario, shot: Shot) -> Steps:

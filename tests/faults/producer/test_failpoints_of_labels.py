@@ -4,20 +4,18 @@ that its version has learned become corrections of its table."""
 
 from __future__ import annotations
 
-import hashlib
 import http.client
 import os
 import signal
-import zlib
 from pathlib import Path
 from unittest import mock
 
 import pytest
 
-from shared.labels import correction_log, labels_file
-from shared.labels.labelled_files import LabelledFile
+from shared.labels import labels_file
 from tests.faults.producer.test_failpoints import PROGRAM
 from tests.support.failpoints.armed import KILL, Points, Shot
+from tests.support.jobs.decided import line_of, lines_in
 from tests.support.jobs.finished_job import finish, options_of
 from tests.support.jobs.updating_process import forked
 from tests.support.pages.planted_folder import plant
@@ -52,7 +50,7 @@ def test_a_label_is_saved_or_was_not_reported(
             label.decide(*decisions(2, 3, 4))
         assert label.end() == -signal.SIGKILL
         assert points.victim() == label.process.pid
-        assert len(labels_file.read(label.file).images()) in (reported, reported + 3)
+        assert len(labels_file.read(label.file).so_far.images()) in (reported, reported + 3)
         again = Label(fleet, hand, folder)
         assert again.decide(*decisions(2, 3, 4))["standing"]["named"] == reported + 3
         assert again.end() == 0
@@ -67,16 +65,15 @@ def test_learned_labels_are_in_the_table_once(tmp_path: Path, shot: Shot, cut: i
     for number in range(IMAGES):
         content = bytes([number]) * 9
         (tmp_path / f"in/{number:02}.png").write_bytes(content)
-        sha256, crc32 = hashlib.sha256(content).hexdigest(), f"{zlib.crc32(content):08x}"
-        learned.append(LabelledFile(sha256, 9, "Hat", b"", crc32, "ada", "2026"))
+        learned.append(line_of(content, "Hat", at="2026"))
     options, points = options_of(tmp_path, b"in"), Points(tmp_path / "points")
     points.arm(shot)
     with mock.patch.dict(os.environ, points.settings):
         assert forked(lambda: finish(options, learned=learned)) == -signal.SIGKILL
-    log = correction_log.log_path(tmp_path / "out.csv")
+    log = labels_file.of_table(tmp_path / "out.csv")
     os.truncate(log, log.stat().st_size - cut)
     finish(options, learned=learned)
-    lines = correction_log.read(log)
+    lines = lines_in(log)
     assert sorted(line.sha256 for line in lines) == sorted(file.sha256 for file in learned)
     table = (tmp_path / "out.csv").read_text()
     assert table.count(",Hat,") == IMAGES

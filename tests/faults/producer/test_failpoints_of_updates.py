@@ -16,8 +16,7 @@ pytestmark = [pytest.mark.points, pytest.mark.shipped_model]
 
 #: Those of an update alone, which must be among them.
 POINTS = {
-    "update.formed", "update.decisions-copied", "update.committed", "update.table-placed",
-    "update.file-removed", "update.settled", "corrections.extended",
+    "update.formed", "update.committed", "update.table-placed", "update.settled",
 }  # fmt: skip
 
 

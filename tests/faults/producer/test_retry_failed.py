@@ -128,15 +128,15 @@ def test_a_job_stopped_by_its_budget_repeats_rows_and_continues(stage: Scenario)
     stage.check_nothing_runs(worker)
 
 
-def test_submit_repeats_in_the_background(stage: Scenario) -> None:
+def test_failed_rows_are_retried_in_the_background(stage: Scenario) -> None:
     worker = stage.fleet.worker()
     broken = _break(stage)
     assert stage.classify().wait() == Exit.SOME_FAILED
     mend(stage, broken)
-    submit = stage.hangtag("submit", FOLDER, "-o", str(stage.output), "--retry-failed")
-    assert submit.wait() == Exit.OK, submit.story
-    collect = stage.hangtag("collect", submit.out.strip())
-    assert collect.wait() == Exit.OK, collect.story
+    detached = stage.classify("--detach", "--retry-failed")
+    assert detached.wait() == Exit.OK, detached.story
+    again = stage.hangtag("classify", str(stage.output))
+    assert again.wait() == Exit.OK, again.story
     stage.check_table(stage.output.read_bytes())
     stage.check_nothing_runs(worker)
 

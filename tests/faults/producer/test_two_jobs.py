@@ -130,16 +130,43 @@ def test_two_jobs_at_once_do_not_touch_each_others_rows(stage: Scenario) -> None
     stage.check_nothing_runs(worker)
 
 
-def test_the_same_job_started_twice_is_refused_and_collect_is_named(stage: Scenario) -> None:
+def test_the_same_command_follows_a_job_that_runs_and_another_one_is_refused(
+    stage: Scenario,
+) -> None:
     worker = stage.fleet.worker()
     producer = stage.classify()
     stage.reach_the_middle(producer)
     held = stage.catch(producer, worker)
-    second = stage.classify()
-    assert second.wait() == Exit.USAGE
-    assert f"hangtag collect {stage.output}" in second.log
+    for other in (("--restart",), ("--retry-failed",), ("--accept", "95%"), ("--glob", "*.png")):
+        refused = stage.classify(*other)
+        assert refused.wait() == Exit.USAGE, refused.story
+        assert f"is already running; follow it with: hangtag classify {stage.output}" in refused.log
+    late = stage.classify("--timeout", "0.5")
+    assert late.wait() == Exit.INTERRUPTED, late.story
+    assert "runs on after --timeout; the same command follows it" in late.log
+    detached = stage.classify("--detach")
+    assert detached.wait() == Exit.OK, detached.story
+    assert producer.view is not None
+    assert detached.out.strip() == producer.view.job
+    named = stage.fleet.producer("classify", str(stage.output), cwd=stage.folder)
+    following = [stage.classify(), named]
     stage.let_go(held)
     stage.check_finished(producer)
+    for command in following:
+        stage.check_finished(command)
+    stage.check_nothing_runs(worker)
+
+
+def test_who_follows_a_job_finishes_it_if_its_process_dies(stage: Scenario) -> None:
+    worker = stage.fleet.worker()
+    producer = stage.classify()
+    stage.reach_the_middle(producer)
+    held = stage.catch(producer, worker)
+    following = stage.classify()
+    following.wait_for_log("done")
+    producer.kill()
+    stage.let_go(held)
+    stage.check_finished(following)
     stage.check_nothing_runs(worker)
 
 

@@ -79,7 +79,7 @@ def test_a_password_in_the_url_appears_nowhere(
         children = worker.children
         for pid in children:
             procfs.stop(pid)  # the background job must stay open
-        hangtag("submit", FOLDER, "-o", str(tmp_path / "second.csv"))
+        hangtag("classify", "--detach", FOLDER, "-o", str(tmp_path / "second.csv"))
         background = [pid for pid in fleet_of(url(server, "producer")) if pid != job.pid]
         check_clean("a process title", titles(background))
         assert background, "submit has left no process"
@@ -90,7 +90,7 @@ def test_a_password_in_the_url_appears_nowhere(
             hangtag(*arguments)
         assert job.wait() == Exit.OK, job.story
         assert output.read_bytes() == images.table
-        hangtag("collect", str(tmp_path / "second.csv"))
+        hangtag("classify", str(tmp_path / "second.csv"))
         # Errors do not contain it either.
         for part in ("producer", "trainer"):
             bad = url(server, part, SECRET + "x")

@@ -58,7 +58,7 @@ def test_a_loading_server_is_retried_and_its_message_logged(stage: Scenario) -> 
 def test_a_server_that_is_loading_at_the_start_is_retried(stage: Scenario) -> None:
     load_for_long(stage.fleet.server)
     submit = stage.fleet.producer(
-        "submit", FOLDER, "-o", str(stage.folder / "later.csv"), cwd=stage.gallery.cwd
+        "classify", "--detach", FOLDER, "-o", str(stage.folder / "later.csv"), cwd=stage.gallery.cwd
     )
     waiting, limited, interrupted = (
         stage.classify(*options, "-o", str(stage.folder / f"{n}.csv"))
@@ -84,7 +84,7 @@ def test_a_server_that_is_loading_at_the_start_is_retried(stage: Scenario) -> No
     assert submit.wait() == Exit.OK, submit.story
     assert predict.wait() == Exit.OK, predict.story
     assert predict.out.startswith(f"{stage.gallery.paths[0]}: ")
-    assert stage.hangtag("collect", str(stage.folder / "later.csv")).wait() == Exit.OK
+    assert stage.hangtag("classify", str(stage.folder / "later.csv")).wait() == Exit.OK
     stage.check_table((stage.folder / "later.csv").read_bytes())
     stage.check_nothing_runs(worker)
 

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from shared import keys
+from shared.errors import SetupError
 from shared.messages.model_card import Card
-from shared.registry import mirror_writer
+from shared.registry import file_copies, mirror_writer
 from shared.registry.registry import Registry
 from tests.support.images.gallery import Gallery
 from tests.support.jobs import expected_table, model_versions
@@ -70,6 +71,28 @@ def test_a_worker_without_it_reports_so_and_the_job_waits_for_it(
     mirror_writer.publish(fleet.client, registry)
     check_finished(job, images, version)
     assert job_keys(fleet.client) == []
+
+
+def test_a_job_whose_version_has_no_room_in_redis_waits_and_its_line_says_so(
+    fleet: Fleet,
+    version: Version,
+    registry: Registry,
+    images: Gallery,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    remove_copies(fleet, version.card)
+    fleet.client.config_set("maxmemory", 1 << 30)
+    with monkeypatch.context() as small:
+        small.setattr(file_copies, "COPIES_SHARE_MAX", 1e-6)
+        with pytest.raises(SetupError, match="do not fit into"):
+            mirror_writer.publish(fleet.client, registry)
+    fleet.worker(1)
+    job = start(fleet, images, tmp_path)
+    job.wait_for_log(f"model.tflite of {version.card.ref} is not in Redis; start ")
+    assert "make room there: raise Redis' maxmemory, or remove versions" in job.log
+    mirror_writer.publish(fleet.client, registry)
+    check_finished(job, images, version)
 
 
 def start(fleet: Fleet, images: Gallery, folder: Path) -> Producer:

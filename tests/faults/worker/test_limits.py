@@ -102,8 +102,8 @@ def test_rubbish_stops_the_job_long_before_its_end(stage: Scenario, tmp_path: Pa
 @pytest.mark.parametrize("when", ["while it runs", "when it has stopped"])
 def test_collect_applies_the_limit_of_the_job(stage: Scenario, when: str) -> None:
     worker = stage.fleet.worker()
-    submit = stage.hangtag("submit", FOLDER, "-o", str(stage.output), "--max-failures", "5")
-    assert submit.wait() == Exit.OK, submit.story
+    detached = stage.classify("--detach", "--max-failures", "5")
+    assert detached.wait() == Exit.OK, detached.story
     if when == "when it has stopped":
         wait_for(
             "its end",

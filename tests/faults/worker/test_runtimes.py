@@ -10,7 +10,7 @@ from shared.ledger import heartbeats
 from shared.registry import mirror_writer
 from shared.registry.registry import Registry
 from tests.support.jobs.scenario import Scenario
-from tests.support.models import drawn_versions
+from tests.support.models import drawn_backbones, drawn_versions
 from tests.support.models.drawn_networks import Drawn
 from tests.support.processes import procfs
 from tests.support.processes.fleet import wait_for
@@ -21,16 +21,20 @@ ONNX_HINTS = "hangtag:3:classify:onnx"
 
 @pytest.fixture
 def stage(stage: Scenario, tmp_path: Path) -> Scenario:
-    """With a version of an ONNX file, `mine`, in Redis."""
+    """With versions in Redis: of an ONNX file, `mine`, and of a head on one, `heads`."""
     registry = Registry(tmp_path / "models")
     drawn_versions.publish(registry, Drawn())
+    drawn_backbones.publish(registry, "heads")
     mirror_writer.publish(stage.fleet.client, registry)
     return stage
 
 
-def test_a_job_waits_for_a_worker_with_its_runtime_and_says_what_adds_it(stage: Scenario) -> None:
+@pytest.mark.parametrize("version", ["mine", "heads"])
+def test_a_job_waits_for_a_worker_with_its_runtime_and_says_what_adds_it(
+    stage: Scenario, version: str
+) -> None:
     lacking = stage.fleet.worker(app=LITERT_APP)
-    producer = stage.classify("--model", "mine")
+    producer = stage.classify("--model", version)
     producer.wait_for_log(
         "no live worker has onnxruntime; add it to one with: pip install onnxruntime"
     )

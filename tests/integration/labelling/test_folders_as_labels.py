@@ -64,7 +64,7 @@ def test_the_page_asks_about_folders_but_no_date_and_a_reply_is_that_of_a_person
     assert again.json("GET", again.of("/folders")) == []
     assert again.end() == Exit.OK, again.process.story
     assert "10 of 30 images named by a person, 1 label" in again.process.out
-    assert labels_file.read(again.file).labels() == {"Coat": 10}
+    assert labels_file.read(again.file).so_far.labels() == {"Coat": 10}
 
 
 def test_labels_that_were_asked_for_and_not_confirmed_are_no_labels_by_a_person(

@@ -16,7 +16,7 @@ import pytest
 
 from producer.inputs.job_options import JobOptions
 from producer.local_page.guard import MAX_BODY_BYTES
-from shared.labels import correction_log
+from shared.labels import labels_file
 from tests.support.images.drawn_folders import draw
 from tests.support.jobs import finished_job
 from tests.support.pages.planted_folder import plant
@@ -64,7 +64,7 @@ def _review(folder: Path) -> Iterator[Attacked]:
     table = folder / "t.csv"
     finished_job.finish(JobOptions((b"shapes",), os.fsencode(folder), str(table)))
     yield Attacked(
-        Review(table), folder / "shapes", correction_log.log_path(table), "/table",
+        Review(table), folder / "shapes", labels_file.of_table(table), "/table",
         ("/rows", "/pictures/0"),
         {"/decisions": {"decisions": [[0, "Bag"]]}},
         (

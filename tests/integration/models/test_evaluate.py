@@ -13,15 +13,16 @@ import pytest
 
 from shared.errors import SetupError, UsageError
 from shared.labels.class_folders import folder_of
-from shared.labels.labelled_files import LabelledFile, encode_files, input_sha256
+from shared.labels.label_line import LabelLine
+from shared.labels.submitted_lines import encode_lines, input_sha256
 from shared.messages.replies import Evaluated, Trained
 from shared.messages.requests import Evaluate, Import
-from shared.registry import learned_corrections, packaged
-from shared.registry.learned_corrections import LearnedDecision
+from shared.registry import learned_lines, packaged
 from shared.registry.registry import Registry
 from tests.support.images import hostile_keras_archives
 from tests.support.images.drawn_folders import CARD, counted, draw
 from tests.support.jobs import handler_context
+from tests.support.jobs.decided import file_of
 from tests.support.servers.redis_server import RedisServer
 from worker.handlers import evaluate, import_model
 
@@ -36,9 +37,9 @@ def evaluated(
     data: Path,
     model: str = "fashion-mnist@0",
     pictures: bool = True,
-    corrections: Sequence[LabelledFile] = (),
+    corrections: Sequence[LabelLine] = (),
 ) -> tuple[Evaluated, dict[str, bytes]]:
-    input = encode_files(corrections) if corrections else None
+    input = encode_lines(corrections) if corrections else None
     work = Evaluate(model, str(data), plots=pictures, corrections=input_sha256(input))
     context, _ = handler_context.make(server, tmp_path / "store", work, input)
     reply = evaluate.evaluate(context, work)
@@ -82,12 +83,12 @@ def test_images_are_measured_by_the_labels_that_any_version_has_learned(
     shoes = msgspec.structs.replace(CARD, name="shoes")
     registry.publish(shoes, files, who="tester")
     decisions = [
-        LearnedDecision(_corrected(path, label), 1.0)
+        _corrected(path, label)
         for path, label in zip(moved, ["Bag"] * 5 + ["a label that no version has"], strict=True)
     ]
-    gone = LabelledFile("0" * 64, moved[0].stat().st_size, "Bag", b"")
-    record = learned_corrections.encode([*decisions, LearnedDecision(gone, 1.0)])
-    registry.publish(shoes, files | {learned_corrections.FILE: record}, who="tester")
+    gone = msgspec.structs.replace(decisions[0], sha256="0" * 64)
+    record = encode_lines([*decisions, gone])
+    registry.publish(shoes, files | {learned_lines.FILE: record}, who="tester")
     for path in moved[:5]:  # a wrong folder, which people have corrected
         path.rename(right / folder_of(CARD.labels[DRAWN[1]]) / f"x{path.name}")
     found, _ = evaluated(server, tmp_path, right, "shoes@1", pictures=False)
@@ -124,9 +125,8 @@ def test_without_a_correction_that_the_version_can_be_measured_by_none_is_measur
     assert "\n" not in str(error.value)
 
 
-def _corrected(path: Path, label: str) -> LabelledFile:
-    data = path.read_bytes()
-    return LabelledFile(hashlib.sha256(data).hexdigest(), len(data), label, b"")
+def _corrected(path: Path, label: str) -> LabelLine:
+    return file_of(path.read_bytes(), label)
 
 
 def test_folders_that_the_model_does_not_know_are_named(

@@ -216,7 +216,7 @@ def test_a_waiting_training_of_photos_is_refused_in_a_line_that_names_0_2_0(
     monkeypatch.setenv("HANGTAG_STORE", str(data / "stack"))
     (line,) = run("train", "--follow", "waiting", code=Exit.USAGE).stderr.splitlines()
     assert "version 0.2.0" in line
-    assert "hangtag train --cancel waiting" in line
+    assert "hangtag cancel waiting" in line
 
 
 def test_every_job_is_in_the_list(data: Path) -> None:

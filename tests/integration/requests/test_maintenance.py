@@ -28,7 +28,7 @@ from shared.ledger.request_states import RequestState, RequestVerdict
 from shared.messages.model_name import ModelName
 from shared.messages.requests import Outcome, Promote, Prune, Request, Work
 from shared.messages.training import Train
-from shared.registry import file_copies, packaged
+from shared.registry import packaged
 from shared.registry.mirror_reader import Mirror
 from shared.registry.registry import Registry
 from shared.settings import Settings
@@ -402,13 +402,12 @@ def test_every_file_without_room_is_named_beside_a_damaged_version(
     ]
     assert "shoes@1 is damaged" in damaged
     named = [line.partition(":")[0] for line in without_room]
-    assert named == ["model.keras of shoes@2", "model.keras of shoes@3"]
+    assert named == ["model.keras of shoes@3", "model.keras of shoes@2"]
 
 
 def test_a_file_without_room_is_named_once_and_not_tried_in_each_round(
     scene: Scene, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(file_copies, "WHOLE_BYTES", 1 << 20)
     card = msgspec.structs.replace(packaged.card(), name="shoes", files={})
     Registry(scene.store).publish(card, {"model.keras": bytes(4 << 20)})
     scene.client.config_set("maxmemory", scene.client.info("memory")["used_memory"] + (4 << 20))
@@ -429,9 +428,8 @@ def test_a_refusal_while_models_are_copied_is_recorded(
     """Also beside a damaged version."""
     monkeypatch.setattr(access_check, "refusal_limit", RefusalLimit(0.0))
     monkeypatch.setattr(state, "should_stop", None)
-    monkeypatch.setattr(file_copies, "WHOLE_BYTES", 1)
     server.client.acl_setuser(
-        "trainer", enabled=True, passwords=["+x"], keys=["*"], commands=["+@all", "-persist"]
+        "trainer", enabled=True, passwords=["+x"], keys=["*"], commands=["+@all", "-set"]
     )
     registry = Registry(scene.store)
     card = msgspec.structs.replace(packaged.card(), name="shoes", files={})

@@ -101,9 +101,13 @@ def test_a_followed_request_ends_at_a_stop_while_the_server_is_silent_and_contin
     assert running.ended() < SOON_S
     assert isinstance(running.error, Stopped)
     assert running.notices() == [
-        "request r1 continues; follow it with: hangtag train --follow r1 (or --cancel r1)"
+        "request r1 continues; follow it with: hangtag train --follow r1 "
+        "(or stop it with: hangtag cancel r1)"
     ]
-    assert running.error.remedy == "follow it with: hangtag train --follow r1 (or --cancel r1)"
+    assert (
+        running.error.remedy
+        == "follow it with: hangtag train --follow r1 (or stop it with: hangtag cancel r1)"
+    )
     silent.thaw()
     assert wait_for("closed connections", lambda: not clients(silent))
     hand = Hand(silent)

@@ -322,6 +322,6 @@ def test_a_request_of_another_version_is_listed_and_can_be_cancelled(scene: Scen
     assert (listed.request, listed.state, listed.work) == ("r1", "unreadable", None)
     assert "r1  " in scene.done("train", "--list").stdout
     line = scene.done("train", "--follow", "r1", code=Exit.SETUP).stderr
-    assert "cancel it with: hangtag train --cancel r1" in line
+    assert "cancel it with: hangtag cancel r1" in line
     assert "r1 is cancelled" in scene.done("train", "--cancel", "r1").stdout
     assert scene.done("train", "--list").stdout == "no request is open\n"

@@ -20,8 +20,7 @@ import pytest
 from producer.inputs.job_options import JobOptions
 from producer.journal.journal import journal_path
 from shared.errors import Exit
-from shared.labels import correction_log
-from shared.labels.correction import in_force
+from shared.labels import labels_file
 from tests.support.images.drawn_folders import draw
 from tests.support.jobs import finished_job
 from tests.support.processes import flood, in_process
@@ -46,7 +45,7 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def review(table: Path) -> Iterator[Review]:
-    correction_log.log_path(table).unlink(missing_ok=True)
+    labels_file.of_table(table).unlink(missing_ok=True)
     running = Review(table)
     try:
         yield running
@@ -57,7 +56,7 @@ def review(table: Path) -> Iterator[Review]:
 @pytest.fixture(scope="module")
 def idle(table: Path) -> Iterator[Review]:
     """A server that decides nothing, for many tests."""
-    correction_log.log_path(table).unlink(missing_ok=True)
+    labels_file.of_table(table).unlink(missing_ok=True)
     running = Review(table)
     try:
         yield running
@@ -67,8 +66,8 @@ def idle(table: Path) -> Iterator[Review]:
 
 def saved(table: Path) -> dict[str, str]:
     """The label in force by the path in the table."""
-    known = in_force(correction_log.read(correction_log.log_path(table)))
-    return {one.path: one.label for one in known.values()}
+    known = labels_file.read(labels_file.of_table(table)).so_far.labelled()
+    return {one.path: one.label for one in known}
 
 
 def test_a_decision_is_in_the_log_when_its_reply_arrives(review: Review, table: Path) -> None:
@@ -324,7 +323,7 @@ def resident_mb(pid: int) -> float:
 
 
 def test_a_start_states_unproven_lines_and_one_that_is_incomplete(table: Path) -> None:
-    log = correction_log.log_path(table)
+    log = labels_file.of_table(table)
     log.unlink(missing_ok=True)
     review = Review(table)
     first, second, third = review.rows("kind=all&count=3")["rows"]

@@ -6,7 +6,6 @@ from __future__ import annotations
 import csv
 import hashlib
 import zipfile
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,12 +13,11 @@ import msgspec
 import pytest
 
 from shared.errors import Exit
-from shared.labels import correction_log
-from shared.labels.labelled_files import LabelledFile
-from shared.registry import learned_corrections, mirror_writer, packaged
-from shared.registry.learned_corrections import LearnedDecision
+from shared.labels.submitted_lines import encode_lines
+from shared.registry import learned_lines, mirror_writer, packaged
 from shared.registry.registry import Registry
 from tests.support.images import gallery
+from tests.support.jobs.decided import line_of, lines_of
 from tests.support.processes.fleet import SHORT_TIMES, Fleet
 from tests.support.processes.in_process import run
 from tests.support.servers.image_site import ImageSite
@@ -51,14 +49,9 @@ def fleet(
 
 
 def publish(registry: Registry, labelled: list[bytes]) -> None:
-    known = [
-        LabelledFile(sha256(data), len(data), LABEL, b"", f"{zlib.crc32(data):08x}", BY, AT)
-        for data in labelled
-    ]
+    known = [line_of(data, LABEL, by=BY, at=AT) for data in labelled]
     files = {name: packaged.read(name) for name in packaged.card().files}
-    files[learned_corrections.FILE] = learned_corrections.encode(
-        LearnedDecision(file, 1.0) for file in known
-    )
+    files[learned_lines.FILE] = encode_lines(known)
     card = msgspec.structs.replace(packaged.card(), name="mine", version=0)
     registry.publish(card, files, who="tester")
 
@@ -68,7 +61,7 @@ def sha256(data: bytes) -> str:
 
 
 @pytest.mark.parametrize("kind", ["archive", "list", "bucket"])
-def test_labels_of_a_version_are_found_by_content_in_archives_and_at_addresses(
+def test_labels_of_a_version_are_found_by_size_and_crc_in_archives_and_at_addresses(
     fleet: Fleet,
     contents: dict[str, bytes],
     site: ImageSite,
@@ -99,7 +92,7 @@ def test_labels_of_a_version_are_found_by_content_in_archives_and_at_addresses(
         rows = {row["path"].rpartition("moved/")[2]: row for row in csv.DictReader(file)}
     people = {name: row["label"] for name, row in rows.items() if row["source"] == "person"}
     assert people == {f"{number:02}.png": LABEL for number in range(LABELLED)}
-    lines = correction_log.read(correction_log.log_path(tmp_path / "out.csv"), lambda _: "")
+    lines = lines_of(tmp_path / "out.csv")
     assert {(line.sha256, line.by, line.at) for line in lines} == {
         (sha256(data), BY, AT) for data in list(contents.values())[:LABELLED]
     }

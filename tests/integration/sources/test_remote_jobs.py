@@ -302,10 +302,10 @@ def test_a_background_job_has_no_secret_in_its_log_or_its_title(
         lists.mkdir()
         (lists / "list.txt").write_text(listed)
         arguments = ("--list", str(lists / "list.txt"), "-o", "out.csv")
-        submitted = run(fleet, "submit", *arguments, cwd=tmp_path)
+        submitted = run(fleet, "classify", "--detach", *arguments, cwd=tmp_path)
         assert submitted.code == Exit.OK, submitted.story
         seen = everything(fleet, tmp_path)
-        collected = run(fleet, "collect", "out.csv", cwd=tmp_path)
+        collected = run(fleet, "classify", "out.csv", cwd=tmp_path)
     assert collected.code == Exit.OK, collected.story
     for data in (seen, everything(fleet, tmp_path), collected.log.encode()):
         assert SECRET.encode() not in data

@@ -20,8 +20,8 @@ from botocore.credentials import Credentials
 from PIL import Image
 
 from producer.inputs.job_options import JobOptions
-from producer.jobs.background_jobs import collect
 from producer.jobs.empty_job import check_not_empty
+from producer.jobs.follow import collect
 from producer.jobs.watch import watch
 from producer.present.events import Events
 from producer.report.report import write_report

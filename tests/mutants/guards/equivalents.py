@@ -23,8 +23,6 @@ EQUIVALENT = {
     ),
     "producer/sorting/settle.py: settle: not entries -> False": "a transaction without a change "
     "writes nothing",
-    "shared/registry/mirror_writer.py: _stored: packaged.is_packaged(card.name, card.version) "
-    "-> False": "Redis has its files only as those of another version, which counts them",
     "shared/registry/registry.py: Registry.publish: PRODUCTION not in self.aliases(card.name) "
     "-> True": "_promote_first compares again, under the lock",
     "shared/registry/version_folder.py: is_half_removed: path.name not in cards -> True": (

@@ -20,7 +20,7 @@ from producer.locations import row_files
 from producer.sources.job_sources import as_started
 from shared.errors import Exit
 from shared.image_status import Status, count_flags
-from shared.labels.labelled_files import LabelledFile
+from shared.labels.label_line import LabelLine
 from shared.messages.batch import BatchResult, encode_result
 from shared.messages.job_record import JobRecord, encode_job
 from shared.messages.model_card import card_sha256, encode_card
@@ -46,7 +46,7 @@ def finish(
     job_id: str = ID,
     restart: bool = False,
     kept: int = 0,
-    learned: Sequence[LabelledFile] = (),
+    learned: Sequence[LabelLine] = (),
 ) -> None:
     """Start a job, resume it, or retry its failed rows, and finish it; or stop after freezing batch
     `stop_after`. `answer` makes the results, by default `answered`. They have `kept` labels for
@@ -73,7 +73,7 @@ def finish(
                 return
             record(job, batch.frozen.n, answer(decode_images(batch.blob)))
             job.table.growing.advance(0)
-        job.table.name_rows(files.sha256, learned=learned)
+        job.table.take_learned(learned)
         job.finish(Exit.OK, job.table.write_table())
 
 

@@ -54,16 +54,17 @@ def decide(page: Page, folder: PlantedFolder) -> int:
 
 def given(label: Label) -> dict[str, str]:
     """The labels in the file, by the names of the images."""
-    so_far = labels_file.read(label.file)
+    so_far = labels_file.read(label.file).so_far
     lines = [so_far.line(sha256) for sha256 in so_far.images()]
     return {line.path.rpartition("/")[2]: line.label for line in lines if line is not None}
 
 
 def excluded(label: Label) -> dict[str, tuple[str, ...]]:
     """The names that images do not have, by the names of the images."""
-    so_far = labels_file.read(label.file)
-    names = {so_far.line(sha256): so_far.excluded(sha256) for sha256 in so_far.undecided()}
-    return {line.path.rpartition("/")[2]: one for line, one in names.items() if line and one}
+    so_far = labels_file.read(label.file).so_far
+    open_ = [line for line in so_far.lines() if so_far.of(line.sha256) is None]
+    names = {line.path.rpartition("/")[2]: so_far.excluded(line.sha256) for line in open_}
+    return {name: excluded for name, excluded in names.items() if excluded}
 
 
 def mislabelled(folder: PlantedFolder, label: Label) -> tuple[set[str], int]:

@@ -11,7 +11,13 @@ from PIL import Image
 
 from shared.messages.model_card import Preprocessing
 from tests.support.images import class_folders, shapes
-from worker.backbones import backbone_table, feature_key, packaged_files, photo_features
+from worker.backbones import (
+    backbone_table,
+    feature_key,
+    loaded_backbone,
+    packaged_files,
+    photo_features,
+)
 from worker.backbones.feature_cache import DIGEST_BYTES
 from worker.backbones.photo_features import PhotoFeatures
 from worker.datasets.decode_files import Bad
@@ -24,6 +30,7 @@ from worker.training import photo_folder
 
 LITE0 = backbone_table.find("efficientnet-lite0")
 FILE = packaged_files.read(LITE0)
+LOADED = loaded_backbone.shipped(LITE0)
 SPEC = backbone_table.SPEC
 COUNT = 7
 ROW_BYTES = photo_features.row_bytes(LITE0.features)
@@ -40,7 +47,7 @@ class Scene:
 
     def compute(self, mirrored: bool = False) -> PhotoFeatures:
         sides = (False, True)[: 1 + mirrored]
-        views = [photo_folder.view(LITE0, self._store, is_mirrored=side) for side in sides]
+        views = [photo_folder.view(LOADED, self._store, is_mirrored=side) for side in sides]
         walk = ClassFolderWalk(self.root)
         return photo_features.compute(
             walk.items(), SPEC, views, self.bad.append, lambda count: None
@@ -135,7 +142,7 @@ def test_an_interrupted_run_leaves_its_complete_packs(
         if len(done) == 10:
             raise KeyboardInterrupt
 
-    view = photo_folder.view(LITE0, scene._store)
+    view = photo_folder.view(LOADED, scene._store)
     items = ClassFolderWalk(scene.root).items()
     with pytest.raises(KeyboardInterrupt):
         photo_features.compute(items, SPEC, [view], scene.bad.append, stop)
@@ -145,7 +152,8 @@ def test_an_interrupted_run_leaves_its_complete_packs(
 
 def test_two_looks_decode_a_file_once(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     lite2, decoded = backbone_table.find("efficientnet-lite2"), list[bytes]()
-    views = [photo_folder.view(row, scene._store) for row in (LITE0, lite2)]
+    both = map(loaded_backbone.shipped, (LITE0, lite2))
+    views = [photo_folder.view(backbone, scene._store) for backbone in both]
 
     def counted(data: bytes, spec: Preprocessing) -> np.ndarray:
         decoded.append(data)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-import zlib
 from pathlib import Path
 
 import pytest
@@ -14,11 +12,10 @@ from producer.cli.main import hangtag
 from producer.inputs.job_options import JobOptions
 from producer.requests.check_class_folders import check_class_folders
 from shared.errors import Exit
-from shared.labels import correction_log
-from shared.labels.correction import Correction
 from shared.ledger import request_store
 from shared.settings import Settings
 from tests.support.jobs import finished_job
+from tests.support.jobs.decided import correct
 
 HERE, ELSEWHERE = Settings(), Settings(redis_url="redis://:secret@host:1")
 
@@ -90,17 +87,8 @@ def corrections(tmp_path: Path) -> str:
         (tmp_path / f"photos/{number}.png").write_bytes(b"no image %d" % number)
     table = tmp_path / "t.csv"
     finished_job.finish(JobOptions((b"photos",), os.fsencode(tmp_path), str(table)))
-    log = [
-        Correction(
-            hashlib.sha256(content).hexdigest(),
-            *(f"photos/{number}.png", number + 1, "", label, "ada", len(content)),
-            f"{zlib.crc32(content):08x}",
-            "2026-01-01T00:00:00+00:00",
-        )
-        for number, label in enumerate(labels)
-        for content in [b"no image %d" % number]
-    ]
-    correction_log.append(correction_log.log_path(table), log)
+    for number, label in enumerate(labels):
+        correct(table, b"no image %d" % number, label)
     return str(table)
 
 

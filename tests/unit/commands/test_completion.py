@@ -53,7 +53,7 @@ def test_jobs_are_completed_newest_first_and_tables_as_files(tmp_path: Path) -> 
         table = tmp_path / f"{job}.csv"
         journal_path(table).touch()
         remember(IndexedJob(job, str(table), at))
-    assert completed("collect", "k3f") == ["k3fz9999", JOB]
+    assert completed("status", "k3f") == ["k3fz9999", JOB]
     assert completed("cancel", "out.c") == ["out.c"]
 
 
@@ -76,7 +76,7 @@ def test_bash_completes_a_command_line() -> None:
     assert shutil.which("bash")
     assert (SCRIPTS / "hangtag").exists()
     line = (
-        'eval "$(hangtag completion bash)"; COMP_WORDS=(hangtag coll); COMP_CWORD=1; '
+        'eval "$(hangtag completion bash)"; COMP_WORDS=(hangtag canc); COMP_CWORD=1; '
         '_hangtag_completion hangtag; echo "${COMPREPLY[@]}"'
     )
     done = subprocess.run(
@@ -86,4 +86,4 @@ def test_bash_completes_a_command_line() -> None:
         env={**os.environ, "PATH": f"{SCRIPTS}{os.pathsep}{os.environ['PATH']}"},
         check=True,
     )
-    assert done.stdout == "collect\n"
+    assert done.stdout == "cancel\n"

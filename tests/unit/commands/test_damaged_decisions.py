@@ -14,10 +14,8 @@ from producer.cli.main import hangtag
 from producer.models.corrected_files import corrected_files
 from producer.models.labelled_input import labelled_input
 from shared.errors import Exit
-from shared.labels import correction_log
-from shared.labels.given_label import GivenLabel
 from shared.labels.labels_file import LabelsFile
-from tests.support.jobs.decided import correct
+from tests.support.jobs.decided import correct, line_of, lines_in
 from tests.support.jobs.finished_job import finish, options_of
 
 ONE, TWO = bytes(range(40)), bytes(range(50))
@@ -50,8 +48,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     correct(Path("out.csv"), TWO, "Bag", 2, 4)
     labels = LabelsFile(Path("photos.labels.jsonl"))
     labels.append([
-        GivenLabel(f"{n:064x}", "p", label, "ada", 9, "0badcafe", "now")
-        for n, label in enumerate(("Coat", "Bag", "Bag"))
+        line_of(bytes(n), label) for n, label in enumerate(("Coat", "Bag", "Bag"))
     ])  # fmt: skip
     labels.close()
     return tmp_path
@@ -136,7 +133,7 @@ def test_an_incomplete_last_line_is_skipped_and_said_once(
 def test_a_line_that_a_person_has_emptied_is_no_decision(here: Path) -> None:
     first, second, third = (here / LOG).read_bytes().splitlines(keepends=True)
     (here / LOG).write_bytes(first + b"\n" + third)
-    assert [one.label for one in correction_log.read(here / LOG)] == ["Coat", "Bag"]
+    assert [one.label for one in lines_in(here / LOG)] == ["Coat", "Bag"]
     (here / LOG).write_bytes(first + second + b"\n")
     correct(Path("out.csv"), TWO, "Bag", 2, 4)
-    assert [one.label for one in correction_log.read(here / LOG)] == ["Coat", "Coat", "Bag"]
+    assert [one.label for one in lines_in(here / LOG)] == ["Coat", "Coat", "Bag"]

@@ -26,7 +26,8 @@ def commands() -> Iterator[tuple[str, click.Command]]:
         yield name, command
         if isinstance(command, click.Group):
             for sub, below in command.commands.items():
-                yield f"{name} {sub}", below
+                if not below.hidden:
+                    yield f"{name} {sub}", below
 
 
 ALL = dict(commands())
@@ -81,10 +82,19 @@ def test_help_fits_and_its_examples_are_accepted(words: str) -> None:
                 parse(shlex.split(typed))
 
 
-def test_submit_lists_no_option_of_classify_again() -> None:
-    listed = [line.split()[0] for line in help_of("submit") if line.startswith("  -")]
-    assert listed == ["-h,"]
-    parse(["submit", "photos/", "--top-k", "2"])
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("submit photos/ --top-k 2", "classify --detach"),
+        ("collect photos.csv", "classify TABLE"),
+        ("models prune shoes --keep 2", "models rm --unused"),
+    ],
+)
+def test_a_word_of_0_2_0_is_accepted_and_in_no_list(old: str, new: str) -> None:
+    parse(old.split())
+    *group, word = old.split()[: 1 + old.startswith("models")]
+    assert word not in {line.split()[0] for line in help_of(" ".join(group)) if line.strip()}
+    assert f"hangtag {new}." in " ".join(help_of(" ".join([*group, word])))
 
 
 def test_options_that_few_people_type_are_listed_below_the_others() -> None:

@@ -16,10 +16,11 @@ from producer.labelling.next_steps import next_steps, reached, small_classes, un
 from producer.labelling.server import Ready
 from producer.models.labelled_input import labelled_input
 from shared.errors import Exit, UsageError
-from shared.labels.given_label import GivenLabel, LabelLine, RenamedLabel
-from shared.labels.labelled_files import decode_files, input_sha256
+from shared.labels.label_line import LabelLine
 from shared.labels.labels_file import LabelsFile
+from shared.labels.submitted_lines import decode_input, input_sha256
 from shared.pipes.labelling import Counts
+from tests.support.jobs.decided import line_of
 
 
 @pytest.fixture(autouse=True)
@@ -35,9 +36,8 @@ def run(*words: str) -> Result:
     return CliRunner().invoke(hangtag, words)
 
 
-def line(key: int, label: str = "", **more: object) -> GivenLabel:
-    fields = {"path": "p", "by": "ada", "size": key, "crc32": "0" * 8, "at": "now"} | more
-    return GivenLabel(sha256=f"{key:064x}", label=label, **fields)  # type: ignore[arg-type]
+def line(key: int, label: str = "", **more: object) -> LabelLine:
+    return line_of(bytes(key), label, **more)
 
 
 def write(path: Path, *lines: LabelLine) -> Path:
@@ -51,11 +51,15 @@ def test_a_trainer_gets_the_labels_that_hold_and_what_has_none_any_more(here: Pa
     path = write(
         here / "photos.labels.jsonl",
         line(1, "coat"), line(2, "hat"), line(3, kind="left-out"), line(4, kind="cannot-tell"),
-        line(5, "coat"), line(5, "coat", undo=True), RenamedLabel("hat", "cap", "ada", "now"),
+        line(5, "coat"), line(5, "coat", undo=True),
+        LabelLine(kind="rename", taken_from="hat", label="cap", by="ada", at="now"),
     )  # fmt: skip
     data = labelled_input(path, "photos")
-    files = {file.size: file.label for file in decode_files(data, input_sha256(data))}
-    assert files == {1: "coat", 2: "cap", 3: "", 4: "", 5: ""}
+    lines = decode_input(data, input_sha256(data))
+    assert {one.size: (one.kind, one.label, one.undo) for one in lines} == {
+        1: ("label", "coat", False), 2: ("label", "cap", False), 3: ("left-out", "", False),
+        4: ("cannot-tell", "", False), 5: ("label", "coat", True),
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("lines", [(), (line(3, kind="left-out"),), (line(5, "a", undo=True),)])

@@ -62,7 +62,7 @@ def test_a_paused_job_resumes_without_a_file_that_is_gone(here: Path, gone: int)
     """Only the first file has a batch."""
     finish(options_of(here, *NAMES), batch_images=1, stop_after=0)
     (here / os.fsdecode(NAMES[gone])).unlink()
-    for command in (CLASSIFY, ("submit", *CLASSIFY[1:]), ("collect", "out.csv")):
+    for command in (CLASSIFY, ("classify", "--detach", *CLASSIFY[1:]), ("collect", "out.csv")):
         result = run(*command)
         assert result.exit_code == Exit.SETUP, result.output
         assert "HANGTAG_REDIS_URL" in result.stderr, "no check has refused it before"

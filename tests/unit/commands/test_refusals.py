@@ -87,9 +87,9 @@ OF_JOBS = [
     ("classify --list photos", U, "save the list as one"),
     ("classify /dev/null", U, "is neither a folder nor a file"),
     ("classify ''", U, "No such file or directory"),
-    ("submit absent", U, "absent: No such file or directory; check the path"),
-    ("submit photos -o x.png", U, "-o x.csv"),
-    ("submit folder", U, "no file at all"),
+    ("classify --detach absent", U, "absent: No such file or directory; check the path"),
+    ("classify --detach photos -o x.png", U, "-o x.csv"),
+    ("classify --detach folder", U, "no file at all"),
     ("classify folder", U, "--glob"),
     ("classify photos --glob '*.jpgx'", U, "1 .png"),
     ("classify photos --glob '*.a' --glob '*.b'", U, "matches --glob '*.a' or --glob '*.b'"),
@@ -118,7 +118,7 @@ OF_JOBS = [
     ("classify photos -o 'a\x1bb.csv'", U, "cannot be printed"),
     ("classify photos -o '\udcff.csv'", U, "not UTF-8"),
     ("classify photos --restart --retry-failed", U, "give one"),
-    ("submit photos --restart --retry-failed", U, "give one"),
+    ("classify --detach photos --restart --retry-failed", U, "give one"),
     ("classify f40.csv photos", U, "continue the job with: hangtag classify f40.csv"),
     ("classify f40.csv -o x.csv", U, "continue the job with: hangtag classify f40.csv"),
     ("classify f40.csv --glob '*.png'", U, "was started with other options (--glob)"),
@@ -286,7 +286,7 @@ def test_what_is_no_table_is_named_beside_one(here: Path, command: str) -> None:
     assert line.endswith("for example f40.csv"), line
 
 
-@pytest.mark.parametrize("command", ["classify", "submit", "predict"])
+@pytest.mark.parametrize("command", ["classify", "classify --detach", "predict"])
 def test_archives_and_addresses_are_refused_without_their_secrets(here: Path, command: str) -> None:
     for typed, says in OF_ADDRESSES:
         line = refusal(here, f"{command} {typed}", U)

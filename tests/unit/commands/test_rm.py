@@ -105,7 +105,7 @@ def test_what_an_open_request_uses_stays(registry: Registry, work: Work, target:
     registry.promote(NAME, 1)
     request = opened(work)
     line = refused(target, "--yes")
-    assert f"hangtag train --cancel {request}" in line or "shoes@best is version 2" in line
+    assert f"hangtag cancel {request}" in line or "shoes@best is version 2" in line
     assert registry.versions(NAME) == [1, 2, 3]
     assert registry.aliases(NAME) == {"production": 1, "best": 2}
 
@@ -214,7 +214,7 @@ def test_a_request_that_a_vanished_broker_has_left_is_listed_and_can_be_cancelle
     store = Settings.from_env().store_path
     request_id = opened(Evaluate(f"{NAME}@3"))
     (request_store.folder(store, request_id) / request_store.HERE_FILE).unlink()
-    remedy = f"hangtag train --cancel {request_id}"
+    remedy = f"hangtag cancel {request_id}"
     assert remedy in refused(f"{NAME}@3", "--yes")
     listed = hangtag_run("train", "--list").stdout.splitlines()[1]
     assert listed.split()[:2] == [request_id, "elsewhere"]

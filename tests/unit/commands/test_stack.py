@@ -77,4 +77,4 @@ def test_requests_that_outlast_the_stack_are_named(
         request_store.keep(tmp_path, make_request(Promote("mine@2"), "left"))
         said = CliRunner().invoke(hangtag, ["down"]).stdout
     assert "not finished: 1 request to the trainer" in said
-    assert said.endswith("hangtag train --cancel left\n")
+    assert said.endswith("hangtag cancel left\n")

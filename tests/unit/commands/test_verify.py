@@ -312,7 +312,7 @@ def test_a_running_or_unfinished_job_is_not_proven(table: Path) -> None:
     with closing(Journal(journal_path(table))) as journal:
         running = run(str(table))
         assert running.exit_code == Exit.USAGE
-        assert "hangtag collect" in running.stderr
+        assert "hangtag classify" in running.stderr
         journal.repeat(1)
     assert "is not finished" in problem(verify(table))
 

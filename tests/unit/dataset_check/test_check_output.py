@@ -14,7 +14,7 @@ from producer.present.meter import Stages
 from producer.present.progress import Quiet
 from producer.verify.verify import verify
 from shared.errors import Exit
-from shared.labels.correction_log import log_path
+from shared.labels import labels_file
 from tests.support.jobs.finished_job import finish, options_of
 from tests.support.pages.planted_check import card, rows_of, write_files
 from tests.unit.formats.test_crash_safety import killed_at
@@ -84,11 +84,11 @@ def test_a_job_is_not_replaced(here: Path, has_table: bool) -> None:
 
 def test_what_an_earlier_check_wrote_is_replaced_and_corrections_stay(here: Path) -> None:
     table = written(here)
-    log_path(table).write_bytes(b"{}\n")
+    labels_file.of_table(table).write_bytes(b"{}\n")
     check_table.check_output(table, force=False)
     write(table)
     assert verify(table).proven
-    assert log_path(table).read_bytes() == b"{}\n"
+    assert labels_file.of_table(table).read_bytes() == b"{}\n"
     table.unlink()
     write(table)
     assert verify(table).proven

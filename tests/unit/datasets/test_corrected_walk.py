@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
 import pytest
 
-from shared.labels.labelled_files import (
-    LabelledFile,
-)
+from shared.labels.label_line import LabelLine
+from tests.support.jobs.decided import file_of
 from worker.datasets.corrected_walk import LabelledData
 from worker.datasets.folder_layout import LOST
 from worker.datasets.split import TEST, TRAINING, UNDECIDED
-
-
-def correction(content: bytes, label: str, path: Path | None = None) -> LabelledFile:
-    where = b"" if path is None else bytes(path)
-    return LabelledFile(hashlib.sha256(content).hexdigest(), len(content), label, where)
 
 
 def write(path: Path, content: bytes) -> Path:
@@ -26,7 +19,7 @@ def write(path: Path, content: bytes) -> Path:
     return path
 
 
-def labelled(root: Path, *corrections: LabelledFile) -> dict[str, tuple[str, int]]:
+def labelled(root: Path, *corrections: LabelLine) -> dict[str, tuple[str, int]]:
     """Label and part by the path below the parent of `root`."""
     walk = LabelledData(str(root), corrections).walk()
     return {
@@ -44,7 +37,7 @@ def photos(tmp_path: Path) -> Path:
 
 
 def test_a_file_in_another_class_folder_is_relabelled(photos: Path) -> None:
-    assert labelled(photos, correction(b"two", "dog")) == {
+    assert labelled(photos, file_of(b"two", "dog")) == {
         "photos/cat/1.png": ("cat", UNDECIDED),
         "photos/cat/2.png": ("dog", UNDECIDED),
         "photos/dog/3.png": ("dog", UNDECIDED),
@@ -53,28 +46,28 @@ def test_a_file_in_another_class_folder_is_relabelled(photos: Path) -> None:
 
 def test_every_copy_has_the_correction(photos: Path) -> None:
     write(photos / "dog/copy.png", b"two")
-    found = labelled(photos, correction(b"two", "dog"))
+    found = labelled(photos, file_of(b"two", "dog"))
     assert found["photos/cat/2.png"] == found["photos/dog/copy.png"] == ("dog", UNDECIDED)
 
 
 def test_a_file_in_no_class_folder_is_added_once(photos: Path) -> None:
     outside = write(photos.parent / "inbox/4.jpg", b"four")
-    inside = correction(b"one", "cat", photos / "cat/1.png")
-    found = labelled(photos, correction(b"four", "dog", outside), inside)
+    inside = file_of(b"one", "cat", photos / "cat/1.png")
+    found = labelled(photos, file_of(b"four", "dog", outside), inside)
     assert found["inbox/4.jpg"] == ("dog", UNDECIDED)
-    walk = LabelledData(str(photos), [correction(b"four", "dog", outside), inside]).walk()
+    walk = LabelledData(str(photos), [file_of(b"four", "dog", outside), inside]).walk()
     assert len(list(walk.items())) == len(found) == 4
 
 
 def test_a_new_label_is_a_new_class(photos: Path) -> None:
-    walk = LabelledData(str(photos), [correction(b"two", "bird")]).walk()
+    walk = LabelledData(str(photos), [file_of(b"two", "bird")]).walk()
     assert walk.labels == ("cat", "dog", "bird")
 
 
 def test_the_label_of_a_card_is_its_class_folder(tmp_path: Path) -> None:
     write(tmp_path / "photos/T-shirt_top/1.png", b"one")
     write(tmp_path / "photos/Coat/2.png", b"two")
-    found = labelled(tmp_path / "photos", correction(b"two", "T-shirt/top"))
+    found = labelled(tmp_path / "photos", file_of(b"two", "T-shirt/top"))
     assert found["photos/Coat/2.png"] == ("T-shirt_top", UNDECIDED)
 
 
@@ -83,9 +76,7 @@ def test_files_stay_in_their_part(tmp_path: Path) -> None:
         write(tmp_path / f"photos/{part}/cat/1.png", part.encode())
         write(tmp_path / f"photos/{part}/dog/2.png", b"dog" + part.encode())
     outside = write(tmp_path / "inbox/3.png", b"out")
-    found = labelled(
-        tmp_path / "photos", correction(b"test", "dog"), correction(b"out", "cat", outside)
-    )
+    found = labelled(tmp_path / "photos", file_of(b"test", "dog"), file_of(b"out", "cat", outside))
     assert found["photos/test/cat/1.png"] == ("dog", TEST)
     assert found["inbox/3.png"] == ("cat", TRAINING)
 
@@ -93,7 +84,7 @@ def test_files_stay_in_their_part(tmp_path: Path) -> None:
 def test_a_file_with_other_content_is_not_the_corrected_one(photos: Path) -> None:
     write(photos.parent / "inbox/4.jpg", b"five")
     walk = LabelledData(
-        str(photos), [correction(b"four", "dog", photos.parent / "inbox/4.jpg")]
+        str(photos), [file_of(b"four", "dog", photos.parent / "inbox/4.jpg")]
     ).walk()
     assert [item.path for item in walk.items() if b"inbox" in item.path] == []
     assert walk.skipped[LOST] == 1

@@ -3,23 +3,19 @@ folder's name for a class."""
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from shared.errors import SetupError
-from shared.labels.labelled_files import LabelledFile, encode_files
+from shared.labels.label_line import LabelLine
+from shared.labels.submitted_lines import encode_lines
 from shared.pipes.class_folders_check import FoldersQuestion
+from tests.support.jobs.decided import file_of
 from worker.check_class_folders import verdict
 from worker.datasets.corrected_walk import LabelledData
 from worker.datasets.folder_layout import LOST, RARE
-
-
-def labelled(content: bytes, label: str, path: Path | None = None) -> LabelledFile:
-    where = b"" if path is None else bytes(path)
-    return LabelledFile(hashlib.sha256(content).hexdigest(), len(content), label, where)
 
 
 @pytest.fixture
@@ -31,7 +27,7 @@ def photos(tmp_path: Path) -> Path:
     return root
 
 
-def found(root: Path, *files: LabelledFile) -> dict[str, str]:
+def found(root: Path, *files: LabelLine) -> dict[str, str]:
     """Labels by the paths below the parent of `root`."""
     walk = LabelledData(str(root), files, only=True).walk()
     items = list(walk.items())
@@ -42,12 +38,12 @@ def found(root: Path, *files: LabelledFile) -> dict[str, str]:
 
 
 def test_only_labelled_files_are_learned_from_and_folders_are_no_classes(photos: Path) -> None:
-    files = (labelled(b"2024/a.png", "cat"), labelled(b"unknown/d.png", "a/b"))
+    files = (file_of(b"2024/a.png", "cat"), file_of(b"unknown/d.png", "a/b"))
     assert found(photos, *files) == {"photos/2024/a.png": "cat", "photos/unknown/d.png": "a/b"}
 
 
 def test_files_that_moved_and_copies_are_found_by_their_content(photos: Path) -> None:
-    file = labelled(b"2024/a.png", "cat")
+    file = file_of(b"2024/a.png", "cat")
     (photos / "2024/a.png").rename(photos / "2025/renamed.png")
     (photos / "copy.png").write_bytes(b"2024/a.png")
     assert found(photos, file) == {"photos/2025/renamed.png": "cat", "photos/copy.png": "cat"}
@@ -57,7 +53,7 @@ def test_a_file_elsewhere_is_found_by_its_path_and_a_lost_one_is_counted(
     photos: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "f.png").write_bytes(b"elsewhere")
-    files = [labelled(b"elsewhere", "cat", tmp_path / "f.png"), labelled(b"gone", "dog")]
+    files = [file_of(b"elsewhere", "cat", tmp_path / "f.png"), file_of(b"gone", "dog")]
     walk = LabelledData(str(photos), files, only=True).walk()
     assert [item.path for item in walk.items()] == [bytes(tmp_path / "f.png")]
     assert walk.skipped[LOST] == 1
@@ -82,9 +78,9 @@ def test_a_file_elsewhere_is_found_by_its_path_and_a_lost_one_is_counted(
 def test_too_few_labels_are_refused_before_anything_is_decoded(
     photos: Path, labels: dict[str, str], why: str
 ) -> None:
-    files = [labelled(name.encode(), label) for name, label in labels.items()]
-    files = files or [labelled(b"gone", "cat")]
-    question = FoldersQuestion(str(photos), "train", 0, encode_files(files), labelled_only=True)
+    files = [file_of(name.encode(), label) for name, label in labels.items()]
+    files = files or [file_of(b"gone", "cat")]
+    question = FoldersQuestion(str(photos), "train", 0, encode_lines(files), labelled_only=True)
     refused = verdict(question)
     with pytest.raises(SetupError, match=why):
         raise SetupError(refused.error)
@@ -98,7 +94,7 @@ def test_a_label_with_too_few_images_is_no_class_where_two_others_have_enough(
     contents += [f"hat{number}" for number in range(rare)]
     for content in contents:
         (photos / f"{content}.png").write_bytes(content.encode())
-    files = [labelled(content.encode(), content[:3]) for content in contents]
+    files = [file_of(content.encode(), content[:3]) for content in contents]
     data = LabelledData(str(photos), files, only=True)
     assert len(data.learned) == len(files) - skipped
     assert data._replace(only=False).learned == files
@@ -108,10 +104,10 @@ def test_a_label_with_too_few_images_is_no_class_where_two_others_have_enough(
     )
     assert walk.skipped[RARE] == skipped
     assert walk.skipped[LOST] == 0
-    question = FoldersQuestion(str(photos), "train", 0, encode_files(files), labelled_only=True)
+    question = FoldersQuestion(str(photos), "train", 0, encode_lines(files), labelled_only=True)
     assert verdict(question).error == ""
 
 
 def test_a_missing_folder_is_named(tmp_path: Path) -> None:
     with pytest.raises(SetupError, match="missing: No such file"):
-        found(tmp_path / "missing", labelled(b"a", "cat"))
+        found(tmp_path / "missing", file_of(b"a", "cat"))

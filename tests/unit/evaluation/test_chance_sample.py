@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from msgspec.structs import replace
 
-from shared.labels.labelled_files import LabelledFile
 from shared.registry import packaged
+from tests.support.jobs.decided import line_of
 from worker.evaluation import chance_sample
 from worker.evaluation.chance_sample import Sample, share_right
 from worker.evaluation.heldout_answers import HeldoutAnswers
@@ -63,11 +63,11 @@ def test_of_a_version_drawn_files_count_once_and_those_that_it_cannot_name_are_w
     )
     card = replace(packaged.card(), labels=("a/b", "c"), temperature=1.0)
     files = [
-        LabelledFile(hashlib.sha256(bytes([n])).hexdigest(), 1, "a_b" if n < 32 else "", b"",
-                     by_chance=n < 35, left_out=n in (32, 33))
+        line_of(bytes([n]), "a_b", by_chance=n < 35) if n < 32
+        else line_of(bytes([n]), kind="left-out" if n < 34 else "cannot-tell", by_chance=n < 35)
         for n in range(40)
     ]  # fmt: skip
-    files.append(LabelledFile("f" * 64, 1, "rare", b"", by_chance=True))
+    files.append(line_of(b"another", "rare", by_chance=True))
     sample = chance_sample.drawn(answers, card, files)
     assert (len(sample.right), int(sample.right.sum())) == (35, 22)
     assert sample.confidences == pytest.approx(np.full(35, 1 / (1 + np.exp(-2))))

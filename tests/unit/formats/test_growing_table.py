@@ -114,7 +114,6 @@ def turns(
             if seconds:
                 job.table.growing.advance(chance.choice(seconds))
             yield
-        job.table.name_rows(files.sha256)
 
 
 def run(made: JobOptions, one: Attempt) -> None:

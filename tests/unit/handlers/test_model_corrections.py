@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,13 +10,15 @@ import msgspec
 import redis
 
 from producer.models.train import summary
-from shared.labels.labelled_files import LabelledFile, encode_files, input_sha256
+from shared.labels.label_line import LabelLine
+from shared.labels.submitted_lines import encode_lines, input_sha256
 from shared.messages.replies import Decided, Trained
 from shared.messages.requests import Request
 from shared.messages.training import Train
 from shared.registry import packaged
 from shared.registry.registry import Registry
 from shared.settings import Settings
+from tests.support.jobs.decided import line_of
 from tests.support.jobs.handler_context import Notes
 from worker.handlers import model_corrections
 from worker.handlers.context import Context
@@ -27,9 +28,8 @@ from worker.learners.learner import BuiltVersion
 DECIDED = Decided("production", 1, None, changed=True, why="the first version")
 
 
-def _file(content: str, label: str) -> LabelledFile:
-    sha256 = hashlib.sha256(content.encode()).hexdigest()
-    return LabelledFile(sha256, len(content), label, b"")
+def _file(content: str, label: str) -> LabelLine:
+    return line_of(content.encode(), label, path="", undo=not label)
 
 
 class Model:
@@ -38,7 +38,7 @@ class Model:
     def __init__(self, store: Path) -> None:
         self.registry, self._count = Registry(store), 0
 
-    def train(self, *given: LabelledFile, without: bool = False) -> ModelCorrections:
+    def train(self, *given: LabelLine, without: bool = False) -> ModelCorrections:
         """The corrections of the next training."""
         self._count += 1
         context = self._context(given, without)
@@ -52,8 +52,8 @@ class Model:
         assert again == found, "another attempt learns from others"
         return found
 
-    def _context(self, given: Sequence[LabelledFile], without: bool) -> Context:
-        data = encode_files(given) if given else None
+    def _context(self, given: Sequence[LabelLine], without: bool) -> Context:
+        data = encode_lines(given) if given else None
         work = Train("mine", "photo-head", "/photos", corrections=input_sha256(data))
         work = msgspec.structs.replace(work, without_corrections=without)
         request = Request(f"r{self._count}", work, "tester@here", float(self._count))

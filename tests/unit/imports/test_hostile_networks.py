@@ -137,6 +137,18 @@ def test_what_is_not_on_the_list_is_refused_in_one_line(name: str) -> None:
     assert "\n" not in str(error.value)
 
 
+#: Of what these are, a backbone has none, or they are its features.
+OF_LABELS = ("a sigmoid", "a softmax over the images")
+
+
+@pytest.mark.parametrize("name", [name for name in HOSTILE if name not in OF_LABELS])
+def test_a_backbone_is_refused_for_the_same_reasons(name: str) -> None:
+    change, line = HOSTILE[name]
+    with pytest.raises(SetupError, match=line) as error:
+        checked("onnx", changed(change), NetworkForm(scale="0-1"), is_backbone=True)
+    assert "\n" not in str(error.value)
+
+
 @pytest.mark.nightly
 def test_a_network_that_takes_too_long_is_ended_after_30_s_of_a_processor() -> None:
     with pytest.raises(SetupError, match="took more than 30 s of a processor"):

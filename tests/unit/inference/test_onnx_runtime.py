@@ -112,8 +112,8 @@ def test_a_session_with_other_outputs_is_opened_again_with_exact_products_then_r
     opened: list[bool] = []
 
     class Recorded(OnnxNetwork):
-        def __init__(self, artifact: bytes, *, is_exact: bool) -> None:
-            super().__init__(artifact, is_exact=is_exact)
+        def __init__(self, artifact: bytes, output: str = "", *, is_exact: bool) -> None:
+            super().__init__(artifact, output, is_exact=is_exact)
             opened.append(is_exact)
 
     monkeypatch.setattr(onnx_runtime, "OnnxNetwork", Recorded)

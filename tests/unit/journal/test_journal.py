@@ -153,7 +153,7 @@ def test_properties_are_set_all_or_none(path: Path) -> None:
 
 def test_a_second_opener_is_refused_and_the_command_that_follows_is_named(path: Path) -> None:
     with closing(Journal(path)):
-        with pytest.raises(UsageError, match=r"already running.*hangtag collect") as error:
+        with pytest.raises(UsageError, match=r"already running.*hangtag classify") as error:
             Journal(path)
         with pytest.raises(UsageError):
             Journal(path, restart=True)

@@ -14,7 +14,7 @@ import pytest
 from producer.labelling.decisions import Decisions
 from producer.labelling.folder_images import FolderImages
 from shared import regular_file
-from shared.labels.given_label import FolderName, LabelLine
+from shared.labels.label_line import LabelLine
 from shared.labels.labels_file import LabelsFile
 from shared.labels.labels_so_far import Decided
 from shared.messages.folder_features import FolderFeatures
@@ -106,7 +106,9 @@ def test_what_chance_drew_is_known_after_a_new_start(folder: Path, drawn: bool) 
         lambda one: one.decide({0: HAT}),
         lambda one: one.relabel("coat", "hat"),
         lambda one: one.undo(),
-        lambda one: one.append(lambda: [FolderName("hat/", False, "ada", "2026")], list),
+        lambda one: one.append(
+            lambda: [LabelLine(kind="folder", taken_from="hat/", by="ada", at="2026")], list
+        ),
     ],
     ids=["decide", "relabel", "undo", "append"],
 )

@@ -17,7 +17,7 @@ from producer.labelling.decisions import Decisions
 from producer.labelling.desk import Desk
 from producer.labelling.folder_images import FolderImages
 from producer.labelling.learner import StackLabel
-from shared.labels.given_label import Kind
+from shared.labels.label_line import ImageKind
 from shared.labels.labels_file import LabelsFile
 from shared.labels.labels_so_far import Decided
 from shared.messages.folder_features import FolderFeatures
@@ -101,7 +101,7 @@ def opened(tmp_path: Path, learner: _Noting) -> Iterator[Desk]:
         yield Desk("photos", "f", 0, images, decisions, cast(Any, learner), cast(Any, None))
 
 
-def give(desk: Desk, kind: Kind, label: str) -> None:
+def give(desk: Desk, kind: ImageKind, label: str) -> None:
     desk.decide({0: Decided(kind, label)}, [])
 
 

@@ -16,12 +16,11 @@ from producer.labelling.folder_images import FolderImages
 from producer.models.labelled_input import labelled_input
 from shared.errors import UsageError
 from shared.labels.class_folders import SORT_LOG
-from shared.labels.given_label import GivenLabel
-from shared.labels.labelled_files import decode_files, input_sha256
 from shared.labels.labels_file import LabelsFile, read
 from shared.labels.labels_so_far import Decided
+from shared.labels.submitted_lines import decode_input, input_sha256
 from shared.messages.folder_features import FolderFeatures
-from tests.support.jobs.decided import correct
+from tests.support.jobs.decided import correct, line_of
 from tests.support.jobs.finished_job import finish, options_of
 
 FILES = {
@@ -62,15 +61,13 @@ class Folder:
 
     def labels(self) -> dict[str, str]:
         """The labels that hold, by the content of the image."""
-        found = read(self.file).images()
+        found = read(self.file).so_far.images()
         return {self.contents[sha256].decode(): decided.label for sha256, decided in found.items()}
 
     def exclude(self, content: bytes, name: str) -> None:
         """That the image does not have a label."""
-        (sha256,) = (sha256 for sha256, other in self.contents.items() if other == content)
-        line = GivenLabel(sha256, "x", name, "ada", 1, "0" * 8, "2026", kind="not-this")
         with closing(LabelsFile(self.file)) as file:
-            file.append([line])
+            file.append([line_of(content, name, at="2026", kind="not-this")])
 
     def decide(self, content: bytes, decided: Decided | None) -> None:
         """As on the page."""
@@ -107,7 +104,7 @@ def test_the_names_of_class_folders_beside_loose_images_are_labels(folder: Folde
     assert "3 images labelled by the names of their folders, Coat/, Hat/, " in said[1]
     assert "names that no label can have: con;" in said[2]
     data = labelled_input(folder.file, "photos")
-    assert {file.label for file in decode_files(data, input_sha256(data))} == {"Coat", "Hat"}
+    assert {file.label for file in decode_input(data, input_sha256(data))} == {"Coat", "Hat"}
     before = folder.file.read_bytes()
     assert not any("by the names" in line for line in folder.take())
     assert folder.file.read_bytes() == before, "once"

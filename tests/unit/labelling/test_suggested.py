@@ -88,7 +88,7 @@ def test_a_guess_that_a_person_excluded_in_the_table_is_none(table: Path) -> Non
     (before,) = accepted_rows.read([table], 0.95)
     guesses = before.of(folder.images)
     image = min(guesses)
-    correct(table, b"%d" % image, "", image + 1, excluded=(guesses.pop(image),))
+    correct(table, b"%d" % image, guesses.pop(image), image + 1, kind="not-this")
     (rows,) = accepted_rows.read([table], 0.95)
     assert rows.of(folder.images) == guesses
 

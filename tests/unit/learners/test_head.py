@@ -10,7 +10,7 @@ import pytest
 from shared import recipes
 from shared.messages.replies import DataReport
 from shared.messages.training import Train
-from worker.backbones import backbone_table
+from worker.backbones import backbone_table, loaded_backbone
 from worker.backbones.photo_features import PhotoFeatures
 from worker.datasets.split import UNDECIDED
 from worker.learners import head
@@ -58,7 +58,11 @@ def scenes() -> PhotoFolder:
 
 def _learner(folder: PhotoFolder, observer: Observer) -> HeadOfPhotos:
     work, recipe = Train("x", "photo-head"), recipes.find("photo-head")
-    return HeadOfPhotos(Task(work, recipe, store=Path(), observer=observer), folder, [LITE0])
+    return HeadOfPhotos(
+        Task(work, recipe, store=Path(), observer=observer),
+        folder,
+        [loaded_backbone.shipped(LITE0)],
+    )
 
 
 def test_a_photo_is_not_answered_by_a_head_that_knows_its_near_duplicates(

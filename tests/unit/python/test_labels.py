@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 import hangtag
-from producer.labelling import given_labels, label_names
-from shared.labels.given_label import RenamedLabel
+from producer.labelling import given_labels
+from shared.labels import label_names
+from shared.labels.label_line import LabelLine
 from shared.labels.labels_file import LabelsFile
 from tests.support.pages.planted_folder import plant
 
@@ -60,7 +61,7 @@ def test_the_content_has_the_label_copies_too_and_renames_count() -> None:
     with_copy = {"photos/copy.png": "Coat", "photos/moved.png": "Coat"}
     assert hangtag.label("photos", with_copy, file="own.jsonl") == {"Coat": 1}
     file = LabelsFile(Path("own.jsonl"))
-    file.append([RenamedLabel("Coat", "Jacket", "ada", "now")])
+    file.append([LabelLine(kind="rename", taken_from="Coat", label="Jacket", by="ada", at="now")])
     file.close()
     assert [image.label for image in hangtag.labels("photos", file="own.jsonl")] == ["Jacket"]
     assert not FILE.exists()
@@ -91,7 +92,7 @@ def test_what_is_left_out_and_what_cannot_be_told_are_decisions_too() -> None:
 def test_a_label_is_renamed_and_merged() -> None:
     hangtag.label("photos", {"photos/0000.png": "Coat", "photos/0001.png": "Bag"})
     assert hangtag.rename_label("photos", "Coat", "Jacket") == {"Jacket": 1, "Bag": 1}
-    assert json.loads(FILE.read_text().splitlines()[-1])["rename"] == "Coat"
+    assert json.loads(FILE.read_text().splitlines()[-1])["taken_from"] == "Coat"
     assert hangtag.rename_label("photos", "Jacket", "Bag") == {"Bag": 2}
     before = FILE.read_bytes()
     for old, new, why in (

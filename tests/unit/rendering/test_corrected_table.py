@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from producer.cli.main import hangtag
 from producer.verify.verify import verify
-from shared.labels import correction_log
+from shared.labels import labels_file
 from tests.support.images.crc_twins import twin
 from tests.support.jobs.decided import correct
 from tests.support.jobs.finished_job import RUBBISH, finish, options_of
@@ -88,7 +88,7 @@ def test_what_was_taken_back_is_the_models_again(table: Path) -> None:
 def test_a_log_that_has_become_shorter_is_named(table: Path) -> None:
     correct(table, bytes([2]) * 9, "Coat")
     run("table", str(table))
-    correction_log.log_path(table).unlink()
+    labels_file.of_table(table).unlink()
     assert "--no-corrections" in run("verify", str(table), code=1)
     run("table", str(table), "--no-corrections")
     assert verify(table).proven
@@ -101,7 +101,7 @@ def test_labels_of_people_are_not_dropped_because_their_log_is_missing_or_shorte
 ) -> None:
     monkeypatch.chdir(table.parent)
     correct(table, bytes([2]) * 9, "Coat")
-    log = correction_log.log_path(table)
+    log = labels_file.of_table(table)
     first = log.read_bytes()
     correct(table, bytes([3]) * 9, "Coat")
     run("table", str(table))
@@ -114,43 +114,22 @@ def test_labels_of_people_are_not_dropped_because_their_log_is_missing_or_shorte
     run("table", str(table), "--columns", "label", "--no-corrections", *more)
 
 
-@pytest.fixture
-def twins(tmp_path: Path) -> Path:
-    """A table of four files of one size and CRC-32: `ONE` in rows 1 and 3, `TWO` in 2 and 4."""
-    (tmp_path / "photos").mkdir()
-    for n in range(4):
-        (tmp_path / f"photos/{n}.png").write_bytes((ONE, TWO)[n % 2])
-    finish(options_of(tmp_path, b"photos"))
-    return tmp_path / "out.csv"
-
-
-ONE = bytes(range(40))
-TWO = twin(ONE, b"two")
-
-
-def labels(table: Path) -> list[str]:
-    run("table", str(table))
+def test_a_damaged_log_of_corrections_does_not_keep_a_job_from_its_table(table: Path) -> None:
+    labels_file.of_table(table).write_text("damaged\n")
+    finish(options_of(table.parent, b"photos"), restart=True)
     assert verify(table).proven
-    return [row["label"] if row["source"] == "person" else "" for row in rows(table)]
 
 
-def test_a_retry_compares_the_files_of_the_new_rows(tmp_path: Path) -> None:
+def test_two_pictures_of_one_size_and_crc_have_two_labels(tmp_path: Path) -> None:
+    """A copy follows the last line about one of them."""
     (tmp_path / "photos").mkdir()
-    for n, content in enumerate((ONE, TWO, RUBBISH)):
+    contents = [bytes(range(40)), twin(bytes(range(40)), b"two")]
+    for n, content in enumerate((*contents, contents[0])):
         (tmp_path / f"photos/{n}.png").write_bytes(content)
     finish(options_of(tmp_path, b"photos"))
     table = tmp_path / "out.csv"
-    correct(table, ONE, "Bag", 1)
+    for row, (content, label) in enumerate(zip(contents, ("Bag", "Coat"), strict=True), 1):
+        correct(table, content, label, row)
     run("table", str(table))
-    (tmp_path / "photos/0.png").unlink()  # the row of the decision stays named
-    (tmp_path / "photos/1.png").unlink()  # and no other one is
-    (tmp_path / "photos/2.png").write_bytes(ONE)
-    finish(options_of(tmp_path, b"photos"), retry_failed=True)
-    assert [row["label"] for row in rows(table)][::2] == ["Bag", "Bag"]
-    assert rows(table)[1]["source"] == "model"
-
-
-def test_a_damaged_log_of_corrections_does_not_keep_a_job_from_its_table(twins: Path) -> None:
-    correction_log.log_path(twins).write_text("damaged\n")
-    finish(options_of(twins.parent, b"photos"), restart=True)
-    assert verify(twins).proven
+    assert [row["label"] for row in rows(table)] == ["Bag", "Coat", "Coat"]
+    assert verify(table).proven

@@ -8,7 +8,6 @@ import hashlib
 import json
 import os
 import shutil
-import zlib
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
@@ -23,32 +22,28 @@ from hypothesis import strategies as st
 from producer.cli.main import hangtag
 from producer.jobs.job import Job
 from producer.jobs.run import learned_of
-from producer.journal.sealed_journal import SealedJournal
-from producer.locations import row_files
 from producer.models.corrected_files import corrected_files
 from producer.models.labelled_input import labelled_input
 from producer.models.learned_labels import learned_labels
 from producer.present.events import Event, Events, Notice
-from producer.rendering.named_rows import name_rows, said
 from producer.verify.verify import verify
 from shared.errors import SetupError, UsageError
-from shared.image_status import Status
-from shared.labels import correction_log
-from shared.labels.given_label import GivenLabel, LabelLine, RenamedLabel
-from shared.labels.labelled_files import LabelledFile, decode_files, input_sha256
+from shared.labels import labels_file
+from shared.labels.label_line import LabelLine
 from shared.labels.labels_file import LabelsFile
-from shared.registry import learned_corrections, packaged
-from shared.registry.learned_corrections import LearnedDecision
+from shared.labels.labels_so_far import LabelsSoFar
+from shared.labels.submitted_lines import decode_input, encode_lines, input_sha256, labelled
+from shared.messages.model_card import Card
+from shared.registry import learned_lines, packaged
 from shared.registry.registry import Registry
 from shared.settings import Settings
-from tests.support.images.crc_twins import twin
-from tests.support.jobs.decided import correct
+from tests.support.jobs.decided import correct, line_of
 from tests.support.jobs.finished_job import RUBBISH, finish, options_of
 from tests.support.jobs.updated_job import update
 
 ONE = bytes(range(40))
-#: Two of them have one size and CRC-32; the last one is no image.
-CONTENTS = [ONE, twin(ONE, b"two"), b"red", b"blue", RUBBISH]
+#: The last one is no image.
+CONTENTS = [ONE, b"two", b"red", b"blue", RUBBISH]
 SHA256 = [hashlib.sha256(content).hexdigest() for content in CONTENTS]
 LABELS = ["Coat", "Hat", "Bag"]
 #: A line of a labels file: its kind, the image, a label and another one.
@@ -65,16 +60,16 @@ def lines_of(steps: Sequence[tuple[str, int, str, str]]) -> list[LabelLine]:
     for number, (what, image, label, other) in enumerate(steps):
         by, at = f"user{number}", f"2026-11-29T06:{number:02}:00.000+00:00"
         if what in ("rename", "back"):
-            made.append(RenamedLabel(label, other, by, at, undo=what == "back"))
-            continue
-        content = CONTENTS[image]
-        made.append(
-            GivenLabel(
-                SHA256[image], f"old/{image}.png",
-                "" if what == "left-out" else label, by, len(content), f"{zlib.crc32(content):08x}",
-                at, what == "undo", "left-out" if what == "left-out" else "label",
+            made.append(
+                LabelLine(
+                    kind="rename", taken_from=label, label=other, by=by, at=at, undo=what == "back"
+                )
             )
-        )  # fmt: skip
+            continue
+        if what == "left-out":
+            made.append(line_of(CONTENTS[image], by=by, at=at, kind="left-out"))
+        else:
+            made.append(line_of(CONTENTS[image], label, by=by, at=at, undo=what == "undo"))
     return made
 
 
@@ -88,36 +83,35 @@ def held(path: Path) -> dict[str, Held]:
     """By SHA-256, by replaying the lines that no later line takes back."""
     lines: list[Any] = list(map(json.loads, path.read_text().splitlines()))
     for place, line in enumerate(lines):
-        if line and "rename" in line and line["undo"]:
+        if line and line["kind"] == "rename" and line.get("undo"):
             lines[place] = None
             for before in reversed(range(place)):
                 other = lines[before]
-                if other and (other.get("rename"), other["label"]) == (
-                    line["rename"],
-                    line["label"],
-                ):
+                names = ("taken_from", "label")
+                if other and all(other.get(name) == line[name] for name in names):
                     lines[before] = None
                     break
     now: dict[str, Held] = {}
     for line in filter(None, lines):
-        if "rename" in line:
+        kind = line["kind"]
+        if kind == "rename":
             for sha256, one in now.items():
-                if one.label == line["rename"]:
+                if one.label == line["taken_from"]:
                     now[sha256] = Held(line["label"], one.by, line["at"])
-        elif line["kind"] == "label" and not line["undo"]:
+        elif kind == "label" and not line.get("undo"):
             now[line["sha256"]] = Held(line["label"], line["by"], line["at"])
         else:
             now.pop(line["sha256"], None)
     return now
 
 
-def submitted(path: Path) -> list[LabelledFile]:
+def submitted(path: Path) -> list[LabelLine]:
     """The labels as a trainer gets them; none of a file without any."""
     try:
         data = labelled_input(path, "photos")
     except UsageError:
         return []
-    return [file for file in decode_files(data, input_sha256(data)) if file.label]
+    return labelled(decode_input(data, input_sha256(data)))
 
 
 @given(
@@ -141,7 +135,7 @@ def test_a_table_has_the_labels_that_hold_unless_a_person_has_decided_later(
     for number, image in enumerate(names):
         (folder / f"moved/{number}.png").write_bytes(CONTENTS[image])
     table = folder / "out.csv"
-    log = correction_log.log_path(table)
+    log = labels_file.of_table(table)
     if later is not None:  # "now" is later than any other time
         correct(table, CONTENTS[0], later, *_rows(names, 0), undo=not later)
         labels.pop(SHA256[0], None)
@@ -152,11 +146,12 @@ def test_a_table_has_the_labels_that_hold_unless_a_person_has_decided_later(
         line["sha256"]: (Held(line["label"], line["by"], line["at"]), line["rows"])
         for line in lines
     } == {
-        SHA256[image]: (labels[SHA256[image]], _rows(names, image))
+        SHA256[image]: (labels[SHA256[image]], _rows(names, image)[:1])
         for image in set(names) - {CONTENTS.index(RUBBISH)}
         if SHA256[image] in labels
     }
-    people = {row: line["label"] for line in lines for row in line["rows"]}
+    given = {SHA256.index(line["sha256"]): line["label"] for line in lines}
+    people = {row: label for image, label in given.items() for row in _rows(names, image)}
     if people and later:  # a table with labels of people has all of them
         people |= dict.fromkeys(_rows(names, 0), later)
     assert _people(table) == people
@@ -181,22 +176,25 @@ def _people(table: Path) -> dict[int, str]:
         return {n: row["label"] for n, row in rows if row.get("source") == "person"}
 
 
-def test_a_version_has_the_labels_by_whom_and_with_the_names_of_its_card(tmp_path: Path) -> None:
-    """An older Hangtag has not recorded by whom: those of its versions are in no other table."""
-    registry = Registry(tmp_path)
-    shirt = LabelledFile(SHA256[0], 40, "T-shirt_top", b"", f"{zlib.crc32(ONE):08x}", "ada", "2026")
-    known = [
-        shirt,
-        LabelledFile(SHA256[1], 40, "Bag", b""),
-        msgspec.structs.replace(shirt, sha256=SHA256[2], label=""),
-    ]
-    record = learned_corrections.encode(LearnedDecision(file, 1.0) for file in known)
+def publish(store: Path, *lines: LabelLine) -> Card:
+    """A version that has learned these lines."""
     files = {name: packaged.read(name) for name in packaged.card().files}
-    files[learned_corrections.FILE] = record
+    files[learned_lines.FILE] = encode_lines(lines)
     card = msgspec.structs.replace(packaged.card(), name="mine", version=0)
-    card = registry.publish(card, files, who="tester")
+    return Registry(store).publish(card, files, who="tester")
+
+
+def test_a_version_has_the_labels_with_the_names_of_its_card(tmp_path: Path) -> None:
+    shirt = line_of(ONE, "T-shirt_top", at="2026")
+    none = msgspec.structs.replace(line_of(CONTENTS[2], "Bag"), undo=True)
+    left_out = line_of(CONTENTS[1], kind="left-out")
+    excluded = line_of(CONTENTS[3], "T-shirt_top", kind="not-this")
+    card = publish(tmp_path, shirt, none, left_out, excluded)
     settings = Settings(store=str(tmp_path))
-    assert learned_labels(settings, card) == [msgspec.structs.replace(shirt, label="T-shirt/top")]
+    names = {line.sha256: (line.label, line.kind) for line in learned_labels(settings, card)}
+    assert names == {
+        shirt.sha256: ("T-shirt/top", "label"), excluded.sha256: ("T-shirt/top", "not-this")
+    }  # fmt: skip
     assert learned_labels(settings, packaged.card()) == []
     shutil.rmtree(tmp_path / "mine")
     with pytest.raises(SetupError, match="mine"):
@@ -209,34 +207,15 @@ def test_a_version_has_the_labels_by_whom_and_with_the_names_of_its_card(tmp_pat
     assert line.text.startswith("the labels that mine@1 has learned are not in the table: ")
 
 
-def test_a_row_that_cannot_be_read_again_is_counted(tmp_path: Path) -> None:
-    """As an image of a server that is unreachable by then."""
-    (tmp_path / "in").mkdir()
-    (tmp_path / "in/0.png").write_bytes(ONE)
-    options = options_of(tmp_path, b"in")
-    finish(options)
-    crc32 = f"{zlib.crc32(ONE):08x}"
-    label = LabelledFile(SHA256[0], len(ONE), "Hat", b"", crc32, "ada", "2026")
-    with SealedJournal(tmp_path / "out.csv") as sealed:
-        lost = name_rows(
-            tmp_path / "out.csv", sealed, sealed.card.labels, lambda *_: Status.UNREADABLE,
-            learned=[label],
-        )  # fmt: skip
-        (line,) = said(lost, tmp_path / "out.csv", sealed.card)
-    assert "1 row may have a label that a person gave" in line
-    assert not correction_log.log_path(tmp_path / "out.csv").exists()
-
-
 def test_labels_that_the_version_does_not_give_are_named(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     (tmp_path / "in/0.png").write_bytes(ONE)
-    crc32 = f"{zlib.crc32(ONE):08x}"
-    label = LabelledFile(SHA256[0], len(ONE), "Hat", b"", crc32, "ada", "2026")
+    label = line_of(ONE, "Hat", at="2026")
     options = options_of(tmp_path, b"in")
     finish(options)
-    with closing(Job(options)) as job, row_files.of_table(job.output, job.options) as files:
-        lines = job.table.name_rows(files.sha256, learned=[label])
-        again = job.table.name_rows(files.sha256, learned=[label])
+    with closing(Job(options)) as job:
+        lines = job.table.take_learned([label])
+        again = job.table.take_learned([label])
     assert again == []
     assert lines == [
         "1 label that people gave is a correction of out.csv; "
@@ -245,13 +224,9 @@ def test_labels_that_the_version_does_not_give_are_named(tmp_path: Path) -> None
     ]
 
 
-def excluding(image: int, *names: str, label: str = "", at: str = "2026") -> LabelledFile:
+def excluding(image: int, *names: str, at: str = "2026") -> list[LabelLine]:
     """What a version has learned of an image, beside or without its label."""
-    content = CONTENTS[image]
-    crc32 = f"{zlib.crc32(content):08x}"
-    return LabelledFile(
-        SHA256[image], len(content), label, b"", crc32, "ada", at, excluded=names
-    )  # fmt: skip
+    return [line_of(CONTENTS[image], name, at=at, kind="not-this") for name in names]
 
 
 @pytest.fixture
@@ -272,10 +247,11 @@ def rows_of(folder: Path) -> list[dict[str, str]]:
 def test_a_guess_that_people_excluded_is_unknown_however_confident(
     tmp_path: Path, answers: list[dict[str, str]]
 ) -> None:
-    """In all copies of the image; a file of the same size and CRC-32 is another one."""
+    """In all copies of the image."""
     guesses = [row["label"] for row in answers]
     other = next(name for name in packaged.card().labels if name != guesses[2])
-    learned = [excluding(0, other, guesses[0]), excluding(2, other), excluding(3, label="Hat")]
+    hat = line_of(CONTENTS[3], "Hat", at="2026")
+    learned = [*excluding(0, other, guesses[0]), *excluding(2, other), hat]
     finish(options_of(tmp_path, b"in"), learned=learned, restart=True)
     rows = rows_of(tmp_path)
     unknown, failed = "unknown", ""
@@ -283,7 +259,7 @@ def test_a_guess_that_people_excluded_is_unknown_however_confident(
     assert [row["label"] for row in rows] == expected
     assert [row["source"] for row in rows] == ["model"] * 3 + ["person", "", "model"]
     assert [row["guess"] for row in rows] == guesses
-    log = correction_log.log_path(tmp_path / "out.csv")
+    log = labels_file.of_table(tmp_path / "out.csv")
     before = log.read_bytes()
     finish(options_of(tmp_path, b"in"), learned=learned, restart=True)
     assert (log.read_bytes(), rows_of(tmp_path)) == (before, rows)
@@ -308,34 +284,31 @@ def test_a_label_of_a_person_holds_beside_names_that_are_excluded_later(
     guess, table = answers[0]["label"], tmp_path / "out.csv"
     correct(table, CONTENTS[0], "Hat", 1, 6, at="2025")
     correct(table, CONTENTS[2], "Hat", 3, at="2025")
-    learned = [excluding(0, guess), excluding(2, "Hat", answers[2]["label"])]
+    learned = [*excluding(0, guess), *excluding(2, "Hat", answers[2]["label"])]
     finish(options_of(tmp_path, b"in"), learned=learned, restart=True)
     assert [rows_of(tmp_path)[row]["label"] for row in (0, 2, 5)] == ["Hat", "unknown", "Hat"]
-    line = correction_log.read(correction_log.log_path(table))[-2]
-    assert (line.label, line.by) == ("Hat", "ada")
-    undone = msgspec.structs.replace(line, undo=True, at="2027")
-    correction_log.append(correction_log.log_path(table), [undone])
+    correct(table, CONTENTS[0], "Hat", undo=True, at="2027")
     main("table", "out.csv", cwd=tmp_path)
     assert [rows_of(tmp_path)[row]["label"] for row in (0, 5)] == ["unknown", "unknown"]
-    assert [file.label for file in corrected_files([table], undone=True)] == [""]
-    said_again = msgspec.structs.replace(line, label=guess, at="2028")
-    correction_log.append(correction_log.log_path(table), [said_again])
+    undone = [line for line in corrected_files([table], undone=True) if line.kind == "label"]
+    assert {line.undo for line in undone} == {True}
+    correct(table, CONTENTS[0], guess, at="2028")
     main("table", "out.csv", cwd=tmp_path)
     assert rows_of(tmp_path)[0]["label"] == guess
-    assert [(file.label, file.excluded) for file in corrected_files([table])] == [(guess, ())]
+    given_ = LabelsSoFar(corrected_files([table]))
+    assert given_.labels() == {guess: 1}
+    assert given_.excluded(SHA256[0]) == ()
 
 
-def test_a_version_has_the_names_that_are_excluded(tmp_path: Path) -> None:
-    registry = Registry(tmp_path)
-    known = [excluding(0, "T-shirt_top", "Hat"), msgspec.structs.replace(excluding(1), by="eve")]
-    record = learned_corrections.encode(LearnedDecision(file, 1.0) for file in known)
-    files = {name: packaged.read(name) for name in packaged.card().files}
-    files[learned_corrections.FILE] = record
-    card = registry.publish(
-        msgspec.structs.replace(packaged.card(), name="mine", version=0), files, who="tester"
-    )
-    (file,) = learned_labels(Settings(store=str(tmp_path)), card)
-    assert (file.label, file.excluded) == ("", ("T-shirt/top", "Hat"))
+def test_a_name_that_was_excluded_before_a_person_gave_it_stays_given(
+    tmp_path: Path, answers: list[dict[str, str]]
+) -> None:
+    guess, table = answers[0]["label"], tmp_path / "out.csv"
+    correct(table, CONTENTS[0], guess, at="2027")
+    finish(options_of(tmp_path, b"in"), learned=excluding(0, guess), restart=True)
+    main("table", "out.csv", cwd=tmp_path)
+    row = rows_of(tmp_path)[0]
+    assert (row["label"], row["source"]) == (guess, "person")
 
 
 def test_an_excluded_guess_follows_its_image_when_the_table_is_brought_up_to_date(
@@ -343,7 +316,7 @@ def test_an_excluded_guess_follows_its_image_when_the_table_is_brought_up_to_dat
 ) -> None:
     """Its rows have other numbers, and a copy was added."""
     guess, table = answers[2]["label"], tmp_path / "out.csv"
-    finish(options_of(tmp_path, b"in"), learned=[excluding(2, guess)], restart=True)
+    finish(options_of(tmp_path, b"in"), learned=excluding(2, guess), restart=True)
     assert rows_of(tmp_path)[2]["label"] == "unknown"
     (tmp_path / "in/0.png").unlink()
     (tmp_path / "in/6.png").write_bytes(CONTENTS[2])
@@ -351,9 +324,4 @@ def test_an_excluded_guess_follows_its_image_when_the_table_is_brought_up_to_dat
     rows = rows_of(tmp_path)
     names = [row["path"] for row in rows if row["label"] == "unknown"]
     assert names == ["in/2.png", "in/6.png"]
-    line = correction_log.read(correction_log.log_path(table))[-1]
-    assert (line.label, line.excluded, line.rows) == ("", (guess,), [2, 6])
-    before = correction_log.log_path(table).read_bytes()
-    update(options_of(tmp_path, b"in"))
-    assert correction_log.log_path(table).read_bytes() == before
     assert verify(table).proven

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -20,15 +19,13 @@ from producer.cli.main import hangtag
 from producer.report import heldout_mistakes, model_report
 from producer.report.model_report import WrittenVersion
 from shared.errors import Exit
-from shared.labels import correction_log
-from shared.labels.correction import Correction
-from shared.labels.labelled_files import LabelledFile
+from shared.labels.submitted_lines import encode_lines
 from shared.messages.model_card import Card, Preprocessing, encode_card
 from shared.pipes.mistakes import Found, Question
-from shared.registry import learned_corrections, packaged
-from shared.registry.learned_corrections import LearnedDecision
+from shared.registry import learned_lines, packaged
 from shared.registry.registry import Registry
 from tests.support.images.encoders import save
+from tests.support.jobs import decided
 from tests.support.jobs.planted_journal import plant
 from tests.support.pages.parsed import Parsed
 from worker import mistakes
@@ -71,15 +68,8 @@ def correct(table: Path, *paths: Path) -> None:
     """A job that classified these files, of which a person says that each shows a dog."""
     table.parent.mkdir()
     plant(table, [(os.fsencode(path), 0, 0.9) for path in paths])
-    contents = [path.read_bytes() for path in paths]
-    decisions = [
-        Correction(
-            hashlib.sha256(content).hexdigest(), "x.png", 1, "cat", "dog", "ann", len(content),
-            f"{zlib.crc32(content):08x}", "2026-11-28T00:00:00+00:00",
-        )
-        for content in contents
-    ]  # fmt: skip
-    correction_log.append(correction_log.log_path(table), decisions)
+    for path in paths:
+        decided.correct(table, path.read_bytes(), "dog")
 
 
 def publish(
@@ -163,8 +153,8 @@ def test_photos_that_were_labelled_one_by_one_are_found_by_the_record_of_the_ver
 ) -> None:
     monkeypatch.setenv("HANGTAG_STORE", str(tmp_path / "store"))
     held = folder(tmp_path / "inbox")[:4]
-    learned = [LearnedDecision(labelled(path), 1.0) for path in held]
-    files = {learned_corrections.FILE: learned_corrections.encode(learned)}
+    learned = [decided.file_of(path.read_bytes(), path.parent.name, path) for path in held]
+    files = {learned_lines.FILE: encode_lines(learned)}
     ref = publish(tmp_path / "store", held, [1, 0, 1, 0], "", files)
     found, page = written(ref, tmp_path / "page.html")
     assert (found.mistakes, found.notices) == (4, ())
@@ -174,12 +164,6 @@ def test_photos_that_were_labelled_one_by_one_are_found_by_the_record_of_the_ver
     found, page = written(ref, tmp_path / "page.html")
     assert found.notices == (f"2 of the mistaken images: {mistakes.UNPLACED}",)
     assert len(page.all("img")) == 2
-
-
-def labelled(path: Path) -> LabelledFile:
-    content = path.read_bytes()
-    digest = hashlib.sha256(content).hexdigest()
-    return LabelledFile(digest, len(content), path.parent.name, os.fsencode(path))
 
 
 def test_data_that_are_gone_are_named(

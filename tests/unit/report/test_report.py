@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 import json
 import os
 import shutil
-import zlib
 from contextlib import closing
 from pathlib import Path
 
@@ -22,11 +20,10 @@ from producer.formats.table_formats import format_of
 from producer.jobs.job import Job
 from producer.report import report
 from shared.errors import Exit
-from shared.labels import correction_log
-from shared.labels.correction import Correction
 from shared.messages.model_card import card_sha256, decode_card, encode_card
 from tests.support.images import image_zoo
 from tests.support.images.encoders import save
+from tests.support.jobs import decided
 from tests.support.jobs.finished_job import RUBBISH, finish, options_of
 from tests.support.pages.parsed import Parsed
 
@@ -102,18 +99,8 @@ def labels_of(table: Path) -> dict[str, str]:
 
 def correct(table: Path, said: dict[str, str]) -> None:
     """Store the labels that a person gave to these files."""
-    answers = labels_of(table)
-    correction_log.append(
-        correction_log.log_path(table),
-        [
-            Correction(
-                hashlib.sha256(data).hexdigest(), path, 1, answers[path], label, "me", len(data),
-                f"{zlib.crc32(data):08x}", "2026-11-26T00:00:00Z",
-            )
-            for path, label in said.items()
-            for data in [(table.parent / path).read_bytes()]
-        ],
-    )  # fmt: skip
+    for path, label in said.items():
+        decided.correct(table, (table.parent / path).read_bytes(), label)
 
 
 def test_hostile_names_are_text(tmp_path: Path) -> None:

@@ -78,7 +78,7 @@ def test_a_request_that_cannot_be_read_is_listed_and_can_be_cancelled(
     (keep(settings) / request_store.REQUEST_FILE).write_bytes(content)
     (listed,) = open_requests(settings)
     assert (listed.request, listed.state, listed.work) == ("r1", UNREADABLE, None)
-    with pytest.raises(UsageError, match=r"cannot be read.*hangtag train --cancel r1"):
+    with pytest.raises(UsageError, match=r"cannot be read.*hangtag cancel r1"):
         find(settings, "r1")
     assert cancel(settings, "r1") == "request r1 is cancelled"
     assert open_requests(settings) == []

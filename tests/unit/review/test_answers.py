@@ -38,7 +38,7 @@ def made(folder: Path, files: dict[str, bytes], stop_after: int | None = None) -
 @pytest.mark.parametrize(
     ("files", "stop_after", "why"),
     [
-        ({"a.png": b"a", "b.png": b"b"}, 0, "has not finished; finish it with: hangtag collect"),
+        ({"a.png": b"a", "b.png": b"b"}, 0, "has not finished; finish it with: hangtag classify"),
         ({"a.png": RUBBISH, "b.png": RUBBISH}, None, "no row of .* has a label"),
     ],
 )

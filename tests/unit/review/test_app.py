@@ -21,7 +21,7 @@ from producer.review.decisions import Decisions
 from producer.review.desk import Desk
 from producer.review.web_app import make
 from producer.sources.job_sources import JobSources
-from shared.labels import correction_log
+from shared.labels import labels_file
 from tests.support.jobs.finished_job import finish, options_of
 
 MAX_BODY_BYTES = 64 << 10
@@ -112,7 +112,7 @@ def test_each_address_has_its_status(desk: Desk, path: str, status: int) -> None
 def test_only_decisions_about_rows_are_saved(
     desk: Desk, table: Path, decisions: list[list[object]], status: int
 ) -> None:
-    log = correction_log.log_path(table)
+    log = labels_file.of_table(table)
     log.unlink(missing_ok=True)
     body = msgspec.json.encode({"decisions": decisions})
     assert ask(desk, "/decisions", body) == 409

@@ -21,12 +21,13 @@ from producer.review.desk import Desk
 from producer.review.views import ViewKind
 from producer.sources.job_sources import JobSources
 from shared.errors import SetupError, UsageError
-from shared.labels import correction_log
-from shared.labels.correction import Correction
+from shared.labels import labels_file
+from shared.labels.label_line import LabelLine
 from shared.messages.model_card import RightOfOthers, encode_card
 from shared.registry import packaged
 from tests.support.images.crc_twins import twin
 from tests.support.images.drawn_folders import draw
+from tests.support.jobs.decided import append, lines_in
 from tests.support.jobs.finished_job import finish, options_of
 from tests.support.jobs.updated_job import update
 
@@ -45,7 +46,7 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def desk(table: Path) -> Iterator[Desk]:
-    correction_log.log_path(table).unlink(missing_ok=True)
+    labels_file.of_table(table).unlink(missing_ok=True)
     with opened(table) as one:
         yield one
 
@@ -186,7 +187,7 @@ def test_rows_of_a_job_that_was_replaced_beside_the_page_are_not_shown(
         ):
             with pytest.raises(SetupError, match="has other rows now; start the review again"):
                 use()
-    assert not correction_log.log_path(tmp_path / "out.csv").exists()
+    assert not labels_file.of_table(tmp_path / "out.csv").exists()
 
 
 def test_rows_of_a_table_that_was_brought_up_to_date_beside_the_page_are_not_shown(
@@ -205,18 +206,18 @@ def test_labels_have_a_limit(desk: Desk, table: Path) -> None:
     free = MAX_LABELS - len(desk.decisions.labels)
     line = correction_of(desk, 0)
     lines = [msgspec.structs.replace(line, label=f"label {n}") for n in range(free - 1)]
-    correction_log.append(correction_log.log_path(table), lines)
+    append(table, *lines)
     assert desk.decisions.decide({0: "the last"}) == ([], {0: "the last"})
     with pytest.raises(UsageError, match="use one of them"):
         desk.decisions.decide({1: "one more"})
     assert desk.decisions.decide({1: "the last"}) == ([], {1: "the last"})
 
 
-def correction_of(desk: Desk, position: int) -> Correction:
+def correction_of(desk: Desk, position: int) -> LabelLine:
     """The line of a decision about a row."""
     row = desk.rows(ViewKind.ALL, None, None, False, position, 1).rows[0]
     desk.decisions.decide({position: row.guess})
-    return correction_log.read(desk.decisions.path)[-1]
+    return lines_in(desk.decisions.path)[-1]
 
 
 class Twins:
@@ -233,8 +234,8 @@ class Twins:
         self.table = folder / "out.csv"
         finish(options_of(folder, b"photos"))
 
-    def lines(self) -> list[Correction]:
-        return correction_log.read(correction_log.log_path(self.table))
+    def lines(self) -> list[LabelLine]:
+        return lines_in(labels_file.of_table(self.table))
 
     def decided(self) -> list[str | None]:
         """By row, as a new server reads the log."""
@@ -265,7 +266,7 @@ def test_of_equal_files_the_later_decision_counts_and_is_reported(
         refused, labels = desk.decisions.decide(later)
         assert (refused, [labels[at] for at in range(3)]) == ([], [wanted] * 3)
         assert desk.decisions.of(range(3)) == [wanted] * 3
-    assert twins.decided() == [wanted] * 3 + [None] * 3
+    assert twins.decided() == [wanted] * 5 + [None]
 
 
 def test_a_decided_file_that_has_changed_since_gets_no_other_label(twins: Twins) -> None:
@@ -289,15 +290,15 @@ def test_a_decided_file_that_became_its_twin_is_another_picture(twins: Twins) ->
         assert desk.decisions.of(range(6)) == [None, "Bag", "Bag", None, None, None]
 
 
-def test_a_copy_that_is_missing_is_not_decided(twins: Twins) -> None:
+def test_a_copy_that_is_missing_has_the_label_too(twins: Twins) -> None:
     twins.files[1].unlink()
     with opened(twins.table) as desk:
         desk.decisions.decide({0: "Bag"})
-    assert twins.decided() == ["Bag", None, "Bag", None, None, None]
+    assert twins.decided()[:3] == ["Bag"] * 3
 
 
 def test_a_log_that_was_removed_beside_the_page_is_an_error_until_it_is_back(twins: Twins) -> None:
-    log = correction_log.log_path(twins.table)
+    log = labels_file.of_table(twins.table)
     with opened(twins.table) as desk:
         desk.decisions.decide({0: "Bag"})
         whole = log.read_bytes()
@@ -312,4 +313,4 @@ def test_a_log_that_was_removed_beside_the_page_is_an_error_until_it_is_back(twi
         assert not log.exists()
         log.write_bytes(whole)
         desk.decisions.decide({5: "Boot"})
-    assert twins.decided() == ["Bag"] * 3 + [None] * 2 + ["Boot"]
+    assert twins.decided() == ["Bag"] * 5 + ["Boot"]

@@ -43,9 +43,10 @@ def excluding(tmp_path: Path) -> Path:
         (tmp_path / f"photos/{n}.png").write_bytes(content)
     finish(options_of(tmp_path, b"photos"), kept=3, answer=three_labels)
     table = tmp_path / "out.csv"
-    correct(table, b"one", "", 1, 5, excluded=(BAG,))
-    correct(table, b"two", "", 2, excluded=(SANDAL, SHIRT, BAG))
-    correct(table, b"three", "", 3, excluded=(SANDAL,))
+    excluded = {b"one": (BAG,), b"two": (SANDAL, SHIRT, BAG), b"three": (SANDAL,)}
+    for content, names in excluded.items():
+        for name in names:
+            correct(table, content, name, kind="not-this")
     return table
 
 
@@ -74,7 +75,8 @@ def test_decisions_that_the_version_has_learned_are_no_evidence(tmp_path: Path) 
     files = RowFiles(JobSources(answers.options))
     decisions = Decisions(answers, twins.table, "ada", files, learned)
     labels = [answers.card.labels[label] for label in answers.labels]
-    decisions.decide({3: labels[3]})
+    decisions.decide({0: "Bag", 3: labels[3]})
+    decisions.decide({0: None})
     totals = decisions.totals()
     assert (totals.decided, totals.learned, totals.right) == (2, 2, 0)
     assert totals.expected == pytest.approx(0)

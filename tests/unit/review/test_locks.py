@@ -41,13 +41,10 @@ def test_the_decisions_are_read_under_their_lock(
     use: Callable[[Decisions], object],
     times: int,
 ) -> None:
-    refresh, locked = decisions._refresh, list[bool]()
-
-    def noting() -> None:
-        locked.append(decisions._lock.locked())
-        refresh()
-
-    monkeypatch.setattr(decisions, "_refresh", noting)
+    locked = list[bool]()
+    monkeypatch.setattr(
+        decisions, "_note", lambda file, lines: locked.append(decisions._lock.locked())
+    )
     use(decisions)
     assert locked == times * [True]
     assert not decisions._lock.locked()

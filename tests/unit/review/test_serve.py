@@ -19,7 +19,7 @@ from producer.sources.job_sources import JobSources
 from shared import installation
 from shared.errors import HangtagError, UsageError
 from shared.messages.model_card import encode_card
-from shared.registry import learned_corrections, packaged
+from shared.registry import learned_lines, packaged
 from shared.settings import Settings
 from tests.support.images.drawn_folders import draw
 from tests.support.jobs.finished_job import finish, options_of
@@ -70,7 +70,7 @@ def test_a_version_that_is_gone_is_named_once_and_its_decisions_count(
     table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     gone = msgspec.structs.replace(
-        packaged.card(), name="gone", version=3, files={learned_corrections.FILE: "0" * 64}
+        packaged.card(), name="gone", version=3, files={learned_lines.FILE: "0" * 64}
     )
     with closing(Journal(journal_path(table))) as journal:
         journal.put(card=encode_card(gone))
@@ -121,7 +121,7 @@ def test_decisions_on_a_table_of_a_labels_version_are_added_to_the_labels(tmp_pa
     """Such a version has no class folders to learn from."""
     (tmp_path / "shapes").mkdir()
     options = options_of(tmp_path, b"shapes")
-    files = {learned_corrections.FILE: ""}
+    files = {learned_lines.FILE: ""}
     of_labels = msgspec.structs.replace(packaged.card(), files=files, source="")
     of_folders = msgspec.structs.replace(of_labels, source=str(tmp_path / "shapes"))
     table = tmp_path / "out.csv"

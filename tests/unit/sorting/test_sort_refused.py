@@ -49,7 +49,7 @@ def test_an_unfinished_job(tmp_path: Path, out: Path) -> None:
     for i in range(7):
         (tmp_path / f"in/{i}.png").write_bytes(b"%d" % i)
     finish(options_of(tmp_path, b"in"), stop_after=1)
-    with pytest.raises(UsageError, match="finish it with: hangtag collect"):
+    with pytest.raises(UsageError, match="finish it with: hangtag classify"):
         sort.sort(tmp_path / "out.csv", out, Way.MOVE)
 
 

@@ -29,7 +29,7 @@ from producer.sources.walk import Walk
 from shared.atomic_file import DRAFT_SUFFIX
 from shared.errors import SetupError, UsageError
 from shared.image_formats import has_image_ending
-from shared.labels import correction_log
+from shared.labels import labels_file
 from tests.support.machine.unlistable_folders import too_deep
 
 ENDINGS_MAX = 20
@@ -382,7 +382,7 @@ def test_the_output_and_what_lies_beside_it_are_no_entries(tmp_path: Path, typed
     (tmp_path / "top/sub/below").mkdir(parents=True)
     (tmp_path / "link").symlink_to("top")
     journals = (journal.SUFFIX, *(journal.SUFFIX + more for more in ("-wal", "-shm", ".log")))
-    others = (PART_SUFFIX, correction_log.SUFFIX, sorted_into.SUFFIX)
+    others = (PART_SUFFIX, labels_file.TABLE_SUFFIX, sorted_into.SUFFIX)
     for ending in ("", DRAFT_SUFFIX, PART_SUFFIX + DRAFT_SUFFIX, *journals, *others):
         (tmp_path / f"top/sub/out.csv{ending}").touch()
     for name in ("top/sub/out.csv.png", "top/sub/my-out.csv", "top/sub/below/out.csv"):

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
 import pytest
 
-from shared.labels.labelled_files import LabelledFile
+from shared.labels.label_line import LabelLine
 from shared.messages.replies import DataReport
 from tests.support.images import shapes
-from worker.backbones import backbone_table
+from tests.support.jobs.decided import file_of
+from worker.backbones import backbone_table, loaded_backbone
 from worker.datasets.corrected_walk import LabelledData
 from worker.training import photo_folder
 
 PHOTOS = 6
-LITE0 = backbone_table.find("efficientnet-lite0")
+LITE0 = loaded_backbone.shipped(backbone_table.find("efficientnet-lite0"))
 
 
 @pytest.fixture(scope="module")
@@ -44,9 +44,9 @@ def report(tmp_path_factory: pytest.TempPathFactory, outside: Path) -> DataRepor
     ).report  # fmt: skip
 
 
-def _corrected(path: Path, data: bytes) -> LabelledFile:
+def _corrected(path: Path, data: bytes) -> LabelLine:
     path.write_bytes(data)
-    return LabelledFile(hashlib.sha256(data).hexdigest(), len(data), "circle", bytes(path))
+    return file_of(data, "circle", path)
 
 
 def test_the_photos_are_counted_and_what_follows_is_named(tmp_path: Path) -> None:

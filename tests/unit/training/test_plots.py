@@ -363,11 +363,33 @@ def test_operating_points_that_all_reach_everything_share_a_text_below_100_perce
     truth = np.arange(60) % 2
     sure = np.eye(2)[truth]
     points = [OperatingPoint(p, 0.5, 1.0, 1.0, (0.5, 0.5)) for p in (0.9, 0.95, 0.98)]
-    (axes,) = figure_of(accepted_accuracy)(sure, truth, points).axes
+    figure = figure_of(accepted_accuracy)(sure, truth, points)
+    (axes,) = figure.axes
     assert max(axes.get_yticks()) == pytest.approx(1)
     assert [text.get_text() for text in axes.texts] == ["90%, 95%, 98%"]
+    assert _texts_over_the_line(figure) == []
     nothing = OperatingPoint(0.9, None, 0.0, 0.0, (None, None))
     (axes,) = figure_of(accepted_accuracy)(sure, truth, [nothing]).axes
     legend = axes.get_legend()
     assert legend is not None
     assert [text.get_text() for text in legend.get_texts()] == ["one threshold for all labels"]
+
+
+@pytest.mark.parametrize("reached", [0.958, 0.95])
+def test_the_text_of_an_operating_point_is_not_over_the_line(reached: float) -> None:
+    """Of 300 predictions the surest 100 are right, and nine of ten others; the point is above that
+    line or below it."""
+    truth, sure = np.zeros(300, np.int64), np.linspace(0.99, 0.6, 300)
+    sure[100::10] = 1 - sure[100::10]
+    points = [OperatingPoint(0.9, 0.5, 0.6, reached, (0.5, 0.5))]
+    predictions = np.stack([sure, 1 - sure], 1)
+    figure = figure_of(accepted_accuracy)(predictions, truth, points)
+    assert _texts_over_the_line(figure) == []
+
+
+def _texts_over_the_line(figure: Figure) -> list[str]:
+    canvas, (axes,) = FigureCanvasAgg(figure), figure.axes
+    canvas.draw()
+    line = axes.lines[0].get_transform().transform_path(axes.lines[0].get_path())
+    boxes = [(text.get_text(), text.get_window_extent()) for text in axes.texts]
+    return [text for text, box in boxes if line.intersects_bbox(box, filled=False)]

@@ -1,113 +1,82 @@
-"""Every label that was reported as saved is read again, whatever a crash left behind it, and one
-process at a time has the file."""
+"""Every decision that was reported as saved is read again, whatever a crash left behind it, and one
+process at a time holds the file of a folder."""
 
 from __future__ import annotations
 
 import os
-from collections import Counter
-from collections.abc import Sequence
+import resource
+import signal
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared import failpoints
-from shared.errors import BadMessage, SetupError, UsageError
+from shared import failpoints, file_lock
+from shared.errors import SetupError, UsageError
 from shared.labels import labels_file
-from shared.labels.given_label import (
-    GivenLabel,
-    RenamedLabel,
-    check,
-    decode,
-    encode,
-)
+from shared.labels.class_folders import problem_beside
+from shared.labels.label_line import LabelLine, encode
 from shared.labels.labels_file import LabelsFile
-from shared.labels.labels_so_far import Decided, LabelsSoFar
+from shared.labels.labels_so_far import LabelsSoFar
+from shared.labels.numbered_line import numbered
+from tests.support.durability import syscall_trace
+from tests.support.durability.disk_model import Disk
+from tests.support.jobs.decided import line_of, lines_in
 
-NAMES = ("shirt", "coat", "hat", "a/b")
 POINTS = ("corrections.written", "corrections.appended")
 
 
-def line(key: int = 0, label: str = "shirt", **more: object) -> GivenLabel:
-    fields = {"path": "p/1.jpg", "by": "ada", "size": 9, "crc32": "0" * 8, "at": "now"} | more
-    return GivenLabel(sha256=f"{key:064x}", label=label, **fields)  # type: ignore[arg-type]
+def line(key: int = 0, label: str = "shirt", **more: object) -> LabelLine:
+    return line_of(bytes(key), label, **more)
 
 
-def rename(before: str, after: str, undo: bool = False) -> RenamedLabel:
-    return RenamedLabel(before, after, "ada", "now", undo)
+def rename(before: str, after: str) -> LabelLine:
+    return LabelLine(kind="rename", taken_from=before, label=after, by="ada", at="now")
 
 
-@st.composite
-def lines(draw: st.DrawFn) -> GivenLabel | RenamedLabel:
-    if draw(st.integers(0, 4)) == 0:
-        before, after, *_ = draw(st.permutations(NAMES))
-        return rename(before, after, undo=draw(st.booleans()))
-    kind = draw(st.sampled_from(("label", "label", "left-out", "cannot-tell")))
-    label = draw(st.sampled_from(NAMES)) if kind == "label" else ""
-    return line(draw(st.integers(0, 3)), label, kind=kind, undo=draw(st.integers(0, 5)) == 0)
+def beside(path: Path) -> LabelsFile:
+    """A file that other processes write, too."""
+    return LabelsFile(path, held=False)
 
 
-def expected(given: Sequence[GivenLabel | RenamedLabel]) -> dict[str, Decided]:
-    """The same in other words: each step on all images, from the start."""
-    taken = set[int]()
-    for number, one in enumerate(given):
-        if isinstance(one, RenamedLabel) and one.undo:
-            same = [
-                i
-                for i, other in enumerate(given[:number])
-                if other == rename(one.rename, one.label) and i not in taken
-            ]
-            taken.update(same[-1:])
-    state = dict[str, Decided | None]()
-    for number, one in enumerate(given):
-        if isinstance(one, GivenLabel):
-            state[one.sha256] = None if one.undo else Decided(one.kind, one.label)
-        elif not one.undo and number not in taken:
-            renamed = Decided("label", one.label)
-            before = Decided("label", one.rename)
-            state = {key: renamed if now == before else now for key, now in state.items()}
-    return {key: now for key, now in state.items() if now is not None}
+LINES = st.builds(line, st.integers(0, 3), st.sampled_from(["shirt", "coat"]), undo=st.booleans())
 
 
-@given(lines())
-def test_a_line_is_one_decision(decision: GivenLabel | RenamedLabel) -> None:
-    assert encode(decision).count(b"\n") == 1
-    assert decode(encode(decision)) == decision
-
-
-@given(st.lists(lines(), max_size=12))
-def test_the_last_line_holds_and_renames_count_for_what_was_there(
-    given_lines: list[GivenLabel | RenamedLabel],
-) -> None:
-    so_far = LabelsSoFar()
-    for one in given_lines:
-        so_far.add(one)
-    assert so_far.images() == expected(given_lines)
-    labels = (decided.label for decided in expected(given_lines).values())
-    assert so_far.labels() == Counter(filter(None, labels))
-    for key in range(4):
-        assert so_far.of(f"{key:064x}") == expected(given_lines).get(f"{key:064x}")
-
-
-@given(st.lists(st.lists(lines(), min_size=1, max_size=3), max_size=3), lines(), st.data())
+@given(
+    st.lists(st.lists(LINES, min_size=1, max_size=3), max_size=3), LINES, st.booleans(), st.data()
+)
 def test_saved_lines_survive_a_torn_one(
     tmp_path_factory: pytest.TempPathFactory,
-    groups: list[list[GivenLabel | RenamedLabel]],
-    torn: GivenLabel | RenamedLabel,
+    groups: list[list[LabelLine]],
+    torn: LabelLine,
+    held: bool,
     data: st.DataObject,
 ) -> None:
     path = tmp_path_factory.mktemp("labels") / "p.labels.jsonl"
-    saved: list[GivenLabel | RenamedLabel] = []
+    saved: list[LabelLine] = []
     for group in groups:
-        file = LabelsFile(path)
-        assert file.so_far.images() == expected(saved)
+        file = LabelsFile(path, held=held)
+        assert file.so_far.images() == LabelsSoFar(saved).images()
         file.append(group)
         file.close()
         saved += group
         with path.open("ab") as end:
             end.write(encode(torn)[: data.draw(st.integers(0, len(encode(torn)) - 2))])
-        assert labels_file.read(path).images() == expected(saved)
+        assert labels_file.read(path).so_far.images() == LabelsSoFar(saved).images()
+
+
+@given(LINES, LINES)
+def test_a_last_line_without_an_end_counts(
+    tmp_path_factory: pytest.TempPathFactory, edited: LabelLine, later: LabelLine
+) -> None:
+    path = tmp_path_factory.mktemp("log") / "p"
+    path.write_bytes(encode(edited).rstrip(b"\n"))
+    beside(path).append([later])
+    assert lines_in(path) == [edited, later]
 
 
 @pytest.mark.parametrize("point", POINTS)
@@ -125,45 +94,10 @@ def test_a_process_that_dies_at_any_step_loses_nothing_that_was_saved(
         os._exit(1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
     again = LabelsFile(path)  # the dead process holds no lock
-    assert set(again.so_far.images()) in ({line(0).sha256}, {f"{key:064x}" for key in range(3)})
+    assert set(again.so_far.images()) in ({line(0).sha256}, {line(n).sha256 for n in range(3)})
     again.append(group)
     assert len(again.so_far.images()) == 3
     again.close()
-
-
-def test_a_rename_that_is_taken_back_counts_for_nothing_and_others_stay() -> None:
-    so_far = LabelsSoFar()
-    for one in (line(0, "coat"), line(1, "hat"), rename("coat", "a"), rename("hat", "b")):
-        so_far.add(one)
-    so_far.add(rename("coat", "a", undo=True))
-    assert list(so_far.labels()) == ["coat", "b"]
-    assert so_far.line("unknown") is None
-
-
-def test_a_label_keeps_its_place_whatever_other_images_get() -> None:
-    so_far = LabelsSoFar()
-    for one in (line(0, "coat"), line(1, "coat"), line(2, "hat"), line(0, "scarf")):
-        so_far.add(one)
-    assert list(so_far.labels()) == ["coat", "hat", "scarf"]
-    so_far.add(rename("coat", "a"))
-    assert list(so_far.labels()) == ["a", "hat", "scarf"]
-    so_far.add(rename("hat", "scarf"))
-    assert list(so_far.labels()) == ["a", "scarf"]
-    so_far.add(rename("hat", "scarf", undo=True))
-    assert list(so_far.labels()) == ["a", "hat", "scarf"]
-    so_far.add(line(1, "hat"))
-    so_far.add(line(1, "a"))
-    assert list(so_far.labels()) == ["a", "hat", "scarf"]
-
-
-def test_labels_are_counted_without_a_walk_over_all_images(monkeypatch: pytest.MonkeyPatch) -> None:
-    so_far = LabelsSoFar()
-    for key in range(9):
-        so_far.add(line(key))
-    monkeypatch.setattr(so_far, "images", None)
-    so_far.add(line(9, "coat"))
-    so_far.add(rename("coat", "hat"))
-    assert so_far.labels() == {"shirt": 9, "hat": 1}
 
 
 def test_a_second_process_is_refused(tmp_path: Path) -> None:
@@ -213,37 +147,153 @@ def test_a_link_or_a_pipe_is_refused(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(tmp_path / "target")
     os.mkfifo(tmp_path / "pipe")
     for name in ("link", "pipe", "."):
-        with pytest.raises(SetupError):
-            LabelsFile(tmp_path / name)
+        for held in (True, False):
+            with pytest.raises(SetupError):
+                LabelsFile(tmp_path / name, held=held).append([line()])
     assert not (tmp_path / "target").exists()
 
 
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        (b"{", "not a label"),
-        (encode(line()).replace(b"0" * 64, b"0" * 63).strip(), "sha256 is not"),
-        (encode(line()).replace(b'"shirt"', b'"a\\\\b"').strip(), "has a backslash"),
-        (encode(line(label="unknown")).strip(), "reserved"),
-        (encode(rename("shirt", "unknown")).strip(), "reserved"),
-        (encode(line(kind="left-out")).strip(), "label and kind do not agree"),
-        (encode(line()).replace(b'"kind"', b'"form"').strip(), "update Hangtag"),
+        (b"{", "not a decision"),
+        (encode(line(label="../evil")), "the label '../evil' cannot name a class folder"),
+        (encode(line(label="a\\b")), "has a backslash"),
+        (encode(line(label="unknown")), "reserved"),
+        (encode(rename("shirt", "unknown")), "reserved"),
+        (
+            encode(line()).replace(b'"by"', b'"form"'),
+            "'form' is unknown to .*; update Hangtag",
+        ),
     ],
 )
-def test_a_wrong_line_is_named_with_its_number(tmp_path: Path, text: bytes, why: str) -> None:
+def test_a_wrong_line_is_named_with_its_number_and_stays(
+    tmp_path: Path, text: bytes, why: str
+) -> None:
     path = tmp_path / "p.labels.jsonl"
-    path.write_bytes(encode(line()) + text + b"\n" + encode(line()))
-    with pytest.raises(SetupError, match=rf"p\.labels\.jsonl:2: .*{why}"):
+    path.write_bytes(encode(line()) + text.strip() + b"\n" + encode(line()))
+    before = path.read_bytes()
+    for read in (labels_file.read, LabelsFile):
+        with pytest.raises(SetupError, match=rf"p\.labels\.jsonl:2: .*{why}"):
+            read(path)
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("label", ["unknown", "dot.", "trail ", "con", "a\nb"])
+def test_only_labels_of_the_model_and_names_that_no_image_has_need_not_name_a_folder(
+    tmp_path: Path, label: str
+) -> None:
+    path = tmp_path / "t.csv.corrections.jsonl"
+    allowed = [line(1, label, undo=True), line(2, label, kind="not-this")]
+    beside(path).append(allowed)
+    assert lines_in(path) == allowed
+    LabelsFile(path, problem_beside([label]), held=False).append([line(3, label)])
+    assert labels_file.read(path, problem_beside([label])).so_far.labels() == {label: 1}
+    with pytest.raises(SetupError, match=":3: the label "):
         labels_file.read(path)
+    assert labels_file.complete_size(path) == path.stat().st_size
 
 
-def test_the_name_of_a_label_is_that_of_a_class_folder() -> None:
-    for bad in ("", ".a", "a.", "nul", "x" * 256, "a\nb"):
-        if bad:
-            with pytest.raises(BadMessage):
-                check(line(label=bad))
-    check(line(label="a/b"))
-    check(line(label="unknown", undo=True))
+def test_writers_at_once_lose_no_decision(tmp_path: Path) -> None:
+    path, groups = tmp_path / "t.csv.corrections.jsonl", [[line(n)] for n in range(40)]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda group: beside(path).append(group), groups))
+    assert {one.sha256 for one in lines_in(path)} == {group[0].sha256 for group in groups}
+
+
+def test_a_writer_waits_for_another(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv.corrections.jsonl"
+    other = os.open(path, os.O_RDWR | os.O_CREAT)
+    file_lock.acquire(other)
+    with ThreadPoolExecutor(1) as pool:
+        writing = pool.submit(beside(path).append, [line()])
+        with pytest.raises(TimeoutError):
+            writing.result(timeout=0.3)
+        assert path.read_bytes() == b""
+        os.close(other)
+        writing.result(timeout=10)
+    assert lines_in(path) == [line()]
+
+
+def test_a_full_disk_leaves_the_file_as_it_was(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv.corrections.jsonl"
+    beside(path).append([line()])
+    before = path.read_bytes()
+    pid = os.fork()
+    if not pid:  # in a child, since the limit of a process cannot be raised again
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) + 10, len(before) + 10))
+        try:
+            beside(path).append([line()])
+        except SetupError:
+            os._exit(0)
+        os._exit(1)
+    assert os.waitpid(pid, 0)[1] == 0
+    assert path.read_bytes() == before
+
+
+#: Saves a decision twice, and says so each time.
+SAVING = """
+import os, sys
+from pathlib import Path
+from shared.labels.label_line import decode
+from shared.labels.labels_file import LabelsFile
+for line in sys.stdin.buffer:
+    file = LabelsFile(Path(sys.argv[1]), held=sys.argv[2] == "held")
+    file.append([decode(line)])
+    os.write(1, b"saved")
+    file.close()
+"""
+
+
+@pytest.mark.parametrize("held", ["held", "beside"])
+def test_a_power_failure_undoes_nothing_that_was_reported_as_saved(
+    tmp_path: Path, held: str
+) -> None:
+    path, trace = tmp_path / "log" / "t.csv.corrections.jsonl", tmp_path / "trace"
+    path.parent.mkdir()
+    command = [*syscall_trace.command(trace), sys.executable, "-c", SAVING, str(path), held]
+    subprocess.run(command, input=encode(line()) * 2, check=True, capture_output=True)
+    disk, saved = Disk(path.parent), 0
+    for call in syscall_trace.calls(trace):
+        if call.data == b"saved":
+            saved += 1
+            assert disk.holds(numbered(encode(line()), saved), path.name)
+            assert disk.at_risk == set()
+        disk.apply(call)
+    assert saved == 2
+
+
+OTHERS = [line(0, label) for label in ("Bag", "Boot")]
+
+
+@pytest.mark.parametrize("how", ["removed", "replaced", "overwritten", "shortened", "edited"])
+def test_a_file_that_has_no_longer_what_was_read_is_an_error(tmp_path: Path, how: str) -> None:
+    path, other = tmp_path / "t.csv.corrections.jsonl", tmp_path / "other"
+    file = beside(path)
+    file.append([line(), *OTHERS * 10])  # more than is compared each time
+    assert len(file.refresh()) == 21
+    whole = path.read_bytes()
+    if how == "removed":
+        path.unlink()
+    elif how == "replaced":
+        beside(other).append([*OTHERS, *OTHERS])
+        other.replace(path)
+    elif how == "overwritten":  # as cp does
+        path.write_bytes(whole.replace(b"Boot", b"Belt") + whole)
+    elif how == "shortened":
+        path.write_bytes(whole[:-10])
+    else:  # an editor writes another file
+        other.write_bytes(whole.replace(b"shirt", b"skirt", 1))
+        other.replace(path)
+    for _ in range(2):
+        with pytest.raises(SetupError, match="removed or changed"):
+            file.refresh()
+    other.write_bytes(whole)
+    other.replace(path)
+    assert file.refresh() == []
+    file.append(OTHERS)
+    assert file.refresh() == OTHERS
 
 
 def test_the_file_of_a_folder_is_in_the_current_folder() -> None:

@@ -1,4 +1,4 @@
-"""`hangtag submit` prints the id of the job that it has started, and of no other."""
+"""`hangtag classify --detach` prints the id of the job that it has started, and of no other."""
 
 from __future__ import annotations
 
@@ -84,18 +84,18 @@ def test_a_job_that_runs_already_is_refused(here: Path) -> None:
 def test_an_interrupt_names_the_command_that_follows_the_start(
     here: Path, hanging: socket.socket
 ) -> None:
-    command = hangtag(here, "submit", "-o", "out.csv", "photos")
+    command = hangtag(here, "classify", "--detach", "-o", "out.csv", "photos")
     connection, _ = hanging.accept()
     with connection:
         command.signal(signal.SIGINT)
         assert command.wait() == Exit.INTERRUPTED, command.story
-        assert f"hangtag collect {here}/out.csv" in command.log
-        collect = hangtag(here, "collect", "out.csv")
-        collect.wait_for_log("has not started yet")
+        assert f"hangtag classify {here}/out.csv" in command.log
+        again = hangtag(here, "classify", "out.csv")
+        again.wait_for_log("has not started yet")
         hanging.close()
-    assert collect.wait() == Exit.SETUP, collect.story
-    assert "did not start" in collect.log
-    assert f"{here}/out.csv.hangtag.log has the reason" in collect.log
+    assert again.wait() == Exit.SETUP, again.story
+    assert "did not start" in again.log
+    assert f"{here}/out.csv.hangtag.log has the reason" in again.log
 
 
 def test_no_module_of_the_current_folder_is_run(here: Path) -> None:
@@ -109,8 +109,8 @@ def test_no_module_of_the_current_folder_is_run(here: Path) -> None:
 
 def test_a_retry_of_a_job_that_never_started_is_refused(here: Path) -> None:
     before = sorted(os.listdir(here))
-    for command in ("classify", "submit"):
-        refused = run(here, command, "photos", "-o", "out.csv", "--retry-failed")
+    for detach in ((), ("--detach",)):
+        refused = run(here, "classify", *detach, "photos", "-o", "out.csv", "--retry-failed")
         assert refused.code == Exit.USAGE, refused.story
         assert "out.csv has no job yet; start it without --retry-failed" in refused.log
     assert sorted(os.listdir(here)) == before
@@ -135,5 +135,5 @@ def run(here: Path, *arguments: str) -> Done:
 
 
 def hangtag(here: Path, *arguments: str) -> Producer:
-    streams = here / f"{arguments[0]}-streams"
+    streams = here / f"{len(arguments)}-streams"
     return Producer(arguments, here, dict(os.environ), streams, PRODUCT_PROGRAM)

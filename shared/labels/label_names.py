@@ -1,4 +1,4 @@
-"""Which labels people may add to those that images have."""
+"""Which labels people may add to those that images have, or that a model gives."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def check_labels(labels: Collection[str], known: Collection[str]) -> None:
     """Raises UsageError for a label that cannot be used beside those that are known."""
     folders = {folded(folder_of(label)): label for label in known}
     for label in labels:
-        if label in folders.values():
+        if label in known or label in folders.values():
             continue
         if why := problem(label):
             raise UsageError(f"the label {label!r:.80} {why}")

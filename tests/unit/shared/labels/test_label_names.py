@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from producer.labelling.label_names import MAX_LABELS, check_labels
 from shared.errors import UsageError
+from shared.labels.label_names import MAX_LABELS, check_labels
 
 
 def test_there_are_at_most_a_thousand_labels_and_those_can_be_given_again() -> None:

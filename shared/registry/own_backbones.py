@@ -1,0 +1,165 @@
+"""The backbones that people add: STORE/.backbones/NAME.json, with NAME.onnx and NAME.npy beside it.
+
+The record is written last and makes a backbone exist. Versions have files of their own, so a
+backbone can be removed while versions look with it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+
+from shared import atomic_file, file_lock, regular_file
+from shared.errors import MISFITS, SetupError, no_such
+from shared.ledger.request_store import replace
+from shared.messages.model_card import ImportedNetwork
+from shared.messages.model_name import NAME
+from shared.registry.registry import REMEDY
+from shared.runtimes import ONNX
+
+FOLDER, RECORD = ".backbones", ".json"
+#: The ends of the names of its files, by their names in a version.
+ENDS = {ONNX.artifact: ".onnx", ONNX.beside: ".npy"}
+LIST = "hangtag backbones list"
+
+
+class OwnBackbone(msgspec.Struct, frozen=True):
+    """The record of a network whose features heads learn from."""
+
+    name: str
+    size_pixels: int  #: of both sides of its images
+    features: int
+    parameters: int
+    imported: ImportedNetwork
+    files: dict[str, str]  #: name in a version -> sha256
+    added: str  #: ISO 8601, UTC
+    request: str = ""  #: `Request.mark` of its request, so that it is added once
+
+    @property
+    def sha256(self) -> str:
+        """Of the network."""
+        return self.files[ONNX.artifact]
+
+
+class Backbones(msgspec.Struct, frozen=True):
+    """All of a store."""
+
+    added: tuple[OwnBackbone, ...]  #: sorted by name
+
+
+def listing(store: Path, removed: str = "") -> Backbones:
+    """All backbones, after the one with the name `removed` was removed.
+
+    Raises:
+        SetupError: there is none, a record is damaged, or the store cannot be written.
+    """
+    if removed:
+        remove(store, removed)
+    return Backbones(tuple(listed(store).values()))
+
+
+def listed(store: Path) -> dict[str, OwnBackbone]:
+    """The backbones of a store by name, sorted. Raises SetupError: a record is damaged."""
+    records = sorted((store / FOLDER).glob(f"*{RECORD}"))
+    return {path.stem: _record(path) for path in records if NAME.fullmatch(path.stem)}
+
+
+def add(
+    store: Path,
+    backbone: OwnBackbone,
+    files: Mapping[str, bytes],
+    confirm: Callable[[], None] = lambda: None,
+) -> OwnBackbone:
+    """Store a backbone with its files by their names in a version. The same request adds it once.
+
+    `confirm` is called right before it exists; it may raise.
+
+    Raises:
+        SetupError: there is one with this name, or the store cannot be written.
+    """
+    with _locked(store) as folder:
+        if known := of_request(store, backbone.name, backbone.request):
+            return known
+        hashes = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
+        backbone = msgspec.structs.replace(backbone, files=hashes)
+        for name, data in files.items():
+            replace(folder / f"{backbone.name}{ENDS[name]}", data)
+        confirm()
+        replace(folder / f"{backbone.name}{RECORD}", msgspec.json.encode(backbone))
+    return backbone
+
+
+def of_request(store: Path, name: str, request: str) -> OwnBackbone | None:
+    """The backbone that the request with this mark has added; None if there is none of this name.
+
+    Raises:
+        SetupError: another request has added it.
+    """
+    known = listed(store).get(name)
+    if known is not None and known.request != request:
+        raise SetupError(
+            f"there is a backbone {name}, added {known.added[:10]}; give another --name, "
+            f"or remove it with: hangtag backbones rm {name}"
+        )
+    return known
+
+
+def remove(store: Path, name: str) -> None:
+    """Remove a backbone. Raises SetupError: there is none, or the store cannot be written."""
+    with _locked(store) as folder:
+        find(store, name)
+        for end in (RECORD, *ENDS.values()):
+            (folder / f"{name}{end}").unlink(missing_ok=True)
+        atomic_file.sync_folder(folder)
+
+
+def find(store: Path, name: str) -> OwnBackbone:
+    """The backbone with this name. Raises SetupError: there is none."""
+    known = listed(store)
+    if name not in known:
+        raise SetupError(no_such("backbone", name, known, LIST))
+    return known[name]
+
+
+def files(store: Path, backbone: OwnBackbone) -> dict[str, bytes]:
+    """Its files by their names in a version, verified.
+
+    Raises:
+        SetupError: one is missing or damaged.
+    """
+    read = {}
+    for name, sha256 in backbone.files.items():
+        path = store / FOLDER / f"{backbone.name}{ENDS.get(name, '')}"
+        try:
+            with regular_file.open_file(path) as file:
+                read[name] = file.read()
+        except OSError:
+            read[name] = b""
+        if hashlib.sha256(read[name]).hexdigest() != sha256:
+            raise SetupError(
+                f"{path} is missing or damaged; remove the backbone with: hangtag backbones rm "
+                f"{backbone.name}, and add it again"
+            )
+    return read
+
+
+def _record(path: Path) -> OwnBackbone:
+    try:
+        with regular_file.open_file(path) as file:
+            return msgspec.json.decode(file.read(), type=OwnBackbone)
+    except (OSError, *MISFITS) as error:
+        raise SetupError(f"{path} is damaged ({error}); remove it, and add it again") from error
+
+
+@contextmanager
+def _locked(store: Path) -> Iterator[Path]:
+    folder = store / FOLDER
+    with atomic_file.writing(folder, REMEDY):
+        atomic_file.make_folder(folder)
+        with open(folder / ".lock", "ab") as file:
+            file_lock.acquire(file.fileno())
+            yield folder

@@ -1,0 +1,89 @@
+"""A backbone of a store exists with all its files, or not at all."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from shared import failpoints
+from shared.errors import SetupError
+from shared.messages.model_card import ImportedNetwork
+from shared.registry import own_backbones
+from shared.registry.own_backbones import OwnBackbone
+
+FILES = {"model.onnx": b"network", "drawn.npy": b"outputs"}
+
+
+class Killed(BaseException):
+    """The process ends here."""
+
+
+def backbone(request: str, name: str = "cells") -> OwnBackbone:
+    values = ImportedNetwork("onnx", "0-1")
+    return OwnBackbone(name, 16, 48, 0, values, {}, "2026-12-02T00:00:00+00:00", request)
+
+
+@pytest.mark.parametrize("step", range(1, 6))
+def test_one_whose_adding_was_killed_is_added_by_the_next_attempt(
+    tmp_path: Path, step: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At each step: a part is written, or put in its place, of three files."""
+    steps = iter(range(1, step + 1))
+
+    def die(name: str) -> None:
+        if next(steps, step) == step:
+            raise Killed
+
+    monkeypatch.setattr(failpoints, "_on_pass", die)
+    with pytest.raises(Killed):
+        own_backbones.add(tmp_path, backbone("r1"), FILES)
+    monkeypatch.undo()
+    assert own_backbones.listed(tmp_path) == {}
+    made = own_backbones.add(tmp_path, backbone("r1"), FILES)
+    assert own_backbones.files(tmp_path, made) == FILES
+    assert own_backbones.listed(tmp_path) == {"cells": made}
+
+
+def test_a_stopped_request_adds_none(tmp_path: Path) -> None:
+    def stop() -> None:
+        raise Killed
+
+    with pytest.raises(Killed):
+        own_backbones.add(tmp_path, backbone("r1"), FILES, stop)
+    assert own_backbones.listed(tmp_path) == {}
+
+
+def test_one_of_several_that_add_a_name_at_once_has_it(tmp_path: Path) -> None:
+    def attempt(number: int) -> bool:
+        files = {name: data + b"%d" % number for name, data in FILES.items()}
+        try:
+            own_backbones.add(tmp_path, backbone(f"r{number}"), files)
+        except SetupError:
+            return False
+        return True
+
+    with ThreadPoolExecutor(8) as threads:
+        assert sum(threads.map(attempt, range(8))) == 1
+    [made] = own_backbones.listed(tmp_path).values()
+    number = made.request.removeprefix("r").encode()
+    assert own_backbones.files(tmp_path, made)["model.onnx"] == b"network" + number
+
+
+def test_a_removed_name_is_free_and_the_others_stay(tmp_path: Path) -> None:
+    own_backbones.add(tmp_path, backbone("r1"), FILES)
+    other = own_backbones.add(tmp_path, backbone("r2", "other"), FILES)
+    own_backbones.remove(tmp_path, "cells")
+    assert own_backbones.listed(tmp_path) == {"other": other}
+    assert own_backbones.files(tmp_path, other) == FILES
+    with pytest.raises(SetupError, match="there is no backbone cells"):
+        own_backbones.remove(tmp_path, "cells")
+    assert own_backbones.add(tmp_path, backbone("r3"), FILES).request == "r3"
+
+
+@pytest.mark.parametrize("name", ["../cells", ".", "", "Cells"])
+def test_a_name_is_no_path(tmp_path: Path, name: str) -> None:
+    own_backbones.add(tmp_path, backbone("r1"), FILES)
+    with pytest.raises(SetupError, match="there is no backbone"):
+        own_backbones.find(tmp_path, name)

@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 
 from producer.journal.journal import Journal
+from producer.locations.compared import Reordered, in_order
 from producer.sources.job_sources import JobSources
 from producer.sources.lists.path_list import list_name
 from producer.sources.walk import Walk, WalkPosition
@@ -77,11 +78,16 @@ def _counts(
     if sources.options.list_file:
         added = _added(sources, journal, last.argument, check)
         return iter((added,) if finished else ())
-    known = _known(sources, journal)
     end = None if finished else (last.argument, last.names[-1])
+    position = _position(sources)
+
+    def until_end(places: Iterator[WalkPosition]) -> Iterator[tuple[WalkPosition, None]]:
+        return ((place, None) for place in _until(places, end, position))
+
     walk = Walk(sources, check=check)
     there = (place for place in walk.paths() if not placed(place[1]))
-    counts = _only_in_first(_until(there, end, sources), known, sources)
+    pairs = in_order(until_end(there), until_end(_known(sources, journal)), position)
+    counts = _without_row(pairs, sources)
     if finished or not sources.own_order(last.names[-1]):
         return counts
     return iter(deque(counts, maxlen=1))  # at once, as a list: no batch may follow a wrong place
@@ -108,23 +114,17 @@ def _edited(sources: JobSources, how: str) -> str:
     )
 
 
-def _only_in_first(
-    walk: Iterator[WalkPosition], known: Iterator[WalkPosition], sources: JobSources
+def _without_row(
+    pairs: Iterator[tuple[object | None, object | None]], sources: JobSources
 ) -> Iterator[int]:
     """Raises UsageError: a source that has its own order has changed before its end."""
-    count, position = 0, _position(sources)
-    expected = next(known, None)
-    for place in walk:
-        here = position(place)
-        while expected is not None and expected != place and position(expected) < here:
-            expected = next(known, None)  # this file was removed
-        if expected == place:
-            expected = next(known, None)
-        elif expected is None or position(expected) > here:
-            count += 1
-        else:
-            raise UsageError(_reordered(sources, expected[1]))
-        yield count
+    count = 0
+    try:
+        for _, row in pairs:
+            count += row is None
+            yield count
+    except Reordered as error:
+        raise UsageError(_reordered(sources, error.name)) from error
 
 
 def _position(sources: JobSources) -> Callable[[WalkPosition], WalkPosition]:
@@ -143,10 +143,11 @@ def _reordered(sources: JobSources, name: bytes) -> str:
 
 
 def _until(
-    walk: Iterator[WalkPosition], end: WalkPosition | None, sources: JobSources
+    places: Iterator[WalkPosition],
+    end: WalkPosition | None,
+    position: Callable[[WalkPosition], WalkPosition],
 ) -> Iterator[WalkPosition]:
-    position = _position(sources)
-    for place in walk:
+    for place in places:
         if end is not None and position(place) > position(end):
             return
         yield place

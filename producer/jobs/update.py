@@ -27,13 +27,13 @@ from producer.journal.following import Following, discard
 from producer.journal.job_index import set_model
 from producer.journal.snapshot import read_snapshot
 from producer.locations import row_files
+from producer.locations.present_files import PresentFiles
 from producer.present.events import Events, RowChanged
 from producer.present.formatting import counted
 from producer.rendering.display_options import DisplayOptions, asked_display, stored_display
 from producer.stack.stack import BrokerSession
 from producer.updating.merge import Merge
 from producer.updating.next_job import form, is_formed, next_options, replace
-from producer.updating.present_files import PresentFiles
 from producer.updating.settling import Settling
 from shared.errors import COMPLETE, Exit, SetupError
 from shared.labels import labels_file

@@ -1,22 +1,21 @@
 """Compares the rows of a finished job with its files as they are now.
 
-Both are in the same order, so one pass in constant memory finds what is new, what has changed and
-what is gone. A list may have any order: its rows are found by their names (`listed_rows.py`).
+One comparison (`producer/locations/compared.py`) finds what is new, what has changed and what is
+gone.
 """
 
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable, Iterator
-from contextlib import closing
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from producer.journal.journal import Journal
 from producer.journal.records import Record
+from producer.locations.compared import compared
+from producer.locations.present_files import PresentFiles
 from producer.rows.row_batch import RowBatch
 from producer.sources.walk import WalkPosition
-from producer.updating.listed_rows import ListedRows
-from producer.updating.present_files import PresentFiles
 from producer.updating.settling import Settling
 from shared.image_status import BY_CODE, Status
 from shared.messages.files import NO_STAMP, Stamp
@@ -51,25 +50,19 @@ class Kept(NamedTuple):
         return is_all and self.arguments[-1] == self.record.argument
 
 
-class Waiting(NamedTuple):
-    """A row that is to be classified."""
+class Change(NamedTuple):
+    """A row that is to be classified or, if its file is gone, leaves."""
 
     kind: Kind
     name: bytes
     argument: int
 
 
-class Left(NamedTuple):
-    """A row whose file is gone."""
-
-    name: bytes
-
-
 class BatchEnd(NamedTuple):
     """All rows of a batch have been compared."""
 
 
-Part = Kept | Waiting | Left | BatchEnd
+Part = Kept | Change | BatchEnd
 
 
 class Merge:
@@ -88,84 +81,59 @@ class Merge:
 
     def parts(self, journal: Journal) -> Iterator[Part]:
         """Raises SetupError, BadMessage."""
-        if self._present.is_sorted:
-            return self._sorted(journal.finished_records())
-        return self._listed(journal)
-
-    def _sorted(self, records: Iterable[Record]) -> Iterator[Part]:
-        number_of = self._present.number_of
-        present = iter(self._present)
-        place, stamp = next(present, (None, NO_STAMP))
-        for record in records:
-            rows = record.rows()
-            codes, stamps, run = rows.statuses, rows.stamps, _Run(record, rows)
-            for i, name in enumerate(rows.names):
-                here = number_of(name), name
-                while place is not None and place < here:
-                    if part := self._new(place, stamp):
-                        yield from run.ended()
-                        yield part
-                    place, stamp = next(present, (None, NO_STAMP))
-                if place != here:
-                    kind = self._absent(rows, i)
-                else:
-                    is_same = stamp == stamps[i] and codes[i] == _OK
-                    kind = None if is_same else self._judged(rows, i, stamp)
-                    place, stamp = next(present, (None, NO_STAMP))
-                if kind is None:
-                    run.keep(i, here[0])
-                else:
+        run = _Run()
+        for file, row in compared(self._present, journal, self._present):
+            if row is None:
+                change = self._new(*file) if file is not None else None
+            else:
+                place, known = row
+                rows, i = known.rows, known.i
+                if known.record is not run.record:
                     yield from run.ended()
-                    yield self._part(kind, here)
-            yield from run.ended()
-            yield BatchEnd()
-        while place is not None:
-            if part := self._new(place, stamp):
-                yield part
-            place, stamp = next(present, (None, NO_STAMP))
-
-    def _listed(self, journal: Journal) -> Iterator[Part]:
-        run, matched = _Run(), 0
-        with closing(ListedRows(journal)) as listed:
-            for place, stamp in self._present:
-                found = listed.find(place[1])
-                if found is None:
-                    part = self._new(place, stamp)
-                    if part is not None:
-                        yield from run.ended()
-                        yield part
-                    continue
-                matched += 1
-                kind = self._judged(found.rows, found.i, stamp)
-                if run.record is not found.record or kind is not None or run.stop != found.i:
-                    yield from run.ended()
-                if run.record is not found.record:
                     if run.record is not None:
                         yield BatchEnd()
-                    run = _Run(found.record, found.rows)
-                if kind is None:
-                    run.keep(found.i, place[0])
+                    run = _Run(known.record, rows)
+                if file is None:
+                    change = self._gone(place, rows, i)
+                elif file[1] == rows.stamps[i] and rows.statuses[i] == _OK:
+                    change = None
                 else:
-                    yield self._part(kind, place)
-            yield from run.ended()
-        if (gone := journal.totals.images - matched) > 0:
-            self.counts[Kind.GONE] += gone
-            yield Left(b"")
+                    change = self._judged(place, rows, i, file[1])
+                if change is None:
+                    if run.stop != i:
+                        yield from run.ended()
+                    run.keep(i, place[0])
+            if change is not None:
+                yield from run.ended()
+                yield change
+        yield from run.ended()
+        if run.record is not None:
+            yield BatchEnd()
 
-    def _part(self, kind: Kind, place: WalkPosition) -> Part:
+    def _gone(self, place: WalkPosition, rows: RowBatch, i: int) -> Change | None:
+        """What happens to a row without a file; one that has left a list goes."""
+        kind = self._absent(rows, i) if self._present.is_sorted else Kind.GONE
+        return None if kind is None else self._counted(kind, place)
+
+    def _judged(self, place: WalkPosition, rows: RowBatch, i: int, stamp: Stamp) -> Change | None:
+        kind = self._kind(rows, i, stamp)
+        return None if kind is None else self._counted(kind, place)
+
+    def _counted(self, kind: Kind, place: WalkPosition) -> Change:
         self.counts[kind] += 1
-        if len(self.named) < NAMED_MAX:
+        is_listed = kind is not Kind.GONE or self._present.is_sorted
+        if is_listed and len(self.named) < NAMED_MAX:
             self.named.append((kind, place[1]))
-        return Left(place[1]) if kind is Kind.GONE else Waiting(kind, place[1], place[0])
+        return Change(kind, place[1], place[0])
 
-    def _new(self, place: WalkPosition, stamp: Stamp) -> Part | None:
+    def _new(self, place: WalkPosition, stamp: Stamp) -> Change | None:
         """The row of a file that has none."""
         name = place[1]
         if self._files.is_placed(name):
             return None
-        return None if self._is_young(name, stamp) else self._part(Kind.NEW, place)
+        return None if self._is_young(name, stamp) else self._counted(Kind.NEW, place)
 
-    def _judged(self, rows: RowBatch, i: int, stamp: Stamp) -> Kind | None:
+    def _kind(self, rows: RowBatch, i: int, stamp: Stamp) -> Kind | None:
         """What happens to a row whose file is there; None: it stays."""
         status, before, name = BY_CODE[rows.statuses[i]], rows.stamps[i], rows.names[i]
         if status is not Status.OK and self._retry:

@@ -31,9 +31,9 @@ from producer.journal.job_properties import FILE_COUNT, UPDATES
 from producer.journal.journal import NUMBERS, WALKED, Journal, journal_path
 from producer.journal.records import Record
 from producer.journal.retries import ONLY_CHANGED
+from producer.locations.present_files import PresentFiles
 from producer.updating.merge import BatchEnd, Kept, Merge, Part
 from producer.updating.next_rows import FULL, next_records
-from producer.updating.present_files import PresentFiles
 from shared import atomic_file
 from shared.errors import Damaged, HangtagError, UsageError
 from shared.failpoints import failpoint

@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterable, Iterator
 
 from producer.journal.records import Record
-from producer.updating.merge import BatchEnd, Kept, Left, Part, Waiting
+from producer.updating.merge import BatchEnd, Change, Kept, Kind, Part
 from shared.image_status import Status, count_flags
 from shared.messages.batch import KINDS, BatchResult, encode_result
 from shared.messages.files import DIGEST_BYTES, NO_DIGEST, NO_STAMP, STAMP
@@ -36,11 +36,11 @@ def next_records(parts: Iterable[Part], first: int, k: int) -> Iterator[Record]:
                 batch.n += 1
             else:
                 batch.keep(part)
-        elif isinstance(part, Waiting):
+        elif isinstance(part, Change) and part.kind is not Kind.GONE:
             batch.wait(part)
         elif isinstance(part, BatchEnd) and len(batch) >= FULL:
             yield from batch.taken(len(batch))
-        if len(batch) >= 2 * IMAGES and not isinstance(part, Left):
+        if len(batch) >= 2 * IMAGES:
             yield from batch.taken(IMAGES)
     yield from batch.taken(len(batch))
 
@@ -73,7 +73,7 @@ class _GrowingBatch:
             column += rows.result.column(name)[start * width : stop * width]
         self._waiting += bytes(count)
 
-    def wait(self, row: Waiting) -> None:
+    def wait(self, row: Change) -> None:
         self._names.append(row.name)
         self._arguments.append(row.argument)
         self._stamps += _STAMP

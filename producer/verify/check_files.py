@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from typing import NamedTuple
 
 import msgspec
 
 from producer.journal.sealed_journal import SealedJournal
+from producer.locations.compared import KnownRow, compared
+from producer.locations.present_files import PresentFiles
 from producer.locations.row_files import RowFiles
 from producer.sources.ahead import announced
 from producer.sources.job_sources import JobSources
-from producer.sources.walk import Walk
-from producer.verify.align import align
+from producer.sources.walk import WalkPosition
 from shared.errors import NoCredentials, SetupError
 from shared.image_status import BY_CODE, Status
 from shared.messages.batch import MAX_FILE_BYTES
 from shared.messages.files import NO_DIGEST, NO_STAMP, Stamp, digest, printable
+
+_File = tuple[WalkPosition, Stamp]
 
 
 class _ClassifiedFile(msgspec.Struct, frozen=True):
@@ -30,6 +32,7 @@ class _ClassifiedFile(msgspec.Struct, frozen=True):
 GONE = "was removed or moved"
 _UPDATE = "classify it again with --update"
 _UPDATE_OR_RESTORE = f"restore it, or {_UPDATE}"
+_MOVED_IN_LIST = "has another place than its row; classify with --update to move the row"
 
 #: The maximum number of problems; a table with more is not compared further.
 PROBLEMS_MAX = 100
@@ -42,7 +45,7 @@ def file_problems(
     every file again. At the end `skipped` has the entries without a row, by reason. Raises
     SetupError.
     """
-    sources, closed = files.sources, _Closed()
+    sources = files.sources
     try:
         sources.check()
     except NoCredentials:
@@ -50,37 +53,65 @@ def file_problems(
     except SetupError as error:
         yield _moved_away(sources) or str(error)
         return
-    walked = (
-        image for image in _walked(sources, closed, skipped) if not files.is_placed(image.name)
-    )
-    rows = _there(sealed, sources)
+    walk = _Walk(PresentFiles(files))
+    pairs = compared(walk, sealed, walk.present)
     if deep and sources.ahead:
-        rows = announced(rows, sources.ahead, lambda row: sources.announce((row.name,)))
-    in_place = _not_moved(rows, files, deep, closed)
-    for row, image in align(in_place, walked, lambda row: row.name, lambda image: image.name):
-        yield from closed.take_problems()
-        if row is None:
-            name = image.name if image else b""
-            yield f"{printable(name)}: {_without_row(name, files)}"
-        elif image is None and closed.holds(row.name):
-            continue  # unknown: its folder cannot be listed
-        elif image is None:
-            yield f"{printable(row.name)}: {GONE}"
-        elif problem := _problem(row, image.stamp, files, deep):
-            yield f"{printable(row.name)}: {problem}"
-    yield from closed.take_problems()
+        pairs = announced(pairs, sources.ahead, lambda pair: _announce(pair[1], sources))
+    last = (-1, 0)
+    for file, placed_row in pairs:
+        row = None
+        if placed_row is not None:
+            known = placed_row[1]
+            row, place = _row(known), (known.record.n, known.i)
+            if known.i == 0:
+                sealed.passed(len(known.rows))
+            if file is not None and place < last:
+                yield f"{printable(row.name)}: {_MOVED_IN_LIST}"
+            last = place
+        yield from _problems(file, row, files, walk, deep)
+    yield from walk.problems()
+    if not walk.error:
+        skipped.update(walk.present.skipped)
 
 
-def _not_moved(
-    rows: Iterator[_ClassifiedFile], files: RowFiles, deep: bool, closed: _Closed
-) -> Iterator[_ClassifiedFile]:
-    """The files that are at their paths; the others are checked where they are."""
-    for row in rows:
-        path = files.moved_to(row.name)
-        if path is None:
-            yield row
-        elif problem := _moved_problem(row, files, deep):
-            closed.report(f"{printable(path)}: {problem}")
+def _announce(row: tuple[WalkPosition, KnownRow] | None, sources: JobSources) -> None:
+    if row is not None:
+        sources.announce((row[0][1],))
+
+
+def _row(known: KnownRow) -> _ClassifiedFile:
+    rows, i = known.rows, known.i
+    status = BY_CODE[rows.statuses[i]]
+    return _ClassifiedFile(rows.names[i], rows.stamps[i], rows.digests[i], status)
+
+
+def _problems(
+    file: _File | None, row: _ClassifiedFile | None, files: RowFiles, walk: _Walk, deep: bool
+) -> Iterator[str]:
+    """The problems of a file and its row; of one that was moved, where it is."""
+    moved = None if row is None else files.moved_to(row.name)
+    if row is not None and moved is not None:
+        if problem := _moved_problem(row, files, deep):
+            yield f"{printable(moved)}: {problem}"
+        row = None
+    if row is None:
+        if file is not None and not walk.present.is_absent(file):
+            yield f"{printable(file[0][1])}: {_without_row(file[0][1], files)}"
+        return
+    if file is not None and not walk.present.is_absent(file):
+        problem = _problem(row, file[1], files, deep)
+    elif walk.may_hold(row.name) or _says_so(row, files.sources):
+        problem = ""
+    else:
+        problem = GONE
+    if problem:
+        yield f"{printable(row.name)}: {problem}"
+
+
+def _says_so(row: _ClassifiedFile, sources: JobSources) -> bool:
+    """Whether a row has the status of a file that is missing, and it is."""
+    has_gone = row.status in (Status.MISSING, Status.CHANGED)
+    return has_gone and sources.of(row.name).is_missing(row.name)
 
 
 def _without_row(name: bytes, files: RowFiles) -> str:
@@ -108,66 +139,30 @@ def _moved_away(sources: JobSources) -> str:
     return ""
 
 
-class _Closed:
-    """What cannot be listed, as the walk finds it, and problems apart from that."""
+class _Walk:
+    """The files that are there now, up to the first one after which they cannot be listed."""
 
-    def __init__(self) -> None:
-        self._folders: set[bytes] = set()
-        self._is_cut = False
-        self._problems: list[str] = []
+    def __init__(self, present: PresentFiles) -> None:
+        self.present = present
+        self.error = ""  #: why it has ended early, so that all files after its end are unknown
 
-    def add(self, folder: bytes, why: str) -> None:
-        self._folders.add(folder)
-        self.report(f"{printable(folder)}: cannot be listed ({why}), so its files are unknown")
+    def __iter__(self) -> Iterator[_File]:
+        try:
+            for file in self.present:
+                if not self.present.row_files.is_placed(file[0][1]):
+                    yield file
+        except SetupError as error:
+            self.error = str(error)
 
-    def cut(self, problem: str) -> None:
-        """The walk has ended early, so that all files after its end are unknown."""
-        self._is_cut = True
-        self.report(problem)
+    def may_hold(self, name: bytes) -> bool:
+        """Whether a file is unknown: below a folder that cannot be listed, or after the end."""
+        return bool(self.error) or self.present.may_hold(name)
 
-    def report(self, problem: str) -> None:
-        if len(self._problems) < PROBLEMS_MAX:
-            self._problems.append(problem)
-
-    def take_problems(self) -> list[str]:
-        """The lines since the last call."""
-        problems, self._problems = self._problems, []
-        return problems
-
-    def holds(self, name: bytes) -> bool:
-        """Whether a file is unknown: it is below one of them, or after the end of a walk."""
-        below = (name.startswith(folder + b"/") for folder in self._folders)
-        return self._is_cut or any(below)
-
-
-class _Image(NamedTuple):
-    """An image that is there now."""
-
-    name: bytes
-    stamp: Stamp
-
-
-def _walked(sources: JobSources, closed: _Closed, skipped: dict[str, int]) -> Iterator[_Image]:
-    walk = Walk(sources, closed.add)
-    try:
-        for _, name, stamp in walk.stamps():
-            # What was named, by a list or as an argument, may be missing.
-            if stamp != NO_STAMP or not sources.of(name).is_missing(name):
-                yield _Image(name, stamp)
-        skipped.update(walk.skipped)
-    except SetupError as error:
-        closed.cut(str(error))
-
-
-def _there(sealed: SealedJournal, sources: JobSources) -> Iterator[_ClassifiedFile]:
-    """The job's files, except those that are missing and whose rows say so."""
-    for batch in sealed.row_batches():
-        each = zip(batch.names, batch.stamps, batch.digests, batch.statuses, strict=True)
-        for name, stamp, known, code in each:
-            row = _ClassifiedFile(name, stamp, known, BY_CODE[code])
-            gone = row.status in (Status.MISSING, Status.CHANGED)
-            if not gone or not sources.of(name).is_missing(name):
-                yield row
+    def problems(self) -> Iterator[str]:
+        for folder, why in self.present.closed.items():
+            yield f"{printable(folder)}: cannot be listed ({why}), so its files are unknown"
+        if self.error:
+            yield self.error
 
 
 def _moved_problem(row: _ClassifiedFile, files: RowFiles, deep: bool) -> str:

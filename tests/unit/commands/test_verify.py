@@ -225,6 +225,23 @@ def test_a_list_may_name_a_missing_file_until_it_exists(tmp_path: Path) -> None:
     assert verify(table, deep=True).proven
 
 
+def test_each_change_of_a_list_is_named(tmp_path: Path) -> None:
+    names = [f"{letter}.png" for letter in "abcd"]
+    for name in names:
+        (tmp_path / name).write_bytes(name.encode())
+    (tmp_path / "list").write_text("\n".join([*names, names[0]]))
+    finish(options_of(tmp_path, list_file=b"list"))
+    assert verify(tmp_path / "out.csv", deep=True).problems == []
+    (tmp_path / "new.png").write_bytes(b"new")
+    (tmp_path / "list").write_text("\n".join(["a.png", "d.png", "new.png", "b.png", "a.png"]))
+    lines = [line.partition(": ") for line in verify(tmp_path / "out.csv", deep=True).problems]
+    assert [(name, why[:11]) for name, _, why in lines] == [
+        ("new.png", "has no row;"),
+        ("b.png", "has another"),
+        ("c.png", "was removed"),
+    ]
+
+
 def test_a_listed_file_that_cannot_be_reached_is_proven_as_its_row_has_it(tmp_path: Path) -> None:
     too_long = b"n" * 300 + b".png"
     (tmp_path / "here.png").write_bytes(b"1")

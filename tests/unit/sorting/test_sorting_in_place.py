@@ -18,7 +18,6 @@ from producer.sort_log.entry import Way
 from producer.sorting import placing, sort
 from producer.sources.job_sources import JobSources
 from producer.summary.sorted_files import Sorted, next_lines, result_lines
-from producer.verify import align
 from producer.verify.verify import Proof, verify
 from shared.errors import UsageError
 from shared.labels.class_folders import SORT_LOG
@@ -112,11 +111,7 @@ def test_what_nobody_has_placed_or_classified_has_no_row(table: Path, pictures: 
     ]
 
 
-def test_a_table_of_which_a_part_was_moved_is_proven(
-    table: Path, pictures: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Rows and files are aligned within a limited distance, which moved ones do not use up."""
-    monkeypatch.setattr(align, "AHEAD", 2)
+def test_a_table_of_which_a_part_was_moved_is_proven(table: Path, pictures: Path) -> None:
     (pictures / "z").rename(pictures / "y")
     sort.sort(table, table.parent / "elsewhere", Way.MOVE)
     (pictures / "y").rename(pictures / "z")

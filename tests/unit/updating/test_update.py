@@ -199,3 +199,19 @@ class TestList:
     def _write(self, folder: Path, names: list[str]) -> None:
         lines = [f"in/{name}.png\n" if name else "\n" for name in names]
         (folder / "list").write_text("".join(lines))
+
+
+def test_a_list_in_another_order_gets_the_table_of_a_fresh_job(tmp_path: Path) -> None:
+    write(tmp_path, {f"{letter}.png": letter.encode() for letter in "abcd"})
+    options = options_of(tmp_path, list_file=b"list")
+    (tmp_path / "list").write_text("in/a.png\nin/b.png\nin/a.png\nin/c.png\n")
+    finish(options)
+    (tmp_path / "list").write_text("in/c.png\n\nin/a.png\nin/d.png\nin/a.png\nin/c.png\n")
+    assert update(options).view.attempt.classified == 1
+    table = tmp_path / "out.csv"
+    now = table.read_bytes()
+    assert verify(table, deep=True).problems == []
+    table.unlink()
+    journal_path(table).unlink()
+    finish(options)
+    assert table.read_bytes() == now

@@ -18,8 +18,9 @@ class PresentFiles:
         self.row_files, self.sources = row_files, row_files.sources
         self.unlisted = Unlisted()
         self._options = self.sources.options
+        self._has_one_root = len(self._options.roots) == 1
         self._walk = Walk(self.sources, self._not_listed, check=check)
-        self._closed: list[bytes] = []
+        self.closed: dict[bytes, str] = {}  #: folders that cannot be listed, and why
 
     @property
     def is_sorted(self) -> bool:
@@ -41,7 +42,7 @@ class PresentFiles:
 
     def number_of(self, name: bytes) -> int:
         """The number of the argument that an image belongs to."""
-        return 0 if len(self._options.roots) == 1 else self.sources.number_of(name)
+        return 0 if self._has_one_root else self.sources.number_of(name)
 
     def refusal(self, name: bytes) -> Status | None:
         """Why an image has no bytes; None if it can be read."""
@@ -50,11 +51,16 @@ class PresentFiles:
 
     def may_hold(self, name: bytes) -> bool:
         """Whether an image lies in a folder that cannot be listed now, so that it may be there."""
-        return any(name.startswith(folder + b"/") for folder in self._closed)
+        return any(name.startswith(folder + b"/") for folder in self.closed)
 
     def is_missing(self, name: bytes) -> bool:
         """Whether an image is known to be gone."""
         return self.sources.of(name).is_missing(name)
+
+    def is_absent(self, file: tuple[WalkPosition, Stamp]) -> bool:
+        """Whether a file that was named is known to be gone."""
+        (_, name), stamp = file
+        return stamp == NO_STAMP and self.is_missing(name)
 
     def _is_named(self, place: WalkPosition) -> bool:
         """Whether it was named, by a list or as an argument: then it may be missing."""
@@ -62,5 +68,5 @@ class PresentFiles:
         return bool(self._options.list_file) or name == self._options.roots[number]
 
     def _not_listed(self, folder: bytes, why: str) -> None:
-        self._closed.append(folder)
+        self.closed[folder] = why
         self.unlisted = self.unlisted.and_one(printable(folder), why)

@@ -201,10 +201,9 @@ def test_a_move_is_refused_in_a_line_that_names_0_2_0(data: Path) -> None:
     assert tree(data / "moved") == before
 
 
-def test_requests_are_listed_and_a_cancelled_one_is_refused(
+def test_requests_that_had_not_ended_are_listed(
     data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run("train", "train", "--name", "none", "--request-id", "cancelled", code=Exit.CANCELLED)
     monkeypatch.setenv("HANGTAG_STORE", str(data / "stack"))
     listed = json.loads(run("train", "--list", "--json").stdout)
     assert {one["request"]: one["state"] for one in listed} == {"waiting": "unreadable"}
@@ -215,7 +214,7 @@ def test_a_waiting_training_of_photos_is_refused_in_a_line_that_names_0_2_0(
 ) -> None:
     """It limits the time of trainings that would follow."""
     monkeypatch.setenv("HANGTAG_STORE", str(data / "stack"))
-    (line,) = run("train", "--follow", "waiting", code=Exit.USAGE).stderr.splitlines()
+    (line,) = run("train", "--follow", "waiting", code=Exit.SETUP).stderr.splitlines()
     assert "version 0.2.0" in line
     assert "hangtag cancel waiting" in line
 

@@ -30,7 +30,7 @@ CARD, FILE, LOG = "/card.json", "/model.keras", "/aliases.log"
 #: Publishes two versions of one model and stores a request.
 PUBLISH = """
 import msgspec
-from shared.ledger import request_store
+from shared.ledger.request_store import RequestFolder
 from shared.registry import packaged
 from shared.registry.registry import Registry
 from shared.messages.requests import Prune, Request
@@ -40,7 +40,7 @@ store = Settings.from_env().store_path
 card = msgspec.structs.replace(packaged.card(), name="shoes", files={})
 for n in range(2):
     Registry(store).publish(card, {"model.tflite": b"one", "model.keras": b"two"})
-request_store.keep(store, Request("tidy", Prune("shoes", keep=3), "", 1.0), b"input")
+RequestFolder(store, "tidy").submit(Request("tidy", Prune("shoes", keep=3), "", 1.0), b"input")
 """
 
 

@@ -132,6 +132,7 @@ class Scene:
         """Run the command of a case, and answer its request, if it makes one."""
         case = (OTHERS if words in OTHERS and "--quiet" not in options else CASES)[words]
         arguments = [*words.split(), *case.arguments.split(), *options]
+        shutil.rmtree(self._folder / "sorted", ignore_errors=True)  # the log of a case ends with it
         with ThreadPoolExecutor(1) as trainer:
             answered = trainer.submit(self._answer, case)
             done = in_process.run(self._fleet, *arguments, cwd=self._folder)

@@ -12,7 +12,6 @@ from producer.sort_log.entry import Way
 from producer.sorting import sort
 from shared.errors import Exit, UsageError
 from shared.labels.class_folders import FLAGGED, UNKNOWN
-from tests.support.images.crc_twins import twin
 from tests.support.jobs import sorted_job
 from tests.support.jobs.decided import correct
 from tests.support.jobs.finished_job import ODD, RUBBISH
@@ -131,15 +130,3 @@ def test_a_sorted_table_is_proven(table: Path, tmp_path: Path, way: Way) -> None
         result = CliRunner().invoke(hangtag, ["verify", str(table)])
         assert result.exit_code == Exit.NOT_PROVEN
         assert "/sorted/flagged/odd.png: has another size or time" in result.stdout
-
-
-def test_a_decision_sorts_the_rows_that_it_names(tmp_path: Path) -> None:
-    one = bytes(range(40))
-    two = twin(one, b"two")
-    table = sorted_job.make(tmp_path, {f"{n}.png": (one, two)[n % 2] for n in range(8)})
-    correct(table, one, "Garden gnome", 1, 3, 5, 7)
-    run("table", str(table))
-    sort.sort(table, tmp_path / "sorted", Way.MOVE)
-    found = sorted_tree(tmp_path / "sorted")
-    assert found["Garden gnome", one] == 4
-    assert ("Garden gnome", two) not in found

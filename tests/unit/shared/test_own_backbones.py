@@ -5,6 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from shared import failpoints
@@ -53,6 +54,12 @@ def test_a_stopped_request_adds_none(tmp_path: Path) -> None:
     with pytest.raises(Killed):
         own_backbones.add(tmp_path, backbone("r1"), FILES, stop)
     assert own_backbones.listed(tmp_path) == {}
+
+
+def test_a_request_that_is_repeated_has_what_it_has_added(tmp_path: Path) -> None:
+    first = own_backbones.add(tmp_path, backbone("r1"), FILES)
+    again = msgspec.structs.replace(backbone("r1"), added="2026-12-03T00:00:00+00:00")
+    assert own_backbones.add(tmp_path, again, FILES) == first
 
 
 def test_one_of_several_that_add_a_name_at_once_has_it(tmp_path: Path) -> None:

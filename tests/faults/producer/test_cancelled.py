@@ -78,7 +78,7 @@ def test_cancel_with_another_redis_cancels_nothing_and_reports_it(
         assert refused.wait() == Exit.SETUP, refused.story
     (line,) = refused.log.splitlines()
     assert another.url in line
-    assert "HANGTAG_REDIS_URL that it was started with" in line
+    assert "HANGTAG_REDIS_URL or HANGTAG_STORE that it was started with" in line
     worker = stage.fleet.worker()
     stage.check_finished(producer)
     stage.check_nothing_runs(worker)

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from shared import keys
 from shared.errors import Exit
 from tests.support.images.gallery import FOLDER, Gallery
 from tests.support.jobs.claims import catch
@@ -38,6 +39,7 @@ def guarded(
 
 @pytest.fixture
 def strict(guarded: GuardedServer, images: Gallery, tmp_path: Path) -> Iterator[Scene]:
+    guarded.client.delete(keys.STORE)  # the trainers of a broker share a store, each test has one
     with Fleet(guarded, **SHORT_TIMES) as fleet:
         yield Scene(fleet, images, tmp_path)
 

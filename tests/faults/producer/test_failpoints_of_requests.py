@@ -100,6 +100,12 @@ def state_of(place: Place, request_id: str) -> RequestState | None:
     return RequestFolder(place.settings.store_path, request_id).state
 
 
+def is_free(place: Place, request_id: str) -> bool:
+    """Whether no process works on a request."""
+    with RequestFolder(place.settings.store_path, request_id).locked(0) as is_mine:
+        return is_mine
+
+
 @pytest.mark.parametrize("shot", OF_STORING + OF_REMOVING, ids=str)
 def test_a_request_to_this_machines_stack_is_stored_or_not_submitted(
     place: Place, points: Points, tmp_path: Path, shot: Shot, server_binary: Path
@@ -125,8 +131,7 @@ def test_a_request_to_this_machines_stack_is_stored_or_not_submitted(
             check_killed(points, hangtag("train", "--cancel", "shapes", armed=True))
             assert state_of(place, "shapes") is RequestState.CANCELLED
             assert hangtag("train", "--cancel", "running").wait() == Exit.OK
-            work = RequestFolder(place.settings.store_path, "running").work
-            wait_for("its end", lambda: not work.exists())
+            wait_for("its end", lambda: is_free(place, "running"))
             return
         points.arm(shot)
         arguments = (*training, "--epochs", "2", "--request-id", "shapes")

@@ -25,6 +25,8 @@ from shared.messages.model_name import PRODUCTION
 from shared.options import parse_text
 from shared.settings import Settings
 
+#: The versions that `rm --unused` keeps unless a number is given.
+_KEPT = 3
 _alias = seldom_option("--alias", default=PRODUCTION, show_default=True, help="The alias to move.")
 _why = click.option(
     "--why", type=Parsed("TEXT", parse_text), default="", help="A reason for the history."
@@ -178,14 +180,13 @@ def rollback(name: str, alias: str, why: str, as_json: bool) -> None:
 @click.option(
     "--keep",
     type=click.IntRange(0),
-    default=3,
-    show_default=True,
-    help="With --unused: always keep this number of the newest versions.",
+    default=None,
+    help=f"With --unused: always keep this number of the newest versions. Default: {_KEPT}.",
 )
 @click.option("--dry-run", is_flag=True, help="With --unused: only list the versions.")
 @yes_option
 @json_option
-def rm(model: str, unused: bool, keep: int, dry_run: bool, yes: bool, as_json: bool) -> None:
+def rm(model: str, unused: bool, keep: int | None, dry_run: bool, yes: bool, as_json: bool) -> None:
     """Delete a version, or a model with all its versions.
 
     Refused while a job or an open request needs it, and for a single version while an alias
@@ -196,9 +197,9 @@ def rm(model: str, unused: bool, keep: int, dry_run: bool, yes: bool, as_json: b
     """
     settings = Settings.from_env()
     if unused:
-        _remove_unused(settings, model, keep, dry_run, yes, as_json)
-    elif dry_run:
-        raise UsageError("--dry-run is for --unused")
+        _remove_unused(settings, model, _KEPT if keep is None else keep, dry_run, yes, as_json)
+    elif keep is not None or dry_run:
+        raise UsageError(f"{'--dry-run' if dry_run else '--keep'} is for --unused; give both")
     else:
         _remove(settings, model, yes, as_json)
 

@@ -148,6 +148,13 @@ def test_the_model_that_commands_use_stays(registry: Registry) -> None:
     assert "commands use shoes@production" in refused(NAME, "--yes", code=Exit.USAGE)
 
 
+@pytest.mark.parametrize("option", [["--keep", "2"], ["--keep", "3"], ["--dry-run"]])
+def test_an_option_of_unused_alone_deletes_no_model(registry: Registry, option: list[str]) -> None:
+    line = refused(NAME, *option, "--yes", code=Exit.USAGE)
+    assert f"{option[0]} is for --unused" in line
+    assert registry.versions(NAME) == [1, 2, 3]
+
+
 @pytest.mark.parametrize("nth", [1, 3], ids=["first", "last"])
 @pytest.mark.parametrize(
     "repeated", [["rm", NAME, "--yes"], ["prune", NAME, "--keep", "0", "--yes"]]

@@ -64,8 +64,13 @@ def listing(store: Path, removed: str = "") -> Backbones:
 
 def listed(store: Path) -> dict[str, OwnBackbone]:
     """The backbones of a store by name, sorted. Raises SetupError: a record is damaged."""
-    records = sorted((store / FOLDER).glob(f"*{RECORD}"))
-    return {path.stem: _record(path) for path in records if NAME.fullmatch(path.stem)}
+    return {name: _record(store, name) for name in names(store)}
+
+
+def names(store: Path) -> list[str]:
+    """The names of the backbones of a store, also of damaged records, sorted."""
+    stems = (path.stem for path in (store / FOLDER).glob(f"*{RECORD}"))
+    return sorted(filter(NAME.fullmatch, stems))
 
 
 def add(
@@ -97,9 +102,9 @@ def of_request(store: Path, name: str, request: str) -> OwnBackbone | None:
     """The backbone that the request with this mark has added; None if there is none of this name.
 
     Raises:
-        SetupError: another request has added it.
+        SetupError: another request has added it, or its record is damaged.
     """
-    known = listed(store).get(name)
+    known = _record(store, name) if name in names(store) else None
     if known is not None and known.request != request:
         raise SetupError(
             f"there is a backbone {name}, added {known.added[:10]}; give another --name, "
@@ -109,20 +114,24 @@ def of_request(store: Path, name: str, request: str) -> OwnBackbone | None:
 
 
 def remove(store: Path, name: str) -> None:
-    """Remove a backbone. Raises SetupError: there is none, or the store cannot be written."""
+    """Remove a backbone, whose record may be damaged. Raises SetupError: there is none, or the
+    store cannot be written."""
     with _locked(store) as folder:
-        find(store, name)
+        _check_exists(store, name)
         for end in (RECORD, *ENDS.values()):
             (folder / f"{name}{end}").unlink(missing_ok=True)
         atomic_file.sync_folder(folder)
 
 
 def find(store: Path, name: str) -> OwnBackbone:
-    """The backbone with this name. Raises SetupError: there is none."""
-    known = listed(store)
-    if name not in known:
+    """The backbone with this name. Raises SetupError: there is none, or its record is damaged."""
+    _check_exists(store, name)
+    return _record(store, name)
+
+
+def _check_exists(store: Path, name: str) -> None:
+    if name not in (known := names(store)):
         raise SetupError(no_such("backbone", name, known, LIST))
-    return known[name]
 
 
 def files(store: Path, backbone: OwnBackbone) -> dict[str, bytes]:
@@ -147,12 +156,16 @@ def files(store: Path, backbone: OwnBackbone) -> dict[str, bytes]:
     return read
 
 
-def _record(path: Path) -> OwnBackbone:
+def _record(store: Path, name: str) -> OwnBackbone:
+    path = store / FOLDER / f"{name}{RECORD}"
     try:
         with regular_file.open_file(path) as file:
             return msgspec.json.decode(file.read(), type=OwnBackbone)
     except (OSError, *MISFITS) as error:
-        raise SetupError(f"{path} is damaged ({error}); remove it, and add it again") from error
+        raise SetupError(
+            f"{path} is damaged ({error}); remove the backbone with: hangtag backbones rm {name}, "
+            "and add it again"
+        ) from error
 
 
 @contextmanager

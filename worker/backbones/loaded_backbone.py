@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from shared import recipes
-from shared.errors import SetupError, row_named
+from shared.errors import SetupError, no_such
 from shared.registry import own_backbones
 from shared.registry.own_backbones import OwnBackbone
 from shared.runtimes import ONNX
@@ -39,11 +39,13 @@ def load(name: str, store: Path) -> LoadedBackbone:
     Raises:
         SetupError: there is none, its file is damaged, or its runtime is not installed.
     """
-    rows: dict[str, Backbone | OwnBackbone] = {**BACKBONES, **own_backbones.listed(store)}
     name = name or recipes.find(recipes.OF_FOLDER).backbone
-    row = row_named(rows, "backbone", name, own_backbones.LIST)
-    if isinstance(row, Backbone):
-        return shipped(row)
+    if name in BACKBONES:
+        return shipped(BACKBONES[name])
+    known = [*BACKBONES, *own_backbones.names(store)]
+    if name not in known:
+        raise SetupError(no_such("backbone", name, known, own_backbones.LIST))
+    row = own_backbones.find(store, name)
     if ONNX.missing:
         raise SetupError(f"the trainer on {socket.gethostname()} cannot do that: {ONNX.missing}")
     return LoadedBackbone(_row(row), own_backbones.files(store, row))

@@ -13,6 +13,7 @@ from shared.errors import SetupError
 from shared.messages.model_card import ImportedNetwork
 from shared.registry import own_backbones
 from shared.registry.own_backbones import OwnBackbone
+from worker.backbones import loaded_backbone
 
 FILES = {"model.onnx": b"network", "drawn.npy": b"outputs"}
 
@@ -87,6 +88,19 @@ def test_a_removed_name_is_free_and_the_others_stay(tmp_path: Path) -> None:
     with pytest.raises(SetupError, match="there is no backbone cells"):
         own_backbones.remove(tmp_path, "cells")
     assert own_backbones.add(tmp_path, backbone("r3"), FILES).request == "r3"
+
+
+def test_a_damaged_record_stops_nothing_but_its_own_use_until_it_is_removed(tmp_path: Path) -> None:
+    own_backbones.add(tmp_path, backbone("r1"), FILES)
+    other = own_backbones.add(tmp_path, backbone("r2", "other"), FILES)
+    (tmp_path / own_backbones.FOLDER / "cells.json").write_bytes(b"")
+    assert own_backbones.find(tmp_path, "other") == other
+    assert loaded_backbone.load("", tmp_path).row.name == "efficientnet-lite0"
+    with pytest.raises(SetupError, match=r"cells\.json is damaged .* hangtag backbones rm cells"):
+        loaded_backbone.load("cells", tmp_path)
+    assert own_backbones.add(tmp_path, backbone("r3", "third"), FILES).request == "r3"
+    own_backbones.remove(tmp_path, "cells")
+    assert [*own_backbones.listed(tmp_path)] == ["other", "third"]
 
 
 @pytest.mark.parametrize("name", ["../cells", ".", "", "Cells"])

@@ -24,7 +24,7 @@ from producer.journal.snapshot import (
 from producer.present.formatting import counted
 from shared.broker.address import redacted
 from shared.broker.redis_client import connect_briefly
-from shared.broker.runtime_paths import broker_url
+from shared.broker.runtime_paths import broker_url, socket_path
 from shared.errors import BrokerAway, Exit, SetupError, UsageError
 from shared.ledger.batch_ledger import BatchLedger
 from shared.messages.job_record import JOB_ID
@@ -105,7 +105,7 @@ def _output(job: str) -> Path | None:
 def _cancel_running(output: Path, view: JobView, settings: Settings) -> None:
     """Cancel a job in Redis, and wait for the end of its producer; it may end before."""
     deadline = time.monotonic() + UNKNOWN_S
-    while not _cancel_in_redis(view.job, settings):
+    while _is_down(settings) or not _cancel_in_redis(view.job, settings):
         if time.monotonic() > deadline:
             raise SetupError(
                 f"job {view.job} still runs: {redacted(broker_url(settings))} does not know it; "
@@ -118,6 +118,11 @@ def _cancel_running(output: Path, view: JobView, settings: Settings) -> None:
     deadline = time.monotonic() + ENDS_WITHIN_S
     while is_running(output) and time.monotonic() < deadline:
         time.sleep(_RETRY_S)
+
+
+def _is_down(settings: Settings) -> bool:
+    """Whether there is no stack of this store, so the job runs elsewhere, or its stack restarts."""
+    return not settings.redis_url and not socket_path(settings).exists()
 
 
 def _cancel_in_redis(job: str, settings: Settings) -> bool:

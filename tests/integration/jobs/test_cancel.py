@@ -15,7 +15,7 @@ from producer.jobs.job import Job
 from producer.journal.snapshot import JobState, JobView, read_snapshot
 from shared import keys
 from shared.broker.runtime_paths import private_stack_dir, socket_path
-from shared.errors import BrokerAway, Exit, UsageError
+from shared.errors import BrokerAway, Exit, SetupError, UsageError
 from shared.settings import Settings
 from tests.support.jobs.finished_job import ID, finish, options_of
 from tests.support.processes.fleet import wait_for
@@ -98,4 +98,12 @@ def test_a_stack_that_does_not_answer_may_know_the_job(output: Path, server: Red
     with socket.socket(socket.AF_UNIX) as killed:
         killed.bind(str(socket_path(settings)))
     with closing(producer_of(output)), pytest.raises(BrokerAway, match="Redis does not answer"):
+        command.cancel(str(output), settings)
+
+
+def test_a_job_of_another_store_names_the_setting_while_this_store_has_no_stack(
+    output: Path, server: RedisServer
+) -> None:
+    settings = Settings(runtime_dir=str(server.folder / "run"), store=str(server.folder / "store"))
+    with closing(producer_of(output)), pytest.raises(SetupError, match="or HANGTAG_STORE that it"):
         command.cancel(str(output), settings)

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from producer.formats.table_formats import BY_SUFFIX, format_of
 from producer.inputs.job_options import JobOptions
 from producer.journal.journal import journal_path
-from producer.journal.snapshot import is_running, read_snapshot, stored_options
+from producer.journal.snapshot import is_running, properties, read_snapshot, stored_options
 from producer.models.default_model import default_model
 from producer.models.load_catalog import load_catalog
 from producer.output.output_path import checked_output, default_output
 from producer.present.formatting import typed
-from producer.rendering.display_options import asked_display
-from shared.errors import BrokerAway, HangtagError, UsageError
+from producer.rendering.display_options import asked_again, asked_display, stored_display
+from shared.errors import BadMessage, BrokerAway, HangtagError, UsageError
 from shared.messages.model_name import parse
 from shared.options import defaults_of, options_of
 from shared.settings import Settings
@@ -27,6 +29,7 @@ _OF_TABLE = (
     *("roots", "cwd", "glob", "archives", "list_file", "list0", "model", "runtime", "transport"),
     *("top_k", "probabilities", "max_failures"),
 )
+_THRESHOLDS = {"accept", "min_confidence"}
 
 
 def resolved(options: JobOptions, settings: Settings) -> JobOptions:
@@ -84,11 +87,22 @@ def _of_table(options: JobOptions, table: str) -> JobOptions:
         )
     defaults = defaults_of(JobOptions)
     given = {field: getattr(options, field) for field in options_of(JobOptions)}
-    fields = {field: getattr(known, field) for field in _OF_TABLE} | {
-        field: value for field, value in given.items() if value != defaults[field]
-    }
+    asked = {field: value for field, value in given.items() if value != defaults[field]}
+    fields = {field: getattr(known, field) for field in _OF_TABLE}
+    fields |= _displayed(Path(output), asked) if options.restart else {}
+    fields |= asked
     parse(fields["model"])
     return JobOptions(output=output, form=format_of(output), **fields)
+
+
+def _displayed(output: Path, given: Mapping[str, Any]) -> dict[str, Any]:
+    """How the table displays answers, which a restart would forget; without its threshold if
+    another one is given."""
+    with suppress(BadMessage):
+        fields = asked_again(stored_display(properties(output)))
+        threshold = _THRESHOLDS if given.keys() & _THRESHOLDS else set()
+        return {field: value for field, value in fields.items() if field not in threshold}
+    return {}
 
 
 def _check_model(model: str, output: str, settings: Settings) -> None:

@@ -4,9 +4,11 @@ nothing; the journal stores them, so that `verify` renders the same table."""
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
+from producer.inputs.display_values import ALL
 from producer.inputs.job_options import JobOptions
 from producer.journal.job_properties import JobProperties, Pinned
 from producer.rendering.person_labels import PersonLabels, log_of, too_few
@@ -127,6 +129,18 @@ def as_of_now(display: DisplayOptions, output: Path, before: DisplayOptions) -> 
     if size < (before.corrections or 0):
         raise too_few(output)
     return msgspec.structs.replace(display, corrections=size)
+
+
+def asked_again(display: DisplayOptions) -> dict[str, Any]:
+    """The fields of a job that ask for these options, other than corrections."""
+    given: dict[str, Any] = {
+        "top_k": display.top_k, "probabilities": display.probabilities, "columns": display.columns,
+    }  # fmt: skip
+    if (threshold := display.threshold) is not None:
+        is_share = threshold.confidence is not None
+        given["min_confidence"] = threshold.confidence
+        given["accept"] = None if is_share else threshold.precision or ALL
+    return {field: value for field, value in given.items() if value is not None}
 
 
 def asked_display(options: JobOptions, corrections: int | None = None) -> DisplayOptions:

@@ -6,6 +6,7 @@ import os
 import shlex
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -17,6 +18,7 @@ from producer.inputs.job_options import JobOptions, differences, encode_options
 from producer.inputs.skipped import Unlisted, encode_unlisted
 from producer.jobs.classify import classify
 from producer.jobs.job import Job
+from producer.jobs.resolve import resolved
 from producer.jobs.run import Summary
 from producer.journal.journal import Journal, journal_path
 from producer.journal.snapshot import JobState, JobView
@@ -287,6 +289,26 @@ def test_a_folder_beside_a_journal_of_its_name_is_a_folder(here: Path) -> None:
     started_job(here).rename(journal_path(here / "photos"))
     line = complaint(run("classify", "photos", "-o", "new.csv"), Exit.SETUP)
     assert "does not answer" in line  # it would classify the folder
+
+
+@pytest.mark.parametrize(
+    ("first", "more", "expected"),
+    [
+        ({"accept": 0.95, "columns": ("label", "guess")}, {}, {}),
+        ({"accept": "all", "top_k": 2}, {}, {}),
+        ({"min_confidence": 0.5}, {}, {}),
+        ({"min_confidence": 0.5}, {"accept": 0.9}, {"accept": 0.9, "min_confidence": None}),
+        ({"accept": 0.95}, {"min_confidence": 0.5}, {"min_confidence": 0.5, "accept": None}),
+        ({"columns": ("label",)}, {"columns": ()}, {"columns": ()}),
+    ],
+)
+def test_a_table_that_is_started_over_displays_answers_as_before(
+    here: Path, first: dict[str, Any], more: dict[str, Any], expected: dict[str, Any]
+) -> None:
+    finish(options_of(here, b"photos", **first))
+    asked = resolved(JobOptions((b"out.csv",), restart=True, **more), Settings())
+    fields = {"accept": None, "min_confidence": None, "columns": None} | first | expected
+    assert {field: getattr(asked, field) for field in fields} == fields
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,9 @@ _is_nohup = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
 def pids(pool: Any) -> list[int]:
     """The pids of the pool's processes; of this process if the pool has none."""
     processes = getattr(getattr(pool, "_pool", None), "_pool", None)
-    return [p.pid for p in processes] if processes else [os.getpid()]
+    if not processes:
+        return [os.getpid()]
+    return [process.pid for process in processes if process.pid]  # a new one has none yet
 
 
 def assigned(pool: Any) -> set[int]:

@@ -1,7 +1,7 @@
 """The log of a sort: lines in this user's state folder, synced before a file is touched.
 
 It has what lies in OUT, where each file came from, and what was under way when a process ended. The
-log is held in memory: half a kilobyte for each file that is in OUT.
+log is held in memory: about a kilobyte for each file that is in OUT.
 """
 
 from __future__ import annotations

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 EQUIVALENT = {
+    "producer/review/decisions.py: Decisions._made: sha256 not in rows -> True": (
+        "the copies of a file are the same each time; they are looked for again, which takes longer"
+    ),
     "producer/locations/row_files.py: RowFiles.read: not self.sources.has_others -> False": (
         "a job of files alone finds them under the lock, too, only later"
     ),

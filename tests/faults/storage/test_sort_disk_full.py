@@ -67,6 +67,10 @@ def pictures(table: Path, disk: Disk) -> dict[str, bytes]:
     return tree(here if here.exists() else table.parent.parent / "in")
 
 
+def logs_are_on(disk: Disk) -> bool:
+    return Path(os.environ["XDG_STATE_HOME"]).is_relative_to(disk.folder)
+
+
 def contents(table: Path, disk: Disk, out: Path) -> Counter[bytes]:
     return Counter(pictures(table, disk).values()) + Counter(tree(out).values())
 
@@ -99,7 +103,9 @@ def test_a_full_disk_loses_nothing_and_the_same_command_goes_on(
         assert run("--undo", str(out))[0] == Exit.OK
         assert pictures(table, disk) == before
         assert not out.exists() or os.listdir(out) == []  # without a log nobody knows who made it
-    assert ended[Exit.SETUP] >= 1
+    # A rename or a link needs room for the names alone where the log is on another disk.
+    names_alone = way is not Way.COPY and (disk.folder / "in").exists() and not logs_are_on(disk)
+    assert ended[Exit.SETUP] >= (1 if names_alone else 2)
     assert ended[Exit.OK] >= 2
 
 

@@ -129,6 +129,12 @@ def is_for_photos(name: str) -> bool:
     return row is not None and bool(row.backbone)
 
 
+def ships(backbone: str) -> bool:
+    """Whether a backbone comes with Hangtag; an empty name is that of a recipe's own."""
+    rows = RECIPES.values()
+    return backbone in {"", *(name for row in rows for name in (row.backbone, row.second_backbone))}
+
+
 def find(name: str) -> Recipe:
     """The recipe with this name.
 

@@ -201,6 +201,19 @@ def test_photos_need_no_tensorflow(work: Work) -> None:
     assert TENSORFLOW_PACKAGES.keys() <= needed_packages(Train("x", "fast")).keys()
 
 
+@pytest.mark.parametrize(
+    ("backbone", "needs"), [("", False), ("efficientnet-lite2", False), ("dino", True)]
+)
+def test_a_backbone_of_ones_own_needs_its_runtime(backbone: str, needs: bool) -> None:
+    work: Work
+    for work in (
+        Train("x", "photo", "/photos", backbone=backbone),
+        CheckDataset("/photos", backbone=backbone),
+        ComputeFeatures("/photos", backbone=backbone),
+    ):
+        assert ("onnxruntime" in needed_packages(work)) == needs
+
+
 @pytest.mark.usefixtures("bare")
 def test_a_promotion_needs_no_tensorflow() -> None:
     stack.check_can(Settings(), Promote("garments@2"))

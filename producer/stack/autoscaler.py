@@ -2,7 +2,7 @@
 
 It rises fast and falls slowly. While unclaimed batches wait, the number of children doubles after a
 second or two. It falls only after some children were not needed for a while, and then directly to
-the number that was needed. A child loads its models anew, so small savings are skipped.
+the number that was needed. A child loads its models again, so small savings are skipped.
 
 The producer keeps about two batches per child under way, and more for several jobs. So a fleet that
 is too small has at least twice as many batches as children, and one that is too large about one

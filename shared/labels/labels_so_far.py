@@ -120,10 +120,7 @@ class LabelsSoFar:
     def excluded(self, sha256: str) -> tuple[str, ...]:
         """The names that an image does not have, as a person has said, in the order of their lines.
         One that was merged into another label says nothing of that one."""
-        if sha256 not in self._excluded:
-            return ()
-        label = self._label(sha256)
-        return tuple(name for name in self._names(sha256) if name != label)
+        return tuple(name for name in self._names(sha256) if name != self._label(sha256))
 
     def _names(self, sha256: str) -> dict[str, int]:
         """The names that lines exclude, with the number of the line."""

@@ -136,7 +136,7 @@ def classify_images(model: LoadedModel, images: Sequence[bytes | Status], k: int
     """The result for the files of a batch, some of which are decoded at a time.
 
     Raises:
-        SetupError: there is not enough memory for so many.
+        SetupError: their pixels exceed the memory.
     """
     spec, call = model.card.preprocessing, model.card.call_images
     calls = PIXEL_BYTES // (call * spec.height * spec.width * spec.channels)

@@ -1,4 +1,4 @@
-"""Each store has a stack of its own, whatever its folder is called."""
+"""Each store has a stack of its own, for any name of its folder."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 """Histories of one request of a store, compared with an oracle: it has one work, one process that
-works on it, and one end, whatever commands, trainers and deaths come in between."""
+works on it, and one end, in any order of commands, trainers and deaths."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every decision that was reported as saved is read again, whatever a crash left behind it, and one
+"""Every decision that was reported as saved is read again, after any crash, and one
 process at a time holds the file of a folder."""
 
 from __future__ import annotations

@@ -35,7 +35,7 @@ for corners, label in enumerate(("triangle", "square", "pentagon"), 3):
 SMALL = """
 import subprocess, sys
 used = int(subprocess.check_output(["du", "-sm", sys.prefix]).split()[0])
-assert used <= 555, used
+assert used <= 520, used
 """
 #: Commands end in one line that names the extra that they need.
 LACKS = """

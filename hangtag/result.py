@@ -21,7 +21,7 @@ from producer.journal.snapshot import JobState, JobView, check_readable, read_sn
 from producer.journal.totals import AnswerCounts
 from producer.rendering.display_options import DisplayOptions, stored_display, table_of
 from producer.report.report import Written, write_report
-from producer.sort_log.entry import Way
+from producer.sort_log.log import Way
 from producer.sorting import sort as sorting
 from producer.summary.answer_counter import count_rows
 from producer.summary.promise import as_promised

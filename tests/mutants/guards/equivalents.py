@@ -9,9 +9,9 @@ EQUIVALENT = {
     "producer/locations/row_files.py: RowFiles.read: not self.sources.has_others -> False": (
         "a job of files alone finds them under the lock, too, only later"
     ),
-    "producer/sorting/originals.py: Originals._above: self._archive and "
+    "producer/sorting/undo.py: Originals._above: self._archive and "
     "path.startswith(self._archive + b'/') -> False": "the same archive is found again, only later",
-    "producer/sorting/originals.py: Originals._above: os.path.isdir(folder) -> False": (
+    "producer/sorting/undo.py: Originals._above: os.path.isdir(folder) -> False": (
         "a folder is no source of another kind, which the next line finds, too, only later"
     ),
     "producer/sorting/plan.py: Plan._is_elsewhere: others -> True": (

@@ -72,7 +72,7 @@ def label(
     from producer.cli.running import running_request
     from producer.people.folder_request import Computed, computed, place
     from producer.people.label import serve
-    from producer.people.next_steps import next_steps, reached, small_classes, unsure
+    from producer.people.next_steps import after_label, reached, small_classes, unsure
     from producer.present.formatting import counted, show_json
     from producer.present.summary_parts import next_commands
     from shared.labels import labels_file
@@ -103,10 +103,10 @@ def label(
     if as_json:
         return
     click.echo()
-    click.echo(reached(ended.standing, ended.by_folders, len(ended.labels), path))
-    for line in filter(None, (small_classes(ended.labels), unsure(ended.standing))):
+    click.echo(reached(ended.counts, ended.by_folders, len(ended.labels), path))
+    for line in filter(None, (small_classes(ended.labels), unsure(ended.counts))):
         click.echo(line)
-    for line in next_commands(next_steps(folder, path, len(ended.labels), backbone)):
+    for line in next_commands(after_label(folder, path, len(ended.labels), backbone)):
         click.echo(line)
 
 

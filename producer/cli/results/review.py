@@ -41,7 +41,7 @@ def review(
     Each decision is saved in RESULTS.CSV.corrections.jsonl at once. The page can be opened on this
     machine only, with the link that is printed. Ctrl-C ends it.
     """
-    from producer.people.after_review import next_steps
+    from producer.people.next_steps import after_review
     from producer.people.review import serve
     from producer.people.views import ViewKind
     from producer.present.formatting import show_json
@@ -65,7 +65,7 @@ def review(
         open_browser=open_browser,
         on_ready=ready,
     )
-    for line in [] if as_json else ["", *next_commands(next_steps(table))]:
+    for line in [] if as_json else ["", *next_commands(after_review(table))]:
         click.echo(line)
 
 

@@ -70,7 +70,7 @@ def label(
     printed. Ctrl-C ends it; the same command goes on.
     """
     from producer.cli.running import running_request
-    from producer.people.folder_request import Computed, computed, place
+    from producer.people.folder_images import Computed, computed, place
     from producer.people.label import serve
     from producer.people.next_steps import after_label, reached, small_classes, unsure
     from producer.present.formatting import counted, show_json

@@ -43,7 +43,7 @@ def review(
     """
     from producer.people.next_steps import after_review
     from producer.people.review import serve
-    from producer.people.views import ViewKind
+    from producer.people.table_queue import ViewKind
     from producer.present.formatting import show_json
     from producer.present.summary_parts import next_commands
 

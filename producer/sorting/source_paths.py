@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from producer.inputs.job_options import JobOptions
-from producer.sources.local.reader import FileReader
+from producer.sources.reader import FileReader
 from producer.sources.source_table import is_address, path_of_address
 
 

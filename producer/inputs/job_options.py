@@ -167,7 +167,7 @@ class JobOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     #: (producer/sources/source_table.py). Empty: all roots are files.
     kinds: tuple[str, ...] = ()
     #: What the name of the recorded list adds to that of the table, if the list came from standard
-    #: input (producer/sources/lists/piped_list.py); empty until it is recorded.
+    #: input (producer/sources/piped_list.py); empty until it is recorded.
     list_suffix: str = ""
 
     @property

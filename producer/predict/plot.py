@@ -12,7 +12,7 @@ from producer.predict.predictions import Prediction
 from producer.present.formatting import one_line
 from producer.present.style import Keep, shortened
 from producer.processes.helper import Helper
-from producer.sources.local.reader import FileReader
+from producer.sources.reader import FileReader
 from shared.image_status import Status
 from shared.pipes.prediction_plot import Drawn, Order
 from shared.pipes.thumbnail import Thumbnail

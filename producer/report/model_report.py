@@ -21,7 +21,7 @@ from producer.present.meter import Stages
 from producer.present.progress import make_progress
 from producer.report import model_part
 from producer.report.heldout_mistakes import find_mistakes
-from producer.sources.local.reader import FileReader
+from producer.sources.reader import FileReader
 from producer.summary.class_figures import per_class
 from shared.errors import HangtagError
 from shared.image_status import Status

@@ -26,7 +26,7 @@ from producer.sorting.folders import (
     numbered,
 )
 from producer.sources.job_sources import JobSources
-from producer.sources.local.reader import FileReader
+from producer.sources.reader import FileReader
 from producer.sources.remote.address import without_line
 from producer.sources.source_table import address_of_path, is_address, path_of_address
 from shared.image_status import BY_CODE, Status

@@ -10,7 +10,6 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from producer.sources.archives.archive_kinds import ENDINGS
 from shared import installation
 from shared.errors import SetupError
 
@@ -21,6 +20,8 @@ if TYPE_CHECKING:
 LOCAL = ""
 #: The kind of folders whose archives are opened, which a job asks for.
 ARCHIVES_FOLDER = "archives"
+#: The endings of archives, in lower case. The bytes do not decide: an image may have any.
+ENDINGS = (b".zip", b".tar", b".tar.gz", b".tgz")
 _ADDRESS = re.compile(rb"([A-Za-z][A-Za-z0-9+.-]*)://")
 #: Parts of an address that a plain path has not, and what stands for them.
 _PLAIN = {b"": b"%", b".": b"%2E", b"..": b"%2E%2E"}
@@ -53,7 +54,7 @@ def _web() -> type[Source]:
 
 
 def _archives_folder() -> type[Source]:
-    from producer.sources.archives.archives_folder import ArchivesFolder
+    from producer.sources.archives.archive_source import ArchivesFolder
 
     return ArchivesFolder
 
@@ -113,6 +114,11 @@ def kind_of(typed: bytes, path: bytes) -> str:
 def kind_of_line(line: bytes, path: bytes) -> str:
     """The kind of a line of a list."""
     return _of_scheme(line) if is_address(line, path) else LOCAL
+
+
+def is_archive(path: bytes) -> bool:
+    """Whether a file's name is that of an archive that Hangtag reads."""
+    return path.lower().endswith(ENDINGS)
 
 
 def is_address(typed: bytes, path: bytes) -> bool:

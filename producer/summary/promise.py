@@ -27,7 +27,7 @@ from producer.journal.snapshot import JobView, properties
 from producer.journal.totals import AnswerCounts, Withdrawn
 from producer.present.formatting import near, percent, typed
 from producer.rows.acceptance import doubtless_point, is_sure_of_none
-from producer.sources.local.reader import FileReader
+from producer.sources.reader import FileReader
 from shared.errors import BadMessage
 from shared.image_formats import DECODED_ENDINGS
 from shared.messages.model_card import IMPORTED, Card

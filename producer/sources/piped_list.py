@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from producer.inputs.job_options import JobOptions
-from producer.sources.lists.path_list import (
+from producer.sources.path_list import (
     check_names,
     lines_of,
     list_name,

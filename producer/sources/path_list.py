@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import IO
 
 from producer.inputs.job_options import STDIN, JobOptions
-from producer.sources.local.reader import FileReader
+from producer.sources.reader import FileReader
 from producer.sources.refusals import address_line, shown_address
 from producer.sources.source_table import LOCAL, is_address, kind_of_line
 from shared import regular_file

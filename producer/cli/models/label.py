@@ -15,7 +15,7 @@ from shared.errors import UsageError
 from shared.settings import Settings
 
 if TYPE_CHECKING:
-    from producer.labelling.server import Ready
+    from producer.people.label import Ready
 
 #: Unreadable files that are named.
 NAMED = 5
@@ -70,9 +70,9 @@ def label(
     printed. Ctrl-C ends it; the same command goes on.
     """
     from producer.cli.running import running_request
-    from producer.labelling.folder_request import Computed, computed, place
-    from producer.labelling.next_steps import next_steps, reached, small_classes, unsure
-    from producer.labelling.server import serve
+    from producer.people.folder_request import Computed, computed, place
+    from producer.people.label import serve
+    from producer.people.next_steps import next_steps, reached, small_classes, unsure
     from producer.present.formatting import counted, show_json
     from producer.present.summary_parts import next_commands
     from shared.labels import labels_file

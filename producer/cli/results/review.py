@@ -41,11 +41,11 @@ def review(
     Each decision is saved in RESULTS.CSV.corrections.jsonl at once. The page can be opened on this
     machine only, with the link that is printed. Ctrl-C ends it.
     """
+    from producer.people.after_review import next_steps
+    from producer.people.review import serve
+    from producer.people.views import ViewKind
     from producer.present.formatting import show_json
     from producer.present.summary_parts import next_commands
-    from producer.review.next_steps import next_steps
-    from producer.review.server import serve
-    from producer.review.views import ViewKind
 
     def ready(link: str, images: int, notes: list[str]) -> None:
         if as_json:

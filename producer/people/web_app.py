@@ -16,11 +16,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from producer.labelling.desk import Desk
-from producer.labelling.folder_names import FolderNames
-from producer.local_page.application import application
-from producer.local_page.page_files import PageFiles
-from producer.local_page.replies import body, json, no, number, picture
+from producer.people.application import application
+from producer.people.folder_names import FolderNames
+from producer.people.folder_queue import Desk
+from producer.people.page_files import PageFiles
+from producer.people.replies import body, json, no, number, picture
 from shared.labels.label_line import OF_A_LABEL, ImageKind
 from shared.labels.labels_so_far import Decided
 

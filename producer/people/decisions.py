@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from producer.labelling.folder_images import FolderImages
+from producer.people.folder_images import FolderImages
 from shared.labels.label_line import LabelLine, utc_now
 from shared.labels.label_names import check_known, check_labels, check_rename
 from shared.labels.labels_file import LabelsFile

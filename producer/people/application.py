@@ -11,8 +11,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from producer.local_page.page_files import PageFiles
-from producer.local_page.replies import explain, no
+from producer.people.page_files import PageFiles
+from producer.people.replies import explain, no
 
 
 def application(

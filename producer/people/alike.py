@@ -9,9 +9,9 @@ from typing import NamedTuple, TypeVar
 
 import msgspec
 
-from producer.labelling.folder_images import reason
-from producer.labelling.folder_request import computed
-from producer.labelling.learner import group_helper
+from producer.people.folder_images import reason
+from producer.people.folder_request import computed
+from producer.people.learner import group_helper
 from producer.present.events import Events
 from producer.present.formatting import counted
 from producer.processes.helper import Helper

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from itertools import islice
 from pathlib import Path
 
-from producer.labelling.estimate import Standing
 from producer.models.train import name_of
+from producer.people.estimate import Standing
 from producer.present.formatting import counted, percent, typed
 from producer.summary.right_of_others import range_of
 from shared.errors import UsageError

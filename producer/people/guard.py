@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from producer.local_page.connections import Connections
+from producer.people.connections import Connections
 
 HOST = "127.0.0.1"
 #: More than a thousand row numbers.

@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from producer.local_page.guard import MAX_BODY_BYTES
+from producer.people.guard import MAX_BODY_BYTES
 from shared.errors import MISFITS, HangtagError, UsageError
 from shared.pipes.thumbnail import Thumbnail
 

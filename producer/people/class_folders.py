@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from producer.labelling.folder_images import FolderImages
+from producer.people.folder_images import FolderImages
 from shared.labels.class_folders import SORT_LOG, is_reserved
 
 _YEAR, _MONTH, _DAY = r"(?:19|20)\d\d", r"(?:0?[1-9]|1[0-2])", r"(?:0?[1-9]|[12]\d|3[01])"

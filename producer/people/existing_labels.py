@@ -13,9 +13,9 @@ from typing import NamedTuple
 
 import msgspec
 
-from producer.labelling.class_folders import ClassFolders, class_folders
-from producer.labelling.folder_images import FolderImages
 from producer.models.corrected_files import corrected_files
+from producer.people.class_folders import ClassFolders, class_folders
+from producer.people.folder_images import FolderImages
 from producer.present.formatting import counted, one_line
 from shared.labels import labels_file
 from shared.labels.class_folders import folded, folder_of, problem

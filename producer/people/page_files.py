@@ -28,7 +28,7 @@ class PageFiles(NamedTuple):
 def of_page(package: str, page: str, *names: str) -> PageFiles:
     """These files in the folder `assets` of a package, and the shared ones."""
     own = {name: _asset(package, name) for name in names}
-    shared = {name: _asset("producer.local_page", name) for name in _SHARED}
+    shared = {name: _asset("producer.people", name) for name in _SHARED}
     shared[PALETTE] = Asset(read(PALETTE), "text/css")
     return PageFiles(_read(package, page), own | shared)
 

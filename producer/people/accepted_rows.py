@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from producer.journal.sealed_journal import SealedJournal
-from producer.labelling.folder_images import FolderImages
 from producer.locations import row_files
+from producer.people.folder_images import FolderImages
 from producer.present.formatting import counted, one_line, percent
 from producer.rendering.person_labels import labels_now
 from producer.rows.acceptance import at_precision

@@ -15,12 +15,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from producer.local_page.application import application
-from producer.local_page.page_files import PageFiles
-from producer.local_page.replies import body, json, no, number, picture
-from producer.review.decisions import Refused, Totals
-from producer.review.desk import Desk
-from producer.review.views import ViewKind
+from producer.people.application import application
+from producer.people.page_files import PageFiles
+from producer.people.replies import body, json, no, number, picture
+from producer.people.table_decisions import Refused, Totals
+from producer.people.table_queue import Desk
+from producer.people.views import ViewKind
 
 COMMAND = "hangtag review"
 MAX_ROWS = 500  #: of one request

@@ -20,8 +20,8 @@ from shared.errors import SetupError, UsageError
 if TYPE_CHECKING:
     from starlette.applications import Starlette
 
-    from producer.local_page.connections import Connections
-    from producer.local_page.guard import Guard
+    from producer.people.connections import Connections
+    from producer.people.guard import Guard
 
 #: What the server needs: the extra `review`.
 PACKAGES = {"starlette": "starlette", "uvicorn": "uvicorn"}
@@ -47,8 +47,8 @@ def serve(
 ) -> None:
     """Serve the application of a command until Ctrl-C. `on_ready` gets the link of its page, which
     ends with `view`."""
-    from producer.local_page.connections import Connections
-    from producer.local_page.guard import Guard
+    from producer.people.connections import Connections
+    from producer.people.guard import Guard
 
     connections = Connections()
     guard = Guard(app, listener.getsockname()[1], connections, command)
@@ -63,7 +63,7 @@ def serve(
 def _run(guard: Guard, listener: socket.socket, connections: Connections) -> None:
     import uvicorn
 
-    from producer.local_page.connections import watched
+    from producer.people.connections import watched
 
     # Thousands of connections may come at once: those beyond the limit are accepted and refused.
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -92,7 +92,7 @@ def _is_no_full_queue(record: logging.LogRecord) -> bool:
 
 def listening(port: int) -> socket.socket:
     """A socket of this machine; `port` 0: a free one. Raises UsageError: the port is taken."""
-    from producer.local_page.guard import HOST
+    from producer.people.guard import HOST
 
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -7,10 +7,10 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 import msgspec
 from msgspec.structs import replace
 
-from producer.labelling.class_folders import ClassFolders, class_folders, is_date_or_camera
-from producer.labelling.decisions import Decisions
-from producer.labelling.existing_labels import Taken, listed, of_folders
-from producer.labelling.folder_images import FolderImages
+from producer.people.class_folders import ClassFolders, class_folders, is_date_or_camera
+from producer.people.decisions import Decisions
+from producer.people.existing_labels import Taken, listed, of_folders
+from producer.people.folder_images import FolderImages
 from shared.errors import UsageError
 from shared.labels.class_folders import problem
 from shared.labels.label_line import NO_FOLDERS, LabelLine, utc_now

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from producer.labelling.folder_images import reason
+from producer.people.folder_images import reason
 from shared import regular_file
 from shared.errors import UsageError
 from shared.image_formats import HEAD_BYTES, is_image

@@ -7,7 +7,7 @@ from array import array
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from producer.review.answer_arrays import NO_LABEL, Answers
+from producer.people.answer_arrays import NO_LABEL, Answers
 from producer.rows.acceptance import Acceptance
 
 

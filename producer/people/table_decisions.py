@@ -16,7 +16,7 @@ from typing import NamedTuple
 import msgspec
 
 from producer.locations.row_files import RowFiles
-from producer.review.answer_arrays import Answers
+from producer.people.answer_arrays import Answers
 from producer.rows.row import Row
 from shared.image_status import Status
 from shared.labels import labels_file

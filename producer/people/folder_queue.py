@@ -12,11 +12,11 @@ from typing import Literal
 
 import msgspec
 
-from producer.labelling.decisions import Decisions, RefusedImage
-from producer.labelling.estimate import Standing, standing
-from producer.labelling.folder_images import FolderImages
-from producer.labelling.learner import Learner, StackLabel
 from producer.pages.thumbnails import Thumbnails
+from producer.people.decisions import Decisions, RefusedImage
+from producer.people.estimate import Standing, standing
+from producer.people.folder_images import FolderImages
+from producer.people.learner import Learner, StackLabel
 from shared.labels.labels_so_far import Decided
 from shared.pipes.labelling import NO_LABEL, Page
 from shared.pipes.thumbnail import Thumbnail

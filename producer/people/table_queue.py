@@ -12,9 +12,9 @@ import msgspec
 
 from producer.journal.totals import Withdrawn
 from producer.pages.thumbnails import Thumbnails
-from producer.review.answer_arrays import NO_LABEL, Answers
-from producer.review.decisions import Decisions, Totals
-from producer.review.views import View, ViewKind, belongs, counts, positions
+from producer.people.answer_arrays import NO_LABEL, Answers
+from producer.people.table_decisions import Decisions, Totals
+from producer.people.views import View, ViewKind, belongs, counts, positions
 from producer.rows import acceptance
 from producer.rows.row import Row
 from producer.summary import promise

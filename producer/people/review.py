@@ -6,21 +6,21 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlencode
 
-from producer.local_page import serving
 from producer.locations import row_files
 from producer.models.learned_labels import learned_labels
 from producer.pages.thumbnails import Thumbnails
+from producer.people import serving
+from producer.people.answer_arrays import Answers
+from producer.people.table_decisions import Decisions
+from producer.people.views import ViewKind
 from producer.present.meter import Stages
 from producer.present.progress import make_progress
-from producer.review.answer_arrays import Answers
-from producer.review.decisions import Decisions
-from producer.review.views import ViewKind
 from shared.errors import BrokerAway, SetupError, UsageError
 from shared.messages.files import printable
 from shared.messages.model_card import Card
 from shared.settings import Settings
 
-PACKAGE = "producer.review"
+PACKAGE = "producer.people"
 
 
 def serve(
@@ -42,9 +42,9 @@ def serve(
         SetupError: a package is missing, or the journal cannot be read.
     """
     serving.check_installed("the review page")
-    from producer.local_page import page_files
-    from producer.review.desk import Desk
-    from producer.review.web_app import COMMAND, make
+    from producer.people import page_files
+    from producer.people.table_queue import Desk
+    from producer.people.table_web_app import COMMAND, make
 
     answers = _read_answers(output)
     if label and label not in answers.card.labels:

@@ -10,20 +10,19 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from producer.labelling import accepted_rows, existing_labels
-from producer.labelling.decisions import Decisions
-from producer.labelling.desk import Desk
-from producer.labelling.estimate import Standing
-from producer.labelling.folder_images import FolderImages
-from producer.labelling.folder_names import FolderNames
-from producer.labelling.folder_request import Computed
-from producer.labelling.learner import Learner
-from producer.local_page import serving
 from producer.pages.thumbnails import Thumbnails
+from producer.people import accepted_rows, existing_labels, serving
+from producer.people.decisions import Decisions
+from producer.people.estimate import Standing
+from producer.people.folder_images import FolderImages
+from producer.people.folder_names import FolderNames
+from producer.people.folder_queue import Desk
+from producer.people.folder_request import Computed
+from producer.people.learner import Learner
 from shared.labels.labels_file import LabelsFile
 from shared.messages.folder_features import decode_features
 
-PACKAGE = "producer.labelling"
+PACKAGE = "producer.people"
 SCRIPTS = ("label.js", "heading.js", "labels.js", "naming.js", "tiles.js", "folders.js")
 STYLES = ("label.css", "folders.css")
 
@@ -71,8 +70,8 @@ def serve(
         SetupError: a package is missing, or the labels file is damaged; or as `compute`.
     """
     serving.check_installed("the page for labels")
-    from producer.labelling.web_app import COMMAND, make
-    from producer.local_page import page_files
+    from producer.people import page_files
+    from producer.people.web_app import COMMAND, make
 
     with closing(LabelsFile(file)) as labels:  # before the long work
         of_tables = existing_labels.of_tables(tables, some=accept is None)

@@ -147,7 +147,7 @@ class Result:
         _check_installed(_ARROW, "parquet")
         import pyarrow
 
-        from producer.formats.arrow_rows import ArrowRows
+        from producer.formats.parquet import ArrowRows
 
         with self._opened() as sealed:
             table = table_of(sealed)

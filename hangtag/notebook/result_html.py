@@ -21,7 +21,7 @@ from producer.present.progress import Quiet
 from producer.present.summary_parts import LABELS_SHOWN
 from producer.rendering.display_options import table_of
 from producer.rows.columns import displayed_label
-from producer.rows.row import Row
+from producer.rows.row_batch import Row
 
 #: Pictures, and those of one label.
 PICTURES, OF_LABEL = 12, 2

@@ -19,7 +19,7 @@ from producer.pages import page
 from producer.pages.pictures import PageImages
 from producer.present.meter import Stages
 from producer.present.progress import make_progress
-from producer.rows.row import Row
+from producer.rows.row_batch import Row
 from shared.errors import UsageError
 from shared.image_status import Status
 

@@ -7,8 +7,8 @@ from collections.abc import Collection, Sequence
 
 from producer.compare.both_labels import BothLabels
 from producer.compare.paired_rows import Pair, is_same_content
-from producer.rows.label_pairs import LabelPairs
-from producer.rows.row import Row
+from producer.rows.folder_labels import LabelPairs
+from producer.rows.row_batch import Row
 
 #: Files that are named as examples.
 EXAMPLES = 3

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from producer.dispatch.job_queue import JobQueue
 from producer.formats.table_draft import GrowingTable
-from producer.inputs.error_budget import ErrorBudget
+from producer.inputs.job_options import ErrorBudget
 from producer.journal.job_properties import Pinned
 from producer.journal.journal import Journal
 from producer.locations.row_files import RowFiles

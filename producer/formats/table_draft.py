@@ -16,7 +16,7 @@ from typing import IO
 
 from producer.formats.table_formats import loaded
 from producer.journal.batch_reader import BatchReader
-from producer.output import draft_lock
+from producer.output.output_path import check_unused, draft_of, lock_draft, parts_of
 from producer.rendering.display_options import DisplayOptions
 from producer.rows.columns import Table
 from producer.rows.row_batch import START, RowBatch
@@ -45,16 +45,16 @@ class TableDraft:
         self.counter = AnswerCounter(table.card, display)
         self.end = START  #: of the last batch
         with self._errors(), ExitStack() as opened:
-            draft_lock.check_unused(output)
-            self._path = draft_lock.draft_of(output)
+            check_unused(output)
+            self._path = draft_of(output)
             self._file = atomic_file.create(self._path, _WRITE_BUFFER_BYTES)
             opened.callback(_close, self._file)
-            draft_lock.take(self._file)  # until the draft is in place
+            lock_draft(self._file)  # until the draft is in place
             self._removal = ExitStack()
             self._removal.callback(atomic_file.remove, self._path)
             opened.enter_context(self._removal)
             failpoint("table.started")
-            self._sink, parts = _Hashed(self._file), draft_lock.parts_of(self._path)
+            self._sink, parts = _Hashed(self._file), parts_of(self._path)
             self._writer = opened.enter_context(closing(loaded(form)(self._sink, parts)))
             self._writer.begin(table)
             self._opened = opened.pop_all()

@@ -21,8 +21,7 @@ import msgspec
 from producer.formats.table_formats import Cell, Format, Unreadable
 from producer.output.csv_cells import escape, plain_names
 from producer.rows.columns import Column, Names, Table, Words
-from producer.rows.decide import marked
-from producer.rows.row_batch import RowBatch
+from producer.rows.row_batch import RowBatch, marked
 
 #: The byte of a float32 with its sign, and that byte of every one from 0 up to 2.
 _SIGN = 3 if sys.byteorder == "little" else 0

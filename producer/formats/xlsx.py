@@ -26,8 +26,7 @@ from producer.formats.text_format import Cells, heads
 from producer.output.csv_cells import escape
 from producer.rows.acceptance import doubtless
 from producer.rows.columns import Column, Decimals, Names, Table, Words
-from producer.rows.decide import Decision
-from producer.rows.row_batch import RowBatch
+from producer.rows.row_batch import Decision, RowBatch
 from producer.summary.answer_counter import AnswerCounter
 from shared.errors import SetupError
 from shared.image_status import FLAGS

@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from producer.output import image_file
+from producer.output.output_path import check_plot, write_plot
 from producer.predict.predictions import Predictions
 from producer.processes.helper import PACKAGES
 from shared import installation
@@ -20,10 +20,10 @@ def check(path: Path, force: bool, images: Sequence[bytes]) -> None:
     """Check the options before the images are classified.
 
     Raises:
-        UsageError: too many images, the file is one of them, or as `image_file.check`.
+        UsageError: too many images, the file is one of them, or as `check_plot`.
         SetupError: a package that draws is not installed.
     """
-    image_file.check(path, force)
+    check_plot(path, force)
     _check_inputs(path, images)
     if len(images) > MAX_DRAWN:
         raise UsageError(f"--plot draws at most {MAX_DRAWN} images; give fewer")
@@ -54,4 +54,4 @@ def draw(path: Path, predictions: Predictions) -> None:
     from producer.predict.plot import plot
 
     _check_inputs(path, predictions.paths)
-    image_file.write(path, plot(predictions.paths, predictions.images, predictions.labels))
+    write_plot(path, plot(predictions.paths, predictions.images, predictions.labels))

@@ -22,7 +22,7 @@ from producer.predict.predictions import Predictions, prediction
 from producer.present.events import Events
 from producer.present.formatting import near
 from producer.rows.acceptance import doubtless
-from producer.rows.row import Row
+from producer.rows.row_batch import Row
 from producer.sources.job_sources import JobSources
 from producer.sources.remote.address import check_argument
 from producer.stack.stack import BrokerSession

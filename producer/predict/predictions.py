@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import msgspec
 
 from producer.rows.acceptance import Acceptance
-from producer.rows.row import Row
+from producer.rows.row_batch import Row
 from shared.image_status import Status
 from shared.messages.files import printable
 

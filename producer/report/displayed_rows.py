@@ -14,10 +14,8 @@ from operator import itemgetter
 
 from producer.pages.smallest import Smallest
 from producer.report.survey import Survey
-from producer.rows.decide import marked
 from producer.rows.folder_labels import FolderLabels
-from producer.rows.row import Row
-from producer.rows.row_batch import RowBatch
+from producer.rows.row_batch import Row, RowBatch, marked
 from shared.image_status import BY_CODE, FLAGS
 
 #: Pictures of labels, of confused pairs, of flags: together they bound the size of a page.

@@ -7,8 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from producer.rows.acceptance import Acceptance, at_precision, doubtless
-from producer.rows.folder_labels import FolderLabels
-from producer.rows.label_pairs import LabelPairs
+from producer.rows.folder_labels import FolderLabels, LabelPairs
 from producer.rows.row_batch import RowBatch
 from shared.errors import UsageError
 from shared.image_status import BY_CODE, FLAGS

@@ -21,7 +21,7 @@ from producer.report.displayed_rows import Choice
 from producer.report.survey import Survey
 from producer.rows.acceptance import Acceptance, doubtless
 from producer.rows.folder_labels import FolderLabels
-from producer.rows.row import Row
+from producer.rows.row_batch import Row
 from producer.sources.path_list import list_name
 from producer.summary import promise
 from shared.image_status import BY_CODE, FLAGS

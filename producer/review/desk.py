@@ -16,7 +16,7 @@ from producer.review.answer_arrays import NO_LABEL, Answers
 from producer.review.decisions import Decisions, Totals
 from producer.review.views import View, ViewKind, belongs, counts, positions
 from producer.rows import acceptance
-from producer.rows.row import Row
+from producer.rows.row_batch import Row
 from producer.summary import promise
 from producer.summary.right_of_others import sentence
 from shared.image_status import Status

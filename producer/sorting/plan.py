@@ -12,8 +12,7 @@ from typing import NamedTuple
 import msgspec
 
 from producer.journal.sealed_journal import SealedJournal
-from producer.rows.decide import Decision
-from producer.rows.row_batch import AS_CLASSIFIED, RowBatch, Rules
+from producer.rows.row_batch import AS_CLASSIFIED, Decision, RowBatch, Rules
 from producer.sort_log.entry import ClassifiedContent, Entry, Way
 from producer.sorting.folders import Folders
 from producer.sorting.source_paths import Sources

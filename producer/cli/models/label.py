@@ -10,7 +10,7 @@ import click
 from producer.cli.command_examples import examples
 from producer.cli.options import backbone_option, json_option
 from producer.cli.params import Parsed
-from producer.inputs.display_values import parse_accept
+from producer.inputs.job_options import parse_accept
 from shared.errors import UsageError
 from shared.settings import Settings
 

@@ -24,8 +24,8 @@ from producer.report.report import Written, write_report
 from producer.sort_log.entry import Way
 from producer.sorting import sort as sorting
 from producer.summary.answer_counter import count_rows
+from producer.summary.job_text import Sorted
 from producer.summary.promise import as_promised
-from producer.summary.sorted_files import Sorted
 from producer.verify.verify import Proof
 from producer.verify.verify import verify as prove
 from shared import installation

@@ -10,7 +10,7 @@ from producer.models.show import check_folder
 from producer.models.train import troubles
 from producer.output.output_path import write_plot
 from producer.present.events import Events
-from producer.present.text_table import columns
+from producer.present.style import columns
 from producer.requests.check_class_folders import check_class_folders
 from producer.requests.client import make_request
 from producer.requests.submit import answer_file, data_place, submit

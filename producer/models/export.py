@@ -13,7 +13,7 @@ from producer.models.load_catalog import Catalog
 from producer.models.show import check_folder
 from producer.output.output_path import write_plot
 from producer.present.formatting import counted, size
-from producer.present.summary_parts import next_commands
+from producer.present.style import next_commands
 from shared.errors import SetupError, UsageError
 from shared.messages.files import printable
 from shared.messages.model_card import Card

@@ -11,9 +11,8 @@ import msgspec
 from producer.models.load_catalog import Catalog
 from producer.output.output_path import PLOT_SUFFIX, check_plot, write_plot
 from producer.present.formatting import counted, moment, one_line, percent, share, size
-from producer.present.style import columns_of, wrapped
-from producer.present.text_table import columns
-from producer.summary.right_of_others import sentence
+from producer.present.style import columns, columns_of, wrapped
+from producer.summary.promise import sentence
 from shared.errors import SetupError, UsageError
 from shared.messages.model_card import Card, ImportedNetwork, Look, Metrics
 from shared.messages.model_name import ModelName

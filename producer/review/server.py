@@ -10,8 +10,7 @@ from producer.local_page import serving
 from producer.locations import row_files
 from producer.models.learned_labels import learned_labels
 from producer.pages.thumbnails import Thumbnails
-from producer.present.meter import Stages
-from producer.present.progress import make_progress
+from producer.present.progress import Stages, make_progress
 from producer.review.answer_arrays import Answers
 from producer.review.decisions import Decisions
 from producer.review.views import ViewKind

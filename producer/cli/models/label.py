@@ -74,7 +74,7 @@ def label(
     from producer.labelling.next_steps import next_steps, reached, small_classes, unsure
     from producer.labelling.server import serve
     from producer.present.formatting import counted, show_json
-    from producer.present.summary_parts import next_commands
+    from producer.present.style import next_commands
     from shared.labels import labels_file
 
     if accept is not None and not tables:

@@ -42,7 +42,7 @@ def review(
     machine only, with the link that is printed. Ctrl-C ends it.
     """
     from producer.present.formatting import show_json
-    from producer.present.summary_parts import next_commands
+    from producer.present.style import next_commands
     from producer.review.next_steps import next_steps
     from producer.review.server import serve
     from producer.review.views import ViewKind

@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producer.report.displayed_rows import Choice
-from producer.report.survey import Survey
+from producer.report.survey import Choice, Survey
 from producer.rows.row_batch import Row
 from shared.labels.class_folders import folder_of
 from shared.registry import packaged

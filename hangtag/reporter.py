@@ -7,8 +7,7 @@ from collections.abc import Callable
 from hangtag.notebook.progress import NotebookProgress, in_notebook
 from hangtag.notices import log_notice
 from producer.present.events import Event, Notice
-from producer.present.job_display import JobDisplay
-from producer.present.progress import Quiet
+from producer.present.progress import JobDisplay, Quiet
 from producer.requests.request_display import RequestDisplay
 from producer.requests.wait import Viewed
 from shared.messages.requests import Progress as RequestState

@@ -24,8 +24,8 @@ from producer.report.report import Written, write_report
 from producer.sort_log.log import Way
 from producer.sorting import sort as sorting
 from producer.summary.answer_counter import count_rows
+from producer.summary.job_text import Sorted
 from producer.summary.promise import as_promised
-from producer.summary.sorted_files import Sorted
 from producer.verify.verify import Proof
 from producer.verify.verify import verify as prove
 from shared import installation
@@ -147,7 +147,7 @@ class Result:
         _check_installed(_ARROW, "parquet")
         import pyarrow
 
-        from producer.formats.arrow_rows import ArrowRows
+        from producer.formats.parquet import ArrowRows
 
         with self._opened() as sealed:
             table = table_of(sealed)

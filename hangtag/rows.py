@@ -9,8 +9,7 @@ from itertools import repeat
 import msgspec
 
 from producer.rows.columns import Table, Words, displayed_label
-from producer.rows.decide import Decision, marked
-from producer.rows.row_batch import RowBatch
+from producer.rows.row_batch import Decision, RowBatch, marked
 from shared.image_status import BY_CODE, FLAGS, Flag, Status
 
 

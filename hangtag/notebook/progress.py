@@ -7,8 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from producer.present.figures import Figures
-from producer.present.progress import NARROW, Quiet
+from producer.present.progress import NARROW, Figures, Quiet
 
 #: More updates than this cannot be seen, and each is stored by the notebook's server.
 EVERY_S = 0.25

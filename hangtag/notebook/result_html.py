@@ -16,12 +16,11 @@ from producer.locations import row_files
 from producer.pages import page, text
 from producer.pages.pictures import PageImages, Picture
 from producer.present.formatting import counted, near, percent
-from producer.present.meter import Stages
-from producer.present.progress import Quiet
-from producer.present.summary_parts import LABELS_SHOWN
+from producer.present.progress import Quiet, Stages
+from producer.present.style import LABELS_SHOWN
 from producer.rendering.display_options import table_of
 from producer.rows.columns import displayed_label
-from producer.rows.row import Row
+from producer.rows.row_batch import Row
 
 #: Pictures, and those of one label.
 PICTURES, OF_LABEL = 12, 2

@@ -7,8 +7,7 @@ from contextlib import closing, contextmanager
 
 from producer.cli.signals import stopped_by_signals
 from producer.present.events import Events, Notice
-from producer.present.job_display import JobDisplay
-from producer.present.progress import make_progress
+from producer.present.progress import JobDisplay, make_progress
 from shared.stop import Stop
 
 

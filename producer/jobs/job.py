@@ -13,8 +13,13 @@ import msgspec
 
 from producer.formats.table_file import PART, check_part, sha256_of
 from producer.formats.table_formats import check_columns
-from producer.inputs.error_budget import ErrorBudget, encode_budget
-from producer.inputs.job_options import JobOptions, differences, encode_options
+from producer.inputs.job_options import (
+    ErrorBudget,
+    JobOptions,
+    differences,
+    encode_budget,
+    encode_options,
+)
 from producer.inputs.skipped import SKIPPED, UNLISTED, Unlisted, encode_skipped, encode_unlisted
 from producer.jobs.job_table import JobTable
 from producer.journal.following import discard

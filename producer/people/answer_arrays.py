@@ -20,8 +20,7 @@ from producer.journal.snapshot import has_journal
 from producer.present.formatting import typed
 from producer.rendering.person_labels import labels_now
 from producer.rows.folder_labels import FolderLabels
-from producer.rows.row import Row
-from producer.rows.row_batch import RowBatch, Rules
+from producer.rows.row_batch import Row, RowBatch, Rules
 from shared.errors import SetupError, UsageError
 from shared.image_status import Status
 from shared.labels.label_line import Content

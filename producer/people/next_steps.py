@@ -9,7 +9,7 @@ from pathlib import Path
 from producer.models.train import name_of
 from producer.people.estimate import Standing
 from producer.present.formatting import counted, percent, typed
-from producer.summary.right_of_others import range_of
+from producer.summary.promise import range_of
 from shared.errors import UsageError
 from shared.labels import labels_file
 from shared.labels.class_folders import UNKNOWN

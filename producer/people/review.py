@@ -13,8 +13,7 @@ from producer.people import serving
 from producer.people.answer_arrays import Answers
 from producer.people.table_decisions import Decisions
 from producer.people.views import ViewKind
-from producer.present.meter import Stages
-from producer.present.progress import make_progress
+from producer.present.progress import Stages, make_progress
 from shared.errors import BrokerAway, SetupError, UsageError
 from shared.messages.files import printable
 from shared.messages.model_card import Card

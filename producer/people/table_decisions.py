@@ -17,7 +17,7 @@ import msgspec
 
 from producer.locations.row_files import RowFiles
 from producer.people.answer_arrays import Answers
-from producer.rows.row import Row
+from producer.rows.row_batch import Row
 from shared.image_status import Status
 from shared.labels import labels_file
 from shared.labels.class_folders import problem_beside

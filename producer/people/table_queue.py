@@ -16,9 +16,9 @@ from producer.people.answer_arrays import NO_LABEL, Answers
 from producer.people.table_decisions import Decisions, Totals
 from producer.people.views import View, ViewKind, belongs, counts, positions
 from producer.rows import acceptance
-from producer.rows.row import Row
+from producer.rows.row_batch import Row
 from producer.summary import promise
-from producer.summary.right_of_others import sentence
+from producer.summary.promise import sentence
 from shared.image_status import Status
 from shared.messages.files import printable
 from shared.messages.model_card import Card

@@ -13,8 +13,7 @@ import msgspec
 
 from producer.inputs.job_options import JobOptions
 from producer.journal.sealed_journal import SealedJournal
-from producer.rows.decide import Decision
-from producer.rows.row_batch import AS_CLASSIFIED, RowBatch, Rules
+from producer.rows.row_batch import AS_CLASSIFIED, Decision, RowBatch, Rules
 from producer.sort_log.log import ClassifiedContent, Entry, SortLog, Way
 from producer.sorting.folders import (
     CHANGED,

@@ -15,8 +15,7 @@ from producer.jobs.run import Summary
 from producer.journal.job_properties import AttemptResult
 from producer.journal.snapshot import JobView, is_formed, stored_options
 from producer.present.formatting import counted, mib, near, typed
-from producer.present.style import columns_of, dim, failed, good
-from producer.present.summary_parts import next_commands, paragraphs
+from producer.present.style import columns_of, dim, failed, good, next_commands, paragraphs
 from producer.sources.reader import FileReader
 from producer.summary.job_text import answer_lines
 from producer.summary.promise import OWN_MODEL, classify_command, own_model_command

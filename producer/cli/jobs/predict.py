@@ -71,11 +71,10 @@ def predict(
     """
     from producer.cli.running import running_job
     from producer.models.default_model import default_model
-    from producer.predict import plot_file as plots
-    from producer.predict import prediction_text
-    from producer.predict.fetched_images import in_files
+    from producer.predict import plot as plots
+    from producer.predict import predictions as found
+    from producer.predict.predict import in_files
     from producer.predict.predict import predict as predict_images
-    from producer.predict.predictions import named
 
     if plot_file is not None:
         plots.check(plot_file, force, images)
@@ -87,12 +86,12 @@ def predict(
             made = predict_images(
                 files, settings, model=model, truth=truth, events=events, stop=stop
             )
-        predictions = named(made, files, images)
+        predictions = found.named(made, files, images)
         if as_json:
-            click.echo(prediction_text.as_json(predictions, top).encode())
+            click.echo(found.as_json(predictions, top).encode())
         elif not quiet:
-            click.echo("\n".join(prediction_text.lines(predictions, top)))
-            for line in prediction_text.summary(predictions):
+            click.echo("\n".join(found.lines(predictions, top)))
+            for line in found.summary(predictions):
                 click.echo(line, err=True)
         if plot_file is not None:
             plots.draw(plot_file, predictions)

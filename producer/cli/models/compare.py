@@ -38,7 +38,7 @@ def compare(
     named after the folder and the version. Then as hangtag compare.
     """  # fmt: skip
     from producer.cli.running import running_job
-    from producer.compare.compare_versions import compare_versions
+    from producer.compare.tables import compare_versions
     from producer.inputs.job_options import JobOptions
     from producer.jobs.classify import classify
     from producer.jobs.run import Summary

@@ -10,7 +10,7 @@ import click
 from producer.cli.command_examples import examples
 from producer.cli.options import backbone_option, json_option
 from producer.cli.params import Parsed
-from producer.inputs.display_values import parse_accept
+from producer.inputs.job_options import parse_accept
 from shared.errors import UsageError
 from shared.settings import Settings
 
@@ -74,7 +74,7 @@ def label(
     from producer.people.label import serve
     from producer.people.next_steps import next_steps, reached, small_classes, unsure
     from producer.present.formatting import counted, show_json
-    from producer.present.summary_parts import next_commands
+    from producer.present.style import next_commands
     from shared.labels import labels_file
 
     if accept is not None and not tables:

@@ -45,7 +45,7 @@ def review(
     from producer.people.review import serve
     from producer.people.views import ViewKind
     from producer.present.formatting import show_json
-    from producer.present.summary_parts import next_commands
+    from producer.present.style import next_commands
 
     def ready(link: str, images: int, notes: list[str]) -> None:
         if as_json:

@@ -52,7 +52,7 @@ def sort(
     """
     from producer.sort_log.log import Way
     from producer.sorting import sort as sorting
-    from producer.summary.sorted_files import next_lines, remark_lines, result_lines
+    from producer.summary.job_text import next_lines, remark_lines, result_lines
 
     if undo is not None:
         if table is not None or into is not None or way is not None or dry_run:

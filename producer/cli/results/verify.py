@@ -32,8 +32,7 @@ def verify(table: Path, deep: bool, as_json: bool) -> None:
     """
     from producer.inputs.skipped import listed
     from producer.present.formatting import escaped, show_json
-    from producer.present.meter import Stages
-    from producer.present.progress import make_progress
+    from producer.present.progress import Stages, make_progress
     from producer.verify.verify import verdict
     from producer.verify.verify import verify as prove
 

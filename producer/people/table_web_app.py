@@ -1,6 +1,6 @@
 """The application behind the page: rows, pictures and decisions, as JSON.
 
-Rows are named by their position (producer/review/answer_arrays.py), never by a path. Positions are
+Rows are named by their position (producer/people/answer_arrays.py), never by a path. Positions are
 those of one start of the server: a page of an earlier one, at the same port, is refused.
 """
 

@@ -23,8 +23,9 @@ from shared.broker.runtime_paths import broker_url, socket_path
 from shared.errors import HangtagError, SetupError, UsageError
 from shared.ledger.jobs import pinned
 from shared.ledger.request_store import open_requests
+from shared.messages import model_name
 from shared.messages.model_card import Metrics
-from shared.messages.model_name import NAME, PRODUCTION, ModelName, parse
+from shared.messages.model_name import PRODUCTION, ModelName, parse
 from shared.messages.replies import Decided, Pruned
 from shared.messages.requests import Promote, Prune, Remove, Rollback
 from shared.registry import alias_operations, pruning, removal
@@ -276,10 +277,8 @@ def _made(tables: list[str]) -> str:
 
 def _checked(name: str) -> str:
     if "@" in name:
-        raise UsageError(f"give the name alone: {parse(name).name}")
-    if not NAME.fullmatch(name):
-        raise UsageError(f"{name!r:.80} cannot be a model; use small letters and digits")
-    return name
+        raise UsageError(f"this is for all versions; give the name alone: {parse(name).name}")
+    return model_name.checked(name)
 
 
 def _of_this_stack(settings: Settings, name: str) -> dict[int, str]:

@@ -12,7 +12,7 @@ import pytest
 from benchmarks import packaged_backbones
 from benchmarks.backbones.calibration import calibration_images
 from shared.errors import SetupError
-from worker.backbones import packaged_files
+from shared.registry import packaged
 from worker.backbones.backbone_table import BACKBONES, Backbone
 from worker.runtimes.feature_graph import FeatureGraph
 
@@ -21,7 +21,7 @@ EACH = pytest.mark.parametrize("backbone", BACKBONES.values(), ids=lambda one: o
 
 @EACH
 def test_a_packaged_backbone_has_the_features_of_its_row(backbone: Backbone) -> None:
-    graph = FeatureGraph(packaged_files.read(backbone))
+    graph = FeatureGraph(packaged.backbone(backbone.file, backbone.sha256))
     assert graph.features == backbone.features
     row = graph.run(np.zeros((backbone.size_pixels, backbone.size_pixels, 3), np.uint8))
     assert np.isfinite(row).all()
@@ -35,10 +35,14 @@ def test_a_damaged_file_is_refused_in_one_line(
     file = tmp_path / "efficientnet-lite0.tflite"
     assert callable(damage)
     file.write_bytes(damage(file.read_bytes()))
-    monkeypatch.setattr(packaged_files, "PACKAGED", tmp_path)
+    monkeypatch.setattr(packaged, "BACKBONES", tmp_path)
     with pytest.raises(SetupError, match=r"efficientnet-lite0.tflite is .*; install Hangtag again"):
-        packaged_files.read(BACKBONES["efficientnet-lite0"])
-    assert packaged_files.read(BACKBONES["efficientnet-lite2"])
+        packaged.backbone(
+            BACKBONES["efficientnet-lite0"].file, BACKBONES["efficientnet-lite0"].sha256
+        )
+    assert packaged.backbone(
+        BACKBONES["efficientnet-lite2"].file, BACKBONES["efficientnet-lite2"].sha256
+    )
 
 
 @pytest.mark.nightly
@@ -50,7 +54,10 @@ def test_the_script_makes_the_packaged_file_again(backbone: Backbone) -> None:
         return
     found, expected = (
         np.stack([graph.run(image) for image in calibration_images(backbone.size_pixels)])
-        for graph in (FeatureGraph(made), FeatureGraph(packaged_files.read(backbone)))
+        for graph in (
+            FeatureGraph(made),
+            FeatureGraph(packaged.backbone(backbone.file, backbone.sha256)),
+        )
     )
     lengths = np.linalg.norm(found, axis=1) * np.linalg.norm(expected, axis=1)
     assert ((found * expected).sum(1) / lengths).min() >= 0.999

@@ -9,8 +9,8 @@ import msgspec
 import pytest
 from click.testing import CliRunner, Result
 
+from producer.cli.local_pages import _show_notes
 from producer.cli.main import hangtag
-from producer.cli.models.label import _show_notes
 from producer.labelling.estimate import standing
 from producer.labelling.next_steps import next_steps, reached, small_classes, unsure
 from producer.labelling.server import Ready

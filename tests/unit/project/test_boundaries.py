@@ -42,7 +42,7 @@ def test_a_health_check_loads_neither_celery_nor_a_runtime() -> None:
 PARTS = {
     "producer": {
         "reading": "producer.jobs.status, producer.models.list_versions, producer.fleet.workers",
-        "metrics": "producer.cli.machine.metrics, producer.fleet.commands, producer.jobs.status",
+        "metrics": "producer.cli.workers, producer.fleet.commands, producer.jobs.status",
         "classifying": "producer.jobs.classify, producer.jobs.status, producer.stack.stack, "
         "producer.requests.existing",
     },

@@ -1,4 +1,4 @@
-"""Commands for versions: list, show, use, promote, rollback, rm."""
+"""The group of commands on versions of models: models."""
 
 from __future__ import annotations
 
@@ -6,19 +6,23 @@ from pathlib import Path
 
 import click
 
-from producer.cli.command_examples import examples
-from producer.cli.confirm import confirm, yes_option
-from producer.cli.names import MODEL, MODEL_FORM, MODEL_NAME
-from producer.cli.option_lists import Command, old_word, seldom_option
+from producer.cli.measured import compare, evaluate, report
+from producer.cli.networks import calibrate, export, import_model
 from producer.cli.options import (
+    Command,
+    confirm,
+    examples,
     force_option,
     json_option,
+    old_word,
     plots_option,
     print_answer,
     print_lines,
     report_drawn,
+    seldom_option,
+    yes_option,
 )
-from producer.cli.params import Parsed
+from producer.cli.params import MODEL, MODEL_FORM, MODEL_NAME, Parsed
 from producer.present.formatting import show_json
 from shared.errors import UsageError
 from shared.messages.model_name import PRODUCTION
@@ -251,4 +255,21 @@ def _remove(settings: Settings, model: str, yes: bool, as_json: bool) -> None:
 
 
 prune = old_word("prune", rm, "models rm --unused", unused=True)
-COMMANDS = (list_models, show, use, promote, rollback, rm, prune)
+
+
+@click.group(
+    epilog=examples(
+        ("hangtag models list", "every version and its accuracy"),
+        ("hangtag models use garments", "the model of classify and predict"),
+        ("hangtag models promote garments@3", "what garments stands for from now on"),
+    )
+)
+def models() -> None:
+    """List, use, compare, import, export, delete versions."""
+
+
+for command in (
+    *(list_models, show, use, promote, rollback, rm, prune),
+    *(evaluate, compare, report, import_model, calibrate, export),
+):
+    models.add_command(command)

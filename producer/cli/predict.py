@@ -8,9 +8,8 @@ from pathlib import Path
 
 import click
 
-from producer.cli.command_examples import examples
-from producer.cli.names import MODEL, MODEL_FORM
-from producer.cli.options import json_option, quiet_option, report_drawn
+from producer.cli.options import examples, json_option, quiet_option, report_drawn
+from producer.cli.params import MODEL, MODEL_FORM
 from shared.errors import Exit
 from shared.settings import Settings
 
@@ -97,6 +96,3 @@ def predict(
             plots.draw(plot_file, predictions)
             report_drawn([plot_file], quiet)
     sys.exit(Exit.SOME_FAILED if predictions.failed else Exit.OK)
-
-
-COMMANDS = (predict,)

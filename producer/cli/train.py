@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from producer.cli.command_examples import examples
-from producer.cli.declared_options import declared, given_of
-from producer.cli.models.trained import show_detached, show_steps_of_labels, show_trained
-from producer.cli.names import REQUEST
-from producer.cli.option_lists import Command, seldom_option
-from producer.cli.options import corrections_option, json_option, print_answer, quiet_option
-from producer.cli.params import Parsed
+from producer.cli.options import (
+    Command,
+    corrections_option,
+    declared,
+    examples,
+    given_of,
+    json_option,
+    print_answer,
+    quiet_option,
+    seldom_option,
+)
+from producer.cli.params import REQUEST, Parsed
+from producer.present.formatting import show_json
 from producer.present.formatting import typed as command_of
+from producer.present.style import columns_of
 from shared.errors import UsageError
 from shared.messages.training import FASHION_MNIST, Train
 from shared.options import parse_seconds
 from shared.settings import Settings
+
+if TYPE_CHECKING:
+    from shared.messages.requests import Outcome
+
 
 #: Options that --follow, --cancel and --list accept.
 _ALWAYS = {"timeout_s", "as_json", "quiet"}
@@ -95,9 +107,6 @@ def train(ctx: click.Context, /, **given: Any) -> None:
         _follow(settings, given)
     else:
         _train(settings, given)
-
-
-COMMANDS = (train,)
 
 
 def _mode(ctx: click.Context) -> str:
@@ -192,3 +201,64 @@ def _list(settings: Settings, given: dict[str, Any]) -> None:
     requests = open_requests(settings)
     lines = table(requests) if requests else ["no request is open"]
     print_answer(requests, lines, given["as_json"], given["quiet"])
+
+
+def show_detached(request_id: str, given: dict[str, Any]) -> None:
+    """The id of a request that is not followed."""
+    from producer.requests.wait import how_to_follow
+
+    if given["as_json"]:
+        show_json({"request": request_id})
+    elif not given["quiet"]:
+        click.echo(request_id)
+        click.echo(how_to_follow(request_id), err=True)
+
+
+def show_trained(
+    settings: Settings, request_id: str, outcome: Outcome, *, quiet: bool, as_json: bool
+) -> None:
+    """The result of a training. Raises SetupError if another version of Hangtag wrote it."""
+    from producer.models import train as training
+    from shared.messages.replies import Trained
+
+    if as_json:
+        show_json(_reply(settings, request_id, outcome))
+        return
+    trained = outcome.decode(Trained)
+    if quiet:
+        return
+    measured = training.evaluations(settings, trained.model)
+    cost = training.cost_of(settings, trained.model)
+    for line in training.summary(trained, measured, columns_of(sys.stdout), cost):
+        click.echo(line)
+
+
+def show_steps_of_labels(outcome: Outcome, given: dict[str, Any]) -> None:
+    """The commands for all images of a folder whose labels were learned, if the version is used."""
+    from producer.people.next_steps import steps_after_training
+    from producer.present.style import next_commands
+    from shared.messages.replies import Trained
+
+    trained = outcome.decode(Trained)
+    if (
+        given["labels"] is None
+        or given["quiet"]
+        or given["as_json"]
+        or not trained.decision.changed
+    ):
+        return
+    model = trained.model.partition("@")[0]
+    for line in ["", *next_commands(steps_after_training(given["data"], model))]:
+        click.echo(line)
+
+
+def _reply(settings: Settings, request_id: str, outcome: Outcome) -> dict[str, Any]:
+    import msgspec
+
+    from producer.models import train as training
+
+    reply = msgspec.json.decode(outcome.answer)
+    answer = {"request": request_id, **(reply if isinstance(reply, dict) else {})}
+    if "model" in answer and "decision" in answer:
+        answer["evaluations"] = training.evaluations(settings, answer["model"])
+    return answer

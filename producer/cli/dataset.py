@@ -7,16 +7,17 @@ from typing import Any
 
 import click
 
-from producer.cli.command_examples import examples
-from producer.cli.option_lists import Command, seldom_option
 from producer.cli.options import (
+    Command,
     backbone_option,
     corrections_option,
+    examples,
     json_option,
     max_unreadable_option,
     print_answer,
     quiet_option,
     report_drawn,
+    seldom_option,
 )
 from shared.messages.training import FASHION_MNIST
 from shared.settings import Settings
@@ -133,6 +134,3 @@ def check(
     print_answer(
         findings, dataset_check.lines(findings, folder, given["corrections"]), as_json, quiet
     )
-
-
-COMMANDS = (dataset,)

@@ -1,4 +1,6 @@
-"""Tracks busy pool processes, including dead ones whose death Celery has not reported yet.
+"""What a worker's parent knows of its children: which are busy, what they have done and loaded.
+
+Busy are also dead ones whose death Celery has not reported yet.
 
 Celery reports a child's death half a second or more after the child has left the pool. If the child
 left the heartbeat as early, another worker would take its batch before the death is counted against
@@ -8,12 +10,17 @@ the batch, and an image that kills its decoder would kill more often before it i
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from shared.process import child_id
 
 #: Celery reports a death within this time, or not at all.
 REPORTED_WITHIN_S = 5.0
+#: What a child returns for a hint: its pid, the number of images it submitted, the number of them
+#: for each status other than `ok`, and its loaded versions, the most recently used at the end.
+#: Plain types, since Celery passes its `repr` to the parent.
+ChildReport = tuple[int, int, dict[str, int], list[str]]
 
 
 class BusyProcesses:
@@ -63,3 +70,32 @@ class BusyProcesses:
 
     def _id(self, pid: int) -> str:
         return self._ids.get(pid) or child_id(pid)
+
+
+class WorkerStats:
+    """One per worker parent, which sees the return values of tasks and never the results of
+    batches."""
+
+    def __init__(self) -> None:
+        self.images = 0  #: since the start
+        self._failures: Counter[str] = Counter()
+        self._loaded: dict[int, Sequence[str]] = {}  #: pid -> the versions of its last report
+
+    def add(
+        self, pid: int, images: int, failures: Mapping[str, int], loaded: Sequence[str]
+    ) -> None:
+        """Add the fields of a `ChildReport`."""
+        self.images += images
+        self._failures.update(failures)
+        self._loaded[pid] = loaded
+
+    @property
+    def failures(self) -> dict[str, int]:
+        """Images that got a row other than `ok`, by status, since the start."""
+        return dict(sorted(self._failures.items()))
+
+    def versions(self, pids: Collection[int]) -> list[str]:
+        """The versions that these children have loaded; forgets all other children."""
+        for pid in self._loaded.keys() - set(pids):
+            del self._loaded[pid]
+        return sorted({version for pid in pids for version in self._loaded.get(pid, ())})

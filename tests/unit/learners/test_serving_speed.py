@@ -10,7 +10,7 @@ from PIL import Image
 
 from shared.registry import packaged
 from worker.backbones import served_version
-from worker.inference import serving_speed
+from worker.learners.head import images_per_s
 
 
 def test_the_speed_is_that_of_decoding_and_classifying_the_files() -> None:
@@ -19,11 +19,11 @@ def test_the_speed_is_that_of_decoding_and_classifying_the_files() -> None:
     version = served_version.fetch(packaged.card(), packaged.read)
     files = 100 * [file.getvalue()]
     start = time.thread_time()
-    rate = serving_speed.images_per_s(version, files)
+    rate = images_per_s(version, files)
     # The fastest of three rounds, each of which was a part of the time that passed.
     assert rate > 3 * len(files) / (time.thread_time() - start)
 
 
 def test_without_files_no_speed_is_measured() -> None:
     version = served_version.fetch(packaged.card(), packaged.read)
-    assert serving_speed.images_per_s(version, []) == 0
+    assert images_per_s(version, []) == 0

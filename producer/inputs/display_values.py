@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from producer.rows.columns import CHOICES, COLUMNS
+from producer.rows.columns import COLUMNS, SINGLE
 
 #: Resets an option to its default.
 ALL = "all"
@@ -49,10 +49,8 @@ def parse_columns(value: str | Sequence[str]) -> tuple[str, ...]:
     for name in chosen:
         if name == COLUMNS[0]:
             raise ValueError(f"{name} is always the first column")
-        if name not in CHOICES:
-            raise ValueError(
-                f"there is no column {name!r}; choose from {','.join(CHOICES)}, or all"
-            )
+        if name not in SINGLE:
+            raise ValueError(f"there is no column {name!r}; choose from {','.join(SINGLE)}, or all")
         if chosen.count(name) > 1:
             raise ValueError(f"{name} is given twice")
     return tuple(chosen)

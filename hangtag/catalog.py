@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hangtag.arguments import checked_types
 from producer.models.default_model import choice
 from producer.models.list_versions import VersionRow, rows
 from producer.models.load_catalog import load_catalog
@@ -10,6 +11,7 @@ from shared.messages.model_name import parse
 from shared.settings import Settings
 
 
+@checked_types
 def models(name: str = "") -> list[VersionRow]:
     """Every version of a model, or of all models, with its aliases and figures.
 
@@ -21,6 +23,7 @@ def models(name: str = "") -> list[VersionRow]:
     return rows(load_catalog(Settings.from_env()), name)
 
 
+@checked_types
 def model(name: str = "") -> VersionDetails:
     """One version, with its card (labels, input, figures, thresholds), files, aliases and history.
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from contextlib import closing
 
 from hangtag import images as image_lists
+from hangtag.arguments import checked_types
 from hangtag.call import Call
 from hangtag.images import Images
 from hangtag.reporter import Progress, Reporter
@@ -20,6 +21,7 @@ from shared.settings import Settings
 from shared.stop import Stop
 
 
+@checked_types
 def classify(
     images: Images,
     *,
@@ -102,6 +104,7 @@ def classify(
         return call.temporary() if output is None else call.at_output(os.fspath(output))
 
 
+@checked_types
 def open_table(table: str | os.PathLike[str]) -> Result:
     """The rows of a job that this machine has, by the path of its table or its id. Those of a job
     that is running are those so far.

@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from hangtag.arguments import checked_types
 from hangtag.notices import log_notice
 from hangtag.rows import Row, RowMaker
 from hangtag.temporary import Scratch
@@ -123,6 +124,7 @@ class Result:
             for batch in sealed.row_batches(table.rules):
                 yield from made.rows(batch)
 
+    @checked_types
     def to_csv(self, path: Target, *, force: bool = False) -> Path:
         """Write the rows as CSV, the same bytes as the command's table (docs/table.md).
 
@@ -132,6 +134,7 @@ class Result:
         """
         return self._written(path, CSV, force)
 
+    @checked_types
     def to_parquet(self, path: Target, *, force: bool = False) -> Path:
         """Write the rows as Parquet, with unrounded confidences (float32) and words as
         dictionaries. Raises as `to_csv`, and SetupError without pyarrow."""
@@ -164,6 +167,7 @@ class Result:
         _check_installed(_PANDAS, "pandas")
         return self.to_arrow().to_pandas()
 
+    @checked_types
     def report(self, output: Target | None = None, *, force: bool = False) -> Written:
         """Write a page: figures, pictures, failures. Default: beside the table, with .html.
 
@@ -178,6 +182,7 @@ class Result:
         log_notice(made.notice)
         return made
 
+    @checked_types
     def compare(
         self, other: Result | Target, output: Target | None = None, *, force: bool = False
     ) -> Comparison:
@@ -193,6 +198,7 @@ class Result:
         log_notice(made.notice)
         return made.comparison
 
+    @checked_types
     def sort(
         self, into: Target, way: Literal["copy", "link", "move"], *, dry_run: bool = False
     ) -> Sorted:
@@ -203,11 +209,10 @@ class Result:
             UsageError: the job is not finished, or the folder has other files.
             SetupError: a disk is full or read-only.
         """
-        if way not in list(Way):
-            raise UsageError(f"way is {way!r:.80}; give 'copy', 'link' or 'move'")
         act = sorting.rehearse if dry_run else sorting.sort
         return act(self._output, Path(into), Way(way), quiet=True)
 
+    @checked_types
     def verify(self, *, deep: bool = False) -> Proof:
         """Prove that the table is complete and unchanged, and with `deep` that every file is.
 

@@ -10,10 +10,10 @@ from typing import TypeAlias
 from hangtag.arguments import checked_types
 from hangtag.reporter import RequestProgress, request_reporter
 from hangtag.running import run
-from producer.labelling import alike, given_labels
-from producer.labelling.alike import Group, SimilarImage
-from producer.labelling.given_labels import LabelledImage
-from producer.local_page.serving import user
+from producer.people import alike, given_labels
+from producer.people.alike import Group, SimilarImage
+from producer.people.given_labels import LabelledImage
+from producer.people.serving import user
 from producer.present.events import Events
 from shared.errors import UsageError
 from shared.labels import labels_file

@@ -13,7 +13,7 @@ import msgspec
 from hangtag.arguments import checked_types
 from hangtag.running import run
 from producer.models.default_model import default_model
-from producer.predict.fetched_images import in_files
+from producer.predict.predict import in_files
 from producer.predict.predict import predict as predict_files
 from producer.predict.predictions import Prediction
 from producer.predict.predictions import named as named_images

@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from hangtag.arguments import checked_types
-from hangtag.notices import log_notice
-from hangtag.reporter import RequestProgress, request_reporter
+from hangtag.reporter import RequestProgress, log_notice, request_reporter
 from hangtag.running import run
 from producer.models.train import make_training
 from producer.present.events import Event, Events, Notice

@@ -8,7 +8,7 @@ from producer.jobs.job import Job
 from producer.present.events import RowChanged
 from producer.rendering.display_options import make_table
 from producer.rows.columns import displayed_label
-from producer.rows.row import Row
+from producer.rows.row_batch import Row
 from producer.updating.merge import Kind
 from shared.messages.files import printable
 

@@ -11,7 +11,7 @@ import msgspec
 from producer.models.import_model import MAX_ONNX_BYTES, read_file
 from producer.models.show import values
 from producer.present.events import Events
-from producer.present.text_table import columns
+from producer.present.style import columns
 from producer.requests.client import make_request
 from producer.requests.submit import submit
 from shared.messages import model_name

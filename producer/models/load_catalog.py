@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from typing import NamedTuple
 
-from producer.requests.client import ROLE, broker_errors, has_trainer
+from producer.fleet.broker_access import ROLE, broker_errors, has_trainer
 from shared.broker.redis_client import connect
 from shared.broker.runtime_paths import broker_url
 from shared.errors import SetupError, no_model, no_version

@@ -9,15 +9,15 @@ from types import MappingProxyType
 
 from redis.exceptions import RedisError
 
+from producer.fleet.broker_access import ROLE
 from producer.journal import job_index, snapshot
 from producer.journal.snapshot import JobState
 from producer.models.default_model import OVERRIDE, ChosenModel, choice, choices
 from producer.models.load_catalog import load_catalog
 from producer.present.events import Events
 from producer.present.formatting import near, percent
-from producer.present.summary_parts import next_commands
-from producer.present.text_table import columns
-from producer.requests.client import ROLE, make_request, user_name
+from producer.present.style import columns, next_commands
+from producer.requests.client import make_request, user_name
 from producer.requests.submit import submit
 from shared.broker.redis_client import connect
 from shared.broker.runtime_paths import broker_url, socket_path

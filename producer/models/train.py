@@ -19,7 +19,7 @@ from producer.requests.check_class_folders import check_class_folders
 from producer.requests.client import make_request
 from producer.requests.existing import is_known
 from producer.requests.submit import data_place
-from producer.summary.training_text import training_lines
+from producer.summary.job_text import training_lines
 from shared import recipes
 from shared.errors import MISFITS, HangtagError, SetupError, UsageError
 from shared.labels import labels_file

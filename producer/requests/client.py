@@ -12,14 +12,13 @@ from contextlib import closing, contextmanager, suppress
 import redis
 from redis.exceptions import RedisError
 
+from producer.fleet.broker_access import ROLE, broker_errors, has_trainer
 from producer.stack import stack
 from shared import keys
-from shared.broker import address
 from shared.broker.message_filter import TRAIN_TASK
 from shared.broker.redis_client import GLANCE_TIMEOUT_S, connect
 from shared.broker.runtime_paths import broker_url, socket_path
-from shared.errors import BadMessage, BrokerAway, UsageError
-from shared.ledger import heartbeats
+from shared.errors import BadMessage, UsageError
 from shared.ledger.request_inbox import RequestInbox
 from shared.ledger.request_states import RequestState, RequestView
 from shared.ledger.request_store import RequestFolder, folders
@@ -29,8 +28,6 @@ from shared.messages.requests import REQUEST_ID, Request, Work, decode_request, 
 from shared.messages.training import FASHION_MNIST
 from shared.settings import Settings
 from shared.stop import Waits, unstoppable
-
-ROLE = "producer"
 
 
 class Requests:
@@ -142,11 +139,6 @@ def read(settings: Settings, waits: Waits | None = None) -> Iterator[Requests]:
         yield Requests(settings, client)
 
 
-def has_trainer(client: redis.Redis) -> bool:
-    """Whether a trainer is alive. Raises RedisError."""
-    return any(beat.queue == keys.TRAIN_QUEUE for beat in heartbeats.alive(client))
-
-
 @contextmanager
 def opened(settings: Settings, waits: Waits | None = None) -> Iterator[RequestClient]:
     """A client of the configured broker, or of this machine's stack, which is started if needed.
@@ -158,19 +150,6 @@ def opened(settings: Settings, waits: Waits | None = None) -> Iterator[RequestCl
     stack.ensure(settings, waits)
     with closing(RequestClient(settings, waits)) as client:
         yield client
-
-
-@contextmanager
-def broker_errors(settings: Settings) -> Iterator[None]:
-    """Raise BrokerAway, with what to do, if Redis is unreachable."""
-    try:
-        yield
-    except RedisError as error:
-        url = address.redacted(settings.redis_url)
-        line = f"Redis at {url} does not answer ({error}); start it, or unset HANGTAG_REDIS_URL"
-        if not url:
-            line = f"this machine's stack does not answer ({error}); remove it with: hangtag down"
-        raise BrokerAway(line) from error
 
 
 def make_request(work: Work, request_id: str = "") -> Request:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import hangtag
-from producer.labelling import given_labels
+from producer.people import given_labels
 from shared.labels import label_names
 from shared.labels.label_line import LabelLine
 from shared.labels.labels_file import LabelsFile

@@ -39,9 +39,9 @@ if TYPE_CHECKING:
     from hangtag.result import Row as Row
     from hangtag.training import Request as Request
     from hangtag.training import train as train
-    from producer.labelling.alike import Group as Group
-    from producer.labelling.alike import SimilarImage as SimilarImage
-    from producer.labelling.given_labels import LabelledImage as LabelledImage
+    from producer.people.alike import Group as Group
+    from producer.people.alike import SimilarImage as SimilarImage
+    from producer.people.given_labels import LabelledImage as LabelledImage
     from producer.predict.predictions import Prediction as Prediction
     from producer.present.events import (
         Event as Event,
@@ -92,8 +92,8 @@ _MODULES = {
     "hangtag.predictions": ("predict",),
     "hangtag.result": ("Guess", "Result", "Row"),
     "hangtag.training": ("Request", "train"),
-    "producer.labelling.alike": ("Group", "SimilarImage"),
-    "producer.labelling.given_labels": ("LabelledImage",),
+    "producer.people.alike": ("Group", "SimilarImage"),
+    "producer.people.given_labels": ("LabelledImage",),
     "producer.predict.predictions": ("Prediction",),
     "producer.present.events": (
         *("Event", "Found", "Notice", "RowChanged", "Stage", "Started", "Stored", "Waiting"),

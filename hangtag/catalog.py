@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hangtag.arguments import checked_types
 from producer.fleet.workers import live_workers
 from producer.models.default_model import choice
 from producer.models.list_versions import VersionRow, rows
@@ -12,6 +13,7 @@ from shared.messages.model_name import parse
 from shared.settings import Settings
 
 
+@checked_types
 def models(name: str = "") -> list[VersionRow]:
     """Every version of a model, or of all models, with its aliases and figures.
 
@@ -23,6 +25,7 @@ def models(name: str = "") -> list[VersionRow]:
     return rows(load_catalog(Settings.from_env()), name)
 
 
+@checked_types
 def model(name: str = "") -> VersionDetails:
     """One version, with its card (labels, input, figures, thresholds), files, aliases and history.
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 
 from hangtag import images as image_lists
+from hangtag.arguments import checked_types
 from hangtag.images import Given, Images
 from hangtag.reporter import Progress, Reporter
 from hangtag.result import Result, Scratch
@@ -147,6 +148,7 @@ def _table_name(options: JobOptions) -> str:
     return name if name.isprintable() else _NAMELESS
 
 
+@checked_types
 def classify(
     images: Images,
     *,
@@ -229,6 +231,7 @@ def classify(
         return call.temporary() if output is None else call.at_output(os.fspath(output))
 
 
+@checked_types
 def open_table(table: str | os.PathLike[str]) -> Result:
     """The rows of a job that this machine has, by the path of its table or its id. Those of a job
     that is running are those so far.

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
+from hangtag.arguments import checked_types
 from hangtag.reporter import log_notice
 from producer.compare.comparison import Comparison
 from producer.compare.tables import compare_tables
@@ -28,7 +29,7 @@ from producer.rendering.display_options import DisplayOptions, stored_display, t
 from producer.report.report import Written, write_report
 from producer.rows.columns import Table, Words, displayed_label
 from producer.rows.row_batch import Decision, RowBatch, marked
-from producer.sort_log.entry import Way
+from producer.sort_log.log import Way
 from producer.sorting import sort as sorting
 from producer.summary.answer_counter import count_rows
 from producer.summary.job_text import Sorted
@@ -230,6 +231,7 @@ class Result:
             for batch in sealed.row_batches(table.rules):
                 yield from made.rows(batch)
 
+    @checked_types
     def to_csv(self, path: Target, *, force: bool = False) -> Path:
         """Write the rows as CSV, the same bytes as the command's table (docs/table.md).
 
@@ -239,6 +241,7 @@ class Result:
         """
         return self._written(path, CSV, force)
 
+    @checked_types
     def to_parquet(self, path: Target, *, force: bool = False) -> Path:
         """Write the rows as Parquet, with unrounded confidences (float32) and words as
         dictionaries. Raises as `to_csv`, and SetupError without pyarrow."""
@@ -271,6 +274,7 @@ class Result:
         _check_installed(_PANDAS, "pandas")
         return self.to_arrow().to_pandas()
 
+    @checked_types
     def report(self, output: Target | None = None, *, force: bool = False) -> Written:
         """Write a page: figures, pictures, failures. Default: beside the table, with .html.
 
@@ -285,6 +289,7 @@ class Result:
         log_notice(made.notice)
         return made
 
+    @checked_types
     def compare(
         self, other: Result | Target, output: Target | None = None, *, force: bool = False
     ) -> Comparison:
@@ -300,6 +305,7 @@ class Result:
         log_notice(made.notice)
         return made.comparison
 
+    @checked_types
     def sort(
         self, into: Target, way: Literal["copy", "link", "move"], *, dry_run: bool = False
     ) -> Sorted:
@@ -310,11 +316,10 @@ class Result:
             UsageError: the job is not finished, or the folder has other files.
             SetupError: a disk is full or read-only.
         """
-        if way not in list(Way):
-            raise UsageError(f"way is {way!r:.80}; give 'copy', 'link' or 'move'")
         act = sorting.rehearse if dry_run else sorting.sort
         return act(self._output, Path(into), Way(way), quiet=True)
 
+    @checked_types
     def verify(self, *, deep: bool = False) -> Proof:
         """Prove that the table is complete and unchanged, and with `deep` that every file is.
 

@@ -14,7 +14,7 @@ from shared.errors import UsageError
 from shared.settings import Settings
 
 if TYPE_CHECKING:
-    from producer.labelling.server import Ready
+    from producer.people.label import Ready
 
 
 KINDS = ("doubtful", "flagged", "disagreeing", "all")
@@ -48,11 +48,11 @@ def review(
     Each decision is saved in RESULTS.CSV.corrections.jsonl at once. The page can be opened on this
     machine only, with the link that is printed. Ctrl-C ends it.
     """
+    from producer.people.after_review import next_steps
+    from producer.people.review import serve
+    from producer.people.views import ViewKind
     from producer.present.formatting import show_json
     from producer.present.style import next_commands
-    from producer.review.next_steps import next_steps
-    from producer.review.server import serve
-    from producer.review.views import ViewKind
 
     def ready(link: str, images: int, notes: list[str]) -> None:
         if as_json:
@@ -123,9 +123,9 @@ def label(
     printed. Ctrl-C ends it; the same command goes on.
     """
     from producer.cli.running import running_request
-    from producer.labelling.folder_request import Computed, computed, place
-    from producer.labelling.next_steps import next_steps, reached, small_classes, unsure
-    from producer.labelling.server import serve
+    from producer.people.folder_request import Computed, computed, place
+    from producer.people.label import serve
+    from producer.people.next_steps import next_steps, reached, small_classes, unsure
     from producer.present.formatting import counted, show_json
     from producer.present.style import next_commands
     from shared.labels import labels_file

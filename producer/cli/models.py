@@ -164,7 +164,9 @@ def rollback(name: str, alias: str, why: str, as_json: bool) -> None:
     ("hangtag models rm garments --unused --dry-run", "which these are, and why"),
 )
 @click.argument("model", type=MODEL, metavar="NAME[@VERSION]")
-@click.option("--unused", is_flag=True, help="Delete only old versions that nothing needs.")
+@click.option(
+    "--unused", is_flag=True, help="With a NAME alone: delete its old versions that nothing needs."
+)
 @click.option(
     "--keep",
     type=click.IntRange(0),

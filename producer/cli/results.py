@@ -222,7 +222,7 @@ def sort(
 
     Exit codes: 0 all images, 3 some stay where they are, 2 usage, 1 set-up, 130 interrupted.
     """
-    from producer.sort_log.entry import Way
+    from producer.sort_log.log import Way
     from producer.sorting import sort as sorting
     from producer.summary.job_text import next_lines, remark_lines, result_lines
 

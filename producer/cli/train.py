@@ -231,7 +231,7 @@ def show_trained(
 
 def show_steps_of_labels(outcome: Outcome, given: dict[str, Any]) -> None:
     """The commands for all images of a folder whose labels were learned, if the version is used."""
-    from producer.labelling.next_steps import steps_after_training
+    from producer.people.next_steps import steps_after_training
     from producer.present.style import next_commands
     from shared.messages.replies import Trained
 

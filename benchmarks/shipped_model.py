@@ -28,10 +28,10 @@ from shared.registry import packaged
 from worker.datasets import load
 from worker.datasets.corrected_walk import LabelledData
 from worker.datasets.load import DataSet
+from worker.evaluation.metrics import Epoch
 from worker.learners.learner import BuiltVersion, Observer, Task
 from worker.learners.network import Network
 from worker.training import networks
-from worker.training.epoch import Epoch
 from worker.training.fit import Loss, on_labels
 
 #: The recipes that can learn from grey images of 28x28 pixels.

@@ -23,8 +23,8 @@ from worker.datasets import load
 from worker.datasets.corrected_walk import LabelledData
 from worker.datasets.examples import Examples
 from worker.evaluation import heldout_answers
+from worker.evaluation.calibration import temperature
 from worker.evaluation.operating_points import operating_points
-from worker.evaluation.temperature import temperature
 from worker.handlers import promotion
 from worker.handlers.context import EVALUATING, LOADING, PUBLISHING, Context, Reply
 from worker.handlers.evaluate import PIECE_IMAGES, mapped

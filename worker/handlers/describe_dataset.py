@@ -22,7 +22,7 @@ from worker.datasets.corrected_walk import LabelledData
 from worker.datasets.examples import Examples
 from worker.datasets.split import HELDOUT, TEST, TRAINING, UNDECIDED
 from worker.handlers.context import LOADING, Context, Reply
-from worker.plots import sample_grid
+from worker.plots import image_sheets
 
 #: Folders of more files are counted but not decoded: that could take hours.
 CHECKED_FILES = 20_000
@@ -32,7 +32,7 @@ SIZE = (96, 96, 3)
 SPEC = Preprocessing(*SIZE)
 #: If the requested file cannot be decoded, one of the next files is displayed.
 LOOK_AHEAD_FILES = 25
-SAMPLES = sample_grid.ROWS * sample_grid.COLUMNS
+SAMPLES = image_sheets.GRID_ROWS * image_sheets.GRID_COLUMNS
 GRID, SINGLE = "grid.png", "image.png"
 
 Image = npt.NDArray[np.uint8]  #: [height, width, channels]
@@ -168,7 +168,7 @@ def _drawn(report: DataReport, some: Examples, image: Image, title: str) -> Desc
     return Described(
         report,
         {
-            GRID: sample_grid.grid(report.labels, some.images, some.labels),
-            SINGLE: sample_grid.single(image, title),
+            GRID: image_sheets.grid(report.labels, some.images, some.labels),
+            SINGLE: image_sheets.single(image, title),
         },
     )

@@ -13,8 +13,8 @@ from worker.datasets.examples import Examples
 from worker.datasets.folder_layout import ClassFolderWalk
 from worker.datasets.load import DataSet
 from worker.datasets.split import HELDOUT, TEST
-from worker.evaluation import seen_images
-from worker.evaluation.seen_images import SeenImages
+from worker.evaluation import heldout_answers
+from worker.evaluation.heldout_answers import SeenImages
 
 #: Notes on how far the figures can be trusted, for a folder without test/.
 _HELDOUT_NOTE = (
@@ -61,7 +61,7 @@ def measured(
     parts = [*_some(data.examples), *held, *test]
     if not parts:
         raise SetupError(f"{data.name} has no images to evaluate; name another folder")
-    if known and not any(seen_images.count(known, parts)):
+    if known and not any(heldout_answers.count_seen(known, parts)):
         return MeasuredPart("all", parts, (_ALL_NEW_NOTE,))
     if test and (card.dataset == data.name or _is_origin(known, data.examples, test)):
         return MeasuredPart("test", test, _seen_note(known, test) or (_SET_ASIDE_NOTE,))
@@ -70,14 +70,14 @@ def measured(
 
 def _is_origin(known: SeenImages | None, examples: Examples, test: list[Examples]) -> bool:
     """Whether the version learned from most of `examples` and has seen no image of `test`."""
-    if known is None or any(seen_images.count(known, test)):
+    if known is None or any(heldout_answers.count_seen(known, test)):
         return False
-    return 2 * seen_images.count(known, [examples])[0] > len(examples.labels)
+    return 2 * heldout_answers.count_seen(known, [examples])[0] > len(examples.labels)
 
 
 def _seen_note(known: SeenImages | None, parts: list[Examples]) -> tuple[str, ...]:
     """A note with the number of measured images that the version has seen, if any."""
-    learned, held = seen_images.count(known, parts) if known else (0, 0)
+    learned, held = heldout_answers.count_seen(known, parts) if known else (0, 0)
     if not learned and not held:
         return ()
     total = sum(len(part.labels) for part in parts)

@@ -21,7 +21,7 @@ from worker.handlers.model_corrections import ModelCorrections
 from worker.handlers.training_progress import ProgressReporter
 from worker.learners import learner as learners
 from worker.learners.learner import BuiltVersion, Learner, Task
-from worker.training.checkpoint import OtherTraining
+from worker.training.epoch import OtherTraining
 
 log = logging.getLogger(__name__)
 STATE = "state.npz"

@@ -8,27 +8,53 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 import msgspec
 
+from shared import installation
 from shared.labels.label_line import LabelLine
-from shared.messages.model_card import Card, Preprocessing
+from shared.messages.model_card import Card, Metrics, Preprocessing
 from shared.messages.replies import DataReport
 from shared.messages.training import Train
 from shared.recipes import Recipe
 from worker.datasets.corrected_walk import LabelledData
 
-if TYPE_CHECKING:  # they import TensorFlow
+if TYPE_CHECKING:
     from worker.datasets.examples import Examples
+    from worker.datasets.load import DataSet
+    from worker.evaluation.metrics import Epoch
     from worker.export.served import Served
-    from worker.training.epoch import Epoch, Step
+    from worker.training.epoch import Step
+    from worker.training.photo_folder import PhotoFolder
 
 TRAINING, EXPORTING, EVALUATING = "training", "exporting", "evaluating"
 Data = TypeVar("Data")
 Fitted = TypeVar("Fitted")
+
+
+def blank_card(name: str, recipe: Recipe, data: DataSet | PhotoFolder, seed: int) -> Card:
+    """The card before anything is exported or measured."""
+    return Card(
+        name=name,
+        version=0,
+        labels=data.labels,
+        preprocessing=data.preprocessing,
+        temperature=1.0,
+        metrics=Metrics(0.0, 0, 0.0, 0.0),
+        recipe=recipe.name,
+        seed=seed,
+        epochs=recipe.epochs,
+        parameters=0,
+        dataset=data.name,
+        dataset_fingerprint="",
+        code_version=installation.version(),
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        files={},
+    )
 
 
 class Observer:

@@ -14,15 +14,14 @@ from worker.datasets import load as datasets
 from worker.datasets import split
 from worker.datasets.examples import Examples, Images
 from worker.datasets.load import DataSet, Loaded
-from worker.evaluation import heldout_answers, seen_images
+from worker.evaluation import heldout_answers
 from worker.export.convert import CALIBRATION_IMAGES
 from worker.export.export import export
 from worker.export.served import Served
-from worker.learners.learner import BuiltVersion, Learner, Task
+from worker.learners.learner import BuiltVersion, Learner, Task, blank_card
 from worker.training.assessment import assess
-from worker.training.blank_card import blank_card
+from worker.training.epoch import plan
 from worker.training.fit import Loss, TrainedNetwork, on_labels, train
-from worker.training.schedule import plan
 
 HISTORY = "history.json"
 NO_REPORT = DataReport("", (0, 0, 0), (), (), (), ())
@@ -115,7 +114,9 @@ class Network(Learner[Parts, TrainedNetwork]):
             HISTORY: msgspec.json.format(msgspec.json.encode(history), indent=2),
             heldout_answers.FILE: heldout_answers.encode(answers),
         }
-        return BuiltVersion(card, files | assessment.files | seen_images.files(learn, held))
+        return BuiltVersion(
+            card, files | assessment.files | heldout_answers.seen_files(learn, held)
+        )
 
     def heldout(self, spec: Preprocessing) -> Examples | None:
         if spec == self._data.preprocessing:

@@ -13,7 +13,7 @@ from shared.messages.model_card import Preprocessing, decode_card
 from shared.recipes import RECIPES
 from worker.datasets.examples import Examples
 from worker.datasets.load import DataSet
-from worker.training.epoch import Epoch
+from worker.evaluation.metrics import Epoch
 
 #: Keras 3.15 saves with calls that NumPy 2 deprecates.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")

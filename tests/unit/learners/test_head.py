@@ -16,7 +16,7 @@ from worker.datasets.split import UNDECIDED
 from worker.learners import head
 from worker.learners.head import HeadOfPhotos
 from worker.learners.learner import Observer, Task
-from worker.photo_head import two_looks
+from worker.photo_head import out_of_fold
 from worker.photo_head.folds import fold_count
 from worker.training.photo_folder import PhotoFolder
 
@@ -95,7 +95,7 @@ def test_heads_of_two_looks_answer_out_of_fold_as_they_are_served(scenes: PhotoF
     assert 0 < fitted.answers.share <= 1
     right = [(each.answers.logits.argmax(1) == labels).mean() for each in (alone, fitted)]
     assert right[1] > right[0] + 0.2
-    served = two_looks.served(fitted, looks)
+    served = out_of_fold.served_looks(fitted, looks)
     assert (served.argmax(1) == labels).mean() > 0.95
     folds = 2 * 2 * fold_count(len(labels))
     assert reports.folds[-1] == (folds, folds)

@@ -91,7 +91,7 @@ def _teacher(data: DataSet, recipe: Recipe, seed: int, state: Path | None) -> ke
     """A trained network in the precision of trainings, which is exact enough for targets."""
     print(f"a teacher, seed {seed}", flush=True)
     learner = Network(_task(recipe, seed, state and state / f"seed-{seed}.npz"), data)
-    trained = learner.fit(learner.data()).network
+    trained = learner.fit().network
     shape, classes = trained.input_shape[1:], trained.output_shape[1]
     network = networks.build(recipe, shape, classes, networks.precision_of(recipe))
     network.set_weights(trained.get_weights())

@@ -23,7 +23,7 @@ from tests.support.jobs.version_swaps import Swaps
 from tests.support.processes import in_process
 from tests.support.processes.fleet import SHORT_TIMES, Fleet
 from tests.support.servers.redis_server import RedisServer
-from worker.datasets.split import content_hashes
+from worker.datasets.examples import content_hashes
 from worker.decoding.decode import decode
 from worker.evaluation import heldout_answers
 from worker.evaluation.metrics import score

@@ -20,8 +20,7 @@ from shared.errors import SetupError
 from shared.messages.model_card import Card
 from shared.registry.registry import Registry
 from shared.runtimes import HELDOUT
-from worker.datasets.examples import Digests, Examples, Labels
-from worker.datasets.split import Hashes, content_hashes
+from worker.datasets.examples import Digests, Examples, Hashes, Labels, content_hashes
 from worker.runtimes.array_archive import arrays
 
 FILE = HELDOUT

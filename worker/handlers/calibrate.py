@@ -67,7 +67,7 @@ def _made(context: Context, work: Calibrate, old: Card) -> tuple[Card, dict[str,
         unlearned=True, on_progress=context.loading,
     )  # fmt: skip
     held = data.heldout
-    if held is None or len(held.labels) < LEAST_IMAGES:
+    if len(held.labels) < LEAST_IMAGES:
         raise SetupError(f"{data.name} has fewer than {LEAST_IMAGES} images to calibrate with")
     held = Examples(held.images, mapped(held.labels, data.labels, old.labels))
     model = served_version.fetch(old, partial(context.registry.read, old)).load()

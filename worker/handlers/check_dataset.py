@@ -23,7 +23,7 @@ from worker.backbones import loaded_backbone
 from worker.backbones.photo_features import PhotoFeatures
 from worker.datasets.corrected_walk import LabelledData
 from worker.datasets.decode_files import Bad, read_file
-from worker.datasets.split import TEST
+from worker.datasets.examples import TEST
 from worker.evaluation.metrics import score
 from worker.evaluation.operating_points import operating_points
 from worker.handlers.context import LOADING, Context, Reply

@@ -9,10 +9,9 @@ from typing import NamedTuple
 from shared.errors import SetupError
 from shared.messages.model_card import Card
 from shared.messages.training import FASHION_MNIST
-from worker.datasets.examples import Examples
+from worker.datasets.examples import HELDOUT, TEST, Examples
 from worker.datasets.folder_layout import ClassFolderWalk
 from worker.datasets.load import DataSet
-from worker.datasets.split import HELDOUT, TEST
 from worker.evaluation import heldout_answers
 from worker.evaluation.heldout_answers import SeenImages
 
@@ -92,7 +91,7 @@ def _some(part: Examples | None) -> list[Examples]:
 
 
 def given_parts(where: str) -> set[int]:
-    """The parts that the data define themselves, as in worker/datasets/split.py."""
+    """The parts that the data define themselves, as in worker/datasets/examples.py."""
     if where == FASHION_MNIST:
         return {TEST}
     return {branch.part for branch in ClassFolderWalk(Path(where)).branches}

@@ -27,10 +27,8 @@ from worker.backbones import served_version
 from worker.backbones.photo_features import Features, PhotoFeatures
 from worker.datasets.corrected_walk import sha256_of
 from worker.datasets.decode_files import THREADS, prefetched, read_file
-from worker.datasets.examples import Labels
-from worker.datasets.folder_layout import Item
-from worker.datasets.loose_images import NO_LABEL, LooseWalk
-from worker.datasets.split import UNDECIDED
+from worker.datasets.examples import UNDECIDED, Labels
+from worker.datasets.folder_layout import NO_LABEL, Item, LooseWalk
 from worker.decoding.decode import decode
 from worker.evaluation import chance_sample, heldout_answers
 from worker.evaluation.metrics import Probabilities

@@ -72,7 +72,7 @@ def _backbones(task: Task) -> list[LoadedBackbone]:
     return [loaded_backbone.load(name, task.store) for name in names]
 
 
-class HeadOfPhotos(Learner[PhotoFolder, FittedLooks]):
+class HeadOfPhotos(Learner[FittedLooks]):
     """Fits a head for each look, and the rule of the second, to the files that are served."""
 
     def __init__(
@@ -86,11 +86,8 @@ class HeadOfPhotos(Learner[PhotoFolder, FittedLooks]):
         digests = (bytes(digest).hex() for digest in photos.digests)
         return dict(zip(digests, photos.paths, strict=True))
 
-    def data(self) -> PhotoFolder:
-        return self.folder
-
-    def fit(self, data: PhotoFolder) -> FittedLooks:
-        observer, looks = self.task.observer, data.learn.looks
+    def fit(self) -> FittedLooks:
+        data, observer, looks = self.folder, self.task.observer, self.folder.learn.looks
         parts, labels = _folds(data), data.learn.labels
 
         def fit(number: int, features: Features) -> OutOfFold:
@@ -104,11 +101,11 @@ class HeadOfPhotos(Learner[PhotoFolder, FittedLooks]):
 
         return combined_looks([fit(*each) for each in enumerate(looks)], labels, data.groups)
 
-    def export(self, data: PhotoFolder, fitted: FittedLooks) -> Served:
+    def export(self, fitted: FittedLooks) -> Served:
         work, rows = self.task.work, [backbone.row for backbone in self._used(fitted)]
         of_heads = sum(head.weights.size + head.bias.size for head in fitted.heads)
         card = msgspec.structs.replace(
-            blank_card(work.name, self.task.recipe, data, work.seed),
+            blank_card(work.name, self.task.recipe, self.folder, work.seed),
             output="logits",
             precision="fp32" if rows[0].imported else "int8",
             features=rows[0].features,
@@ -125,8 +122,9 @@ class HeadOfPhotos(Learner[PhotoFolder, FittedLooks]):
             files |= backbone.files
         return Served(card, files, fitted.answers.logits)
 
-    def measure(self, data: PhotoFolder, fitted: FittedLooks, served: Served) -> BuiltVersion:
-        learn, count = data.learn, len(data.learn.labels)
+    def measure(self, fitted: FittedLooks, served: Served) -> BuiltVersion:
+        data, learn = self.folder, self.folder.learn
+        count = len(learn.labels)
         predictions = probabilities(served.logits, fitted.temperature)
         card = msgspec.structs.replace(
             served.card,

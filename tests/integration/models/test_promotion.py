@@ -18,8 +18,7 @@ from shared.registry import packaged
 from shared.registry.registry import Registry
 from shared.settings import Settings
 from tests.support.servers.redis_server import RedisServer
-from worker.datasets.examples import Examples
-from worker.datasets.split import content_hashes
+from worker.datasets.examples import Examples, content_hashes
 from worker.evaluation import heldout_answers
 from worker.handlers.context import Context, RequestStopped
 from worker.handlers.promotion import settle

@@ -19,8 +19,7 @@ from shared import recipes
 from shared.errors import SetupError
 from shared.messages.training import Train
 from shared.recipes import RECIPES, Recipe
-from worker.datasets.examples import Examples
-from worker.datasets.split import hold_out
+from worker.datasets.examples import Examples, hold_out
 from worker.evaluation.metrics import Epoch
 from worker.export.export import check_agreement
 from worker.runtimes.classifier import softmax

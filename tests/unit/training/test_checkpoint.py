@@ -43,10 +43,6 @@ def stored(tmp_path: Path) -> Path:
     return tmp_path / "state"
 
 
-def test_no_file_is_the_start_of_a_training(tmp_path: Path) -> None:
-    assert restore(tmp_path / "state", KEY, weights(0), Epoch) == []
-
-
 def test_a_checkpoint_restores_weights_and_history(stored: Path) -> None:
     found = weights(0)
     assert restore(stored, KEY, found, Epoch) == HISTORY
@@ -66,11 +62,6 @@ def test_the_weights_of_another_network_are_refused_whole(
     with pytest.raises(OtherTraining):
         restore(stored, KEY, found, Epoch)
     assert not any(one.values.any() for one in found)
-
-
-def test_another_key_is_refused(stored: Path) -> None:
-    with pytest.raises(OtherTraining):
-        restore(stored, "another key", weights(0), Epoch)
 
 
 def test_a_damaged_file_is_refused_whole_or_harmless(stored: Path) -> None:

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from producer.rows.columns import CHOICES, COLUMNS
+from producer.rows.columns import COLUMNS, SINGLE
 from shared import runtimes
 from shared.errors import MISFITS, BadMessage
 from shared.messages.batch import MAX_FILE_BYTES
@@ -86,10 +86,8 @@ def parse_columns(value: str | Sequence[str]) -> tuple[str, ...]:
     for name in chosen:
         if name == COLUMNS[0]:
             raise ValueError(f"{name} is always the first column")
-        if name not in CHOICES:
-            raise ValueError(
-                f"there is no column {name!r}; choose from {','.join(CHOICES)}, or all"
-            )
+        if name not in SINGLE:
+            raise ValueError(f"there is no column {name!r}; choose from {','.join(SINGLE)}, or all")
         if chosen.count(name) > 1:
             raise ValueError(f"{name} is given twice")
     return tuple(chosen)

@@ -132,10 +132,7 @@ def make_work(typed: Mapping[str, Any], settings: Settings, *, check: bool = Tru
         "recipe": recipes.current(recipe),
         "data": data_place(data, settings, check=check),
     }
-    try:
-        return msgspec.convert(fields, Train)
-    except msgspec.ValidationError as error:  # only Python has values of other types
-        raise UsageError(f"{error}; check its value") from None
+    return msgspec.convert(fields, Train)
 
 
 def name_of(folder: str) -> str:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import msgspec
-from redis.exceptions import RedisError
+
+if TYPE_CHECKING:
+    from redis.exceptions import RedisError
 
 #: Between two attempts during an outage.
 PAUSE_S = 0.5

@@ -4,7 +4,9 @@
     STORE/NAME/VERSION/model.keras   and all other files that the card lists
     STORE/NAME/aliases.log           the versions of aliases such as `production`
 
-Version 0 of `fashion-mnist` is the packaged one; it is part of every registry.
+Version 0 of `fashion-mnist` is the packaged one; it is part of every registry. A backbone is a file
+of each version that has it (a hard link of the same one): a folder of shared files needed a case in
+every reader and writer.
 """
 
 from __future__ import annotations

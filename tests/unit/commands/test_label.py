@@ -9,8 +9,8 @@ import msgspec
 import pytest
 from click.testing import CliRunner, Result
 
+from producer.cli.local_pages import _show_notes
 from producer.cli.main import hangtag
-from producer.cli.models.label import _show_notes
 from producer.models.labelled_input import labelled_input
 from producer.people.estimate import standing
 from producer.people.label import Ready

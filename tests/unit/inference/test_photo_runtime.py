@@ -25,7 +25,7 @@ from tests.support.jobs.photo_versions import LABELS, LITE0
 from tests.support.processes.fleet import ROOT
 from worker.backbones import backbone_table, served_version
 from worker.inference.classify_batch import classify_images
-from worker.inference.model_cache import LoadedModel
+from worker.inference.process_state import LoadedModel
 from worker.runtimes import heads, load_runtime
 from worker.runtimes.classifier import Classifier
 from worker.runtimes.feature_graph import FeatureGraph

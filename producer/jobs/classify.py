@@ -25,8 +25,8 @@ from producer.output.output_path import check_folder
 from producer.present.events import Events
 from producer.present.formatting import counted, typed
 from producer.sources.job_sources import JobSources
-from producer.sources.lists.path_list import list_name
-from producer.sources.lists.piped_list import is_empty, received
+from producer.sources.path_list import list_name
+from producer.sources.piped_list import is_empty, received
 from producer.sources.walk import Walk
 from producer.stack.stack import BrokerSession
 from shared.errors import HangtagError, SetupError, StillOpen, Stopped, UsageError

@@ -22,8 +22,8 @@ from producer.dispatch.job_queue import JobQueue, delete_job
 from producer.dispatch.window import file_limit
 from producer.inputs.job_options import KEPT_LABELS, JobOptions
 from producer.journal.job_properties import Pinned
+from producer.present.events import PAUSE_S, Outage
 from producer.present.formatting import mib
-from producer.present.outage import PAUSE_S, Outage
 from shared import runtimes
 from shared.broker.access_errors import write_refusal
 from shared.broker.address import Address

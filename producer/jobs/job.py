@@ -13,8 +13,13 @@ import msgspec
 
 from producer.formats.table_file import PART, check_part, sha256_of
 from producer.formats.table_formats import check_columns
-from producer.inputs.error_budget import ErrorBudget, encode_budget
-from producer.inputs.job_options import JobOptions, differences, encode_options
+from producer.inputs.job_options import (
+    ErrorBudget,
+    JobOptions,
+    differences,
+    encode_budget,
+    encode_options,
+)
 from producer.inputs.skipped import SKIPPED, UNLISTED, Unlisted, encode_skipped, encode_unlisted
 from producer.jobs.job_table import JobTable
 from producer.journal.job_index import IndexedJob, ids_of, remember, set_model
@@ -37,9 +42,9 @@ from producer.rendering.display_options import (
     make_table,
 )
 from producer.sources.job_sources import as_started
-from producer.sources.lists.path_list import check_names
-from producer.sources.lists.piped_list import forget as forget_list
-from producer.sources.lists.piped_list import is_empty, is_grown, record, without_secrets
+from producer.sources.path_list import check_names
+from producer.sources.piped_list import forget as forget_list
+from producer.sources.piped_list import is_empty, is_grown, record, without_secrets
 from shared.errors import Exit, HangtagError, SetupError, UsageError
 from shared.messages.job_record import JobRecord, encode_job
 from shared.messages.model_card import Card, encode_card

@@ -9,8 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from producer.formats.growing_table import GrowingTable
-from producer.formats.table_draft import TableDraft
+from producer.formats.table_draft import GrowingTable, TableDraft
 from producer.formats.table_file import (
     PART,
     PLACING,

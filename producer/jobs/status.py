@@ -17,9 +17,17 @@ from producer.jobs.find_job import NoSuchJob, find_output, whole_id
 from producer.journal.job_index import entries
 from producer.journal.snapshot import JobState, JobView, check_readable, not_started, read_snapshot
 from producer.present.formatting import ago, duration, json_text, near, one_line
-from producer.present.style import Keep, columns_of, dim, doubtful, failed, good
-from producer.present.summary_parts import paragraphs
-from producer.present.text_table import Column, fitted
+from producer.present.style import (
+    Column,
+    Keep,
+    columns_of,
+    dim,
+    doubtful,
+    failed,
+    fitted,
+    good,
+    paragraphs,
+)
 from producer.requests.open_requests import OpenRequest, open_requests, table
 from producer.summary.job_text import answer_lines
 from producer.summary.promise import promised_view

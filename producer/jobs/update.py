@@ -30,7 +30,7 @@ from producer.present.events import Events, RowChanged
 from producer.present.formatting import counted
 from producer.rendering.display_options import asked_display, make_table
 from producer.rows.columns import displayed_label
-from producer.rows.row import Row
+from producer.rows.row_batch import Row
 from producer.stack.stack import BrokerSession
 from producer.updating.changes import Changes, Kind, Settling
 from producer.updating.next_job import form, is_current

@@ -13,9 +13,9 @@ from itertools import groupby
 
 from producer.journal import property_table, records
 from producer.journal.records import FrozenBatch, RowPlace, pack, recorded, unpack
-from producer.rows.row_batch import RowBatch
+from producer.rows.row_batch import fold, replaced
 from shared.image_status import Status, count_flags
-from shared.messages.batch import KINDS, BatchResult, encode_result
+from shared.messages.batch import BatchResult, encode_result
 from shared.messages.files import DIGEST_BYTES, STAMP
 
 #: The property of a job that holds the place of the last failed row that is in a repeat.
@@ -24,27 +24,6 @@ _BEFORE_ALL: RowPlace = (-1, 0)
 #: The property of a job that repeats only rows with the status `changed`: of a table that is
 #: brought up to date, these are new files and those that have changed.
 ONLY_CHANGED = "only-changed"
-
-
-def fold(old: RowBatch, new: RowBatch, images: Sequence[tuple[int, int]]) -> BatchResult:
-    """The result of `old` with rows of `new`: (index in `new`, index in `old`). Both have the same
-    k."""
-    columns = {
-        name: replaced(
-            old.result.column(name), new.result.column(name), images, old.result.width(name)
-        )
-        for name in KINDS
-        if name != "digests"  # the journal has them beside the result
-    }
-    return BatchResult.of(old.k, columns)
-
-
-def replaced(old: bytes, new: bytes, images: Sequence[tuple[int, int]], width: int) -> bytes:
-    """`old` with the cells of `new`, `width` bytes each, at (index in `new`, index in `old`)."""
-    cells = bytearray(old)
-    for source, target in images:
-        cells[target * width : (target + 1) * width] = new[source * width : (source + 1) * width]
-    return bytes(cells)
 
 
 def schedule(database: sqlite3.Connection, k: int) -> None:

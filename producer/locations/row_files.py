@@ -17,8 +17,7 @@ from typing import IO
 from producer.inputs.job_options import JobOptions
 from producer.journal.snapshot import read_snapshot
 from producer.sort_log import sorted_folder
-from producer.sort_log.entry import Entry, Way
-from producer.sort_log.log import SortLog
+from producer.sort_log.log import Entry, SortLog, Way
 from producer.sources.job_sources import JobSources
 from shared.errors import SetupError
 from shared.image_status import Status

@@ -8,8 +8,7 @@ from typing import Any
 
 import msgspec
 
-from producer.inputs.display_values import ALL
-from producer.inputs.job_options import JobOptions
+from producer.inputs.job_options import ALL, JobOptions
 from producer.journal.job_properties import JobProperties, Pinned
 from producer.rendering.person_labels import PersonLabels, too_few
 from producer.rows.acceptance import Acceptance, for_table, from_confidence

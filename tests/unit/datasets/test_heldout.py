@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 
 from shared.errors import SetupError
 from worker.datasets import fashion_mnist
-from worker.datasets.examples import Examples
-from worker.datasets.split import heldout_mask, hold_out
+from worker.datasets.examples import Examples, heldout_mask, hold_out
 
 seeds = st.integers(0, 2**32 - 1)
 

@@ -15,7 +15,7 @@ from shared.messages.model_card import Preprocessing
 from tests.support.images.encoders import tiff
 from tests.support.images.image_zoo import broken, garment, variants
 from worker.decoding.decode import decode
-from worker.demo.images import encoded
+from worker.demo import encoded
 
 GREY = Preprocessing(28, 28, 1)
 COLOUR = Preprocessing(32, 20, 3, ground=255, invert=True)

@@ -21,7 +21,7 @@ from shared.messages.model_card import PixelBounds
 from shared.registry import packaged
 from tests.support.images.image_zoo import Bytes, garment
 from worker.datasets import fashion_mnist
-from worker.demo.images import encoded
+from worker.demo import encoded
 from worker.inference.classify_batch import DecodedBatch, decode_batch, flag_unlike, join, top_k
 from worker.inference.outliers import out_of_bounds
 

@@ -25,38 +25,19 @@ from PIL import Image
 
 from shared.messages.model_card import OperatingPoint
 from worker.datasets.examples import Images, Labels
-from worker.evaluation.reliability import reliability
-from worker.plots import (
-    chart,
-    evaluation_plots,
-    mistakes,
-    prediction_sheet,
-    reliability_diagram,
-    sample_grid,
-)
-from worker.plots.confusion import confusion_matrix
-from worker.plots.curves import curves
-from worker.plots.operating_points_plot import accepted_accuracy
-from worker.plots.pictures import Panel, in_rows, put_image
-from worker.plots.plot_style import OTHER, RIGHT, WRONG, shortened, some
-from worker.plots.probability_bars import VERTICAL_BARS, bars, colours
+from worker.evaluation.metrics import Epoch, reliability
+from worker.plots import chart, diagrams, image_sheets
+from worker.plots.chart import OTHER, RIGHT, WRONG, Panel, in_rows, put_image, shortened, some
+from worker.plots.diagrams import accepted_accuracy, confusion_matrix, curves
+from worker.plots.image_sheets import VERTICAL_BARS, bars, colours
 from worker.runtimes.classifier import softmax
+from worker.training.assessment import Answered, evaluation_plots
 
 #: A sheet of photos; drawings of grey images have a third.
 MAX_BYTES, MAX_PHOTO_BYTES = 250_000, 1_500_000
 LONG = "A very long name of a folder of images, number {}, without mercy"
 ODD = ("$x_1^", "$\\frac{1}{2}$", "日本語", "שלום", "a\nb\tc", "", "\ud800")
 ALWAYS = {"confusion.png", "reliability.png", "samples.png", "mistakes.png"}
-
-
-class Epoch(NamedTuple):
-    """The plotted values of an epoch."""
-
-    number: int
-    loss: float
-    accuracy: float
-    heldout_loss: float
-    heldout_accuracy: float
 
 
 class Case(NamedTuple):
@@ -82,7 +63,7 @@ def make(
     logits = rng.normal(0, 1, (count, len(labels)))
     logits[np.arange(count), truth] += sharpness
     images = rng.integers(0, 256, (count, *shape)).astype(np.uint8)
-    history = [Epoch(i + 1, 1 / (i + 1), 0.9, 1.2 / (i + 1), 0.8) for i in range(epochs)]
+    history = [Epoch(i + 1, 1 / (i + 1), 0.9, 1.2 / (i + 1), 0.8, 1.0) for i in range(epochs)]
     return Case(labels, history, images, truth, softmax(logits))
 
 
@@ -97,10 +78,16 @@ CASES = {
 }
 
 
+def plots(case: Case) -> dict[str, bytes]:
+    """The plots of a version with these images."""
+    answered = Answered(case.probabilities, case.truth, case.images)
+    return evaluation_plots(case.labels, case.history, answered)
+
+
 @cache
 def drawn(name: str) -> dict[str, bytes]:
     """The plots of a case."""
-    return evaluation_plots.plots(*CASES[name])
+    return plots(CASES[name])
 
 
 @pytest.mark.parametrize(
@@ -128,26 +115,26 @@ def test_no_caption_overlaps_another_panel(case: Case) -> None:
     labels, _, images, truth, probabilities = case
     with matplotlib.rc_context(chart.changed_settings()):
         for figure in (
-            figure_of(prediction_sheet.sheet)(labels, images, truth, probabilities),
-            figure_of(mistakes.mistakes)(labels, images, truth, probabilities),
-            figure_of(sample_grid.grid)(labels, images, truth),
+            figure_of(image_sheets.sheet)(labels, images, truth, probabilities),
+            figure_of(image_sheets.mistakes)(labels, images, truth, probabilities),
+            figure_of(image_sheets.grid)(labels, images, truth),
         ):
             assert_no_text_crosses_panels(figure)
 
 
 def test_the_same_figures_give_the_same_bytes_with_any_matplotlib_settings() -> None:
     with matplotlib.rc_context({"axes.facecolor": "pink", "font.size": 30, "savefig.dpi": 30}):
-        assert evaluation_plots.plots(*CASES[PHOTOS]) == drawn(PHOTOS)
+        assert plots(CASES[PHOTOS]) == drawn(PHOTOS)
 
 
 def test_what_is_written_beside_a_diagram_does_not_reach_another() -> None:
     """The widest numbers that occur beside the axes of losses and of accuracies."""
-    history = [Epoch(n, 1e-5 * n, 1 - 1e-4 * n, 1.2e-5 * n, 1 - 1e-4 * n) for n in (998, 999)]
+    history = [Epoch(n, 1e-5 * n, 1 - 1e-4 * n, 1.2e-5 * n, 1 - 1e-4 * n, 1.0) for n in (998, 999)]
     bins = reliability(np.array([[0.4, 0.6]] * 10_000), np.ones(10_000, int))
     with matplotlib.rc_context(chart.changed_settings()):
         for figure in (
             figure_of(curves)(history),
-            figure_of(reliability_diagram.reliability_diagram)(bins),
+            figure_of(diagrams.reliability_diagram)(bins),
             figure_of(confusion_matrix)(("a", "b"), np.array([[1, 2], [3, 4]])),
         ):
             renderer = FigureCanvasAgg(figure).get_renderer()
@@ -191,7 +178,7 @@ def test_names_of_the_widest_letters_are_complete() -> None:
     wide = "Ǆ" * 80
     plots = [
         confusion_matrix((wide, "a"), np.array([[1, 2], [3, 4]])),
-        sample_grid.single(CASES["ten"].images[0], wide),
+        image_sheets.single(CASES["ten"].images[0], wide),
     ]
     for plot in plots:
         assert is_white(border(Image.open(io.BytesIO(plot))))
@@ -203,9 +190,9 @@ def test_odd_labels_can_be_drawn_everywhere() -> None:
         truth=np.arange(len(ODD))
     )
     assert not (case.probabilities.argmax(1) == case.truth).any()
-    assert set(evaluation_plots.plots(*case)) == ALWAYS
-    assert sample_grid.grid(case.labels, case.images, case.truth)
-    assert sample_grid.single(case.images[0], " ".join(ODD))
+    assert set(plots(case)) == ALWAYS
+    assert image_sheets.grid(case.labels, case.images, case.truth)
+    assert image_sheets.single(case.images[0], " ".join(ODD))
 
 
 @given(st.text(), st.integers(4, 40))
@@ -263,9 +250,7 @@ def test_images_are_chosen_from_the_front_unless_they_are_sorted_by_label() -> N
 
 def test_the_first_image_of_a_sheet_is_the_first_image() -> None:
     case = CASES["ten"]
-    figure = figure_of(prediction_sheet.sheet)(
-        case.labels, case.images, case.truth, case.probabilities
-    )
+    figure = figure_of(image_sheets.sheet)(case.labels, case.images, case.truth, case.probabilities)
     [axes] = figure.axes
     assert np.array_equal(np.asarray(axes.images[0].get_array()), case.images[0, ..., 0])
     left, right, bottom, top = axes.images[0].get_extent()
@@ -276,8 +261,8 @@ def test_the_first_image_of_a_sheet_is_the_first_image() -> None:
 def test_an_image_of_one_row_or_column_is_drawn(shape: tuple[int, int, int]) -> None:
     row = (np.arange(1000) % 256).astype(np.uint8).reshape(shape)
     for plot in (
-        sample_grid.grid(("a",), row[None], np.zeros(1, np.int64)),
-        sample_grid.single(row, "a"),
+        image_sheets.grid(("a",), row[None], np.zeros(1, np.int64)),
+        image_sheets.single(row, "a"),
     ):
         assert max(Image.open(io.BytesIO(plot)).size) < 1000
 
@@ -351,7 +336,7 @@ def is_white(pixels: npt.NDArray[np.uint8]) -> bool:
 
 def test_the_histogram_of_few_images_has_no_raw_tex() -> None:
     """With counts below a decade Matplotlib labels the minor ticks of a log axis as TeX."""
-    figure = figure_of(reliability_diagram.reliability_diagram)(
+    figure = figure_of(diagrams.reliability_diagram)(
         reliability(np.array([[0.6, 0.4], [0.55, 0.45], [0.7, 0.3]]), np.array([0, 1, 0]))
     )
     figure.draw(FigureCanvasAgg(figure).get_renderer())

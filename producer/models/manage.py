@@ -30,7 +30,7 @@ from shared.messages.model_card import Metrics
 from shared.messages.model_name import PRODUCTION, ModelName, parse
 from shared.messages.replies import Decided, Pruned
 from shared.messages.requests import Promote, Prune, Remove, Rollback, Work
-from shared.registry import alias_operations, pruning, removal
+from shared.registry import alias_operations, removal
 from shared.registry.mirror_writer import publish
 from shared.registry.registry import Registry
 from shared.settings import Settings
@@ -110,7 +110,7 @@ def prune(
 
     def here(registry: Registry) -> Pruned:
         busy, requests = _of_this_stack(settings, name) | mine, open_requests(registry.root)
-        return pruning.prune(registry, work, busy, requests)
+        return removal.prune(registry, work, busy, requests)
 
     return _done(settings, work, Pruned, here, events, stop)
 

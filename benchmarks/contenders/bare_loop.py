@@ -153,7 +153,7 @@ def classify(
 
 def messages(paths: Sequence[bytes]) -> Iterator[tuple[list[bytes], list[bytes | Status]]]:
     """Paths and files in as many parts as Hangtag sends messages, without its last small ones."""
-    from producer.sources.local.reader import FileReader
+    from producer.sources.reader import FileReader
 
     read = FileReader(os.getcwdb()).read
     names, files, size = list[bytes](), list[bytes | Status](), 0

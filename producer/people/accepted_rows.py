@@ -15,8 +15,7 @@ from producer.people.folder_images import FolderImages
 from producer.present.formatting import counted, one_line, percent
 from producer.rendering.person_labels import labels_now
 from producer.rows.acceptance import at_precision
-from producer.rows.decide import marked
-from producer.rows.row_batch import Rules
+from producer.rows.row_batch import Rules, marked
 from shared.messages.files import Stamp, stamp
 
 

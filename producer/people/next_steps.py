@@ -11,8 +11,7 @@ from producer.inputs.job_options import JobOptions
 from producer.journal.sealed_journal import SealedJournal
 from producer.models.train import name_of
 from producer.present.formatting import counted, near, percent, typed
-from producer.summary.promise import folder_of_job
-from producer.summary.right_of_others import range_of
+from producer.summary.promise import folder_of_job, range_of
 from shared.errors import HangtagError, UsageError
 from shared.labels import labels_file
 from shared.labels.class_folders import UNKNOWN, problem_beside

@@ -15,7 +15,7 @@ from producer.locations.row_files import RowFiles
 from producer.people.answer_arrays import Answers
 from producer.people.decisions import Decisions
 from producer.people.queue import Refused
-from producer.rows.row import Row
+from producer.rows.row_batch import Row
 from shared.image_status import Status
 from shared.labels import labels_file
 from shared.labels.class_folders import problem_beside

@@ -28,9 +28,9 @@ from producer.people.table_decisions import Labels, TableDecisions, Totals
 from producer.present.formatting import percent
 from producer.rows import acceptance
 from producer.rows.acceptance import Acceptance
-from producer.rows.row import Row
+from producer.rows.row_batch import Row
 from producer.summary import promise
-from producer.summary.right_of_others import sentence
+from producer.summary.promise import sentence
 from shared.errors import UsageError
 from shared.image_status import Status
 from shared.labels.labels_so_far import Decided

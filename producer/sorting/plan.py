@@ -13,8 +13,7 @@ import msgspec
 
 from producer.inputs.job_options import JobOptions
 from producer.journal.sealed_journal import SealedJournal
-from producer.rows.decide import Decision
-from producer.rows.row_batch import AS_CLASSIFIED, RowBatch, Rules
+from producer.rows.row_batch import AS_CLASSIFIED, Decision, RowBatch, Rules
 from producer.sort_log.log import ClassifiedContent, Entry, SortLog, Way
 from producer.sorting.folders import (
     CHANGED,
@@ -26,7 +25,7 @@ from producer.sorting.folders import (
     numbered,
 )
 from producer.sources.job_sources import JobSources
-from producer.sources.local.reader import FileReader
+from producer.sources.reader import FileReader
 from producer.sources.remote.address import without_line
 from producer.sources.source_table import address_of_path, is_address, path_of_address
 from shared.image_status import BY_CODE, Status

@@ -12,14 +12,13 @@ from pathlib import Path
 import msgspec
 
 from producer.formats.table_file import is_foreign
-from producer.journal.no_table import no_table
+from producer.journal.job_index import no_table
 from producer.journal.sealed_journal import SealedJournal
 from producer.journal.snapshot import has_journal
 from producer.locations import row_files
 from producer.output.output_path import located, nearest
 from producer.present.formatting import near, typed
-from producer.present.meter import Stages
-from producer.present.progress import make_progress
+from producer.present.progress import Stages, make_progress
 from producer.rendering.display_options import lacks_corrections, table_of
 from producer.sort_log import sorted_folder
 from producer.sort_log.log import Way, base_of, batches
@@ -30,7 +29,7 @@ from producer.sorting.plan import Plan, PlanCounts, Planner, Remaining
 from producer.sorting.settle import settle
 from producer.sorting.undo import Undo
 from producer.sources.job_sources import JobSources
-from producer.summary.sorted_files import Sorted
+from producer.summary.job_text import Sorted
 from shared.errors import UsageError
 from shared.messages.files import printable
 

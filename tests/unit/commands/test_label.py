@@ -9,9 +9,9 @@ import msgspec
 import pytest
 from click.testing import CliRunner, Result
 
+from producer.cli.local_pages import _show_notes
 from producer.cli.main import hangtag
-from producer.cli.models.label import _show_notes
-from producer.models.labelled_input import labelled_input
+from producer.models.corrected_files import labelled_input
 from producer.people.label import Ready
 from producer.people.next_steps import after_label, heading, reached, small_classes, unsure
 from shared.errors import Exit, UsageError

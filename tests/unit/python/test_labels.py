@@ -10,7 +10,7 @@ import pytest
 
 import hangtag
 from producer.people import given_labels
-from shared.labels import label_names
+from shared.labels import class_folders
 from shared.labels.label_line import LabelLine
 from shared.labels.labels_file import LabelsFile
 from tests.support.pages.planted_folder import plant
@@ -162,7 +162,7 @@ def test_a_file_that_is_too_large_to_be_classified_gets_no_label(
 def test_there_are_only_as_many_labels_as_the_page_can_show(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(label_names, "MAX_LABELS", 2)
+    monkeypatch.setattr(class_folders, "MAX_LABELS", 2)
     hangtag.label("photos", {"photos/0001.png": "Coat", "photos/0002.png": "Bag"})
     with pytest.raises(hangtag.UsageError, match="there are 2 labels; use one of them"):
         hangtag.label("photos", {"photos/0003.png": "Hat"})

@@ -11,7 +11,6 @@ import pytest
 from producer.journal.totals import Withdrawn
 from producer.locations.row_files import RowFiles
 from producer.pages.thumbnails import Thumbnails
-from producer.people import table_queue as desks
 from producer.people.answer_arrays import Answers
 from producer.people.queue import Refused
 from producer.people.table_decisions import TableDecisions
@@ -80,12 +79,6 @@ def desk(table: Path) -> Iterator[TableQueue]:
     decisions = TableDecisions(answers, table, "ada", RowFiles(JobSources(answers.options)))
     with Thumbnails() as thumbnails:
         yield TableQueue(table, answers, decisions, thumbnails)
-
-
-def test_only_some_views_are_kept_in_memory(desk: TableQueue) -> None:
-    for n in range(2 * desks._KEPT_VIEWS):
-        assert desk.rows(View(ViewKind.ALL, None, b"%d" % n), False, 0, ROWS).total == 0
-    assert len(desk._orders) == desks._KEPT_VIEWS
 
 
 def test_the_picture_of_a_file_that_is_gone_has_a_reason(desk: TableQueue, table: Path) -> None:

@@ -19,7 +19,7 @@ from tests.support.pages.label_tab import (
     see_together,
 )
 from tests.support.pages.planted_folder import PlantedFolder
-from tests.support.pages.visit import NARROW, keys_without_name, opened, serious_findings
+from tests.support.pages.visit import NARROW, opened, serious_findings
 from tests.support.processes.label_server import Label
 
 #: A name as long as that of a folder may be, written from right to left.
@@ -147,24 +147,6 @@ def test_escape_leads_back_to_the_page_before(
         expect(page.locator(".tile").nth(1)).to_be_focused()
         page.keyboard.press("Escape")  # an ordinary page starts again
         expect(page.locator(".tile[aria-selected=true]")).to_have_count(0)
-
-
-def test_the_tenth_label_has_the_key_0_as_on_the_review_page(
-    browser: Browser, label: Label
-) -> None:
-    ten = [f"label {number}" for number in range(1, 11)]
-    with opened(browser, label) as page:
-        page.evaluate("showLabels", ten)
-        assert page.locator("#labels kbd").all_inner_texts() == list("1234567890")
-        page.keyboard.press("0")
-        page.keyboard.press("Enter")
-        expect(page.locator("#saved")).to_contain_text("saved")
-    assert set(given(label).values()) == {"label 10"}
-
-
-def test_every_key_of_the_page_is_in_the_panel_of_its_keys(browser: Browser, label: Label) -> None:
-    with opened(browser, label) as page:
-        assert keys_without_name(page) == set()
 
 
 @pytest.mark.parametrize(("width", "dark"), shapes(in_ci="narrow-dark"))

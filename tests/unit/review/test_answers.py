@@ -15,8 +15,7 @@ from producer.people import table_queue as desks
 from producer.people.answer_arrays import Answers
 from producer.people.queue import Refused
 from producer.people.table_decisions import TableDecisions
-from producer.people.table_queue import TableQueue
-from producer.people.views import View, ViewKind
+from producer.people.table_queue import TableQueue, View, ViewKind
 from producer.sources.job_sources import JobSources
 from shared.errors import UsageError
 from shared.image_status import Status

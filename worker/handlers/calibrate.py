@@ -18,7 +18,6 @@ from shared.messages.requests import Calibrate, Progress
 from shared.messages.training import Rule
 from shared.registry import staging
 from shared.registry.mirror_writer import SERVED, refresh
-from worker.backbones import served_version
 from worker.datasets import load
 from worker.datasets.corrected_walk import LabelledData
 from worker.datasets.examples import Examples
@@ -28,8 +27,8 @@ from worker.evaluation.operating_points import operating_points
 from worker.handlers import promotion
 from worker.handlers.context import EVALUATING, LOADING, PUBLISHING, Context, Reply
 from worker.handlers.evaluate import PIECE_IMAGES, mapped
-from worker.runtimes.classifier import Classifier, probabilities
-from worker.runtimes.runtime import Logits
+from worker.runtimes import load_runtime
+from worker.runtimes.runtime import Classifier, Logits, probabilities
 from worker.training.assessment import Answered, assess_answers
 
 #: Fewer say nothing about a confidence.
@@ -70,7 +69,7 @@ def _made(context: Context, work: Calibrate, old: Card) -> tuple[Card, dict[str,
     if len(held.labels) < LEAST_IMAGES:
         raise SetupError(f"{data.name} has fewer than {LEAST_IMAGES} images to calibrate with")
     held = Examples(held.images, mapped(held.labels, data.labels, old.labels))
-    model = served_version.fetch(old, partial(context.registry.read, old)).load()
+    model = load_runtime.fetch(old, partial(context.registry.read, old)).load()
     logits = _logits(context, model, held)
     cooling = temperature(logits, held.labels)
     shares = probabilities(logits, cooling)

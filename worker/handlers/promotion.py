@@ -15,13 +15,13 @@ from shared.messages.model_name import PRODUCTION
 from shared.messages.replies import Decided
 from shared.messages.training import Rule
 from shared.registry import alias_operations, learned_lines
-from worker.backbones import served_version
 from worker.datasets.examples import Examples
 from worker.evaluation import heldout_answers
 from worker.evaluation.heldout_answers import HeldoutAnswers
 from worker.evaluation.metrics import evaluate
 from worker.handlers import quality_gate
 from worker.handlers.context import PROMOTING, Context
+from worker.runtimes import load_runtime
 
 log = logging.getLogger(__name__)
 #: Returns the held-out images with this preprocessing; None if they are not available.
@@ -110,7 +110,7 @@ def _compared(
         return None
     if len(images.labels) != new.metrics.heldout_count or _has_learned(context, old, images):
         return None
-    version = served_version.fetch(old, partial(context.registry.read, old))
+    version = load_runtime.fetch(old, partial(context.registry.read, old))
     return quality_gate.unpaired(new, evaluate(version.load(), images).accuracy)
 
 

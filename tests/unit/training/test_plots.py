@@ -30,7 +30,7 @@ from worker.plots import chart, diagrams, image_sheets
 from worker.plots.chart import OTHER, RIGHT, WRONG, Panel, in_rows, put_image, shortened, some
 from worker.plots.diagrams import accepted_accuracy, confusion_matrix, curves
 from worker.plots.image_sheets import VERTICAL_BARS, bars, colours
-from worker.runtimes.classifier import softmax
+from worker.runtimes.runtime import softmax
 from worker.training.assessment import Answered, evaluation_plots
 
 #: A sheet of photos; drawings of grey images have a third.

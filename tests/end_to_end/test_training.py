@@ -250,15 +250,6 @@ def test_json_output_has_the_report(commands: Commands, garments: Path) -> None:
     assert set(commands.place.folder.glob("*.png")) == before
 
 
-def test_a_missing_index_is_a_usage_error_and_writes_nothing(
-    commands: Commands, garments: Path
-) -> None:
-    before = set(commands.place.folder.glob("*.png"))
-    show = ("dataset", "show", "--data", str(garments), "--index", "99", "--quiet")
-    assert "from 0 to 24" in commands.done(*show, code=Exit.USAGE).log
-    assert set(commands.place.folder.glob("*.png")) == before
-
-
 def test_a_folder_of_classes_becomes_a_model_and_broken_files_are_named(
     commands: Commands, ended: Ended
 ) -> None:

@@ -7,40 +7,36 @@ from collections.abc import Mapping
 
 
 class Status(enum.StrEnum):
-    """The result of one image. The order is the wire code: append only."""
+    """The result of one image: its name, and the fixed text of the table's `error` column. The
+    order is the wire code: append only."""
 
-    OK = "ok"
-    UNREADABLE = "unreadable"
-    UNSUPPORTED = "unsupported"
-    TOO_LARGE = "too_large"
-    MISSING = "missing"
-    CHANGED = "changed"
-    CRASHED = "crashed"
-    NO_ANSWER = "no_answer"
+    sentence: str
+
+    OK = "ok", ""
+    UNREADABLE = "unreadable", "The file is empty, damaged or not readable."
+    UNSUPPORTED = "unsupported", "The file is not a JPEG, PNG, WebP, AVIF, BMP, GIF or TIFF image."
+    TOO_LARGE = "too_large", "The file has more bytes or pixels than Hangtag accepts."
+    MISSING = "missing", "The file no longer existed when it was read."
+    CHANGED = "changed", "The file changed while the job ran."
+    CRASHED = "crashed", "Decoding the image crashed the worker process twice."
+    NO_ANSWER = (
+        "no_answer",
+        "The network failed on the image, or its outputs are no finite numbers.",
+    )
+
+    def __new__(cls, name: str, sentence: str = "") -> Status:
+        status = str.__new__(cls, name)
+        status._value_, status.sentence = name, sentence
+        return status
 
     @property
     def code(self) -> int:
         """The wire code, 0 to 255."""
         return _STATUS_CODES[self]
 
-    @property
-    def sentence(self) -> str:
-        """The fixed text of the table's `error` column; empty for `ok`."""
-        return _SENTENCES[self]
-
 
 BY_CODE = tuple(Status)
 _STATUS_CODES = {status: code for code, status in enumerate(BY_CODE)}
-_SENTENCES = {
-    Status.OK: "",
-    Status.UNREADABLE: "The file is empty, damaged or not readable.",
-    Status.UNSUPPORTED: "The file is not a JPEG, PNG, WebP, AVIF, BMP, GIF or TIFF image.",
-    Status.TOO_LARGE: "The file has more bytes or pixels than Hangtag accepts.",
-    Status.MISSING: "The file no longer existed when it was read.",
-    Status.CHANGED: "The file changed while the job ran.",
-    Status.CRASHED: "Decoding the image crashed the worker process twice.",
-    Status.NO_ANSWER: "The network failed on the image, or its outputs are no finite numbers.",
-}
 
 
 class Flag(enum.StrEnum):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 import msgspec
@@ -15,6 +15,28 @@ from shared.errors import SetupError
 from shared.settings import Settings
 
 _STYLES = {Level.OK: style.good, Level.NOTE: style.doubtful, Level.PROBLEM: style.failed}
+
+
+def _unread(settings: Settings) -> Iterator[Finding]:
+    """Settings that no other check reads: a problem if they are invalid, or else no finding.
+
+    Raises:
+        SetupError: one is invalid.
+    """
+    _ = settings.has_json_logs, settings.allows_local_addresses
+    yield from ()
+
+
+#: What is examined, in the order in which it is displayed: its topic, and its check, which yields
+#: findings and changes nothing.
+CHECKS: list[tuple[str, Callable[[Settings], Iterator[Finding]]]] = [
+    ("settings", _unread),
+    ("hangtag", installed.installed),
+    ("broker", reachable.reachable),
+    ("models", stored.models),
+    ("jobs", stored.jobs),
+    ("disk", stored.room),
+]
 
 
 class Report(msgspec.Struct, frozen=True):
@@ -37,25 +59,8 @@ def _findings() -> Iterator[Finding]:
         text, _, fix = str(error).partition("; ")
         yield Finding("settings", Level.PROBLEM, text, fix)
         settings = Settings()
-    for topic, check in (
-        ("settings", _unread),
-        ("hangtag", installed.installed),
-        ("broker", reachable.reachable),
-        ("models", stored.models),
-        ("jobs", stored.jobs),
-        ("disk", stored.room),
-    ):
+    for topic, check in CHECKS:
         yield from guarded(topic, partial(check, settings))
-
-
-def _unread(settings: Settings) -> Iterator[Finding]:
-    """Settings that no other check reads: a problem if they are invalid, or else no finding.
-
-    Raises:
-        SetupError: one is invalid.
-    """
-    _ = settings.has_json_logs, settings.allows_local_addresses
-    yield from ()
 
 
 def lines(report: Report, room: int | None) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""`hangtag models import`: sends a classifier of another tool to the trainer."""
+"""`hangtag models import` and `calibrate`: a classifier of another tool, for the trainer."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from shared import regular_file
 from shared.errors import UsageError
 from shared.labels import network_labels
 from shared.labels.network_labels import MAX_LABEL_CHARS, MAX_LABELS
+from shared.messages import model_name
 from shared.messages.model_card import Scale
-from shared.messages.model_name import NAME
 from shared.messages.replies import Trained, Tried
-from shared.messages.requests import Import, ImportNetwork, NetworkForm
+from shared.messages.requests import Calibrate, Import, ImportNetwork, NetworkForm
 from shared.messages.training import Rule
 from shared.settings import Settings
 from shared.stop import Stop
@@ -76,10 +76,7 @@ def import_model(
         UsageError: a file has the wrong type or is too large, or an option is not for it.
         SetupError, Stopped: the network is refused; or as `submit`.
     """
-    if not NAME.fullmatch(given.name):
-        raise UsageError(
-            f"--name {given.name!r:.80} cannot be a model; use small letters and digits"
-        )
+    model_name.checked(given.name, option="--name")
     content = read_file(file, MAX_ONNX_BYTES if file.suffix == ".onnx" else MAX_FILE_BYTES)
     if file.suffix not in (SUFFIX, *KINDS):
         raise UsageError(f"{file} is not a {SUFFIX} file; {_ADVICE.get(file.suffix, _OTHER)}")
@@ -227,3 +224,27 @@ def read_file(path: Path, limit: int) -> bytes:
     if max(size, len(data)) > limit:
         raise UsageError(f"{path} has {size:,} bytes; the limit is {limit:,}")
     return data
+
+
+def calibrate(
+    settings: Settings,
+    model: str,
+    data: str,
+    *,
+    events: Events | None = None,
+    stop: Stop | None = None,
+) -> Trained:
+    """Publish a version of the same files whose confidence fits these images.
+
+    Raises:
+        SetupError, Stopped: as `submit`.
+    """
+    place = data_place(data, settings)
+    check_class_folders(place, "evaluate", settings, events=events, stop=stop)
+    outcome = submit(settings, make_request(Calibrate(model, place)), events=events, stop=stop)
+    return outcome.decode(Trained)
+
+
+def calibrated_lines(trained: Trained, settings: Settings, room: int | None = None) -> list[str]:
+    """The result as lines of text."""
+    return summary(trained, evaluations(settings, trained.model), room)

@@ -18,7 +18,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from producer.output import draft_lock
+from producer.output.output_path import check_unused, draft_of, lock_draft
 from producer.present import formatting
 from shared import atomic_file
 from shared.errors import UsageError
@@ -29,7 +29,8 @@ SUFFIX = ".html"
 PALETTE = "palette.css"
 STYLES, SCRIPT = (PALETTE, "page.css"), "page.js"
 _NO_PAGE = "exists and is no page of Hangtag"
-_FOLDER = resources.files("producer.pages") / "templates"
+#: Where templates, style sheets and scripts are.
+FOLDERS = [resources.files("producer.pages") / "templates"]
 
 
 class Page(NamedTuple):
@@ -51,8 +52,8 @@ class Kind(StrEnum):
 def render(
     template: str, *, scripts: Sequence[str] = (SCRIPT,), images: str = "data:", **values: Any
 ) -> Page:
-    """Fill a template of this folder. `scripts` are files of this folder, too; `images` is the
-    source of pictures in the policy."""
+    """Fill a template of FOLDERS. `scripts` are files of these, too; `images` is the source of
+    pictures in the policy."""
     from markupsafe import Markup
 
     style, script = "".join(map(read, STYLES)), "".join(map(read, scripts))
@@ -109,11 +110,11 @@ def write(path: Path, page: Page) -> None:
         SetupError: the disk is full or the folder read-only.
     """
     path = path.absolute()
-    draft = draft_lock.draft_of(path)
+    draft = draft_of(path)
     with atomic_file.writing(path, "fix this and run the same command again"):
-        draft_lock.check_unused(path)
+        check_unused(path)
         with atomic_file.created(draft) as file:
-            draft_lock.take(file)  # until the draft is in place
+            lock_draft(file)  # until the draft is in place
             file.write(page.html.encode(errors="replace"))
             atomic_file.sync(file)
             atomic_file.place(draft, path)
@@ -121,8 +122,9 @@ def write(path: Path, page: Page) -> None:
 
 @functools.cache
 def read(name: str) -> str:
-    """A style sheet or script of this folder."""
-    return (_FOLDER / name).read_text(encoding="utf-8")
+    """A template, style sheet or script."""
+    found = [folder / name for folder in FOLDERS if (folder / name).is_file()]
+    return found[0].read_text(encoding="utf-8")
 
 
 #: In the head of every page, with its kind: a newer page of this kind may replace it.

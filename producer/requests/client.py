@@ -12,25 +12,22 @@ from contextlib import closing, contextmanager, suppress
 import redis
 from redis.exceptions import RedisError
 
+from producer.fleet.broker_access import ROLE, broker_errors, has_trainer
 from producer.stack import stack
 from shared import keys
-from shared.broker import address
 from shared.broker.message_filter import TRAIN_TASK
 from shared.broker.redis_client import GLANCE_TIMEOUT_S, connect
 from shared.broker.runtime_paths import broker_url, socket_path, stack_id
-from shared.errors import BadMessage, BrokerAway, UsageError
-from shared.ledger import heartbeats
+from shared.errors import BadMessage, UsageError
 from shared.ledger.request_inbox import RequestInbox
 from shared.ledger.request_states import RequestState, RequestView
 from shared.ledger.request_store import RequestFolder, folders
+from shared.messages import model_name
 from shared.messages.batch import new_id
-from shared.messages.model_name import NAME
 from shared.messages.requests import REQUEST_ID, Request, Work, decode_request, encode_request
 from shared.messages.training import FASHION_MNIST
 from shared.settings import Settings
 from shared.stop import Waits, unstoppable
-
-ROLE = "producer"
 
 
 class Requests:
@@ -143,11 +140,6 @@ def read(settings: Settings, waits: Waits | None = None) -> Iterator[Requests]:
         yield Requests(settings, client)
 
 
-def has_trainer(client: redis.Redis) -> bool:
-    """Whether a trainer is alive. Raises RedisError."""
-    return any(beat.queue == keys.TRAIN_QUEUE for beat in heartbeats.alive(client))
-
-
 @contextmanager
 def opened(settings: Settings, waits: Waits | None = None) -> Iterator[RequestClient]:
     """A client of the configured broker, or of this machine's stack, which is started if needed.
@@ -161,19 +153,6 @@ def opened(settings: Settings, waits: Waits | None = None) -> Iterator[RequestCl
         yield client
 
 
-@contextmanager
-def broker_errors(settings: Settings) -> Iterator[None]:
-    """Raise BrokerAway, with what to do, if Redis is unreachable."""
-    try:
-        yield
-    except RedisError as error:
-        url = address.redacted(settings.redis_url)
-        line = f"Redis at {url} does not answer ({error}); start it, or unset HANGTAG_REDIS_URL"
-        if not url:
-            line = f"this machine's stack does not answer ({error}); remove it with: hangtag down"
-        raise BrokerAway(line) from error
-
-
 def make_request(work: Work, request_id: str = "") -> Request:
     """A request by this user, with a new id if none is given.
 
@@ -184,9 +163,7 @@ def make_request(work: Work, request_id: str = "") -> Request:
     if not REQUEST_ID.fullmatch(request.id):
         line = f"{request.id!r:.80} cannot be the id of a request; use letters, digits and -._"
         raise UsageError(line)
-    name = getattr(work, "name", FASHION_MNIST)
-    if not NAME.fullmatch(name):
-        raise UsageError(f"{name!r:.80} cannot be a model; use small letters and digits")
+    model_name.checked(getattr(work, "name", FASHION_MNIST))
     try:
         return decode_request(encode_request(request))  # as every trainer does
     except BadMessage as error:

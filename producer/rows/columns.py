@@ -1,5 +1,6 @@
-"""The columns of a table, as any form displays them. A new column is one more entry here. What only
-a worker knows of an image is first one more column of a batch's result (shared/messages/batch.py).
+"""The columns of a table, as any form displays them. A new column is one more row of SINGLE. What
+only a worker knows of an image is first one more column of a batch's result
+(shared/messages/batch.py).
 
 path,label,confidence,status,error,flag,model, then guess (--accept, --min-confidence,
 corrections), source (corrections), label_2,confidence_2,... (--top-k) and p_LABEL,...
@@ -15,8 +16,7 @@ from operator import attrgetter
 from typing import NamedTuple
 
 from producer.rows.acceptance import UNKNOWN
-from producer.rows.decide import Decision, marked, without
-from producer.rows.row_batch import RowBatch, Rules
+from producer.rows.row_batch import Decision, RowBatch, Rules, marked, without
 from shared.image_status import BY_CODE, FLAGS
 from shared.messages.job_record import JobRecord
 from shared.messages.model_card import Card
@@ -28,8 +28,6 @@ CONFIDENCE = "confidence"
 GUESS = "guess"
 #: Who gave the label.
 SOURCE = "source"
-#: What may follow the path.
-CHOICES = (*COLUMNS[1:], GUESS, SOURCE)
 MODEL, PERSON = "model", "person"
 
 
@@ -68,6 +66,22 @@ class Table(NamedTuple):
     card: Card
 
 
+_statuses = attrgetter("statuses")
+#: What may follow the path: a row for each column, by its name.
+SINGLE: dict[str, Callable[[Card, Rules], Column]] = {
+    "label": lambda card, rules: displayed_label(card.labels, rules),
+    CONFIDENCE: lambda card, rules: Decimals(CONFIDENCE, attrgetter("confidences")),
+    "status": lambda card, rules: Words("status", BY_CODE, _statuses),
+    "error": lambda card, rules: Words("error", [each.sentence for each in BY_CODE], _statuses),
+    "flag": lambda card, rules: Words(
+        "flag", FLAGS, lambda batch: without(batch.flags, batch.statuses)
+    ),
+    "model": lambda card, rules: Words("model", (card.ref,), lambda batch: bytes(len(batch))),
+    GUESS: lambda card, rules: _label(GUESS, card.labels, 0),
+    SOURCE: lambda card, rules: Words(SOURCE, ("", MODEL, PERSON), _sources),
+}
+
+
 def table_columns(
     card: Card,
     rules: Rules,
@@ -82,26 +96,12 @@ def table_columns(
         *([GUESS] if rules.acceptance or rules.given_labels else []),
         *([SOURCE] if rules.given_labels else []),
     )
-    known = {column.name: column for column in _single(card, rules)}
     return (
         Names(PATH),
-        *(known[name] for name in names),
+        *(SINGLE[name](card, rules) for name in names),
         *_further(card.labels, min(top_k, len(card.labels))),
         *(_of_labels(card.labels) if probabilities else ()),
     )
-
-
-def _single(card: Card, rules: Rules) -> Iterator[Column]:
-    """The columns of `CHOICES`."""
-    yield displayed_label(card.labels, rules)
-    statuses = attrgetter("statuses")
-    yield Decimals(CONFIDENCE, attrgetter("confidences"))
-    yield Words("status", BY_CODE, statuses)
-    yield Words("error", [status.sentence for status in BY_CODE], statuses)
-    yield Words("flag", FLAGS, lambda batch: without(batch.flags, batch.statuses))
-    yield Words("model", (card.ref,), lambda batch: bytes(len(batch)))
-    yield _label(GUESS, card.labels, 0)
-    yield Words(SOURCE, ("", MODEL, PERSON), _sources)
 
 
 def displayed_label(labels: Sequence[str], rules: Rules) -> Words:

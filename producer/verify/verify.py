@@ -10,14 +10,14 @@ from pathlib import Path
 import msgspec
 
 from producer.formats.table_formats import no_room
+from producer.journal.job_index import no_table
 from producer.journal.journal import journal_path
-from producer.journal.no_table import no_table
 from producer.journal.sealed_journal import SealedJournal
 from producer.journal.snapshot import has_journal, read_snapshot
 from producer.locations import row_files
 from producer.locations.row_files import RowFiles
 from producer.present.formatting import counted, typed
-from producer.present.meter import Stages
+from producer.present.progress import Stages
 from producer.verify.check_files import GONE, PROBLEMS_MAX, file_problems
 from producer.verify.check_rows import table_problems
 from shared import regular_file

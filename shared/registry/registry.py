@@ -4,7 +4,9 @@
     STORE/NAME/VERSION/model.keras   and all other files that the card lists
     STORE/NAME/aliases.log           the versions of aliases such as `production`
 
-Version 0 of `fashion-mnist` is the packaged one; it is part of every registry.
+Version 0 of `fashion-mnist` is the packaged one; it is part of every registry. A backbone is a file
+of each version that has it (a hard link of the same one): a folder of shared files needed a case in
+every reader and writer.
 """
 
 from __future__ import annotations
@@ -15,7 +17,8 @@ from io import BufferedReader
 from pathlib import Path
 
 from shared import atomic_file
-from shared.errors import SetupError, UsageError, no_model
+from shared.errors import SetupError, no_model
+from shared.messages import model_name
 from shared.messages.model_card import Card, decode_card, encode_card
 from shared.messages.model_name import NAME, PRODUCTION
 from shared.registry import packaged, version_folder
@@ -206,8 +209,7 @@ class Registry(ModelSource):
         Raises:
             SetupError: the name is invalid, or the folder is a symbolic link.
         """
-        if not NAME.fullmatch(name):
-            raise UsageError(f"{name!r:.80} cannot be a model; use small letters and digits")
+        model_name.checked(name)
         if (self.root / name).is_symlink():
             raise SetupError(f"{self.root / name} is a symbolic link; put a folder in its place")
         return self.root / name

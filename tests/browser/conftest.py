@@ -15,7 +15,7 @@ from producer.cli.main import hangtag
 from producer.compare.paired_rows import rows
 from producer.journal.sealed_journal import SealedJournal
 from producer.rows.folder_labels import FolderLabels
-from producer.rows.row import Row
+from producer.rows.row_batch import Row
 from shared.errors import Exit
 from tests.support.jobs import planted_journal
 from tests.support.pages import planted_check
@@ -80,7 +80,7 @@ def server(fleet: Fleet, hand: Hand, folder: PlantedFolder) -> Iterator[Label]:
 @pytest.fixture
 def label(server: Label) -> Label:
     """The server, after every decision of an earlier test has been taken back."""
-    server.decide(*({"stack": stack} for stack in range(IMAGES)))
+    server.decide(*({"item": stack} for stack in range(IMAGES)))
     return server
 
 

@@ -14,8 +14,8 @@ import pytest
 from PIL import Image
 
 import hangtag
-from producer.labelling import alike
-from producer.labelling.folder_request import Computed
+from producer.people import alike
+from producer.people.folder_request import Computed
 from producer.requests.submit import data_place
 from shared.labels.class_folders import folder_of
 from shared.messages.folder_features import FILE
@@ -26,7 +26,7 @@ from tests.support.jobs import handler_context
 from tests.support.processes import local_stack
 from tests.support.servers.redis_server import RedisServer
 from worker.datasets.fashion_mnist import LABELS
-from worker.demo.drawings import silhouette
+from worker.demo import silhouette
 from worker.handlers import folder_features
 
 pytestmark = pytest.mark.trains

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from shared import recipes
+from shared import installation, recipes
 from shared.errors import SetupError, no_such
-from shared.registry import own_backbones
+from shared.registry import own_backbones, packaged
 from shared.registry.own_backbones import OwnBackbone
 from shared.runtimes import ONNX
-from worker.backbones import packaged_files
 from worker.backbones.backbone_table import BACKBONES, Backbone
 from worker.runtimes.feature_graph import BackboneGraph, FeatureGraph
 
@@ -47,13 +45,13 @@ def load(name: str, store: Path) -> LoadedBackbone:
         raise SetupError(no_such("backbone", name, known, own_backbones.LIST))
     row = own_backbones.find(store, name)
     if ONNX.missing:
-        raise SetupError(f"the trainer on {socket.gethostname()} cannot do that: {ONNX.missing}")
+        raise installation.of_trainer(ONNX.missing)
     return LoadedBackbone(_row(row), own_backbones.files(store, row))
 
 
 def shipped(row: Backbone) -> LoadedBackbone:
     """One that ships. Raises SetupError: the installation is damaged."""
-    return LoadedBackbone(row, {row.file: packaged_files.read(row)})
+    return LoadedBackbone(row, {row.file: packaged.backbone(row.file, row.sha256)})
 
 
 def _row(own: OwnBackbone) -> Backbone:

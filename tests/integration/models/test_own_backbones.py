@@ -36,13 +36,13 @@ from tests.support.models import drawn_backbones, drawn_networks
 from tests.support.models.drawn_backbones import FEATURES, FORM, IMPORTED, LABELS, SIDE
 from tests.support.servers.redis_server import RedisServer
 from worker.backbones import loaded_backbone, served_version
-from worker.handlers import backbones, check_dataset, train
+from worker.handlers import check_dataset, import_network, train
 from worker.handlers import folder_features as features_handler
 from worker.handlers.context import Reply
 
 HANDLERS: dict[type, Any] = {
-    AddBackbone: backbones.add,
-    ListBackbones: backbones.list_,
+    AddBackbone: import_network.add_backbone,
+    ListBackbones: import_network.list_backbones,
     Train: train.train,
     CheckDataset: check_dataset.check,
     ComputeFeatures: features_handler.compute,
@@ -118,7 +118,7 @@ def test_a_request_adds_once_and_another_is_refused_in_one_line(
         (drawn_backbones.file(64, maps=True), FORM,
          "returns 12,288 values for an image, and not 2 to 4,096 features"),
         (drawn_backbones.file(returned=("map", "f")), FORM,
-         r"2 outputs \(map, f\); name the one output of a backbone with --output"),
+         r"its outputs are map, f; name the one with the features with --output$"),
         (drawn_backbones.file(width=2 * SIDE), FORM,
          "takes images of 16x32 in 3 channels; add one that takes square images in colour"),
         (drawn_networks.file(drawn_networks.Drawn(takes_uint8=True)), FORM,

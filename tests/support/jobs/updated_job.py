@@ -10,7 +10,7 @@ import msgspec
 
 from producer.dispatch.batcher import resumed
 from producer.inputs.job_options import JobOptions
-from producer.jobs import update as updating
+from producer.jobs.classify import classify
 from producer.jobs.job import Job
 from producer.jobs.run import Run, Summary
 from producer.present.events import Events
@@ -21,13 +21,13 @@ from tests.support.jobs.image_blobs import decode_images
 
 
 def update(options: JobOptions, events: Events | None = None, **given: Any) -> Summary:
-    """As `producer.jobs.update.update`, with more options."""
+    """As `classify --update`, with more options."""
     with mock.patch.object(Run, "work", _worked):
-        asked = msgspec.structs.replace(options, **given)
-        return updating.update(asked, Settings(), events=events)
+        asked = msgspec.structs.replace(options, update=True, **given)
+        return classify(asked, Settings(), events=events)
 
 
-def _worked(run: Run) -> Summary:
+def _worked(run: Run, *_: object) -> Summary:
     """As `Run.work`, in small batches."""
     job, files = run.job, run.files
     settings, before = Settings(batch_images=3), job.journal.totals.done
@@ -40,10 +40,8 @@ def _worked(run: Run) -> Summary:
         record(job, batch.frozen.n, answered(decode_images(batch.blob)))
         job.table.growing.advance(0)
     failed = job.journal.totals.failed or batches.unlisted.count
-    code, sha256 = run.completed(Exit.SOME_FAILED if failed else Exit.OK)
-    result = run.result(job.journal.totals.done - before, dict(batches.skipped))
-    job.finish(code, sha256, batches.unlisted, result)
-    return run.summary(code, result)
+    code, classified = Exit.SOME_FAILED if failed else Exit.OK, job.journal.totals.done - before
+    return run.finished(code, classified, dict(batches.skipped), batches.unlisted)
 
 
 def _files(job: Job, n: int) -> list[tuple[bytes, tuple[int, int]]]:

@@ -12,7 +12,7 @@ import msgspec
 import pytest
 from click.testing import CliRunner, Result
 
-from producer.cli.jobs.job_summary import show_job_summary
+from producer.cli.job_summary import show_job_summary
 from producer.cli.main import hangtag
 from producer.inputs.job_options import JobOptions, differences, encode_options
 from producer.inputs.skipped import Unlisted, encode_unlisted
@@ -34,10 +34,7 @@ from shared.settings import Settings
 from tests.support.jobs.finished_job import finish, options_of
 
 JOB = "testjb01"
-PATTERN = (
-    "no such file or folder; leave a pattern to the shell, without quotation marks, or use --glob: "
-    "hangtag classify"
-)
+PATTERN = "no such file or folder; leave a pattern to the shell, without quotation marks, or name"
 
 
 @pytest.fixture(autouse=True)

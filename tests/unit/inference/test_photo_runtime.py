@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
-import os
-import subprocess
-import sys
 import tracemalloc
 import zipfile
 from collections.abc import Callable
@@ -19,12 +15,12 @@ from PIL import Image
 from shared import runtimes
 from shared.errors import BadMessage, SetupError
 from shared.messages.model_card import Card, decode_card, encode_card
+from shared.registry import packaged
 from tests.support.jobs import photo_versions
 from tests.support.jobs.photo_versions import LABELS, LITE0
-from tests.support.processes.fleet import ROOT
-from worker.backbones import backbone_table, packaged_files, served_version
+from worker.backbones import backbone_table, served_version
 from worker.inference.classify_batch import classify_images
-from worker.inference.model_cache import LoadedModel
+from worker.inference.process_state import LoadedModel
 from worker.runtimes import heads, load_runtime
 from worker.runtimes.classifier import Classifier
 from worker.runtimes.feature_graph import FeatureGraph
@@ -69,28 +65,6 @@ def test_a_message_of_many_photos_is_answered_in_the_memory_of_some(card: Card) 
     assert count * IMAGES[0].nbytes > 14 << 20
 
 
-@pytest.mark.parametrize("threads", ["1", "2"])
-def test_a_head_has_the_same_bits_with_any_number_of_threads(threads: str) -> None:
-    env = {**os.environ, "OPENBLAS_NUM_THREADS": threads, "PYTHONPATH": str(ROOT)}
-    found = subprocess.run(
-        [sys.executable, "-c", _PRODUCTS], env=env, capture_output=True, check=True
-    )
-    assert found.stdout.decode().strip() == _products()
-
-
-def _products() -> str:
-    """The hash of products of heads for up to 400 classes."""
-    rng, digest = np.random.default_rng(8), hashlib.sha256()
-    for classes in range(2, 402, 40):
-        weights = rng.normal(size=(2304, classes)).astype(np.float32)
-        head = Head(weights, np.zeros(classes, np.float32))
-        digest.update(head.served_logits(rng.normal(size=(2, 2304)).astype(np.float32)).tobytes())
-    return digest.hexdigest()
-
-
-_PRODUCTS = "from tests.unit.inference import test_photo_runtime as t; print(t._products())"
-
-
 def test_the_head_is_applied_to_the_features_of_the_backbone(card: Card) -> None:
     head, graph = photo_versions.head(), FeatureGraph(photo_versions.backbone())
     features = np.stack([graph.run(image) for image in IMAGES]).astype(np.float64)
@@ -115,7 +89,7 @@ def test_an_unsure_image_is_answered_by_the_mean_of_both_looks(card: Card) -> No
     ]
     looks = []
     for head, row, frames in ((pair[0], LITE0, map(np.asarray, small)), (pair[1], lite2, images)):
-        graph = FeatureGraph(packaged_files.read(row))
+        graph = FeatureGraph(packaged.backbone(row.file, row.sha256))
         features = np.stack([graph.run(frame) for frame in frames]).astype(np.float64)
         looks.append(features @ head.weights.astype(np.float64) + head.bias)
     gaps = np.sort(looks[0], axis=1)[:, -1] - np.sort(looks[0], axis=1)[:, -2]
@@ -219,13 +193,6 @@ def test_a_damaged_or_hostile_head_is_refused_in_one_line(
 def test_a_damaged_backbone_is_refused_in_one_line(backbone: bytes, card: Card) -> None:
     with pytest.raises(SetupError, match="cannot be loaded"):
         load_runtime.load("photo", card, heads.encode([photo_versions.head()]), [backbone])
-
-
-def test_a_network_that_is_no_backbone_is_refused(card: Card) -> None:
-    from shared.registry import packaged
-
-    with pytest.raises(SetupError, match="cannot be loaded"):
-        _load(card, photo_versions.head(), packaged.read("model.tflite"))
 
 
 @pytest.mark.parametrize("change", [{"file": "../../secret"}, {"size_pixels": 0}])

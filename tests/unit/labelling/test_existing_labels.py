@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from producer.labelling import existing_labels
-from producer.labelling.decisions import Decisions
-from producer.labelling.existing_labels import ExistingLabels, of_tables
-from producer.labelling.folder_images import FolderImages
-from producer.models.labelled_input import labelled_input
+from producer.models.corrected_files import labelled_input
+from producer.people import existing_labels
+from producer.people.existing_labels import ExistingLabels, of_tables
+from producer.people.folder_decisions import FolderDecisions
+from producer.people.folder_images import FolderImages
 from shared.errors import UsageError
 from shared.labels.class_folders import SORT_LOG
 from shared.labels.labels_file import LabelsFile, read
@@ -75,7 +75,7 @@ class Folder:
         shas = [images.sha256(image) for image in range(len(images))]
         with closing(LabelsFile(self.file)) as file:
             stack = shas.index(hashlib.sha256(content).hexdigest())
-            assert Decisions(images, file, "ada").decide({stack: decided}) == []
+            assert FolderDecisions(images, file, "ada").decide({stack: decided}) == []
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from shared.process import child_id
-from worker.lifecycle.busy_processes import BusyProcesses
+from worker.lifecycle.child_records import BusyProcesses
 
 
 @pytest.fixture
@@ -48,14 +48,6 @@ def test_the_start_of_a_hint_may_be_reported_after_the_death(
     assert processes.listed([child.pid]) == [id_], "the pool still lists it"
     processes.busy(child.pid)
     assert processes.listed([]) == [id_]
-
-
-def test_an_idle_child_is_not_listed_after_its_death(child: subprocess.Popen[bytes]) -> None:
-    processes = BusyProcesses()
-    processes.busy(child.pid)
-    processes.idle(child.pid)
-    processes.idle(child.pid)
-    assert processes.listed([]) == []
 
 
 def test_a_child_is_idle_before_and_after_each_hint(child: subprocess.Popen[bytes]) -> None:

@@ -41,18 +41,36 @@ def test_a_health_check_loads_neither_celery_nor_a_runtime() -> None:
 #: a side in turn, so a part has loaded what those before it need.
 PARTS = {
     "producer": {
-        "reading": "producer.jobs.status, producer.models.list_versions, producer.fleet.workers",
-        "metrics": "producer.cli.machine.metrics, producer.fleet.commands, producer.jobs.status",
-        "classifying": "producer.jobs.classify, producer.jobs.status, producer.stack.stack, "
-        "producer.requests.existing",
+        "reading": [
+            "producer.jobs.status",
+            "producer.models.list_versions",
+            "producer.fleet.workers",
+        ],
+        "metrics": [
+            "producer.cli.workers",
+            "producer.fleet.commands",
+            "producer.jobs.status",
+        ],
+        "classifying": [
+            "producer.jobs.classify",
+            "producer.jobs.status",
+            "producer.stack.stack",
+            "producer.requests.existing",
+        ],
     },
     "worker": {
-        "health": "worker.health",
-        "promotion": "worker.requests.request_consumer, worker.handlers.manage_versions",
-        "requests": "worker.handlers.train, worker.handlers.check_dataset, "
-        "worker.handlers.evaluate",
-        "batches": "worker.inference.process_state, worker.inference.classify_batch, "
-        "worker.runtimes.litert_runtime",
+        "health": ["worker.health"],
+        "promotion": ["worker.requests.request_consumer", "worker.handlers.manage_versions"],
+        "requests": [
+            "worker.handlers.train",
+            "worker.handlers.check_dataset",
+            "worker.handlers.evaluate",
+        ],
+        "batches": [
+            "worker.inference.process_state",
+            "worker.inference.classify_batch",
+            "worker.runtimes.litert_runtime",
+        ],
     },
 }
 
@@ -61,7 +79,7 @@ PARTS = {
 def loaded_by_parts(side: str) -> dict[str, set[str]]:
     """What a fresh interpreter has loaded after each part of a side and those before it."""
     program = "import sys\n" + "\n".join(
-        f"import {names}; print(*sys.modules)" for names in PARTS[side].values()
+        f"import {', '.join(names)}; print(*sys.modules)" for names in PARTS[side].values()
     )
     _, printed = loaded_and_printed(program)
     return dict(zip(PARTS[side], map(top_level, printed.splitlines()), strict=True))

@@ -13,6 +13,9 @@ PAGES = sorted(page for folder in FOLDERS for page in ROOT.glob(f"{folder}/*.md"
 #: A page as comments, messages and pages write it, from the root of the project.
 NAMED = r"\b((docs|benchmarks)/[A-Za-z0-9_.-]+\.(md|txt|ipynb))(#[a-z0-9-]+)?"
 
+FAULTS = ROOT / "tests/faults"  #: of the matrix
+OF_CODE = r"`((?:hangtag|producer|shared|worker|tests)/[a-z0-9_/]+(?:\.(?:py|lua)|/))`"
+
 
 def test_every_link_of_a_page_leads_to_a_file_and_a_heading() -> None:
     for page in PAGES:
@@ -28,6 +31,14 @@ def test_every_page_that_a_file_names_exists() -> None:
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     for name, _, _, heading in set(re.findall(NAMED, done.stdout)):
         assert_leads(ROOT / name, heading[1:])
+
+
+def test_every_file_of_the_code_that_a_page_names_exists() -> None:
+    """Files and folders from the root of the project, as pages write them."""
+    for page in PAGES:
+        if page.name != "CHANGELOG.md":
+            for name in re.findall(OF_CODE, page.read_text(encoding="utf-8")):
+                assert (ROOT / name).exists() or (FAULTS / name).exists(), f"{page.name}: {name}"
 
 
 def assert_leads(place: Path, heading: str) -> None:

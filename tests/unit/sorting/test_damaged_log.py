@@ -12,7 +12,7 @@ import pytest
 
 from producer.locations import row_files
 from producer.sort_log import sorted_folder
-from producer.sort_log.entry import FORMAT, Started, Way
+from producer.sort_log.log import FORMAT, Started, Way
 from producer.sorting import placing, sort
 from producer.sorting.undo import DAMAGED
 from shared.errors import SetupError
@@ -112,6 +112,16 @@ def test_others_name_the_line_and_the_remedy(out: Path, tmp_path: Path) -> None:
     with pytest.raises(SetupError, match=line):
         row_files.of_table(tmp_path / "out.csv", options_of(tmp_path, b"in")).__enter__()
     assert tree(tmp_path) == before
+
+
+def test_a_record_that_was_lost_is_not_replaced_by_an_empty_file(out: Path) -> None:
+    """The log alone takes back what it can."""
+    log = log_path()
+    log.write_bytes(b"".join(flipped(log.read_bytes().splitlines(keepends=True), 2)))
+    (record,) = (path for path in log.parent.iterdir() if path != log)
+    record.unlink()
+    assert sort.undo(out).stay == {DAMAGED: 1}
+    assert [*log.parent.iterdir()] == [log]
 
 
 def test_a_log_of_another_version_is_refused(out: Path, tmp_path: Path) -> None:

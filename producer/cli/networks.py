@@ -229,13 +229,13 @@ def calibrate(model: str, data: str) -> None:
     production, since both give the same labels.
     """
     from producer.cli.running import running_request
-    from producer.models import calibrate as calibrate_
+    from producer.models import import_model as import_
 
     settings = Settings.from_env()
     with running_request() as (events, stop):
-        trained = calibrate_.calibrate(settings, model, data, events=events, stop=stop)
+        trained = import_.calibrate(settings, model, data, events=events, stop=stop)
     room = columns_of(sys.stdout)
-    print_answer(trained, calibrate_.lines(trained, settings, room))
+    print_answer(trained, import_.calibrated_lines(trained, settings, room))
 
 
 @command(

@@ -93,7 +93,7 @@ class FormatRow(NamedTuple):
 
     name: str  #: its first suffix, without the dot
     suffixes: Sequence[str]
-    kind: str  #: its module in this package, and its class
+    kind: str  #: its module and class
     #: Import names and pip's names of what it needs, which an extra of Hangtag installs.
     packages: Mapping[str, str] = {}
     extra: str = ""
@@ -103,14 +103,14 @@ class FormatRow(NamedTuple):
 
 
 _ROWS = (
-    FormatRow(CSV, (".csv",), "text_format:Csv"),
-    FormatRow("tsv", (".tsv",), "text_format:Tsv"),
-    FormatRow("jsonl", (".jsonl", ".ndjson"), "text_format:JsonLines"),
-    FormatRow("json", (".json",), "text_format:Json"),
+    FormatRow(CSV, (".csv",), "producer.formats.text_format:Csv"),
+    FormatRow("tsv", (".tsv",), "producer.formats.text_format:Tsv"),
+    FormatRow("jsonl", (".jsonl", ".ndjson"), "producer.formats.text_format:JsonLines"),
+    FormatRow("json", (".json",), "producer.formats.text_format:Json"),
     FormatRow(
         "xlsx",
         (".xlsx",),
-        "xlsx:Xlsx",
+        "producer.formats.xlsx:Xlsx",
         {"xlsxwriter": "xlsxwriter", "openpyxl": "openpyxl"},
         "xlsx",
         is_text=False,
@@ -120,7 +120,7 @@ _ROWS = (
     FormatRow(
         "parquet",
         (".parquet",),
-        "parquet:Parquet",
+        "producer.formats.parquet:Parquet",
         {"pyarrow": "pyarrow"},
         "parquet",
         is_text=False,
@@ -188,5 +188,5 @@ def no_room(form: str, rows: int, source: Path, target: Path | None = None) -> s
 def loaded(form: str) -> type[Format]:
     """What writes and reads a form. Raises SetupError if it needs what is not installed."""
     check_installed(form)
-    kind: type[Format] = pkgutil.resolve_name(f"{__package__}.{row_of(form).kind}")
+    kind: type[Format] = pkgutil.resolve_name(row_of(form).kind)
     return kind

@@ -28,7 +28,7 @@ from shared.registry import packaged
 from tests.support.processes import in_process, local_stack
 from worker.backbones import backbone_table
 from worker.datasets.fashion_mnist import LABELS
-from worker.demo.drawings import silhouette
+from worker.demo import silhouette
 from worker.learners import learner
 from worker.runtimes import load_runtime
 
@@ -51,7 +51,8 @@ def example(heading: str, kind: str = "python") -> str:
 
 def run(heading: str, name: str = "", file: str = "") -> ModuleType:
     """Import the example below a heading, as the module with this name."""
-    module = ModuleType(name or "example")
+    name = name or "example"
+    module = sys.modules.setdefault(name, ModuleType(name))  # where rows find their classes
     module.__file__ = file
     exec(compile(example(heading), f"docs/extending.md: {heading}", "exec"), vars(module))
     return module
@@ -61,6 +62,7 @@ def run(heading: str, name: str = "", file: str = "") -> ModuleType:
 def _rows_are_removed() -> Iterator[None]:
     before = [table.copy() for table in TABLES]
     yield
+    sys.modules.pop("example", None)
     for table, rows in zip(TABLES, before, strict=True):
         table.clear()
         table.extend(rows) if isinstance(table, list) else table.update(rows)

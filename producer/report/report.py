@@ -34,7 +34,7 @@ from producer.report.survey import Choice, Survey
 from producer.rows.acceptance import Acceptance, doubtless
 from producer.rows.folder_labels import FolderLabels
 from producer.rows.row_batch import Row, Rules
-from producer.sources.path_list import list_name
+from producer.sources.lists import list_name
 from producer.summary import promise
 from shared.errors import HangtagError
 from shared.image_status import BY_CODE, FLAGS

@@ -26,7 +26,7 @@ from shared.messages.files import NO_STAMP, printable
 from shared.settings import Settings
 
 if TYPE_CHECKING:
-    from producer.sources.walk import Walk
+    from producer.sources.job_sources import Walk
 
 
 _GONE = {404, 410}

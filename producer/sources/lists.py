@@ -252,16 +252,7 @@ def without_secrets(file: BufferedRandom, options: JobOptions) -> Iterator[Buffe
         with atomic_file.writing(folder, _REMEDY):
             for line in lines_of(file, options):
                 public.write(recorded(line) + separator(options))
-            _shorten(public, file)
         yield public
-
-
-def _shorten(public: BufferedRandom, file: BufferedRandom) -> None:
-    """Leave out the last line end, unless the list has it."""
-    file.seek(-1, os.SEEK_END)
-    if file.read(1) not in (b"\n", b"\0"):
-        public.seek(-1, os.SEEK_END)
-        public.truncate()
 
 
 def is_empty(file: BufferedRandom) -> bool:

@@ -14,11 +14,10 @@ from producer.compare.comparison import (
     Tally,
 )
 from producer.pages import page, text
-from producer.pages.matrix import Matrix, matrix
+from producer.pages.figures import Matrix, Smallest, matrix
 from producer.pages.page import Page
 from producer.pages.pictures import Picture
 from producer.pages.shots import Answer, Group, Shot
-from producer.pages.smallest import Smallest
 from producer.present import style
 from producer.present.formatting import counted, near, one_line, percent, typed
 from producer.present.style import Column, Figure, figures, next_commands, paragraphs, table

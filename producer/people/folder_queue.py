@@ -12,7 +12,7 @@ from typing import Literal
 
 import msgspec
 
-from producer.pages.thumbnails import Thumbnails
+from producer.pages.pictures import Thumbnails
 from producer.people.decisions import Decisions, RefusedImage
 from producer.people.estimate import Standing, standing
 from producer.people.folder_images import FolderImages

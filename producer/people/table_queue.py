@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from producer.journal.totals import Withdrawn
-from producer.pages.thumbnails import Thumbnails
+from producer.pages.pictures import Thumbnails
 from producer.people.answer_arrays import NO_LABEL, Answers
 from producer.people.table_decisions import Decisions, Totals
 from producer.people.views import View, ViewKind, belongs, counts, positions

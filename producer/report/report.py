@@ -21,8 +21,7 @@ from producer.locations.row_files import RowFiles
 from producer.models.load_catalog import load_catalog
 from producer.models.show import VersionDetails, find
 from producer.pages import page, text
-from producer.pages.histogram import histograms
-from producer.pages.matrix import matrix
+from producer.pages.figures import histograms, matrix
 from producer.pages.pictures import PageImages, Picture
 from producer.pages.shots import FileList, Shot, galleries, shot_of
 from producer.present.formatting import near, typed

@@ -14,7 +14,7 @@ import pytest
 from starlette.types import Message
 
 from producer.locations.row_files import RowFiles
-from producer.pages.thumbnails import Thumbnails
+from producer.pages.pictures import Thumbnails
 from producer.people.answer_arrays import Answers
 from producer.people.page_files import Asset, PageFiles
 from producer.people.table_decisions import Decisions

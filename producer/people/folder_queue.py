@@ -11,7 +11,7 @@ from typing import get_args
 
 from msgspec.structs import replace
 
-from producer.pages.thumbnails import Thumbnails
+from producer.pages.pictures import Thumbnails
 from producer.people.folder_decisions import FolderDecisions
 from producer.people.folder_images import FolderImages
 from producer.people.folder_names import FolderNames

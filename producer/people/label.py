@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from producer.pages.thumbnails import Thumbnails
+from producer.pages.pictures import Thumbnails
 from producer.people import accepted_rows, existing_labels, serving
 from producer.people.folder_decisions import FolderDecisions
 from producer.people.folder_images import Computed, FolderImages

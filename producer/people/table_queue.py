@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from producer.pages.thumbnails import Thumbnails
+from producer.pages.pictures import Thumbnails
 from producer.people.answer_arrays import NO_LABEL, Answers
 from producer.people.queue import (
     Choices,

@@ -19,7 +19,7 @@ from click.testing import CliRunner
 
 from producer.cli.main import hangtag
 from producer.dataset_check.check import write_table
-from producer.dataset_check.findings import Findings
+from producer.dataset_check.check_page import Findings
 from producer.models.corrected_files import corrections_input
 from producer.models.train import summary
 from producer.present.progress import Quiet, Stages

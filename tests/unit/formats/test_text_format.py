@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producer.formats.table_draft import TableDraft
+from producer.formats.table_file import TableDraft
 from producer.formats.table_formats import FORMATS, Unreadable, loaded
 from producer.formats.text_format import Csv
 from producer.journal.journal import Journal

@@ -10,7 +10,7 @@ import pytest
 
 from producer.journal.totals import Withdrawn
 from producer.locations.row_files import RowFiles
-from producer.pages.thumbnails import Thumbnails
+from producer.pages.pictures import Thumbnails
 from producer.people import table_queue as desks
 from producer.people.answer_arrays import Answers
 from producer.people.queue import Refused

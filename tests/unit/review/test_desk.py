@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from producer.journal.journal import Journal, journal_path
 from producer.locations.row_files import RowFiles
-from producer.pages.thumbnails import Thumbnails
+from producer.pages.pictures import Thumbnails
 from producer.people.answer_arrays import Answers
 from producer.people.queue import Item
 from producer.people.table_decisions import TableDecisions

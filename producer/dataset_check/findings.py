@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from producer.rows.row_batch import RowBatch
 from shared.image_status import BY_CODE, Status
 from shared.messages.batch import BatchResult
-from shared.messages.checked_dataset import CheckedRows
 from shared.messages.files import STAMP
+from shared.messages.request_files import CheckedRows
 
 #: How probable it must be that a label is wrong, for its image to be listed.
 LISTED = 0.5

@@ -27,7 +27,7 @@ from shared.broker.celery_app import make_app
 from shared.broker.redis_client import GLANCE_TIMEOUT_S, check_server, connect
 from shared.broker.runtime_paths import broker_url
 from shared.errors import BrokerAway, BrokerRefuses, StillOpen, Stopped
-from shared.messages.job_record import JobRecord
+from shared.messages.batch import JobRecord
 
 
 class Startable(Protocol):

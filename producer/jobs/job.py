@@ -46,7 +46,7 @@ from producer.sources.path_list import check_names
 from producer.sources.piped_list import forget as forget_list
 from producer.sources.piped_list import is_empty, is_grown, record, without_secrets
 from shared.errors import Exit, HangtagError, SetupError, UsageError
-from shared.messages.job_record import JobRecord, encode_job
+from shared.messages.batch import JobRecord, encode_job
 from shared.messages.model_card import Card, encode_card
 from shared.process import child_id
 

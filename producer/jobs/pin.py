@@ -16,8 +16,7 @@ from producer.journal.job_properties import Pinned
 from shared import runtimes
 from shared.errors import SetupError
 from shared.messages import model_card
-from shared.messages.batch import new_id
-from shared.messages.job_record import JobRecord
+from shared.messages.batch import JobRecord, new_id
 from shared.messages.model_card import Card
 from shared.messages.model_name import ModelName, parse
 from shared.registry.mirror_reader import Mirror

@@ -10,7 +10,7 @@ from producer.pages.thumbnails import Thumbnails
 from producer.present.progress import Stages
 from shared.errors import SetupError
 from shared.image_status import Status
-from shared.pipes.thumbnail import Thumbnail
+from shared.pipes.helpers import Thumbnail
 
 #: The bound on all pictures of a page, before they become text, which takes a third more.
 MAX_TOTAL_BYTES = 6_000_000

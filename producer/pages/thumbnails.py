@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from producer.fleet.machine_resources import cores
 from producer.processes.helper import Helper
-from shared.pipes.thumbnail import Order, Thumbnail
+from shared.pipes.helpers import Thumbnail, ThumbnailOrder
 
 #: The longer side of a thumbnail. Most lists display it in half this size, sharp on any screen.
 SIDE_PIXELS = 192
@@ -60,7 +60,7 @@ class Thumbnails:
             max_bytes = MAX_BYTES * side_pixels**2 // SIDE_PIXELS**2
         helper = self._idle.get()
         try:
-            return helper.ask(Order(data, side_pixels, max_bytes), _LIMIT_S) or CRASHED
+            return helper.ask(ThumbnailOrder(data, side_pixels, max_bytes), _LIMIT_S) or CRASHED
         finally:
             self._idle.put(helper)
 

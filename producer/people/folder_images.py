@@ -12,7 +12,7 @@ from typing import NamedTuple
 from shared import regular_file
 from shared.messages.batch import MAX_FILE_BYTES
 from shared.messages.files import Stamp, printable, stamp
-from shared.messages.folder_features import SHA256_BYTES, FolderFeatures
+from shared.messages.request_files import SHA256_BYTES, FolderFeatures
 
 
 class File(NamedTuple):

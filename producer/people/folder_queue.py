@@ -18,8 +18,8 @@ from producer.people.estimate import Standing, standing
 from producer.people.folder_images import FolderImages
 from producer.people.learner import Learner, StackLabel
 from shared.labels.labels_so_far import Decided
+from shared.pipes.helpers import Thumbnail
 from shared.pipes.labelling import NO_LABEL, Page
-from shared.pipes.thumbnail import Thumbnail
 
 #: Stacks of a label that are shown together: of more, those most unlike the others.
 MOST_TOGETHER = 2_000

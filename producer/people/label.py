@@ -20,7 +20,7 @@ from producer.people.folder_queue import Desk
 from producer.people.folder_request import Computed
 from producer.people.learner import Learner
 from shared.labels.labels_file import LabelsFile
-from shared.messages.folder_features import decode_features
+from shared.messages.request_files import decode_features
 
 PACKAGE = "producer.people"
 SCRIPTS = ("label.js", "heading.js", "labels.js", "naming.js", "tiles.js", "folders.js")

@@ -14,7 +14,7 @@ from starlette.responses import Response
 
 from producer.people.guard import MAX_BODY_BYTES
 from shared.errors import MISFITS, HangtagError, UsageError
-from shared.pipes.thumbnail import Thumbnail
+from shared.pipes.helpers import Thumbnail
 
 T = TypeVar("T")
 Body = TypeVar("Body")

@@ -22,7 +22,7 @@ from producer.summary.promise import sentence
 from shared.image_status import Status
 from shared.messages.files import printable
 from shared.messages.model_card import Card
-from shared.pipes.thumbnail import Thumbnail
+from shared.pipes.helpers import Thumbnail
 from shared.registry.learned_lines import is_of_labels
 
 #: Views whose order is kept in memory.

@@ -20,7 +20,7 @@ from producer.people.learner import StackLabel
 from shared.labels.label_line import ImageKind
 from shared.labels.labels_file import LabelsFile
 from shared.labels.labels_so_far import Decided
-from shared.messages.folder_features import FolderFeatures
+from shared.messages.request_files import FolderFeatures
 from shared.pipes.labelling import NO_LABEL, Counts, Page
 
 

@@ -18,13 +18,7 @@ from shared.ledger.jobs import pinned
 from shared.ledger.request_inbox import RequestInbox
 from shared.messages.model_card import Card
 from shared.messages.replies import Pruned
-from shared.messages.requests import (
-    Evaluate,
-    Promote,
-    Prune,
-    Request,
-    Rollback,
-)
+from shared.messages.requests import Evaluate, Promote, Prune, Request, Rollback
 from shared.registry import alias_operations, packaged, pruning
 from shared.registry.registry import Registry
 from tests.support.jobs import handler_context, stored_requests

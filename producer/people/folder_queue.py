@@ -33,8 +33,8 @@ from shared.errors import UsageError
 from shared.labels.label_line import ImageKind
 from shared.labels.labels_so_far import Decided
 from shared.pipes import labelling
+from shared.pipes.helpers import Thumbnail
 from shared.pipes.labelling import NO_LABEL, Counts
-from shared.pipes.thumbnail import Thumbnail
 
 #: Stacks of a label that are shown together: of more, those most unlike the others.
 MOST_TOGETHER = 2_000

@@ -36,7 +36,7 @@ from shared.image_status import Status
 from shared.labels.labels_so_far import Decided
 from shared.messages.files import printable
 from shared.messages.model_card import Card
-from shared.pipes.thumbnail import Thumbnail
+from shared.pipes.helpers import Thumbnail
 from shared.registry.learned_lines import is_of_labels
 
 

@@ -39,9 +39,9 @@ from shared.messages.requests import (
     Promote,
     Request,
     Work,
+    needed_packages,
 )
 from shared.messages.training import Train
-from shared.messages.work_packages import needed_packages
 from shared.settings import Settings
 from tests.support.jobs import stored_requests
 from tests.support.machine.unlistable_folders import obeying

@@ -18,7 +18,7 @@ from producer.pages import pictures
 from producer.pages.pictures import CRASHED, SIDE_PIXELS, Thumbnails
 from shared import installation
 from shared.image_status import Status
-from shared.pipes.thumbnail import Thumbnail
+from shared.pipes.helpers import Thumbnail
 from tests.support.images import image_zoo
 from tests.support.images.encoders import save, turned
 

@@ -71,7 +71,7 @@ test-faults: $(VENV)/dev.stamp data  ## the fault matrix and the crash points
 
 test-points: $(VENV)/dev.stamp data  ## only the crash points, and check that each one fires
 	@rm -rf build/fired
-	@HANGTAG_TEST_FIRED=build/fired $(MAKE) --no-print-directory test-faults MARKED=points STEP=$(STEP)
+	@HANGTAG_TEST_FIRED=build/fired $(MAKE) --no-print-directory test-faults MARKED='points and not minutes' STEP=$(STEP)
 	@$(BIN)/python -m tests.support.failpoints.fired build/fired > $(REPORTS)/$(STEP).note; \
 	  code=$$?; cat $(REPORTS)/$(STEP).note; exit $$code
 
@@ -85,8 +85,9 @@ test-guards: $(VENV)/dev.stamp data  ## the tests without each Python guard in t
 	  $(if $(SHARE),--share $(SHARE)) --note $(REPORTS)/$(STEP).note
 
 test-slow: DIST = load
+test-slow: MARKED = minutes
 test-slow: $(VENV)/dev.stamp data  ## faults that last for minutes, with real timeouts
-	$(PYTEST) $(SIDE_BY_SIDE) tests/slow
+	$(PYTEST) $(SIDE_BY_SIDE) tests/faults
 
 nightly: $(VENV)/dev.stamp data  ## everything, on both servers, into docs/nightly.md; WITHIN=140 minutes
 	@$(BIN)/python -m tests.steps nightly $(STEPS) $(if $(WITHIN),--within $(WITHIN))

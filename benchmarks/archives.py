@@ -35,7 +35,7 @@ from benchmarks.workloads import images, networks
 from benchmarks.workloads.networks import Network
 from producer.fleet.machine_resources import cores
 from producer.inputs.job_options import JobOptions
-from producer.sources.archives.members import MEMBERS_MAX
+from producer.sources.archives.archive import MEMBERS_MAX
 from producer.sources.job_sources import JobSources
 from producer.sources.walk import Walk
 from shared.errors import SetupError

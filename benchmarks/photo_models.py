@@ -35,8 +35,9 @@ from shared.runtimes import PHOTO
 from worker.backbones import served_version
 from worker.datasets.decode_files import read_file
 from worker.decoding.decode import decode
-from worker.inference import outlier_detector, serving_speed
+from worker.inference import outliers
 from worker.learners import learner
+from worker.learners.head import images_per_s
 from worker.learners.learner import BuiltVersion, Task
 
 COUNTS = (10, 30, 100, 0)  #: photos of each class; 0: all
@@ -129,7 +130,7 @@ def _images_per_s(version: BuiltVersion, folder: Path) -> float:
     files = [read_file(bytes(path)) for path in paths[:: len(paths) // TIMED_PHOTOS + 1]]
     card = version.card
     served = served_version.fetch(card, version.files.__getitem__)
-    return serving_speed.images_per_s(served, files)
+    return images_per_s(served, files)
 
 
 def sample(data: Path, to: Path, count: int, seed: int) -> None:
@@ -185,7 +186,7 @@ def _percent(shares: Iterable[float]) -> str:
 def _detected(version: BuiltVersion, given: argparse.Namespace) -> Iterator[tuple[str, ...]]:
     """A row for the test photos, and one for each folder of other images."""
     card = version.card
-    detector = outlier_detector.decode(version.files[outlier_detector.FILE], card.features)
+    detector = outliers.decode(version.files[outliers.FILE], card.features)
     like = _scores(version, detector, given.data / "test")
     yield ("test photos", f"{len(like):,}", _share(like, detector.threshold), "")
     for one in given.unlike:
@@ -206,9 +207,7 @@ def area(like: Scores, other: Scores) -> float:
     return float(below.mean() / (2 * len(like)))
 
 
-def _scores(
-    version: BuiltVersion, detector: outlier_detector.OutlierDetector, folder: Path
-) -> Scores:
+def _scores(version: BuiltVersion, detector: outliers.OutlierDetector, folder: Path) -> Scores:
     served = served_version.fetch(version.card, version.files.__getitem__).load()
     found = []
     for images in _decoded(version.card, folder):

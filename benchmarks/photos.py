@@ -31,7 +31,7 @@ from shared.registry import packaged
 from worker.datasets import fashion_mnist
 from worker.decoding.decode import decode
 from worker.demo.images import encoded
-from worker.inference.predictions import decode_batch
+from worker.inference.classify_batch import decode_batch
 from worker.runtimes.load_runtime import load
 from worker.runtimes.runtime import Runtime
 
@@ -113,7 +113,9 @@ def _with(card: Card, **fields: object) -> Preprocessing:
 def _way(name: str, known: Known, card: Card, files: Sequence[bytes]) -> Way:
     batch, _, flags = decode_batch(card, files)
     right = known.model.predict(batch).argmax(axis=1) == known.labels
-    return Way(name, float(right.mean()), _percent(sum(count_flags(flags).values()), len(files)))
+    return Way(
+        name, float(right.mean()), _percent(sum(count_flags(flags.tobytes()).values()), len(files))
+    )
 
 
 def flagged(known: Known, seed: int) -> Iterator[tuple[str, int, dict[str, int]]]:
@@ -130,7 +132,7 @@ def flagged(known: Known, seed: int) -> Iterator[tuple[str, int, dict[str, int]]
                  ood_images.gradients):  # fmt: skip
         sets.append((make.__name__, [encoded(image) for image in make(n, seed)]))
     for name, files in sets:
-        yield name, len(files), count_flags(decode_batch(known.card, files).flags)
+        yield name, len(files), count_flags(decode_batch(known.card, files).flags.tobytes())
 
 
 def times() -> list[tuple[str, float]]:

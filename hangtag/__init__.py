@@ -12,10 +12,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hangtag.call import Unfinished as Unfinished
     from hangtag.catalog import model as model
     from hangtag.catalog import models as models
-    from hangtag.fleet import workers as workers
+    from hangtag.catalog import workers as workers
+    from hangtag.jobs import Unfinished as Unfinished
     from hangtag.jobs import classify as classify
     from hangtag.jobs import open_table as open_table
     from hangtag.labelling import (
@@ -34,14 +34,14 @@ if TYPE_CHECKING:
         similar as similar,
     )
     from hangtag.predictions import predict as predict
+    from hangtag.result import Guess as Guess
     from hangtag.result import Result as Result
-    from hangtag.rows import Guess as Guess
-    from hangtag.rows import Row as Row
+    from hangtag.result import Row as Row
     from hangtag.training import Request as Request
     from hangtag.training import train as train
-    from producer.labelling.alike import Group as Group
-    from producer.labelling.alike import SimilarImage as SimilarImage
-    from producer.labelling.given_labels import LabelledImage as LabelledImage
+    from producer.people.alike import Group as Group
+    from producer.people.alike import SimilarImage as SimilarImage
+    from producer.people.given_labels import LabelledImage as LabelledImage
     from producer.predict.predictions import Prediction as Prediction
     from producer.present.events import (
         Event as Event,
@@ -86,17 +86,14 @@ if TYPE_CHECKING:
 
 #: The module of each name.
 _MODULES = {
-    "hangtag.call": ("Unfinished",),
-    "hangtag.catalog": ("model", "models"),
-    "hangtag.fleet": ("workers",),
-    "hangtag.jobs": ("classify", "open_table"),
+    "hangtag.catalog": ("model", "models", "workers"),
+    "hangtag.jobs": ("Unfinished", "classify", "open_table"),
     "hangtag.labelling": ("groups", "label", "labels", "rename_label", "similar"),
     "hangtag.predictions": ("predict",),
-    "hangtag.result": ("Result",),
-    "hangtag.rows": ("Guess", "Row"),
+    "hangtag.result": ("Guess", "Result", "Row"),
     "hangtag.training": ("Request", "train"),
-    "producer.labelling.alike": ("Group", "SimilarImage"),
-    "producer.labelling.given_labels": ("LabelledImage",),
+    "producer.people.alike": ("Group", "SimilarImage"),
+    "producer.people.given_labels": ("LabelledImage",),
     "producer.predict.predictions": ("Prediction",),
     "producer.present.events": (
         *("Event", "Found", "Notice", "RowChanged", "Stage", "Started", "Stored", "Waiting"),

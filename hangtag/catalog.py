@@ -1,15 +1,19 @@
-"""Versions of models: all of them, or one with its card."""
+"""Versions of models, all of them or one with its card; and live workers."""
 
 from __future__ import annotations
 
+from hangtag.arguments import checked_types
+from producer.fleet.workers import live_workers
 from producer.models.default_model import choice
 from producer.models.list_versions import VersionRow, rows
 from producer.models.load_catalog import load_catalog
 from producer.models.show import VersionDetails, find
+from shared.ledger.heartbeats import Heartbeat
 from shared.messages.model_name import parse
 from shared.settings import Settings
 
 
+@checked_types
 def models(name: str = "") -> list[VersionRow]:
     """Every version of a model, or of all models, with its aliases and figures.
 
@@ -21,6 +25,7 @@ def models(name: str = "") -> list[VersionRow]:
     return rows(load_catalog(Settings.from_env()), name)
 
 
+@checked_types
 def model(name: str = "") -> VersionDetails:
     """One version, with its card (labels, input, figures, thresholds), files, aliases and history.
 
@@ -32,3 +37,12 @@ def model(name: str = "") -> VersionDetails:
     """
     settings = Settings.from_env()
     return find(load_catalog(settings), parse(name or choice(settings).model))
+
+
+def workers() -> list[Heartbeat]:
+    """The live workers, as each has reported itself last; none while this machine's stack is down.
+
+    Raises:
+        BrokerAway: a broker is configured, and it is unreachable.
+    """
+    return live_workers(Settings.from_env())

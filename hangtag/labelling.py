@@ -7,12 +7,13 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TypeAlias
 
+from hangtag.arguments import checked_types
 from hangtag.reporter import RequestProgress, request_reporter
 from hangtag.running import run
-from producer.labelling import alike, given_labels
-from producer.labelling.alike import Group, SimilarImage
-from producer.labelling.given_labels import LabelledImage
-from producer.local_page.serving import user
+from producer.people import alike, given_labels
+from producer.people.alike import Group, SimilarImage
+from producer.people.given_labels import LabelledImage
+from producer.people.serving import user
 from producer.present.events import Events
 from shared.errors import UsageError
 from shared.labels import labels_file
@@ -21,11 +22,12 @@ from shared.labels.labels_so_far import Decided
 from shared.settings import Settings
 from shared.stop import Stop
 
-_PathLike: TypeAlias = "str | os.PathLike[str]"
+_PathLike: TypeAlias = str | os.PathLike[str]
 #: A page of a thousand labels cannot be used, nor can as many groups.
 MAX_GROUPS = 1_000
 
 
+@checked_types
 def groups(
     folder: _PathLike,
     count: int | None = None,
@@ -68,6 +70,7 @@ def groups(
     return run(work, request_reporter(progress), stop or Stop(), "hangtag groups")
 
 
+@checked_types
 def similar(
     folder: _PathLike,
     image: _PathLike,
@@ -104,6 +107,7 @@ def similar(
     return run(work, request_reporter(progress), stop or Stop(), "hangtag similar")
 
 
+@checked_types
 def label(
     folder: _PathLike,
     labels: Mapping[str, str | None] | Mapping[Path, str | None],
@@ -137,28 +141,20 @@ def label(
     """
     given: dict[bytes, Decided | None] = {}
     for path, text in labels.items():
-        if text is not None and not isinstance(text, str):
-            raise UsageError(f"labels[{os.fspath(path)!r:.80}] is {text!r:.80}; give a name")
         given[os.fsencode(path)] = None if text is None else Decided("label", text)
     others: tuple[tuple[ImageKind, Iterable[_PathLike]], ...] = (
         ("left-out", left_out),
         ("cannot-tell", cannot_tell),
     )
     for kind, paths in others:
-        for image in _each(kind, paths):
+        for image in paths:
             if os.fsencode(image) in given:
                 raise UsageError(f"{os.fspath(image)!r:.80} is given twice; give it once")
             given[os.fsencode(image)] = Decided(kind)
     return dict(given_labels.give(os.fspath(folder), given, _labels_file(folder, file), user()))
 
 
-def _each(kind: ImageKind, paths: Iterable[_PathLike]) -> list[_PathLike]:
-    """The paths. Raises UsageError for one path in place of several."""
-    if isinstance(paths, str | bytes | os.PathLike):
-        raise UsageError(f"{kind.replace('-', '_')}={paths!r:.80} is one path; give a list")
-    return list(paths)
-
-
+@checked_types
 def rename_label(
     folder: _PathLike, before: str, after: str, *, file: _PathLike | None = None
 ) -> dict[str, int]:
@@ -181,6 +177,7 @@ def rename_label(
     return dict(given_labels.rename(path, before, after, user()))
 
 
+@checked_types
 def labels(folder: _PathLike, *, file: _PathLike | None = None) -> list[LabelledImage]:
     """What was decided about images of a folder, on the page or by `label`.
 

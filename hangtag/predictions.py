@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import msgspec
 
+from hangtag.arguments import checked_types
 from hangtag.running import run
 from producer.models.default_model import default_model
-from producer.predict.fetched_images import in_files
+from producer.predict.predict import in_files
 from producer.predict.predict import predict as predict_files
 from producer.predict.predictions import Prediction
 from producer.predict.predictions import named as named_images
@@ -39,6 +40,7 @@ _CHANNELS = (1, 3, 4)
 _PILLOW = {"PIL": "pillow"}
 
 
+@checked_types
 def predict(
     images: Picture | Iterable[Picture],
     *,
@@ -98,7 +100,11 @@ def _ignore(event: Event) -> None:
 
 def _several(images: Any) -> list[Any]:
     is_image = hasattr(images, "__array_interface__")  # also PIL's
-    return [images] if is_image or isinstance(images, str | bytes | os.PathLike) else list(images)
+    if is_image or isinstance(images, str | bytes | os.PathLike):
+        return [images]
+    if not isinstance(images, Iterable):
+        raise UsageError(f"images is {images!r:.80}; give an image, or a list of images")
+    return list(images)
 
 
 def _files(pictures: Sequence[Any], folder: Path) -> Iterator[tuple[bytes, str]]:

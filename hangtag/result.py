@@ -3,43 +3,151 @@
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
+import weakref
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
+from itertools import repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from hangtag.notices import log_notice
-from hangtag.rows import Row, RowMaker
-from hangtag.temporary import Scratch
+import msgspec
+
+from hangtag.arguments import checked_types
+from hangtag.reporter import log_notice
 from producer.compare.comparison import Comparison
 from producer.compare.tables import compare_tables
 from producer.formats.table_formats import CSV
+from producer.jobs import forget
 from producer.jobs.render_table import CopyTarget, render_copy
 from producer.journal.sealed_journal import SealedJournal
 from producer.journal.snapshot import JobState, JobView, check_readable, read_snapshot
 from producer.journal.totals import AnswerCounts
 from producer.rendering.display_options import DisplayOptions, stored_display, table_of
 from producer.report.report import Written, write_report
-from producer.sort_log.entry import Way
+from producer.rows.columns import Table, Words, displayed_label
+from producer.rows.row_batch import Decision, RowBatch, marked
+from producer.sort_log.log import Way
 from producer.sorting import sort as sorting
 from producer.summary.answer_counter import count_rows
+from producer.summary.job_text import Sorted
 from producer.summary.promise import as_promised
-from producer.summary.sorted_files import Sorted
 from producer.verify.verify import Proof
 from producer.verify.verify import verify as prove
 from shared import installation
-from shared.errors import SetupError, UsageError
+from shared.errors import HangtagError, SetupError, UsageError
+from shared.image_status import BY_CODE, FLAGS, Flag, Status
 from shared.settings import Settings
 
 if TYPE_CHECKING:
     import pandas
     import pyarrow
 
-Target = str | os.PathLike[str]
 #: pip's names by import names, of what tables need in memory.
 _ARROW = {"pyarrow": "pyarrow"}
 _PANDAS = {"pandas": "pandas"} | _ARROW
+
+
+class Guess(msgspec.Struct, frozen=True):
+    """A label of the model for one image."""
+
+    label: str
+    confidence: float  #: 0 to 1
+
+
+class Row(msgspec.Struct, frozen=True):
+    """One image. A row that failed has an empty label and no confidence."""
+
+    name: str  #: the path as it was given, as of os.fsdecode; of an archive or an address its name
+    label: str  #: that counts: a person's, else the model's; `unknown` if it is not accepted
+    confidence: float | None  #: of the model's label, 0 to 1
+    status: Status  #: `ok`, or why it failed; a str
+    error: str  #: the status as a sentence; empty if `ok`
+    flag: Flag  #: a warning; empty: none; a str
+    person: str  #: the label that a person gave it (hangtag review); empty: none
+    accepted: bool  #: whether `label` is a label, and not `unknown` or empty
+    guesses: tuple[Guess, ...]  #: the model's labels, most probable first: 3, or all (docs)
+
+    @property
+    def guess(self) -> str:
+        """The model's label, also of a row that is not accepted; empty if it failed."""
+        return self.guesses[0].label if self.guesses else ""
+
+
+class RowMaker:
+    """Makes the rows of one table."""
+
+    def __init__(self, table: Table) -> None:
+        self._labels, self._rules = table.card.labels, table.rules
+        self._label: Words = displayed_label(table.card.labels, table.rules)
+        accepted = {Decision.ACCEPTED, Decision.PERSON}
+        if table.rules.acceptance is None:
+            accepted.add(Decision.FLAGGED)
+        self._accepted = bytes(code in accepted for code in range(256))
+
+    def rows(self, batch: RowBatch) -> Iterator[Row]:
+        """The rows of a batch."""
+        labels = map(self._label.words.__getitem__, self._label.codes(batch))
+        made = map(
+            Row,
+            map(os.fsdecode, batch.names),
+            labels,
+            batch.confidences,
+            map(BY_CODE.__getitem__, batch.statuses),
+            repeat(""),
+            map(FLAGS.__getitem__, batch.flags),
+            map(batch.given_labels.get, range(len(batch)), repeat("")),
+            map(bool, batch.decisions.translate(self._accepted)),
+            zip(*self._guesses(batch), strict=True),
+        )
+        if not batch.failed:
+            return made
+        rows = list(made)
+        for i in marked(batch.statuses):
+            rows[i] = _failed(rows[i])
+        return iter(rows)
+
+    def _guesses(self, batch: RowBatch) -> Iterator[Iterator[Guess]]:
+        """Of each rank the labels of all rows."""
+        for rank in range(batch.k):
+            labels = map(self._labels.__getitem__, batch.labels_at(rank))
+            yield map(Guess, labels, batch.confidences_at(rank))
+
+
+def _failed(row: Row) -> Row:
+    """A row whose answers mean nothing."""
+    return Row(row.name, "", None, row.status, row.status.sentence, Flag.NONE, "", False, ())
+
+
+PREFIX = "hangtag-job-"
+Target = str | os.PathLike[str]
+
+
+class Scratch:
+    """A temporary folder with the table of one job, which goes with the result."""
+
+    def __init__(self, name: str, settings: Settings) -> None:
+        folder = Path(tempfile.mkdtemp(prefix=PREFIX))
+        self.table = folder / name
+        self._remove = weakref.finalize(self, _removed, self.table, settings, os.getpid())
+
+    @property
+    def is_there(self) -> bool:
+        return self._remove.alive
+
+    def remove(self) -> None:
+        """Remove the folder and all traces of its job."""
+        self._remove()
+
+
+def _removed(table: Path, settings: Settings, process: int) -> None:
+    if os.getpid() != process:
+        return  # a copy of the process has ended
+    with suppress(HangtagError, OSError):
+        forget.forget(forget.find(str(table)), settings)
+    shutil.rmtree(table.parent, ignore_errors=True)
 
 
 class Result:
@@ -123,6 +231,7 @@ class Result:
             for batch in sealed.row_batches(table.rules):
                 yield from made.rows(batch)
 
+    @checked_types
     def to_csv(self, path: Target, *, force: bool = False) -> Path:
         """Write the rows as CSV, the same bytes as the command's table (docs/table.md).
 
@@ -132,6 +241,7 @@ class Result:
         """
         return self._written(path, CSV, force)
 
+    @checked_types
     def to_parquet(self, path: Target, *, force: bool = False) -> Path:
         """Write the rows as Parquet, with unrounded confidences (float32) and words as
         dictionaries. Raises as `to_csv`, and SetupError without pyarrow."""
@@ -147,7 +257,7 @@ class Result:
         _check_installed(_ARROW, "parquet")
         import pyarrow
 
-        from producer.formats.arrow_rows import ArrowRows
+        from producer.formats.parquet import ArrowRows
 
         with self._opened() as sealed:
             table = table_of(sealed)
@@ -164,6 +274,7 @@ class Result:
         _check_installed(_PANDAS, "pandas")
         return self.to_arrow().to_pandas()
 
+    @checked_types
     def report(self, output: Target | None = None, *, force: bool = False) -> Written:
         """Write a page: figures, pictures, failures. Default: beside the table, with .html.
 
@@ -178,6 +289,7 @@ class Result:
         log_notice(made.notice)
         return made
 
+    @checked_types
     def compare(
         self, other: Result | Target, output: Target | None = None, *, force: bool = False
     ) -> Comparison:
@@ -193,6 +305,7 @@ class Result:
         log_notice(made.notice)
         return made.comparison
 
+    @checked_types
     def sort(
         self, into: Target, way: Literal["copy", "link", "move"], *, dry_run: bool = False
     ) -> Sorted:
@@ -203,11 +316,10 @@ class Result:
             UsageError: the job is not finished, or the folder has other files.
             SetupError: a disk is full or read-only.
         """
-        if way not in list(Way):
-            raise UsageError(f"way is {way!r:.80}; give 'copy', 'link' or 'move'")
         act = sorting.rehearse if dry_run else sorting.sort
         return act(self._output, Path(into), Way(way), quiet=True)
 
+    @checked_types
     def verify(self, *, deep: bool = False) -> Proof:
         """Prove that the table is complete and unchanged, and with `deep` that every file is.
 
@@ -236,7 +348,7 @@ class Result:
         return f"<hangtag.Result: {view.done:,} rows{so_far}{failed}, {view.model}, {self._output}>"
 
     def _repr_html_(self) -> str:
-        from hangtag.notebook.result_html import result_html
+        from hangtag.notebook import result_html
 
         with self._opened() as sealed:
             return result_html(self._view(), self.answers, sealed)

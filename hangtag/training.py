@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from hangtag.notices import log_notice
-from hangtag.reporter import RequestProgress, request_reporter
+from hangtag.arguments import checked_types
+from hangtag.reporter import RequestProgress, log_notice, request_reporter
 from hangtag.running import run
 from producer.models.train import make_training
 from producer.present.events import Event, Events, Notice
@@ -33,11 +33,13 @@ class Request:
     """A training, by its id. It runs whether it is followed or not, and after this process ends:
     `hangtag.Request(id)` is the same one again."""
 
+    @checked_types
     def __init__(self, id: str) -> None:
         self.id = id
         self._settings, self._changes = Settings.from_env(), Changes()
         self._log = list[str]()
 
+    @checked_types
     def wait(
         self,
         timeout_s: float | None = None,
@@ -110,6 +112,7 @@ class Request:
         return f"<hangtag.Request: {self.id}>"
 
 
+@checked_types
 def train(
     data: _PathLike | None = None,
     *,

@@ -16,12 +16,12 @@ from shared.broker.redis_client import connect
 from shared.broker.runtime_paths import wanted_children
 from shared.failpoints import failpoint
 from shared.process import parent_id
-from worker.inference import freed_memory
-from worker.lifecycle import access_check, celery_consumer, first_import, pool, scratch_folder
+from worker.inference import resource_limits
+from worker.lifecycle import access_check, first_import, pool, scratch_folder
+from worker.lifecycle.child_records import ChildReport
 from worker.lifecycle.heartbeat_thread import start_heartbeat
-from worker.lifecycle.log_once import log_once
-from worker.lifecycle.stats import ChildReport
 from worker.lifecycle.watchdog import watchdog
+from worker.lifecycle.worker_log import log_once
 
 settings, broker = access_check.configuration()
 app: Celery = make_app(broker, "worker")
@@ -29,13 +29,13 @@ app: Celery = make_app(broker, "worker")
 _runtimes = runtimes.installed()
 _queues = list(dict.fromkeys(row.queue for row in _runtimes))
 app.conf.update(
-    worker_consumer=celery_consumer.NAME, task_queues=[Queue(queue) for queue in _queues]
+    worker_consumer=access_check.CONSUMER, task_queues=[Queue(queue) for queue in _queues]
 )
 _child: Any = None  # a worker.inference.process_state.ProcessState, created in the child
 _parent_id = ""
 
 
-@app.task(name=CLASSIFY_TASK, Request="worker.lifecycle.task_request:BatchRequest")
+@app.task(name=CLASSIFY_TASK, Request="worker.lifecycle.heartbeat_thread:BatchRequest")
 def classify(job: str, batch: int) -> ChildReport | None:
     """The task that a hint starts."""
     from worker.inference.classify_batch import classify as classify_batch
@@ -58,7 +58,7 @@ def child() -> Any:
 @worker_process_init.connect
 def _prepare(**_: Any) -> None:
     with first_import.reported():
-        freed_memory.keep_memory()
+        resource_limits.keep_memory()
         child()
         importlib.import_module("worker.inference.classify_batch")
 

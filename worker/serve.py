@@ -23,7 +23,7 @@ from shared import garbage, keys
 from shared.broker.address import Address
 from shared.broker.runtime_paths import broker_url, wanted_children
 from shared.settings import Settings
-from worker.lifecycle import access_check, native_stderr, pool
+from worker.lifecycle import access_check, pool, worker_log
 
 log = logging.getLogger("worker.serve")  # also where it is the main module
 log.setLevel(logging.INFO)  # the log of a worker has warnings and errors only
@@ -36,15 +36,15 @@ _STOP = {
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run until a signal ends it. Returns the worker's exit code."""
     options = _parser().parse_args(arguments)
-    reader = native_stderr.divert()  # before any handler has the stream
+    reader = worker_log.divert()  # before any handler has the stream
     try:
         return _serve(options)
     finally:
-        native_stderr.restore(reader)
+        worker_log.restore(reader)
 
 
 def _serve(options: argparse.Namespace) -> int:
-    # Remarks of TensorFlow: what matters is an error. See also worker/lifecycle/native_stderr.py.
+    # Remarks of TensorFlow: what matters is an error. See also worker/lifecycle/worker_log.py.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     for name in ("tensorflow", "absl"):
         logging.getLogger(name).setLevel(logging.ERROR)

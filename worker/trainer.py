@@ -25,10 +25,10 @@ from shared.broker.redis_client import connect
 from shared.failpoints import failpoint
 from shared.process import child_id, parent_id
 from shared.registry import packaged
-from worker.lifecycle import access_check, celery_consumer, pool, scratch_folder
+from worker.lifecycle import access_check, pool, scratch_folder
 from worker.lifecycle.heartbeat_thread import HeartbeatThread, start_heartbeat
-from worker.lifecycle.log_once import log_once
 from worker.lifecycle.watchdog import Watchdog, watchdog
+from worker.lifecycle.worker_log import log_once
 from worker.requests.attempt import end_process
 from worker.requests.long_work import LongWork
 from worker.requests.maintenance import Maintenance, waiting
@@ -42,7 +42,7 @@ settings, broker = access_check.configuration()
 shutdown, long_work = ShutdownNotice(), LongWork()
 app: Celery = make_app(broker, ROLE)
 app.conf.update(
-    worker_consumer=celery_consumer.NAME,
+    worker_consumer=access_check.CONSUMER,
     task_default_queue=keys.TRAIN_QUEUE,
     task_queues=[Queue(keys.TRAIN_QUEUE)],
     worker_max_tasks_per_child=1,

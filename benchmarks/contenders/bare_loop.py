@@ -102,20 +102,20 @@ class Loop:
 def load(folder: Path, card: Card) -> Answer:
     """The version in this folder, with its detector."""
     from worker.backbones import served_version
-    from worker.inference import outlier_detector
-    from worker.inference.predictions import decode_batch, top_k, with_outliers
+    from worker.inference import outliers
+    from worker.inference.classify_batch import decode_batch, flag_unlike, top_k
 
     model = served_version.fetch(card, lambda name: (folder / name).read_bytes()).load()
     detector = None
-    if outlier_detector.FILE in card.files:
-        data = (folder / outlier_detector.FILE).read_bytes()
-        detector = outlier_detector.decode(data, card.features)
+    if outliers.FILE in card.files:
+        data = (folder / outliers.FILE).read_bytes()
+        detector = outliers.decode(data, card.features)
 
     def answer(files: Sequence[bytes | Status]) -> BatchResult:
         batch = decode_batch(card, files)
         outputs = model.outputs(batch.images)
         if detector is not None and outputs.features is not None:
-            batch = with_outliers(detector, outputs.features, batch)
+            flag_unlike(batch, detector.are_outliers(outputs.features))
         return top_k(model.probabilities(outputs), batch, KEPT_LABELS)
 
     return answer
@@ -153,7 +153,7 @@ def classify(
 
 def messages(paths: Sequence[bytes]) -> Iterator[tuple[list[bytes], list[bytes | Status]]]:
     """Paths and files in as many parts as Hangtag sends messages, without its last small ones."""
-    from producer.sources.local.reader import FileReader
+    from producer.sources.reader import FileReader
 
     read = FileReader(os.getcwdb()).read
     names, files, size = list[bytes](), list[bytes | Status](), 0

@@ -45,14 +45,14 @@ class Sleeper:
 @worker_process_init.connect
 def _replace_model(**_: Any) -> None:
     from worker.inference import process_state
-    from worker.inference.model_cache import LoadedModel
+    from worker.inference.process_state import LoadedModel
 
     seconds = float(os.environ[SLEEP])
 
     def load(version: ServedVersion, detector: bytes | None) -> LoadedModel:
         return LoadedModel(version.card, Sleeper(len(version.card.labels), seconds))
 
-    process_state._load = load
+    process_state._loaded_model = load
 
 
 __all__ = ["app"]

@@ -93,7 +93,7 @@ _IMAGES, _REPEATS = 2048, 5
 def child_rate(network: Network) -> float:
     """Images per second of processor time, the best of `_REPEATS` runs."""
     from shared import runtimes
-    from worker.inference.predictions import decode_batch, top_k
+    from worker.inference.classify_batch import decode_batch, top_k
     from worker.runtimes.load_runtime import load
 
     card = network.card

@@ -16,7 +16,7 @@ _CLI = "producer.cli."
 
 
 class Listed(NamedTuple):
-    """A command in the list of commands. Its module has it in COMMANDS."""
+    """A command in the list of commands. Its module has it by this name."""
 
     name: str
     module: str  #: below producer.cli
@@ -26,44 +26,44 @@ class Listed(NamedTuple):
 #: Heading -> its commands, in the order in which they are listed.
 GROUPS = {
     "Classify": (
-        Listed("classify", "jobs.classify", "Classify the images of folders into a table."),
-        Listed("predict", "jobs.predict", "Classify a few images and print their labels."),
+        Listed("classify", "jobs", "Classify the images of folders into a table."),
+        Listed("predict", "predict", "Classify a few images and print their labels."),
     ),
     "Results": (
-        Listed("table", "results.table", "Render a table again: other thresholds or columns."),
-        Listed("report", "results.report", "Write a page on a table: figures, pictures, failures."),
-        Listed("compare", "results.compare", "Compare two tables over the same images."),
-        Listed("sort", "results.sort", "Put images into a folder for each label, or back."),
-        Listed("verify", "results.verify", "Prove that a table is complete and unchanged."),
-        Listed("review", "results.review", "Confirm and correct labels on a local page."),
+        Listed("table", "results", "Render a table again: other thresholds or columns."),
+        Listed("report", "results", "Write a page on a table: figures, pictures, failures."),
+        Listed("compare", "results", "Compare two tables over the same images."),
+        Listed("sort", "results", "Put images into a folder for each label, or back."),
+        Listed("verify", "results", "Prove that a table is complete and unchanged."),
+        Listed("review", "local_pages", "Confirm and correct labels on a local page."),
     ),
     "Train": (
-        Listed("label", "models.label", "Give first labels to unsorted images on a local page."),
-        Listed("train", "models.train", "Train a version of a model and follow the training."),
-        Listed("dataset", "models.dataset", "Show a data set, or search it for mistakes."),
-        Listed("backbones", "models.backbones", "Add, list, remove networks that photos use."),
-        Listed("models", "models.models", "List, use, compare, import, export, delete versions."),
+        Listed("label", "local_pages", "Give first labels to unsorted images on a local page."),
+        Listed("train", "train", "Train a version of a model and follow the training."),
+        Listed("dataset", "dataset", "Show a data set, or search it for mistakes."),
+        Listed("backbones", "networks", "Add, list, remove networks that photos use."),
+        Listed("models", "models", "List, use, compare, import, export, delete versions."),
     ),
     "Jobs": (
-        Listed("status", "jobs.existing_jobs", "List all jobs and open requests, or show one job."),
-        Listed("cancel", "jobs.existing_jobs", "Stop a job, which classify resumes, or a request."),
-        Listed("forget", "jobs.existing_jobs", "Remove a job and its journal; its table stays."),
+        Listed("status", "jobs", "List all jobs and open requests, or show one job."),
+        Listed("cancel", "jobs", "Stop a job, which classify resumes, or a request."),
+        Listed("forget", "jobs", "Remove a job and its journal; its table stays."),
     ),
     "Workers": (
-        Listed("up", "machine.stack", "Start this machine's stack, or change its workers."),
-        Listed("down", "machine.stack", "Stop this machine's stack, unless jobs run on it."),
-        Listed("worker", "machine.workers", "Run a worker for a shared Redis in the foreground."),
-        Listed("workers", "machine.workers", "List live workers, their models and throughput."),
-        Listed("metrics", "machine.metrics", "Serve Prometheus metrics in the foreground."),
+        Listed("up", "workers", "Start this machine's stack, or change its workers."),
+        Listed("down", "workers", "Stop this machine's stack, unless jobs run on it."),
+        Listed("worker", "workers", "Run a worker for a shared Redis in the foreground."),
+        Listed("workers", "workers", "List live workers, their models and throughput."),
+        Listed("metrics", "workers", "Serve Prometheus metrics in the foreground."),
     ),
     "This installation": (
-        Listed("demo", "machine.demo", "Classify 10,000 test images here, and name what to try."),
-        Listed("doctor", "machine.doctor", "Check packages, broker, workers, disk and models."),
-        Listed("completion", "machine.completion", "Print the completion script of a shell."),
+        Listed("demo", "installation", "Classify 10,000 test images here, and name what to try."),
+        Listed("doctor", "installation", "Check packages, broker, workers, disk and models."),
+        Listed("completion", "installation", "Print the completion script of a shell."),
     ),
 }  # fmt: skip
 #: The modules of words of 0.2.0, which no list has; until 0.4.
-_OLD = {"submit": "jobs.classify", "collect": "jobs.existing_jobs"}
+_OLD = {"submit": "jobs", "collect": "jobs"}
 
 
 class LazyCommands(MutableMapping[str, click.Command]):
@@ -76,7 +76,7 @@ class LazyCommands(MutableMapping[str, click.Command]):
     def __getitem__(self, name: str) -> click.Command:
         if name not in self._loaded:
             module = importlib.import_module(_CLI + (self._modules | _OLD)[name])
-            self._loaded |= {command.name: command for command in module.COMMANDS}
+            self._loaded[name] = getattr(module, name)
         return self._loaded[name]
 
     def __setitem__(self, name: str, command: click.Command) -> None:

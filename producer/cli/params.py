@@ -1,13 +1,26 @@
-"""Parameter types of the commands: numbers of workers, and values that are parsed."""
+"""Parameter types of the commands: numbers, parsed values, and names that a shell completes."""
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    NamedTuple,
+)
 
 import click
+
+from shared.errors import HangtagError
+from shared.settings import Settings
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
 
 #: More than any machine has cores; a larger number is a typing error.
 CHILDREN_MAX = 1024
@@ -19,6 +32,7 @@ HELP = (
     f"auto:2-8 from 2 to 8, auto:0-8 down to none without a job. Default: as before, or {PER_CORE}."
 )
 _FORM = re.compile(r"(\d{1,6})|auto(?::(\d{1,6})-(\d{1,6}))?", re.ASCII)
+MODEL_FORM = "NAME[@VERSION|@ALIAS]"
 
 
 class Wanted(NamedTuple):
@@ -82,3 +96,69 @@ class NumbersParam(click.ParamType[tuple[float, ...]]):
         if not numbers or not all(map(math.isfinite, numbers)):
             self.fail(f"{value!r} is not a list of numbers such as 0.485,0.456,0.406", param, ctx)
         return numbers
+
+
+class Name(click.ParamType[str]):
+    """A name that is passed on as it is typed, and that a shell completes: of a model, a job."""
+
+    def __init__(
+        self, name: str, known: Callable[[Settings, str], Iterable[tuple[str, str]]]
+    ) -> None:
+        """`known` returns names that may start with what is typed, and their help."""
+        self.name, self._known = name, known
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        return str(value)
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """The names that start with what is typed. A fault completes nothing: a shell would print
+        its message into the command line."""
+        from click.shell_completion import CompletionItem
+
+        items: list[CompletionItem] = []
+        with suppress(HangtagError, OSError):
+            for name, about in self._known(Settings.from_env(), incomplete):
+                if name.startswith(incomplete):
+                    items.append(CompletionItem(name, help=about or None))
+        if not items and self is JOB:  # it may be a table
+            return [CompletionItem(incomplete, type="file")]
+        return items
+
+
+def _models(settings: Settings, incomplete: str) -> Iterator[tuple[str, str]]:
+    """Models; after the @ versions and aliases."""
+    from producer.models.load_catalog import load_catalog
+
+    for model in load_catalog(settings).models:
+        if "@" not in incomplete:
+            yield model.name, ""
+            continue
+        for alias, number in sorted(model.aliases.items()):
+            yield f"{model.name}@{alias}", f"version {number}"
+        for version in model.versions:
+            yield version.card.ref, version.card.recipe
+
+
+def _recipes(settings: Settings, incomplete: str) -> Iterator[tuple[str, str]]:
+    from shared.recipes import RECIPES
+
+    return ((recipe, "") for recipe in RECIPES)
+
+
+def _jobs(settings: Settings, incomplete: str) -> Iterator[tuple[str, str]]:
+    from producer.journal.job_index import entries
+
+    return ((entry.id, Path(entry.output).name) for entry in reversed(entries()))
+
+
+def _requests(settings: Settings, incomplete: str) -> Iterator[tuple[str, str]]:
+    from producer.requests.open_requests import open_requests
+
+    return ((request.request, request.title) for request in open_requests(settings))
+
+
+MODEL = Name(MODEL_FORM, _models)
+MODEL_NAME = Name("NAME", lambda settings, _: _models(settings, ""))
+RECIPE, JOB, REQUEST = Name("RECIPE", _recipes), Name("JOB", _jobs), Name("ID", _requests)

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
+
+import click
 
 from producer.cli.signals import stopped_by_signals
 from producer.present.events import Events, Notice
-from producer.present.job_display import JobDisplay
-from producer.present.progress import make_progress
+from producer.present.formatting import one_line
+from producer.present.progress import JobDisplay, make_progress
+from producer.present.style import columns_of, dim, wrapped
+from shared.errors import BrokerAway
 from shared.stop import Stop
+
+EVERY_S = 2.0
 
 
 @contextmanager
@@ -38,3 +47,59 @@ def running_request(quiet: bool) -> Iterator[tuple[Events, Stop]]:
     ):
         events.subscribe(RequestDisplay(progress).show)
         yield events, stop
+
+
+#: Returns lines, and passes what else there is to say to its argument.
+Lines = Callable[[Callable[[str], object]], Sequence[str]]
+watch_option = click.option(
+    "--watch", is_flag=True, help="Display it again every 2 seconds, until Ctrl-C."
+)
+
+
+def show_lines(lines: Lines, watch: bool, as_json: bool = False) -> None:
+    """Print the lines once, with notices on standard error; or again and again, above the notices.
+    JSON is in UTF-8, with any encoding of texts.
+
+    Raises:
+        BrokerAway: the broker is unreachable; while lines are watched, only at first.
+    """
+    if watch:
+        _watch(lines)
+    else:
+        for line in lines(lambda text: click.echo(one_line(text), err=True)):
+            click.echo(line.encode() if as_json else line)
+
+
+def _watch(lines: Lines) -> None:
+    """Draw the lines over the last ones on a terminal; elsewhere print them below each other. The
+    last one is empty, for the ^C that a terminal displays."""
+    progress, reached = make_progress(stream=sys.stdout), False
+    try:
+        while True:
+            room = columns_of(sys.stdout)
+            try:
+                shown, reached = _with_notices(lines, room), True
+            except BrokerAway as error:
+                if not reached:
+                    raise
+                shown = wrapped("", one_line(str(error)), room).split("\n")
+            progress.draw([*(shown if room is None else _cut(shown)), ""])
+            time.sleep(EVERY_S)
+    except KeyboardInterrupt:
+        if progress.redraws:
+            click.echo()
+
+
+def _with_notices(lines: Lines, room: int | None) -> list[str]:
+    """Lines and notices together, since standard error is the same terminal."""
+    notices = list[str]()
+    shown = list(lines(lambda text: notices.append(wrapped("", one_line(text), room))))
+    return [*shown, *(line for notice in notices for line in notice.split("\n"))]
+
+
+def _cut(lines: list[str]) -> list[str]:
+    """As many lines as the terminal is high; what is above its upper end cannot be drawn again."""
+    rows = shutil.get_terminal_size().lines - 2
+    if len(lines) <= rows:
+        return lines
+    return [*lines[: rows - 1], dim(f"... and {len(lines) - rows + 1:,} more lines")]

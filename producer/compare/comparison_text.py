@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import suppress
 
-from producer.compare.comparison import Comparison, LabelFigures, Side
-from producer.compare.paired_test import SIGNIFICANT
+from producer.compare.comparison import SIGNIFICANT, Comparison, LabelFigures, Side
 from producer.present import style
 from producer.present.formatting import counted, near, one_line, percent, typed
-from producer.present.summary_parts import Figure, figures, next_commands, paragraphs
-from producer.present.text_table import Column, table
+from producer.present.style import Column, Figure, figures, next_commands, paragraphs, table
 from shared.errors import HangtagError
 from shared.messages.model_name import PRODUCTION, parse
 from shared.registry.registry import Registry

@@ -15,8 +15,7 @@ from typing import NamedTuple
 import msgspec
 
 from producer.journal.sealed_journal import SealedJournal
-from producer.rows.row import Row
-from producer.rows.row_batch import AS_CLASSIFIED, Rules
+from producer.rows.row_batch import AS_CLASSIFIED, Row, Rules
 from producer.sources.job_sources import JobSources
 from shared.messages.files import NO_DIGEST
 

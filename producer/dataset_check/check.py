@@ -1,41 +1,154 @@
 """`hangtag dataset check`: class folders searched by the trainer for wrong labels, near-duplicates,
-unusual and unreadable images."""
+unusual and unreadable images.
+
+The table of a check is that of a finished job whose answers were given out of fold. So it is
+reported, reviewed and rendered like every table, and its corrections are used like all.
+"""
 
 from __future__ import annotations
 
 import os
+import socket
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
 import msgspec
 
-from producer.dataset_check import check_page, check_table
+from producer.dataset_check import check_page
 from producer.dataset_check.findings import Findings
+from producer.formats.table_file import check_part, is_foreign
+from producer.inputs.job_options import JobOptions
+from producer.jobs.job import Job
+from producer.journal.job_properties import Pinned
+from producer.journal.records import FrozenBatch, StoredResult
+from producer.journal.sealed_journal import SealedJournal
+from producer.journal.snapshot import JobState, has_journal, read_snapshot
 from producer.models.corrected_files import corrections_input
 from producer.models.train import troubles
-from producer.output.output_path import checked_output
+from producer.output.output_path import check_folder, checked_output
 from producer.pages import page as pages
 from producer.present.events import Events
 from producer.present.formatting import counted, percent, typed
-from producer.present.meter import Stages
-from producer.present.progress import make_progress
+from producer.present.progress import Stages, make_progress
 from producer.requests.check_class_folders import check_class_folders
 from producer.requests.client import make_request
 from producer.requests.existing import own_open_request
 from producer.requests.submit import answer_file, data_place, submit
+from shared.errors import Exit, UsageError
 from shared.labels.submitted_lines import input_sha256
 from shared.messages import checked_dataset
-from shared.messages.checked_dataset import decode_rows
-from shared.messages.files import printable
-from shared.messages.model_card import decode_card
+from shared.messages.batch import BatchResult, encode_result, new_id
+from shared.messages.checked_dataset import CheckedRows, decode_rows
+from shared.messages.files import DIGEST_BYTES, printable
+from shared.messages.job_record import JobRecord
+from shared.messages.model_card import Card, card_sha256, decode_card
 from shared.messages.replies import CheckedDataset, DataReport
 from shared.messages.requests import CheckDataset
 from shared.settings import Settings
 from shared.stop import Stop, Waits
 
+BATCH_ROWS = 2048
+#: The property of a journal that a check has written, so that the next one may replace it.
+CHECK = "check"
 NAMED = 1000  #: in the answer
 SHOWN = 10  #: on the terminal
+
+
+def check_output(output: Path, force: bool) -> None:
+    """Check that the table and its journal may be written.
+
+    Raises:
+        UsageError: there is no folder for it, a job is running there, or a file or job is there
+            that no check has written (unless `force`).
+        SetupError: what is there cannot be read.
+    """
+    check_folder(output)
+    if not has_journal(output):
+        check_part(output)
+    view = read_snapshot(output)
+    if view is not None and view.state is JobState.RUNNING:
+        raise UsageError(f"the job of {output} is running; choose another -o")
+    if force or (view is None and not os.path.lexists(output)):
+        return
+    if view is None or view.state is JobState.UNREADABLE or not _is_own(output):
+        raise UsageError(
+            f"a file or a job that no check has written is at {output}, and is not replaced; "
+            "choose another -o, or replace it with --force"
+        )
+
+
+def _is_own(output: Path) -> bool:
+    """Whether the job of this output, and the file that is there, are those of a check."""
+    with SealedJournal(output, or_running=True, check=False) as journal:
+        return journal.get(CHECK) is not None and not is_foreign(journal, output)
+
+
+def write_table(
+    rows: CheckedRows,
+    card: Card,
+    typed: bytes,
+    output: str,
+    progress: Stages,
+    *,
+    force: bool = False,
+) -> None:
+    """Write the table and its journal; `typed` is the folder as typed. An earlier table of this
+    output is replaced, and its corrections stay beside it.
+
+    Raises:
+        UsageError: as `check_output`.
+        SetupError: the journal or the table cannot be written.
+    """
+    check_output(Path(output), force)
+    cwd = os.fsencode(os.getcwd())
+    # The model differs from that of every job, so that none takes this journal for its own.
+    options = JobOptions((typed,), cwd, output, model=card.ref, top_k=rows.k, restart=True)
+    record = JobRecord(
+        id=new_id(),
+        name=card.name,
+        version=card.version,
+        card_sha256=card_sha256(card),
+        runtime=options.runtime,
+        top_k=rows.k,
+        output=Path(output).name.encode(errors="backslashreplace").decode(),
+        host=socket.gethostname(),
+        created=time.time(),
+    )
+    with closing(Job(options)) as job:
+        job.start(Pinned(record, card, options), **{CHECK: b"1"})
+        for n, start in enumerate(range(0, len(rows.paths), BATCH_ROWS)):
+            frozen, result = _batch(n, slice(start, start + BATCH_ROWS), rows, typed)
+            job.journal.commit([frozen], [StoredResult.of(n, encode_result(result), result)])
+        progress.stage("writing the table", len(rows.paths))
+        sha256 = job.table.write_table(passed=progress.passed)
+        job.finish(Exit.SOME_FAILED if job.journal.totals.failed else Exit.OK, sha256)
+
+
+def _batch(n: int, some: slice, rows: CheckedRows, typed: bytes) -> tuple[FrozenBatch, BatchResult]:
+    names = [_name(path, rows.root, typed) for path in rows.paths[some]]
+    frozen = FrozenBatch(n, 0, names, rows.stamps[some], _part(rows.digests, some, DIGEST_BYTES))
+    flags = rows.flags[some]
+    result = BatchResult(
+        rows.k,
+        rows.statuses[some],
+        _part(rows.indices, some, 2 * rows.k),
+        _part(rows.probabilities, some, 4 * rows.k),
+        flags if any(flags) else b"",
+    )
+    return frozen, result
+
+
+def _part(column: bytes, some: slice, width: int) -> bytes:
+    return column[some.start * width : some.stop * width]
+
+
+def _name(path: bytes, root: bytes, typed: bytes) -> bytes:
+    """A path below the folder as typed; a corrected file from elsewhere keeps its own."""
+    if not path.startswith(root + b"/"):
+        return path
+    return typed.rstrip(b"/") + path[len(root) :]
 
 
 class Suspect(msgspec.Struct, frozen=True):
@@ -97,7 +210,7 @@ def check(
         SetupError, Stopped: the folder has no classes, an output cannot be written; or as `submit`.
     """
     table = checked_output(str(output))
-    check_table.check_output(Path(table), force)  # before the long work
+    check_output(Path(table), force)  # before the long work
     if page is not None:
         pages.check(page, pages.Kind.CHECK, force)
     input = corrections_input(corrections)
@@ -113,7 +226,7 @@ def check(
         closing(Waits(stop or Stop())) as waits,
         closing(Stages(make_progress(quiet), waits.check)) as progress,
     ):
-        check_table.write(rows, card, os.fsencode(folder), table, progress, force=force)
+        write_table(rows, card, os.fsencode(folder), table, progress, force=force)
         if page is not None:
             check_page.write(findings, card, answer, folder, progress, table=output, page=page)
     return _outcome(answer, findings, card.labels, output, page)

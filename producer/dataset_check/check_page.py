@@ -15,7 +15,7 @@ from producer.pages import page as pages
 from producer.pages import text
 from producer.pages.pictures import PageImages, Picture
 from producer.pages.shots import FileList, Group, Shot, shot_of
-from producer.present.meter import Stages
+from producer.present.progress import Stages
 from producer.sources.job_sources import JobSources
 from shared.messages.model_card import Card
 from shared.messages.replies import CheckedDataset, DataReport

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from producer.dispatch.job_queue import JobQueue
-from producer.formats.growing_table import GrowingTable
-from producer.inputs.error_budget import ErrorBudget
+from producer.formats.table_draft import GrowingTable
+from producer.inputs.job_options import ErrorBudget
 from producer.journal.job_properties import Pinned
 from producer.journal.journal import Journal
 from producer.locations.row_files import RowFiles

@@ -22,8 +22,7 @@ from producer.dispatch.reconciler import Reconciler
 from producer.dispatch.send_limits import SendLimits
 from producer.inputs.skipped import Unlisted, passed_over
 from producer.journal.records import FrozenBatch, StoredResult
-from producer.present.events import Found
-from producer.present.outage import PAUSE_S, Outage
+from producer.present.events import PAUSE_S, Found, Outage
 from shared import runtimes
 from shared.broker.access_errors import write_refusal
 from shared.errors import BadMessage, BrokerRefuses, Exit, SetupError, Stopped

@@ -10,7 +10,7 @@ from redis.exceptions import RedisError
 
 from producer.fleet.start_command import worker_line
 from producer.present.formatting import ago, one_line
-from producer.present.text_table import Column, fitted
+from producer.present.style import Column, fitted
 from shared import keys
 from shared.broker.address import redacted
 from shared.broker.redis_client import connect_briefly

@@ -16,12 +16,13 @@ from typing import IO
 
 from producer.formats.table_formats import loaded
 from producer.journal.batch_reader import BatchReader
-from producer.output import draft_lock
+from producer.output.output_path import check_unused, draft_of, lock_draft, parts_of
 from producer.rendering.display_options import DisplayOptions
 from producer.rows.columns import Table
 from producer.rows.row_batch import START, RowBatch
 from producer.summary.answer_counter import AnswerCounter
 from shared import atomic_file
+from shared.errors import HangtagError
 from shared.failpoints import failpoint
 
 AS_BY_DEFAULT = DisplayOptions()
@@ -44,16 +45,16 @@ class TableDraft:
         self.counter = AnswerCounter(table.card, display)
         self.end = START  #: of the last batch
         with self._errors(), ExitStack() as opened:
-            draft_lock.check_unused(output)
-            self._path = draft_lock.draft_of(output)
+            check_unused(output)
+            self._path = draft_of(output)
             self._file = atomic_file.create(self._path, _WRITE_BUFFER_BYTES)
             opened.callback(_close, self._file)
-            draft_lock.take(self._file)  # until the draft is in place
+            lock_draft(self._file)  # until the draft is in place
             self._removal = ExitStack()
             self._removal.callback(atomic_file.remove, self._path)
             opened.enter_context(self._removal)
             failpoint("table.started")
-            self._sink, parts = _Hashed(self._file), draft_lock.parts_of(self._path)
+            self._sink, parts = _Hashed(self._file), parts_of(self._path)
             self._writer = opened.enter_context(closing(loaded(form)(self._sink, parts)))
             self._writer.begin(table)
             self._opened = opened.pop_all()
@@ -120,3 +121,45 @@ class _Hashed:
 def _close(file: IO[bytes]) -> None:
     with suppress(OSError):  # a full disk may lack room for what is still in memory
         file.close()
+
+
+class GrowingTable:
+    """The draft of a running job. Its failures end no job: all rows are written at the end, which
+    reports what is still wrong."""
+
+    def __init__(self, journal: BatchReader, start: Callable[[], TableDraft]) -> None:
+        self._journal, self._start = journal, start
+        self._draft: TableDraft | None = None
+        self._given_up = False
+
+    def advance(self, seconds: float) -> None:
+        """Write final rows for this time."""
+        if self._given_up:
+            return
+        until_s = time.monotonic() + seconds
+        try:
+            if self._draft is None and self._journal.has_final_rows:
+                self._draft = self._start()
+            if (draft := self._draft) is not None:
+                draft.append(self._journal.final_row_batches(draft.rules, draft.end), until_s)
+        except HangtagError:
+            self.give_up()
+
+    def give_up(self) -> bool:
+        """Remove the draft, and write no other one. Returns whether there was one, whose space is
+        free now."""
+        self._given_up = True
+        draft, self._draft = self._draft, None
+        if draft is not None:
+            draft.close()
+        return draft is not None
+
+    def taken(self, display: DisplayOptions) -> TableDraft:
+        """The draft, to be completed by the caller; a new one if there is none with these options.
+        Raises as `TableDraft`."""
+        draft = self._draft
+        if draft is None or draft.display != display:
+            self.give_up()
+            return self._start()
+        self._draft = None
+        return draft

@@ -12,8 +12,7 @@ from collections.abc import Callable
 from contextlib import closing, suppress
 from pathlib import Path
 
-from producer.formats.format import Sink
-from producer.formats.table_formats import loaded
+from producer.formats.table_formats import Sink, loaded
 from producer.journal.batch_reader import BatchReader
 from producer.journal.job_properties import JobProperties
 from producer.output.output_path import PART_SUFFIX

@@ -6,22 +6,86 @@ A **form** is the name of a format, as jobs store it.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+import pkgutil
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from producer.present.formatting import near, typed
 from shared import installation
 from shared.errors import SetupError, UsageError
 
 if TYPE_CHECKING:
-    from producer.formats.format import Format
     from producer.rows.columns import Table
+    from producer.rows.row_batch import RowBatch
 
 CSV = "csv"
+#: None: it is empty.
+Cell = str | float | None
 #: What is proposed where another form has no room.
 ROOMY = ".parquet"
 _ENDLESS = 1 << 62
+
+
+class Sink(Protocol):
+    """Where a form writes: it only ever appends."""
+
+    def write(self, data: bytes, /) -> int:
+        """Append all of the bytes."""
+
+    def flush(self) -> None:
+        """Nothing has to be on disk yet."""
+
+
+class Unreadable(Exception):
+    """A file is not of this form, from some place on."""
+
+
+class Format(ABC):
+    """Writes the rows of one table in order: `begin`, `write` for each batch, `end`."""
+
+    #: The format in which numbers are compared with those that a file has.
+    number_spec = ".4f"
+
+    def __init__(self, sink: Sink, folder: Path | None = None) -> None:
+        """`folder` is for what a form must store before it can write it, and does not exist yet;
+        None: a temporary one."""
+        self._sink, self._folder = sink, folder
+
+    @abstractmethod
+    def begin(self, table: Table) -> None:
+        """Start the file of a table."""
+
+    @abstractmethod
+    def write(self, batch: RowBatch) -> None:
+        """Append rows."""
+
+    @abstractmethod
+    def end(self) -> None:
+        """Complete the file."""
+
+    def close(self) -> None:  # noqa: B027  most forms hold nothing
+        """Release what the form holds, also of a file that was not completed."""
+
+    @staticmethod
+    @abstractmethod
+    def read(path: Path) -> Iterator[Sequence[Cell]]:
+        """The names of a file's columns, then the cells of each row.
+
+        Raises:
+            Unreadable: it is damaged, or has another form.
+            OSError: it cannot be read.
+        """
+
+    @classmethod
+    def text(cls, cell: Cell) -> str:
+        """A cell as text, to compare it."""
+        if cell is None:
+            return ""
+        if isinstance(cell, int | float):
+            return format(cell, cls.number_spec)
+        return str(cell)  # of a changed file it may be anything
 
 
 class FormatRow(NamedTuple):
@@ -29,7 +93,7 @@ class FormatRow(NamedTuple):
 
     name: str  #: its first suffix, without the dot
     suffixes: Sequence[str]
-    load: Callable[[], type[Format]]
+    kind: str  #: its module and class
     #: Import names and pip's names of what it needs, which an extra of Hangtag installs.
     packages: Mapping[str, str] = {}
     extra: str = ""
@@ -38,58 +102,29 @@ class FormatRow(NamedTuple):
     columns_max: int = _ENDLESS
 
 
-def _csv() -> type[Format]:
-    from producer.formats.csv import Csv
-
-    return Csv
-
-
-def _tsv() -> type[Format]:
-    from producer.formats.tsv import Tsv
-
-    return Tsv
-
-
-def _jsonl() -> type[Format]:
-    from producer.formats.jsonl import JsonLines
-
-    return JsonLines
-
-
-def _json() -> type[Format]:
-    from producer.formats.json import Json
-
-    return Json
-
-
-def _parquet() -> type[Format]:
-    from producer.formats.parquet import Parquet
-
-    return Parquet
-
-
-def _xlsx() -> type[Format]:
-    from producer.formats.xlsx import Xlsx
-
-    return Xlsx
-
-
 _ROWS = (
-    FormatRow(CSV, (".csv",), _csv),
-    FormatRow("tsv", (".tsv",), _tsv),
-    FormatRow("jsonl", (".jsonl", ".ndjson"), _jsonl),
-    FormatRow("json", (".json",), _json),
+    FormatRow(CSV, (".csv",), "producer.formats.text_format:Csv"),
+    FormatRow("tsv", (".tsv",), "producer.formats.text_format:Tsv"),
+    FormatRow("jsonl", (".jsonl", ".ndjson"), "producer.formats.text_format:JsonLines"),
+    FormatRow("json", (".json",), "producer.formats.text_format:Json"),
     FormatRow(
         "xlsx",
         (".xlsx",),
-        _xlsx,
+        "producer.formats.xlsx:Xlsx",
         {"xlsxwriter": "xlsxwriter", "openpyxl": "openpyxl"},
         "xlsx",
         is_text=False,
         rows_max=(1 << 20) - 1,  # and the header
         columns_max=1 << 14,
     ),
-    FormatRow("parquet", (".parquet",), _parquet, {"pyarrow": "pyarrow"}, "parquet", is_text=False),
+    FormatRow(
+        "parquet",
+        (".parquet",),
+        "producer.formats.parquet:Parquet",
+        {"pyarrow": "pyarrow"},
+        "parquet",
+        is_text=False,
+    ),
 )
 FORMATS = {form.name: form for form in _ROWS}
 #: For a help text.
@@ -153,4 +188,5 @@ def no_room(form: str, rows: int, source: Path, target: Path | None = None) -> s
 def loaded(form: str) -> type[Format]:
     """What writes and reads a form. Raises SetupError if it needs what is not installed."""
     check_installed(form)
-    return row_of(form).load()
+    kind: type[Format] = pkgutil.resolve_name(row_of(form).kind)
+    return kind

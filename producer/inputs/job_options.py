@@ -6,12 +6,13 @@ arguments by them, and the journal records those that determine the answers.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import msgspec
 
-from producer.inputs.display_values import parse_accept, parse_columns
-from producer.inputs.error_budget import ErrorBudget, parse_budget
+from producer.rows.columns import COLUMNS, SINGLE
 from shared import runtimes
 from shared.errors import MISFITS, BadMessage
 from shared.messages.batch import MAX_FILE_BYTES
@@ -19,13 +20,121 @@ from shared.messages.files import AUTO, TRANSPORTS
 from shared.messages.model_name import parse
 from shared.options import Option, flag, parse_seconds, parse_share, parse_text
 
+#: Resets an option to its default.
+ALL = "all"
+_PERCENT = re.compile(r"(\d{1,2}(?:\.\d+)?)%?", re.ASCII)
+#: A percentage is not checked before this number of rows is finished.
+ROWS_BEFORE_PERCENT = 1_000
+_FORM = re.compile(r"(\d+(?:\.\d+)?)(%?)")
 #: The labels of each image that a journal has at least, so that second and third guesses can be
 #: displayed later, without classifying again.
 KEPT_LABELS = 3
-
-
 #: As the file of a list: standard input.
 STDIN = b"-"
+#: What the journal does not record of the options, since it is of one call, or recorded elsewhere.
+_OF_A_CALL = {
+    *("accept", "min_confidence", "columns", "max_failures", "timeout_s"),
+    *("restart", "retry_failed", "update", "watch"),
+}
+#: What identifies a job beside its output, and how the fields that are no options are named.
+_IDENTIFYING = {
+    "roots": "the folders",
+    "cwd": "the current folder, to which paths are relative",
+    "glob": "",
+    "list_file": "",
+    "list0": "--list0",
+    "archives": "",
+    "model": "",
+    "runtime": "",
+}
+
+
+def parse_accept(value: float | str) -> float | str:
+    """A precision as a share, from a share or a text in percent; `all` as it is.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    if not isinstance(value, str):
+        if 0 < value < 1:
+            return float(value)
+        raise ValueError(f"{value!r} is neither a precision like 0.95, nor {ALL!r}")
+    if value == ALL:
+        return value
+    match = _PERCENT.fullmatch(value)
+    if match is None or not float(match[1]):
+        raise ValueError(f"{value!r} is neither a percentage, for example 95%, nor all")
+    percent = float(match[1])
+    if percent < 1:
+        meant = f"{100 * percent:g}" if percent >= 0.01 and "%" not in value else "95"
+        raise ValueError(f"{value} is less than 1%; for example write {meant}%")
+    return percent / 100
+
+
+def parse_columns(value: str | Sequence[str]) -> tuple[str, ...]:
+    """The columns after the path, from their names or a text with commas; empty for `all`.
+
+    Raises:
+        ValueError: there is no such column, it is named twice, or there is only the path.
+    """
+    names = [name.strip() for name in value.split(",")] if isinstance(value, str) else list(value)
+    if names == [ALL]:
+        return ()
+    chosen = names[1:] if names[:1] == [COLUMNS[0]] else names
+    if not chosen:
+        raise ValueError(f"name a column after {COLUMNS[0]}, or {ALL}")
+    for name in chosen:
+        if name == COLUMNS[0]:
+            raise ValueError(f"{name} is always the first column")
+        if name not in SINGLE:
+            raise ValueError(f"there is no column {name!r}; choose from {','.join(SINGLE)}, or all")
+        if chosen.count(name) > 1:
+            raise ValueError(f"{name} is given twice")
+    return tuple(chosen)
+
+
+class ErrorBudget(msgspec.Struct, frozen=True):
+    """The limit of failed rows, as a number or as a percentage of the finished rows."""
+
+    limit: float = float("inf")
+    percent: bool = False
+
+    def exceeded(self, failed: int, done: int, finished: bool) -> bool:
+        """Whether a job with these rows must stop; `finished` if no more follow."""
+        if not self.percent:
+            return failed > self.limit
+        if done == 0 or (done < ROWS_BEFORE_PERCENT and not finished):
+            return False
+        return 100 * failed > self.limit * done
+
+
+def encode_budget(budget: ErrorBudget) -> bytes:
+    """JSON for the journal; empty if there is no limit."""
+    return b"" if budget.limit == float("inf") else msgspec.json.encode(budget)
+
+
+def decode_budget(data: bytes | None) -> ErrorBudget:
+    """The inverse of `encode_budget`; unlimited before the first attempt. Raises BadMessage."""
+    try:
+        return msgspec.json.decode(data, type=ErrorBudget) if data else ErrorBudget()
+    except MISFITS as error:
+        raise BadMessage(
+            f"the job's --max-failures in its journal cannot be read ({error}); "
+            "run the job's classify command again"
+        ) from error
+
+
+def parse_budget(value: object) -> ErrorBudget:
+    """`N` or `P%`.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    text = str(value)
+    match = _FORM.fullmatch(text.strip())
+    if match is None or (not match[2] and "." in match[1]) or (match[2] and float(match[1]) > 100):
+        raise ValueError(f"{text!r} is neither a number of rows like 10 nor a share like 5%")
+    return ErrorBudget(float(match[1]), bool(match[2]))
 
 
 class JobOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -167,7 +276,7 @@ class JobOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     #: (producer/sources/source_table.py). Empty: all roots are files.
     kinds: tuple[str, ...] = ()
     #: What the name of the recorded list adds to that of the table, if the list came from standard
-    #: input (producer/sources/lists/piped_list.py); empty until it is recorded.
+    #: input (producer/sources/piped_list.py); empty until it is recorded.
     list_suffix: str = ""
 
     @property
@@ -181,13 +290,6 @@ class JobOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def is_piped(self) -> bool:
         """Whether the list comes from standard input."""
         return self.list_file == STDIN
-
-
-#: What the journal does not record of the options, since it is of one call, or recorded elsewhere.
-_OF_A_CALL = {
-    *("accept", "min_confidence", "columns", "max_failures", "timeout_s"),
-    *("restart", "retry_failed", "update", "watch"),
-}
 
 
 def encode_options(options: JobOptions) -> bytes:
@@ -211,19 +313,6 @@ def has_relative_paths(options: JobOptions) -> bool:
     """Whether an image may be named by a relative path. The lines of a list are not read here; each
     of them may be one."""
     return bool(options.list_file) or any(not root.startswith(b"/") for root in options.roots)
-
-
-#: What identifies a job beside its output, and how the fields that are no options are named.
-_IDENTIFYING = {
-    "roots": "the folders",
-    "cwd": "the current folder, to which paths are relative",
-    "glob": "",
-    "list_file": "",
-    "list0": "--list0",
-    "archives": "",
-    "model": "",
-    "runtime": "",
-}
 
 
 def differences(mine: JobOptions, theirs: JobOptions) -> list[str]:

@@ -25,7 +25,7 @@ from producer.output.output_path import check_folder
 from producer.present.events import Events
 from producer.present.formatting import counted
 from producer.sources.job_sources import JobSources
-from producer.sources.lists.piped_list import is_empty, received
+from producer.sources.piped_list import is_empty, received
 from producer.stack.stack import BrokerSession
 from shared.errors import SetupError, StillOpen, Stopped, UsageError
 from shared.settings import Settings

@@ -19,8 +19,8 @@ from producer.dispatch.window import file_limit
 from producer.inputs.job_options import JobOptions
 from producer.jobs.pin import check_pinned, pin
 from producer.journal.job_properties import Pinned
+from producer.present.events import PAUSE_S, Outage
 from producer.present.formatting import mib
-from producer.present.outage import PAUSE_S, Outage
 from shared.broker.access_errors import write_refusal
 from shared.broker.address import Address
 from shared.broker.celery_app import make_app

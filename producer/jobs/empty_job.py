@@ -7,7 +7,7 @@ from collections.abc import Callable
 from producer.inputs.job_options import JobOptions
 from producer.inputs.skipped import listed
 from producer.sources.job_sources import JobSources
-from producer.sources.lists.path_list import list_name
+from producer.sources.path_list import list_name
 from producer.sources.walk import Walk
 from shared.errors import UsageError
 from shared.image_formats import DECODED_ENDINGS

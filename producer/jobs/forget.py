@@ -18,17 +18,15 @@ from producer.dispatch.job_queue import delete_job
 from producer.formats.table_file import is_own_part
 from producer.jobs.find_job import known_output
 from producer.journal import job_index, journal_lock
-from producer.journal.following import discard, settle_held
-from producer.journal.journal import journal_path, producer_log
+from producer.journal.journal import discard_next, journal_path, producer_log
 from producer.journal.snapshot import JobState, is_running, properties, read_snapshot
-from producer.output.draft_lock import draft_of, parts_of
-from producer.output.output_path import PART_SUFFIX
+from producer.output.output_path import PART_SUFFIX, draft_of, parts_of
 from producer.present.formatting import counted, typed
-from producer.sources.lists.piped_list import recorded_lists
+from producer.sources.piped_list import recorded_lists
 from shared import atomic_file
 from shared.broker.redis_client import connect_briefly
 from shared.broker.runtime_paths import broker_url, socket_path
-from shared.errors import Damaged, UsageError
+from shared.errors import UsageError
 from shared.failpoints import failpoint
 from shared.settings import Settings
 
@@ -92,8 +90,6 @@ def forget(job: KnownJob, settings: Settings) -> bool:
 def _remove_files(output: Path, lock: int) -> None:
     journal = journal_path(output)
     part = Path(f"{output}{PART_SUFFIX}")
-    with suppress(Damaged):  # an update may have ended before its table was in its place
-        settle_held(journal, output)
     with atomic_file.writing(journal, _REMEDY):
         if is_own_part(properties(output), part):  # before the journal loses its digest
             _remove(part)
@@ -102,7 +98,7 @@ def _remove_files(output: Path, lock: int) -> None:
         lists = recorded_lists(output)
         for path in (producer_log(output), *lists, *drafts, *map(parts_of, drafts), journal):
             _remove(path)
-        discard(output)
+        discard_next(output)
         atomic_file.sync_folder(journal.parent)
 
 

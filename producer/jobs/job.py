@@ -13,11 +13,15 @@ import msgspec
 
 from producer.formats.table_file import PART, check_part, sha256_of
 from producer.formats.table_formats import check_columns
-from producer.inputs.error_budget import ErrorBudget, encode_budget
-from producer.inputs.job_options import JobOptions, differences, encode_options
+from producer.inputs.job_options import (
+    ErrorBudget,
+    JobOptions,
+    differences,
+    encode_budget,
+    encode_options,
+)
 from producer.inputs.skipped import SKIPPED, UNLISTED, Unlisted, encode_skipped, encode_unlisted
 from producer.jobs.job_table import JobTable
-from producer.journal.following import discard
 from producer.journal.job_index import IndexedJob, ids_of, remember, set_model
 from producer.journal.job_properties import (
     ATTEMPT,
@@ -27,7 +31,7 @@ from producer.journal.job_properties import (
     Pinned,
     encode_attempt,
 )
-from producer.journal.journal import WALKED, Journal, journal_path
+from producer.journal.journal import WALKED, Journal, discard_next, journal_path, next_journal
 from producer.journal.snapshot import read_snapshot
 from producer.output.output_path import check_folder
 from producer.rendering.display_options import (
@@ -38,9 +42,9 @@ from producer.rendering.display_options import (
     make_table,
 )
 from producer.sources.job_sources import as_started
-from producer.sources.lists.path_list import check_names
-from producer.sources.lists.piped_list import forget as forget_list
-from producer.sources.lists.piped_list import is_empty, is_grown, record, without_secrets
+from producer.sources.path_list import check_names
+from producer.sources.piped_list import forget as forget_list
+from producer.sources.piped_list import is_empty, is_grown, record, without_secrets
 from shared.errors import Exit, HangtagError, SetupError, UsageError
 from shared.messages.job_record import JobRecord, encode_job
 from shared.messages.model_card import Card, encode_card
@@ -58,9 +62,11 @@ class Job:
         options: JobOptions,
         display: DisplayOptions | None = None,
         check: Callable[[], None] = lambda: None,
+        is_next: bool = False,
     ) -> None:
-        """Open or create the journal. `display` stands for the display options; those that are not
-        given are those of the job. `check` may end the reading of a long journal.
+        """Open or create the journal, or open the one that is to replace it. `display` stands for
+        the display options; those that are not given are those of the job. `check` may end the
+        reading of a long journal.
 
         Raises:
             UsageError: the job runs already, has other options, or the output is a foreign file.
@@ -68,7 +74,7 @@ class Job:
         """
         self.options, restart = options, options.restart
         self.output = Path(options.output)
-        path = journal_path(options.output)
+        path = (next_journal if is_next else journal_path)(options.output)
         if not os.path.exists(path):
             check_part(self.output)
             if not restart:
@@ -144,7 +150,7 @@ class Job:
         )
         self._earlier = False
         self._pinned = pinned
-        discard(self.output)  # an interrupted update of the job that it replaces
+        discard_next(self.output)  # an interrupted update of the job that it replaces
 
     def take_list(self, listed: BufferedRandom) -> None:
         """Record the list of paths from standard input, if the job has not the same; an empty one
@@ -241,13 +247,12 @@ class Job:
         for suffix in self._lists - {""}:
             if suffix != self._recorded_list():
                 forget_list(str(self.output), suffix)
-        is_over = self.journal.is_handed_over
-        has_job = is_over or self._earlier or self.has_started
+        has_job = self.journal.is_replaced or self._earlier or self.has_started
         self.journal.close(remove=not has_job)
 
     def _recorded_list(self) -> str:
         """What the name of the list that the journal names adds to that of the table; or empty."""
-        if self.journal.is_handed_over:
+        if self.journal.is_replaced:
             return self.options.list_suffix
         with suppress(HangtagError):
             return self.journal.options.list_suffix

@@ -9,8 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from producer.formats.growing_table import GrowingTable
-from producer.formats.table_draft import TableDraft
+from producer.formats.table_draft import GrowingTable, TableDraft
 from producer.formats.table_file import (
     PART,
     PLACING,
@@ -19,13 +18,13 @@ from producer.formats.table_file import (
     sha256_of,
 )
 from producer.formats.table_formats import TooManyRows, check_columns, check_rows
-from producer.journal.following import typed_output
 from producer.journal.job_properties import ANSWERS, TABLE, Pinned, encode_answers
 from producer.journal.journal import Journal
 from producer.journal.totals import AnswerCounts
 from producer.output.output_path import PART_SUFFIX
 from producer.present.formatting import typed
 from producer.rendering.display_options import (
+    ALL_CORRECTIONS,
     DISPLAY,
     DisplayOptions,
     as_of_now,
@@ -34,7 +33,6 @@ from producer.rendering.display_options import (
     stored_display,
 )
 from producer.rendering.learned_rows import Taken, said, take_learned
-from producer.rendering.person_labels import log_of
 from producer.summary.answer_counter import count_rows
 from shared.errors import SetupError
 from shared.labels import labels_file
@@ -72,6 +70,15 @@ class JobTable:
         if not finished:
             self._journal.put(**{DISPLAY: encode_display(self.display)})  # `collect` uses them
 
+    def follow_decisions(self) -> None:
+        """Display every decision there is now, if the table has some: rows have other numbers than
+        when people decided. Raises SetupError, as `resume`."""
+        before = self.display
+        if before.corrections:
+            now = msgspec.structs.replace(before, corrections=ALL_CORRECTIONS)
+            self.display = as_of_now(now, self._output, before)
+            self._journal.put(**{DISPLAY: encode_display(self.display)})
+
     @property
     def form(self) -> str:
         """The form of the file."""
@@ -89,11 +96,11 @@ class JobTable:
         try:
             taken = take_learned(self._output, self._journal, card.labels, learned, passed)
             if self._has_all(taken):
-                size = labels_file.complete_size(log_of(self._output))
+                size = labels_file.complete_size(labels_file.of_table(self._output))
                 self.display = msgspec.structs.replace(self.display, corrections=size)
         except SetupError as error:
             return [f"corrections are not compared with the new rows: {error}"]
-        return list(said(taken, typed_output(self._output), card))
+        return list(said(taken, self._output, card))
 
     def _has_all(self, taken: Taken) -> bool:
         """Whether the table displays every decision."""
@@ -108,7 +115,10 @@ class JobTable:
         return self.display == stored_display(self._journal) and not self._journal.get(PLACING)
 
     def write_table(
-        self, force: bool = False, passed: Callable[[int], None] = lambda rows: None
+        self,
+        force: bool = False,
+        passed: Callable[[int], None] = lambda rows: None,
+        before_placed: Callable[[], None] = lambda: None,
     ) -> str:
         """Write the rows so far; return the SHA-256 of the table. `passed` gets the number of rows
         of each batch.
@@ -130,6 +140,7 @@ class JobTable:
             if before and before == sha256_of(self._output).encode():
                 own[TABLE] = before
             self._journal.put(**own)
+            before_placed()
             draft.place()
         return sha256
 

@@ -37,8 +37,7 @@ from producer.journal.snapshot import (
 from producer.journal.totals import AnswerCounts
 from producer.output.output_path import check_folder, checked_output
 from producer.present.formatting import typed
-from producer.present.meter import Stages
-from producer.present.progress import make_progress
+from producer.present.progress import Stages, make_progress
 from producer.rendering.display_options import (
     DisplayOptions,
     as_of_now,

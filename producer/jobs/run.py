@@ -14,9 +14,11 @@ from producer.dispatch.job_queue import JobQueue
 from producer.dispatch.loop import DispatchLoop
 from producer.dispatch.new_files import NewFiles
 from producer.formats.table_formats import TooManyRows
+from producer.inputs.skipped import Unlisted
 from producer.jobs.connect import Connector
 from producer.jobs.job import Job
 from producer.journal.job_properties import AttemptResult
+from producer.journal.journal import discard_next
 from producer.journal.snapshot import JobState, JobView, view_of
 from producer.locations.row_files import RowFiles
 from producer.models.learned_labels import learned_labels
@@ -59,16 +61,17 @@ class Run:
     """Owns what the steps of an attempt share: the job, its files, its limits and its broker."""
 
     def __init__(
-        self, job: Job, files: RowFiles, attempt: Attempt, *, is_update: bool = False
+        self, job: Job, files: RowFiles, attempt: Attempt, replaces: Job | None = None
     ) -> None:
-        """Of an update the version must exist."""
+        """The job may be the next one of a table, which replaces another one once it has all rows;
+        until then the table stays. Its version must exist."""
         self.job, self.files, self.attempt = job, files, attempt
         self._waits, self._events = attempt.waits, attempt.events
-        self._is_update = is_update
+        self._replaces = replaces
 
     def work(self, new: NewFiles | None = None, retry_failed: bool = False) -> Summary:
         """Run the job until it is finished or must stop. Raises SetupError, StillOpen, Stopped."""
-        connector = Connector(self.attempt, self.job, needs_version=self._is_update)
+        connector = Connector(self.attempt, self.job, needs_version=self._replaces is not None)
         with closing(connector.queue()) as queue:
             return self._work(queue, new, retry_failed)
 
@@ -96,11 +99,23 @@ class Run:
                 result = self.result(classified, loop.skipped)
                 job.store_stop(code, result)
                 return self.summary(code, result, self._stopped(code, queue))
-            code, sha256 = self.completed(code)
-            queue.finish()  # first, because a finished job is not run again
-            result = self.result(classified, loop.skipped)
-            job.finish(code, sha256, loop.unlisted, result)
-            return self.summary(code, result)
+            return self.finished(code, classified, loop.skipped, loop.unlisted, queue.finish)
+
+    def finished(
+        self,
+        code: Exit,
+        classified: int,
+        skipped: dict[str, int],
+        unlisted: Unlisted,
+        leave_queue: Callable[[], None] = lambda: None,
+    ) -> Summary:
+        """Write the table of a job that has all rows, and finish it. `classified` rows are of this
+        attempt. Raises SetupError."""
+        code, sha256 = self._completed(code)
+        leave_queue()  # first, because a finished job is not run again
+        result = self.result(classified, skipped)
+        self.job.finish(code, sha256, unlisted, result)
+        return self.summary(code, result)
 
     def result(self, classified: int, skipped: dict[str, int]) -> AttemptResult:
         """This attempt, until now."""
@@ -114,17 +129,27 @@ class Run:
         view = msgspec.structs.replace(view, attempt=result)
         return Summary(promised_view(view, job), code, part)
 
-    def completed(self, code: Exit) -> tuple[Exit, str]:
+    def _completed(self, code: Exit) -> tuple[Exit, str]:
         """Write the table of a job that has all rows; return how the job ends, and the SHA-256 of
-        the table. Labels that its version has learned are corrections of it."""
-        passed = self.passing("comparing corrected files")
+        the table. Labels that its version has learned are corrections of it. The journal of a next
+        job takes its place between the last row and the rename of the table."""
+        table, passed = self.job.table, self.passing("comparing corrected files")
+        if self._replaces is not None:
+            table.follow_decisions()
         learned = learned_of(self.job.card, self.attempt.settings, self._events)
-        for line in self.job.table.take_learned(learned, passed):
+        for line in table.take_learned(learned, passed):
             self._events.notice(line)
         try:
-            return code, self.job.table.write_table(passed=self._writing())
+            return code, table.write_table(passed=self._writing(), before_placed=self._replace)
         except TooManyRows:  # the summary says so
-            return Exit.SETUP, ""
+            if self._replaces is None:
+                return Exit.SETUP, ""
+            discard_next(self.job.output)
+            raise
+
+    def _replace(self) -> None:
+        if self._replaces is not None:
+            self.job.journal.replace(self._replaces.journal)
 
     def write_so_far(self) -> str:
         """Write the rows of an unfinished job beside its table; return their path. Raises
@@ -152,7 +177,9 @@ class Run:
         """Remove the job from Redis and write its rows, as the code requires; return their path."""
         if code in (Exit.BUDGET, Exit.CANCELLED):
             queue.finish()
-        return self.write_so_far() if code is Exit.BUDGET else ""
+        if code is Exit.BUDGET and self._replaces is not None:
+            self._events.notice(f"{self.job.output} stays as it was")
+        return self.write_so_far() if code is Exit.BUDGET and self._replaces is None else ""
 
     def _report_retry(self, count: int) -> None:
         retried = f"retrying {counted(count, 'row')} without a label; the others stay"

@@ -17,8 +17,7 @@ from producer.jobs.status_table import status_table
 from producer.journal.job_index import entries
 from producer.journal.snapshot import JobState, JobView, check_readable, not_started, read_snapshot
 from producer.present.formatting import json_text
-from producer.present.style import columns_of
-from producer.present.summary_parts import paragraphs
+from producer.present.style import columns_of, paragraphs
 from producer.requests.open_requests import OpenRequest, open_requests, table
 from producer.summary.job_text import answer_lines
 from producer.summary.promise import promised_view

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 
 from producer.journal.snapshot import JobState, JobView
 from producer.present.formatting import ago, duration, near, one_line
-from producer.present.style import Keep, dim, doubtful, failed, good
-from producer.present.text_table import Column, fitted
+from producer.present.style import Column, Keep, dim, doubtful, failed, fitted, good
 
 _STATES = {
     JobState.RUNNING: good,

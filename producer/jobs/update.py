@@ -7,7 +7,7 @@ beside the table (producer/updating/next_job.py), finished like any other, and r
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from time import time_ns as now_ns
@@ -16,27 +16,26 @@ from typing import BinaryIO, NamedTuple
 import msgspec
 
 from producer.dispatch.attempt import Attempt
-from producer.formats.table_file import check_replaceable, sha256_of
-from producer.formats.table_formats import check_installed, no_room
+from producer.formats.table_file import check_replaceable
+from producer.formats.table_formats import check_installed
 from producer.inputs.job_options import JobOptions
-from producer.jobs.changed_rows import changed_rows
 from producer.jobs.classify import check_sources, classify, opened_job
 from producer.jobs.job import Job
 from producer.jobs.run import Run, Summary
-from producer.journal.following import Following, discard
 from producer.journal.job_index import set_model
 from producer.journal.snapshot import read_snapshot
 from producer.locations import row_files
 from producer.locations.present_files import PresentFiles
 from producer.present.events import Events, RowChanged
 from producer.present.formatting import counted
-from producer.rendering.display_options import DisplayOptions, asked_display, stored_display
+from producer.rendering.display_options import asked_display, make_table
+from producer.rows.columns import displayed_label
+from producer.rows.row_batch import Row
 from producer.stack.stack import BrokerSession
-from producer.updating.merge import Merge
-from producer.updating.next_job import form, is_formed, next_options, replace
-from producer.updating.settling import Settling
-from shared.errors import COMPLETE, Exit, SetupError
-from shared.labels import labels_file
+from producer.updating.changes import Changes, Kind, Settling
+from producer.updating.next_job import form, is_current
+from shared.errors import COMPLETE, Exit
+from shared.messages.files import printable
 from shared.settings import Settings
 from shared.stop import Stop, Waits
 
@@ -79,18 +78,15 @@ def update(
             return summary
     retry_failed = options.retry_failed and is_finished
     asked = Update(options, settings, retry_failed, deadline, stdin, events)
-    done = _round(asked, stop)
-    if done.is_earlier and not options.is_piped:  # there may be more by now
-        done = _round(asked, stop)
-    return done.summary
+    summary, is_earlier = _round(asked, stop)
+    is_finished = summary.view.exit_code is not None
+    if is_earlier and is_finished and not options.is_piped:  # there may be more by now
+        summary, _ = _round(asked, stop)
+    return summary
 
 
-class _Done(NamedTuple):
-    summary: Summary
-    is_earlier: bool = False  #: whether the table is up to date as of an earlier call
-
-
-def _round(asked: Update, stop: Stop) -> _Done:
+def _round(asked: Update, stop: Stop) -> tuple[Summary, bool]:
+    """The summary, and whether the table is up to date only as of an earlier call."""
     started = time.monotonic()
     output, events = Path(asked.options.output), asked.events
     budget, deadline = asked.options.max_failures, asked.deadline
@@ -105,60 +101,58 @@ def _round(asked: Update, stop: Stop) -> _Done:
         check_sources(files.sources, asked.settings)
         check_installed(old.options.form)
         check_replaceable(old.journal, output)
-        merge = None
-        if not is_formed(old.journal, output):
-            merge, differs = _compared(asked, run)
-            if not differs:
-                return _Done(_with_young(_unchanged(asked, run), merge))
-        while (done := _finished(asked, run, merge)) is None:
-            pass  # a person has decided meanwhile
-        if merge is None:
-            return done
-        return _Done(_with_young(done.summary, merge))
+        if is_current(old.journal, output):
+            events.notice("continuing an update that was interrupted")
+            return _finished(asked, run, None), True
+        changes, differs = _compared(asked, run)
+        summary = _finished(asked, run, changes) if differs else _unchanged(asked, run)
+        return msgspec.structs.replace(summary, young=changes.young), False
 
 
-def _compared(asked: Update, run: Run) -> tuple[Merge, bool]:
+def _compared(asked: Update, run: Run) -> tuple[Changes, bool]:
     """Compare the rows with the files, and form the next job, if any differs; whether it does."""
     old, waits = run.job, run.attempt.waits
     present = PresentFiles(run.files, waits.check)
-    merge = Merge(present, Settling(waits.sleep, now_ns), asked.retry_failed)
+    changes = Changes(present, Settling(waits.sleep, now_ns), asked.retry_failed)
     reported = run.passing("comparing files")
-    differs = form(old.journal, old.output, merge, present, reported)
-    is_listed = asked.events.wants(RowChanged) and len(merge.named) == sum(merge.counts.values())
-    if not is_listed and (line := _counts(merge)):
+    differs = form(old.journal, old.output, changes, present, reported)
+    if not _are_listed(asked, changes) and (line := _counts(changes)):
         asked.events.notice(line)
-    for line in _left_out(merge, present):
+    for line in _left_out(changes, present):
         asked.events.notice(line)
-    return merge, differs
+    return changes, differs
 
 
-def _with_young(summary: Summary, merge: Merge) -> Summary:
-    return msgspec.structs.replace(summary, young=merge.young)
+def _are_listed(asked: Update, changes: Changes) -> bool:
+    """Whether every change is an event of its own."""
+    return asked.events.wants(RowChanged) and len(changes.named) == sum(changes.counts.values())
 
 
-def _counts(merge: Merge) -> str:
+def _counts(changes: Changes) -> str:
     """What an update has found; empty: nothing."""
-    counts = ", ".join(f"{count:,} {kind}" for kind, count in merge.counts.items() if count)
+    counts = ", ".join(f"{count:,} {kind}" for kind, count in changes.counts.items() if count)
     return f"images since the last time: {counts}" if counts else ""
 
 
-def _left_out(merge: Merge, present: PresentFiles) -> Iterator[str]:
+def _left_out(changes: Changes, present: PresentFiles) -> Iterator[str]:
     """Lines on files that have no row, or keep an old one."""
-    if merge.young:
+    if changes.young:
         yield (
-            f"{counted(merge.young, 'file')} still being written; the next update takes "
-            f"{'it' if merge.young == 1 else 'them'}"
+            f"{counted(changes.young, 'file')} still being written; the next update takes "
+            f"{'it' if changes.young == 1 else 'them'}"
         )
     if present.unlisted.count:
         yield (
             f"{counted(present.unlisted.count, 'folder')} could not be listed: "
             f"{present.unlisted.first}; rows of their files stay"
         )
-    if merge.unreached:
-        yield f"{counted(merge.unreached, 'image')} could not be reached; the rows stay as they are"
-    if merge.namesakes:
+    if changes.unreached:
+        images = counted(changes.unreached, "image")
+        yield f"{images} could not be reached; the rows stay as they are"
+    if changes.namesakes:
+        files = counted(changes.namesakes, "new file")
         yield (
-            f"{counted(merge.namesakes, 'new file')} without a row: an image of the same name was "
+            f"{files} without a row: an image of the same name was "
             "sorted elsewhere; rename the new one, or take the other back with hangtag sort --undo"
         )
 
@@ -177,61 +171,53 @@ def _unchanged(asked: Update, run: Run) -> Summary:
     return run.summary(code, run.result(0, old.journal.attempt.skipped))
 
 
-def _finished(asked: Update, run: Run, merge: Merge | None) -> _Done | None:
-    """Classify what is to be, and put the next table in its place; None if the log of corrections
-    has grown meanwhile, and the table is to be written again."""
-    old, files, check = run.job, run.files, run.attempt.waits.check
-    output, log = old.output, labels_file.of_table(old.output)
-    decided_bytes = labels_file.complete_size(log)
-    if merge is None:
-        asked.events.notice("continuing an update that was interrupted")
-    display = _display(asked, old, decided_bytes)
-    with closing(Job(next_options(asked.options), display, check)) as new:
-        summary = _classified(asked, old, Run(new, files, run.attempt, is_update=True))
-        if new.exit_code is None:
-            return _Done(summary)
-        if summary.exit_code is Exit.SETUP:
-            discard(output)
-            raise SetupError(no_room(new.options.form, summary.view.done, output))
-        displayed = new.table.display.corrections or 0  # with labels that the version has learned
-        if labels_file.complete_size(log) not in (decided_bytes, displayed):
-            return None
-        is_listed = merge is not None and asked.events.wants(RowChanged)
-        changed = changed_rows(new, merge.named) if merge is not None and is_listed else []
-        replace(old.journal, new.journal, output, Following(sha256_of(output)))
-        for change in changed:
-            asked.events.report(change)
-        return _Done(summary, is_earlier=merge is None)
-
-
-def _classified(asked: Update, old: Job, run: Run) -> Summary:
-    """Fill the rows that wait, and write the next table; the summary is of the table that it is to
-    replace. Raises as `classify`."""
-    new = run.job
-    if not new.journal.repeating:
-        summary = _rendered(asked, run)
-    else:
-        set_model(old.record.id, old.card.ref)
-        summary = run.work()
-        if summary.exit_code is Exit.BUDGET and new.exit_code is None:
-            new.table.remove_part()
-            asked.events.notice(f"{old.output} stays as it was")
-    view = msgspec.structs.replace(summary.view, output=str(old.output))
-    return msgspec.structs.replace(summary, view=view, part="")
+def _finished(asked: Update, run: Run, changes: Changes | None) -> Summary:
+    """Classify what is to be, and put the next journal and its table in the place of the old ones.
+    Raises as `classify`."""
+    old, check = run.job, run.attempt.waits.check
+    with closing(Job(asked.options, asked_display(asked.options), check, is_next=True)) as new:
+        following = Run(new, run.files, run.attempt, replaces=old)
+        if new.journal.repeating:
+            set_model(old.record.id, old.card.ref)
+            summary = following.work()
+        else:
+            summary = _rendered(asked, following)
+        if new.exit_code is not None and changes is not None and asked.events.wants(RowChanged):
+            for change in _changed_rows(new, changes.named if _are_listed(asked, changes) else ()):
+                asked.events.report(change)
+        return summary
 
 
 def _rendered(asked: Update, run: Run) -> Summary:
     """Write the next table, which has all its rows."""
-    new, journal = run.job, run.job.journal
+    journal = run.job.journal
     lacks = journal.totals.failed or journal.unlisted.count
-    code, sha256 = run.completed(Exit.SOME_FAILED if lacks else Exit.OK)
-    result = run.result(0, journal.skipped)
-    new.finish(code, sha256, journal.unlisted, result)
-    return run.summary(new.judge(asked.options.max_failures), result)
+    code = Exit.SOME_FAILED if lacks else Exit.OK
+    summary = run.finished(code, 0, journal.skipped, journal.unlisted)
+    code = run.job.judge(asked.options.max_failures)
+    return msgspec.structs.replace(summary, exit_code=code)
 
 
-def _display(asked: Update, old: Job, decided_bytes: int) -> DisplayOptions:
-    """The display options of the next table. Decisions name rows by their numbers, which change, so
-    a table that has some of them gets all."""
-    has_some = stored_display(old.journal).corrections
-    return asked_display(asked.options, decided_bytes if has_some else None)
+def _changed_rows(job: Job, named: Sequence[tuple[Kind, bytes]]) -> list[RowChanged]:
+    """The changes of these rows, in their order; `job` has all of them that are left."""
+    wanted = {name: kind for kind, name in named if kind is not Kind.GONE}
+    rows = dict(_rows(job, wanted)) if wanted else {}
+    gone = (RowChanged(kind, printable(name)) for kind, name in named if kind is Kind.GONE)
+    return [*(rows[name] for _, name in named if name in rows), *gone]
+
+
+def _rows(job: Job, wanted: Mapping[bytes, Kind]) -> Iterator[tuple[bytes, RowChanged]]:
+    rules = make_table(job.pinned, job.table.display).rules
+    label = displayed_label(job.card.labels, rules)
+    for batch in job.journal.row_batches(rules):
+        if wanted.keys().isdisjoint(batch.names):
+            continue
+        codes = label.codes(batch)
+        for i, name in enumerate(batch.names):
+            if kind := wanted.get(name):
+                yield name, _changed(batch.row(i, 1), kind, label.words[codes[i]])
+
+
+def _changed(row: Row, kind: Kind, label: str) -> RowChanged:
+    confidence = None if row.has_failed else row.confidence
+    return RowChanged(kind, printable(row.name), str(row.status), label, confidence)

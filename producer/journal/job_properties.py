@@ -12,8 +12,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from producer.inputs.error_budget import ErrorBudget, decode_budget
-from producer.inputs.job_options import JobOptions, decode_options
+from producer.inputs.job_options import ErrorBudget, JobOptions, decode_budget, decode_options
 from producer.inputs.skipped import SKIPPED, UNLISTED, Unlisted, decode_skipped, decode_unlisted
 from producer.journal.totals import AnswerCounts
 from shared import regular_file

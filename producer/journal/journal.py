@@ -22,18 +22,18 @@ import msgspec
 
 from producer.journal import journal_lock, property_table, records, retries, schema
 from producer.journal.batch_reader import BatchReader
-from producer.journal.following import is_next, settle
 from producer.journal.job_properties import JobProperties
 from producer.journal.records import FrozenBatch, Record, RowPlace, StoredResult
 from producer.journal.sqlite_errors import sqlite_errors
 from producer.journal.totals import JobCounts, load_counts, store_counts, sums
-from shared import file_lock
+from shared import atomic_file, file_lock
 from shared.errors import Damaged, UsageError
 from shared.failpoints import failpoint
 from shared.image_status import add_flags
 from shared.messages.files import filled
 
 SUFFIX = ".hangtag"
+_REMEDY = "fix this and run the same command again"
 #: The property of a job that has all its files: a job that repeats failed rows accepts no new ones.
 WALKED = "walked"
 #: The property of a job with the number from which new batches are counted: earlier ones may have
@@ -59,7 +59,7 @@ class Journal(BatchReader, JobProperties):
         self.reopened = 0
         self._lock = journal_lock.take(path)
         self._readable = True
-        self.is_handed_over = False
+        self.is_replaced = False
         self._db = sqlite3.connect(path, isolation_level=None)
         try:
             self._prepare()
@@ -175,14 +175,29 @@ class Journal(BatchReader, JobProperties):
         """Whether the file was removed or replaced, so that writes to it are lost."""
         return file_lock.lost(self.path, self._lock)
 
-    def hand_over(self) -> None:
-        """Close the database with everything that was written in its file alone; the lock is held
-        until `close`. Another file may replace it then, or it another one: a log of SQLite that
-        stayed would be taken for that of the file with its name.
+    def replace(self, other: Journal) -> None:
+        """Take the place of another journal, of which nothing but the lock is left until `close`.
 
         Raises:
-            UsageError: another process reads it for longer.
+            UsageError: another process reads one of them for longer.
+            SetupError: a file cannot be written.
         """
+        for journal in (self, other):
+            journal._close_file()
+        with atomic_file.writing(other.path, _REMEDY):
+            atomic_file.sync_folder(other.path.parent)  # a log that came back would be this one's
+            os.replace(self.path, other.path)
+            failpoint("update.committed")
+            atomic_file.sync_folder(other.path.parent)
+        self.path = other.path
+        with sqlite_errors(self.path):
+            self._db = sqlite3.connect(self.path, isolation_level=None)
+            self._db.execute("PRAGMA synchronous=FULL")
+        self.is_replaced = False
+
+    def _close_file(self) -> None:
+        """Write everything into the file itself, and close it: a log that stayed would be taken for
+        that of the file which gets its name. Raises UsageError, as `replace`."""
         with sqlite_errors(self.path):
             (is_read, *_) = self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         if is_read:
@@ -191,7 +206,7 @@ class Journal(BatchReader, JobProperties):
                 "that has ended"
             )
         self._db.close()
-        self.is_handed_over = True
+        self.is_replaced = True
         journal_lock.remove_logs(self.path)
 
     def close(self, remove: bool = False) -> None:
@@ -215,8 +230,6 @@ class Journal(BatchReader, JobProperties):
             damaged = records.damaged(self._db, first_new, self._check)
             if not damaged and sums(self._db) != self.totals:
                 raise sqlite3.DatabaseError("batches are missing")
-            if not is_next(self.path):
-                settle(self._db, self.path.with_suffix(""))
         if damaged:
             self._reopen(damaged, properties)
 
@@ -290,6 +303,19 @@ class Journal(BatchReader, JobProperties):
 def journal_path(output: str | Path) -> Path:
     """The journal of an output file."""
     return Path(f"{output}{SUFFIX}")
+
+
+def next_journal(output: str | Path) -> Path:
+    """The journal that is to replace that of an output file, once it has all rows."""
+    return Path(f"{journal_path(output)}-next")
+
+
+def discard_next(output: str | Path) -> None:
+    """Remove it."""
+    path = next_journal(output)
+    for name in (path, f"{path}-wal", f"{path}-shm"):
+        atomic_file.remove(Path(name))
+        failpoint("update.file-removed")
 
 
 def producer_log(output: str | Path) -> Path:

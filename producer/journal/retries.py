@@ -13,7 +13,7 @@ from itertools import groupby
 
 from producer.journal import property_table, records
 from producer.journal.records import FrozenBatch, RowPlace, pack, recorded, unpack
-from producer.rows.fold import fold, replaced
+from producer.rows.row_batch import fold, replaced
 from shared.image_status import Status, count_flags
 from shared.messages.batch import BatchResult, encode_result
 from shared.messages.files import DIGEST_BYTES, STAMP

@@ -13,7 +13,6 @@ import msgspec
 from producer.inputs.job_options import JobOptions
 from producer.journal import property_table, records, schema
 from producer.journal.batch_reader import BatchReader
-from producer.journal.following import FOLLOWING, settle_alone
 from producer.journal.job_properties import JobProperties, open_read_only
 from producer.journal.journal import journal_path
 from producer.journal.sqlite_errors import sqlite_errors
@@ -38,21 +37,12 @@ class SealedJournal(BatchReader, JobProperties):
         self.path = journal_path(output)
         #: Called with the number of rows of each batch read.
         self.passed: Callable[[int], None] = lambda rows: None
-        running = self._share_and_open(output, or_running, check)
-        if self.get(FOLLOWING) and not running:
-            self._release()
-            settle_alone(self.path, output)
-            self._share_and_open(output, or_running, check)
-
-    def _share_and_open(self, output: Path, or_running: bool, check: bool) -> bool:
-        """Returns whether a producer has the journal."""
         self._lock, running = _share(self.path, output, or_running)
         try:
             self._open(output, running, check)
         except BaseException:
             os.close(self._lock)
             raise
-        return running
 
     def _open(self, output: Path, running: bool, check: bool) -> None:
         # Without a log this is the only file, and no process writes it. Opened as immutable it
@@ -89,9 +79,6 @@ class SealedJournal(BatchReader, JobProperties):
         error: BaseException | None,
         at: TracebackType | None,
     ) -> None:
-        self._release()
-
-    def _release(self) -> None:
         self._db.close()
         os.close(self._lock)
 

@@ -15,14 +15,13 @@ import msgspec
 from producer.inputs.job_options import JobOptions, differences
 from producer.inputs.skipped import Unlisted
 from producer.journal import property_table, schema
-from producer.journal.following import next_output
 from producer.journal.job_properties import (
     PRODUCER,
     AttemptResult,
     JobProperties,
     open_read_only,
 )
-from producer.journal.journal import journal_path
+from producer.journal.journal import journal_path, next_journal
 from producer.journal.sqlite_errors import sqlite_errors
 from producer.journal.totals import AnswerCounts, JobCounts, load_counts
 from shared import file_lock, regular_file
@@ -95,25 +94,25 @@ def is_running(output: Path) -> bool:
 
 def read_snapshot(output: Path) -> JobView | None:
     """The job of this output; None if no job was started. While its table is brought up to date,
-    its rows are those of the next table."""
-    view = _view(output, output)
+    its rows are those of the next journal."""
+    view = _view(journal_path(output), output)
     if view is not None and view.state is JobState.RUNNING and is_formed(output):
-        return _view(next_output(output), output) or view
+        return _view(next_journal(output), output) or view
     return view
 
 
 def is_formed(output: Path) -> bool:
-    """Whether a table lies beside this one that is to replace it; also one that an interrupted
-    update has left."""
-    return os.path.lexists(journal_path(next_output(output)))
+    """Whether there is a journal that is to replace that of this output; also one that an
+    interrupted update has left."""
+    return os.path.lexists(next_journal(output))
 
 
-def _view(source: Path, output: Path) -> JobView | None:
-    """The job of the journal of `source`, as that of `output`."""
+def _view(path: Path, output: Path) -> JobView | None:
+    """The job of a journal of this output."""
     try:
-        values, totals = _read(journal_path(source))
+        values, totals = _read(path)
     except (OSError, sqlite3.DatabaseError):
-        if not _may_exist(source) or is_running(source):
+        if not _may_exist(output) or is_running(output):
             return None  # its producer is creating it
         return _unreadable(output)
     except SetupError:  # of another version
@@ -215,9 +214,9 @@ def not_started(output: Path) -> UsageError:
 
 def job_of_producer(output: Path, process_id: str) -> str:
     """The id of the job of this output, if this process started or resumed it last; or empty."""
-    for table in (output, next_output(output)):
+    for path in (journal_path(output), next_journal(output)):
         with suppress(OSError, sqlite3.DatabaseError, HangtagError):
-            values, _ = _read(journal_path(table))
+            values, _ = _read(path)
             if values.get(PRODUCER) == process_id.encode():
                 return _Snapshot(values).record.id
     return ""

@@ -13,8 +13,7 @@ from functools import cached_property
 from pathlib import Path
 
 from producer.sort_log import sorted_folder
-from producer.sort_log.entry import Entry, Way
-from producer.sort_log.log import SortLog
+from producer.sort_log.log import Entry, SortLog, Way
 from shared.errors import SetupError
 from shared.messages.files import printable
 

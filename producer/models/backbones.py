@@ -11,11 +11,10 @@ import msgspec
 from producer.models.import_model import MAX_ONNX_BYTES, read_file
 from producer.models.show import values
 from producer.present.events import Events
-from producer.present.text_table import columns
+from producer.present.style import columns
 from producer.requests.client import make_request
 from producer.requests.submit import submit
-from shared.errors import UsageError
-from shared.messages.model_name import NAME
+from shared.messages import model_name
 from shared.messages.requests import AddBackbone, ListBackbones, NetworkForm
 from shared.registry import own_backbones
 from shared.registry.own_backbones import Backbones, OwnBackbone
@@ -53,8 +52,7 @@ def add(
         UsageError: the name is invalid, or the file cannot be read or is too large.
         SetupError, Stopped: the network is refused; or as `submit`.
     """
-    if not NAME.fullmatch(name):
-        raise UsageError(f"--name {name!r:.80} cannot be used; take small letters and digits")
+    model_name.checked(name, option="--name", what="backbone")
     content = read_file(file, MAX_ONNX_BYTES)
     work = AddBackbone(name, hashlib.sha256(content).hexdigest(), form, output)
     outcome = submit(settings, make_request(work), input=content, events=events, stop=stop)

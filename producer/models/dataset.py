@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 from producer.models.show import check_folder
 from producer.models.train import troubles
-from producer.output import image_file
+from producer.output.output_path import write_plot
 from producer.present.events import Events
-from producer.present.text_table import columns
+from producer.present.style import columns
 from producer.requests.check_class_folders import check_class_folders
 from producer.requests.client import make_request
 from producer.requests.submit import answer_file, data_place, submit
@@ -60,7 +60,7 @@ def describe(
     report = submit(settings, request, events=events, stop=stop).decode(DataReport)
     paths = [] if folder is None else [folder / name for name in plots]
     for path in paths:
-        image_file.write(path, answer_file(settings, request.id, path.name, stop))
+        write_plot(path, answer_file(settings, request.id, path.name, stop))
     return DataSetSummary(report, paths)
 
 

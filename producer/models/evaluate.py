@@ -14,13 +14,19 @@ from producer.models.show import check_folder, put
 from producer.models.train import troubles
 from producer.present.events import Events
 from producer.present.formatting import counted, one_line, percent
-from producer.present.style import fitted_lines, width
-from producer.present.summary_parts import Figure, figures, next_commands, paragraphs
-from producer.present.text_table import columns
+from producer.present.style import (
+    Figure,
+    columns,
+    figures,
+    fitted_lines,
+    next_commands,
+    paragraphs,
+    width,
+)
 from producer.requests.check_class_folders import check_class_folders
 from producer.requests.client import make_request
 from producer.requests.submit import answer_file, data_place, submit
-from producer.summary.class_figures import (
+from producer.summary.answer_counter import (
     accuracy_figure,
     few_images_line,
     per_class,

@@ -11,9 +11,9 @@ import msgspec
 
 from producer.models.load_catalog import Catalog
 from producer.models.show import check_folder
-from producer.output import image_file
+from producer.output.output_path import write_plot
 from producer.present.formatting import counted, size
-from producer.present.summary_parts import next_commands
+from producer.present.style import next_commands
 from shared.errors import SetupError, UsageError
 from shared.messages.files import printable
 from shared.messages.model_card import Card
@@ -54,7 +54,7 @@ def export(catalog: Catalog, card: Card, folder: Path, force: bool) -> Exported:
         if not force and (path.exists() or path.is_symlink()):
             raise UsageError(f"{printable(path)} exists; choose another folder, or add --force")
     for name, data in files.items():
-        image_file.write(folder / name, data)
+        write_plot(folder / name, data)
     sizes = {name: len(data) for name, data in files.items()}
     return Exported(card.ref, str(folder), sizes, ("pillow", "numpy", runtime.package))
 

@@ -19,8 +19,8 @@ from shared import regular_file
 from shared.errors import UsageError
 from shared.labels import network_labels
 from shared.labels.network_labels import MAX_LABEL_CHARS, MAX_LABELS
+from shared.messages import model_name
 from shared.messages.model_card import Scale
-from shared.messages.model_name import NAME
 from shared.messages.replies import Trained, Tried
 from shared.messages.requests import Import, ImportNetwork, NetworkForm
 from shared.messages.training import Rule
@@ -76,10 +76,7 @@ def import_model(
         UsageError: a file has the wrong type or is too large, or an option is not for it.
         SetupError, Stopped: the network is refused; or as `submit`.
     """
-    if not NAME.fullmatch(given.name):
-        raise UsageError(
-            f"--name {given.name!r:.80} cannot be a model; use small letters and digits"
-        )
+    model_name.checked(given.name, option="--name")
     content = read_file(file, MAX_ONNX_BYTES if file.suffix == ".onnx" else MAX_FILE_BYTES)
     if file.suffix not in (SUFFIX, *KINDS):
         raise UsageError(f"{file} is not a {SUFFIX} file; {_ADVICE.get(file.suffix, _OTHER)}")

@@ -9,8 +9,7 @@ import msgspec
 
 from producer.models.load_catalog import Catalog
 from producer.present.formatting import ago, one_line, percent, seconds_of, size
-from producer.present.style import good, name
-from producer.present.text_table import Column, fitted
+from producer.present.style import Column, fitted, good, name
 from shared import runtimes
 from shared.messages.model_card import Metrics
 from shared.registry.catalog import CatalogModel, CatalogVersion

@@ -9,9 +9,10 @@ from typing import NamedTuple
 from producer.fleet.broker_access import ROLE, broker_errors, has_trainer
 from shared.broker.redis_client import connect
 from shared.broker.runtime_paths import broker_url
-from shared.errors import SetupError, UsageError, no_model, no_version
+from shared.errors import SetupError, no_model, no_version
+from shared.messages import model_name
 from shared.messages.model_card import Card
-from shared.messages.model_name import NAME, ModelName, parse
+from shared.messages.model_name import ModelName, parse
 from shared.registry.catalog import CatalogModel, CatalogVersion, ModelSource
 from shared.registry.mirror_reader import Mirror
 from shared.registry.registry import Registry
@@ -33,8 +34,7 @@ class Catalog(NamedTuple):
             UsageError: the name is invalid.
             SetupError: there is none.
         """
-        if not NAME.fullmatch(name):
-            raise UsageError(f"{name!r:.80} cannot be a model; use small letters and digits")
+        model_name.checked(name)
         for model in self.models:
             if model.name == name:
                 return model

@@ -16,8 +16,7 @@ from producer.models.default_model import OVERRIDE, ChosenModel, choice, choices
 from producer.models.load_catalog import load_catalog
 from producer.present.events import Events
 from producer.present.formatting import near, percent
-from producer.present.summary_parts import next_commands
-from producer.present.text_table import columns
+from producer.present.style import columns, next_commands
 from producer.requests.client import make_request, user_name
 from producer.requests.submit import submit
 from shared.broker.redis_client import connect
@@ -25,8 +24,9 @@ from shared.broker.runtime_paths import broker_url, socket_path
 from shared.errors import HangtagError, SetupError, UsageError
 from shared.ledger.jobs import pinned
 from shared.ledger.request_store import open_requests
+from shared.messages import model_name
 from shared.messages.model_card import Metrics
-from shared.messages.model_name import NAME, PRODUCTION, ModelName, parse
+from shared.messages.model_name import PRODUCTION, ModelName, parse
 from shared.messages.replies import Decided, Pruned
 from shared.messages.requests import Promote, Prune, Remove, Rollback
 from shared.registry import alias_operations, pruning, removal
@@ -278,10 +278,8 @@ def _made(tables: list[str]) -> str:
 
 def _checked(name: str) -> str:
     if "@" in name:
-        raise UsageError(f"give the name alone: {parse(name).name}")
-    if not NAME.fullmatch(name):
-        raise UsageError(f"{name!r:.80} cannot be a model; use small letters and digits")
-    return name
+        raise UsageError(f"this is for all versions; give the name alone: {parse(name).name}")
+    return model_name.checked(name)
 
 
 def _of_this_stack(settings: Settings, name: str) -> dict[int, str]:

@@ -9,11 +9,10 @@ from pathlib import Path
 import msgspec
 
 from producer.models.load_catalog import Catalog
-from producer.output import image_file
+from producer.output.output_path import PLOT_SUFFIX, check_plot, write_plot
 from producer.present.formatting import counted, moment, one_line, percent, share, size
-from producer.present.style import columns_of, wrapped
-from producer.present.text_table import columns
-from producer.summary.right_of_others import sentence
+from producer.present.style import columns, columns_of, wrapped
+from producer.summary.promise import sentence
 from shared.errors import SetupError, UsageError
 from shared.messages.model_card import Card, ImportedNetwork, Look, Metrics
 from shared.messages.model_name import ModelName
@@ -78,7 +77,7 @@ def write_plots(catalog: Catalog, card: Card, folder: Path, force: bool) -> list
         UsageError: a file of this name exists with other content (unless `force`).
         SetupError: the version has no plots, they are missing, or the disk is full.
     """
-    names = sorted(name for name in card.files if name.endswith(image_file.SUFFIX))
+    names = sorted(name for name in card.files if name.endswith(PLOT_SUFFIX))
     if not names:
         command = f"hangtag models evaluate {card.ref} --data DIR --pictures DIR"
         raise SetupError(f"{card.ref} has no plots; draw them with: {command}")
@@ -93,7 +92,7 @@ def put(folder: Path, plots: dict[str, bytes], force: bool) -> list[Path]:
     missing = {path: data for path, data in paths.items() if not _holds(path, data)}
     check_folder(folder, [path.name for path in missing], force)
     for path, data in missing.items():
-        image_file.write(path, data)
+        write_plot(path, data)
     return list(paths)
 
 
@@ -111,7 +110,7 @@ def check_folder(folder: Path, names: Iterable[str], force: bool) -> None:
     except OSError as error:
         raise SetupError(f"{folder}: {error.strerror}; choose another folder") from error
     for name in names:
-        image_file.check(folder / name, force)
+        check_plot(folder / name, force)
 
 
 def _holds(path: Path, data: bytes) -> bool:

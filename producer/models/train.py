@@ -19,15 +19,15 @@ from producer.requests.check_class_folders import check_class_folders
 from producer.requests.client import make_request
 from producer.requests.existing import is_known
 from producer.requests.submit import data_place
-from producer.summary.training_text import training_lines
+from producer.summary.job_text import training_lines
 from shared import recipes
 from shared.errors import MISFITS, HangtagError, SetupError, UsageError
 from shared.labels import labels_file
 from shared.labels.labels_so_far import LabelsSoFar
 from shared.labels.submitted_lines import decode_input, encode_lines, input_sha256
-from shared.messages import training
+from shared.messages import model_name, training
 from shared.messages.model_card import Card
-from shared.messages.model_name import NAME, of_folder, parse
+from shared.messages.model_name import of_folder, parse
 from shared.messages.replies import DataReport, Evaluation, Trained
 from shared.messages.requests import Request
 from shared.messages.training import FASHION_MNIST, FASHION_MNIST_TITLE, Train
@@ -122,8 +122,7 @@ def make_work(typed: Mapping[str, Any], settings: Settings, *, check: bool = Tru
     if built_in and typed.get("corrections"):
         raise UsageError("corrections are of files; name their folder")
     name = typed.get("name") or (FASHION_MNIST if built_in else name_of(data))
-    if not NAME.fullmatch(name):
-        raise UsageError(f"--name {name!r:.80} cannot be a model; use small letters and digits")
+    model_name.checked(name, option="--name")
     recipe = typed.get("recipe") or (recipes.OF_BUILT_IN if built_in else recipes.OF_FOLDER)
     training.check(
         recipe, data, [field for field, value in typed.items() if _is_typed(field, value)]
@@ -133,10 +132,7 @@ def make_work(typed: Mapping[str, Any], settings: Settings, *, check: bool = Tru
         "recipe": recipes.current(recipe),
         "data": data_place(data, settings, check=check),
     }
-    try:
-        return msgspec.convert(fields, Train)
-    except msgspec.ValidationError as error:  # only Python has values of other types
-        raise UsageError(f"{error}; check its value") from None
+    return msgspec.convert(fields, Train)
 
 
 def name_of(folder: str) -> str:

@@ -5,11 +5,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from pathlib import Path
+from typing import IO
 
 from producer.inputs.job_options import STDIN
+from shared import atomic_file, file_lock, regular_file
 from shared.errors import UsageError
 from shared.image_formats import DECODED_ENDINGS, OTHER_ENDINGS
+from shared.messages.batch import new_id
+from shared.messages.files import printable
 
 #: Endings of formats that not every table has. With any other ending, or none, it is CSV.
 _OTHER_FORMATS = (
@@ -21,6 +26,7 @@ _OTHER_FORMATS = (
 )
 #: The rows of a job whose table is not complete.
 PART_SUFFIX = ".part"
+PLOT_SUFFIX = ".png"
 
 
 def default_output(roots: Sequence[bytes], list_file: bytes) -> str:
@@ -96,3 +102,59 @@ def _unprintable(path: str) -> str:
     except UnicodeDecodeError:
         return "bytes that are not UTF-8"
     return "a line break" if "\n" in path or "\r" in path else "characters that cannot be printed"
+
+
+def draft_of(output: Path) -> Path:
+    """Where a file is written before it is placed."""
+    return Path(f"{output}{atomic_file.DRAFT_SUFFIX}")
+
+
+def parts_of(draft: Path) -> Path:
+    """The folder beside a draft, for what a form cannot write at once."""
+    return Path(f"{draft}.parts")
+
+
+def check_unused(output: Path) -> None:
+    """Check that no living process writes the draft. Raises UsageError."""
+    with suppress(OSError), open(draft_of(output), "rb", opener=regular_file.open_fd) as file:
+        if not file_lock.try_acquire(file.fileno()):
+            raise UsageError(
+                f"another command is writing {output}; run the same command again when it has ended"
+            )
+
+
+def lock_draft(draft: IO[bytes]) -> None:
+    """Hold the lock of a new draft until it is closed. A draft without a lock is what a killed
+    process has left."""
+    with suppress(OSError):  # a file system without locks
+        file_lock.try_acquire(draft.fileno())
+
+
+def check_plot(path: Path, force: bool) -> None:
+    """Check a plot's path before work starts.
+
+    Raises:
+        UsageError: a PNG file cannot be written there, or the path exists (unless `force`).
+    """
+    if path.suffix.lower() != PLOT_SUFFIX:
+        raise UsageError(f"{printable(path)} must be a PNG file; let its name end in {PLOT_SUFFIX}")
+    if not path.absolute().parent.is_dir():
+        raise UsageError(f"there is no folder {printable(path.absolute().parent)}; create it first")
+    if path.is_dir() or (not force and (path.exists() or path.is_symlink())):
+        raise UsageError(
+            f"{printable(path)} exists; choose another name, or replace it with --force"
+        )
+
+
+def write_plot(path: Path, data: bytes) -> None:
+    """Write the bytes of a plot atomically.
+
+    Raises:
+        SetupError: the disk is full or the folder read-only.
+    """
+    path = path.absolute()
+    part = path.with_name(f"{new_id()}{atomic_file.DRAFT_SUFFIX}")
+    with atomic_file.writing(path, "fix this and run again"):
+        with atomic_file.created(part) as file:
+            file.write(data)
+        atomic_file.place(part, path)

@@ -18,7 +18,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from producer.output import draft_lock
+from producer.output.output_path import check_unused, draft_of, lock_draft
 from producer.present import formatting
 from shared import atomic_file
 from shared.errors import UsageError
@@ -110,11 +110,11 @@ def write(path: Path, page: Page) -> None:
         SetupError: the disk is full or the folder read-only.
     """
     path = path.absolute()
-    draft = draft_lock.draft_of(path)
+    draft = draft_of(path)
     with atomic_file.writing(path, "fix this and run the same command again"):
-        draft_lock.check_unused(path)
+        check_unused(path)
         with atomic_file.created(draft) as file:
-            draft_lock.take(file)  # until the draft is in place
+            lock_draft(file)  # until the draft is in place
             file.write(page.html.encode(errors="replace"))
             atomic_file.sync(file)
             atomic_file.place(draft, path)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
 from producer.pages.thumbnails import Thumbnails
-from producer.present.meter import Stages
+from producer.present.progress import Stages
 from shared.errors import SetupError
 from shared.image_status import Status
 from shared.pipes.thumbnail import Thumbnail

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from producer.pages import text
 from producer.pages.pictures import Picture
-from producer.rows.row import Row
+from producer.rows.row_batch import Row
 
 
 class Answer(NamedTuple):

@@ -1,18 +1,22 @@
-"""Images beside their probabilities: processes of the worker's package decode them, as for a page
-(producer/pages/thumbnails.py), and draw them."""
+"""`hangtag predict --plot`: images beside their probabilities. Processes of the worker's package
+decode them, as for a page (producer/pages/thumbnails.py), and draw them."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Sequence
 from contextlib import closing
+from pathlib import Path
 
+from producer.output.output_path import check_plot, write_plot
 from producer.pages.thumbnails import Thumbnails
-from producer.predict.predictions import Prediction
+from producer.predict.predictions import Prediction, Predictions
 from producer.present.formatting import one_line
 from producer.present.style import Keep, shortened
-from producer.processes.helper import Helper
-from producer.sources.local.reader import FileReader
+from producer.processes.helper import PACKAGES, Helper
+from producer.sources.reader import FileReader
+from shared import installation
+from shared.errors import SetupError, UsageError
 from shared.image_status import Status
 from shared.pipes.prediction_plot import Drawn, Order
 from shared.pipes.thumbnail import Thumbnail
@@ -20,6 +24,8 @@ from shared.pipes.thumbnail import Thumbnail
 NAME_LENGTH = 20
 #: Larger images are reduced to this size, a little more than a panel has, and to these bytes.
 SIDE_PIXELS, MAX_BYTES = 256, 100_000
+#: A plot of more images would be several metres high.
+MAX_DRAWN = 60
 
 
 def plot(paths: Sequence[bytes], predictions: Sequence[Prediction], labels: Sequence[str]) -> bytes:
@@ -75,3 +81,42 @@ def _caption(prediction: Prediction) -> str:
 
 def _shortened(label: str) -> str:
     return shortened(one_line(label), NAME_LENGTH, Keep.ENDS, len)
+
+
+def check(path: Path, force: bool, images: Sequence[bytes]) -> None:
+    """Check the options before the images are classified.
+
+    Raises:
+        UsageError: too many images, the file is one of them, or as `check_plot`.
+        SetupError: a package that draws is not installed.
+    """
+    check_plot(path, force)
+    _check_inputs(path, images)
+    if len(images) > MAX_DRAWN:
+        raise UsageError(f"--plot draws at most {MAX_DRAWN} images; give fewer")
+    needed = PACKAGES | installation.DRAW_PACKAGES
+    if lack := installation.missing(needed, "all"):
+        raise SetupError(f"--plot cannot draw: {lack}")
+
+
+def _check_inputs(path: Path, images: Sequence[bytes]) -> None:
+    if any(_same(path, image) for image in images):
+        raise UsageError("--plot would overwrite an input image; choose another name")
+
+
+def _same(path: Path, image: bytes) -> bool:
+    try:
+        return os.path.samefile(path, image)
+    except (OSError, ValueError):  # one of them does not exist
+        return False
+
+
+def draw(path: Path, predictions: Predictions) -> None:
+    """Draw each image beside its probabilities.
+
+    Raises:
+        UsageError: the file is one of the images, which was typed by another path.
+        SetupError: the disk is full, or no process starts that decodes or draws images.
+    """
+    _check_inputs(path, predictions.paths)
+    write_plot(path, plot(predictions.paths, predictions.images, predictions.labels))

@@ -1,15 +1,30 @@
-"""Predictions of single images."""
+"""Predictions of single images, and their text: a line for each, and its labels as bars."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
+from producer.present.formatting import counted, one_line
+from producer.present.style import (
+    BAR_WIDTH,
+    LabelBar,
+    dim,
+    doubtful,
+    failed,
+    good,
+    label_bars,
+    paragraphs,
+)
 from producer.rows.acceptance import Acceptance
-from producer.rows.row import Row
+from producer.rows.row_batch import Row
 from shared.image_status import Status
 from shared.messages.files import printable
+
+#: The summary of fewer images has no bars: they are all on the screen.
+BARS_FROM = 6
 
 
 class Prediction(msgspec.Struct, frozen=True):
@@ -78,3 +93,87 @@ def prediction(row: Row, labels: Sequence[str], truth: str, rule: Acceptance) ->
         truth=truth,
         doubtful=doubtful,
     )
+
+
+class Counts(msgspec.Struct, frozen=True):
+    """The numbers of all predictions of a command."""
+
+    failed: int
+    labels: dict[str, int]  #: images by label
+    doubtful: dict[str, int]  #: of these, the doubtful ones
+    judged: int  #: images with a label whose true label is given
+    right: int
+
+
+def lines(predictions: Predictions, top: int) -> Iterator[str]:
+    """All predictions, for a terminal."""
+    for image in predictions.images:
+        yield _headline(image)
+        some = _best(image, top)
+        width = max((len(one_line(label)) for label, _ in some), default=0)
+        for label, p in some:
+            bar = "█" * round(p * BAR_WIDTH)
+            yield f"  {one_line(label):{width}}  {p:7.2%}  {bar}".rstrip()
+
+
+def as_json(predictions: Predictions, top: int) -> str:
+    """All predictions, for programs."""
+    images = [
+        {**msgspec.structs.asdict(image), "probabilities": dict(_best(image, top))}
+        for image in predictions.images
+    ]
+    answer = {"model": predictions.model, "images": images, "summary": _counts(predictions)}
+    return msgspec.json.encode(answer).decode()
+
+
+def summary(predictions: Predictions) -> list[str]:
+    """Labels of several images as bars, and one line with their numbers, for standard error."""
+    all_ = _counts(predictions)
+    bars = [LabelBar(label, n, all_.doubtful.get(label, 0)) for label, n in all_.labels.items()]
+    numbers = [counted(len(predictions.images), "image"), _failures(predictions.failed)]
+    if all_.doubtful:
+        numbers.append(doubtful(f"{sum(all_.doubtful.values()):,} doubtful"))
+    if all_.judged:
+        numbers.append(f"{all_.right} of {all_.judged} right")
+    enough = sum(all_.labels.values()) >= BARS_FROM
+    shown = label_bars(bars) if enough else []
+    return paragraphs(shown and ["", *shown], [", ".join([*numbers, predictions.model])])
+
+
+def _counts(predictions: Predictions) -> Counts:
+    labelled = [image for image in predictions.images if image.status is Status.OK]
+    judged = [image.truth == image.label for image in labelled if image.truth]
+    return Counts(
+        predictions.failed,
+        Counter(image.label for image in labelled),
+        Counter(image.label for image in labelled if image.doubtful),
+        len(judged),
+        sum(judged),
+    )
+
+
+def _failures(count: int) -> str:
+    text = f"{count:,} failed"
+    return failed(text) if count else text
+
+
+def _best(image: Prediction, top: int) -> list[tuple[str, float]]:
+    return list(image.probabilities.items())[:top]
+
+
+def _headline(image: Prediction) -> str:
+    path = one_line(image.path)
+    if image.status is not Status.OK:
+        return f"{dim(path)}: {failed(str(image.status))}. {image.error}"
+    remarks = "".join(f", {remark}" for remark in _remarks(image))
+    style = doubtful if image.doubtful else good
+    return f"{dim(path)}: {style(one_line(image.label), bold=True)} {image.confidence:.2%}{remarks}"
+
+
+def _remarks(image: Prediction) -> Iterator[str]:
+    if image.flag:
+        yield doubtful(image.flag)
+    elif image.doubtful:
+        yield doubtful("doubtful")
+    if image.truth:
+        yield "right" if image.truth == image.label else f"wrong: it is {one_line(image.truth)}"

@@ -1,4 +1,5 @@
-"""Colours with a meaning, and how many columns a text takes.
+"""Colours with a meaning, the columns that a text takes, tables that fit a terminal, and the parts
+of summaries.
 
 Green is good, yellow doubtful, red failed; names are bold, paths and explanations dim. click
 removes the codes where a stream is no terminal; `colour_wanted` overrides that for a command.
@@ -12,12 +13,14 @@ import shutil
 import sys
 import textwrap
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from enum import Enum
 from functools import partial
-from typing import TextIO
+from typing import NamedTuple, TextIO
 
 import click
+
+from producer.present.formatting import one_line
 
 good = partial(click.style, fg="green")
 doubtful = partial(click.style, fg="yellow")
@@ -30,6 +33,15 @@ DUMB = ("dumb", "unknown")
 ELLIPSIS = "…"
 _COLOURED, _RESET = re.compile(r"(\x1b\[[0-9;]*m)(.*?)\x1b\[0m(.*)"), "\x1b[0m"
 _WIDE = ("W", "F")  #: categories of East Asian characters that take two columns
+GAP = "  "  #: between columns
+#: An unknown value. On a terminal a column of nothing else is left out, if it may be.
+NONE = "-"
+#: Labels with a bar; of more, only the most frequent ones.
+LABELS_SHOWN = 12
+#: The widest label.
+LABEL_CELLS = 24
+BAR_WIDTH = 24
+_INDENT = _GAP = "  "
 
 
 class Keep(Enum):
@@ -134,3 +146,172 @@ def _width(character: str) -> int:
     if unicodedata.combining(character):
         return 0
     return 2 if unicodedata.east_asian_width(character) in _WIDE else 1
+
+
+def _plain(text: str) -> str:
+    return text
+
+
+class Column(NamedTuple):
+    """One column of a table."""
+
+    head: str
+    left: bool = True  #: aligned to the left
+    least: int = 0  #: may be shortened to this width; 0: never
+    drop: int = 0  #: the highest number is left out first where there is no room; 0: never
+    keep: Keep = Keep.START  #: what remains of a cell that is shortened
+    style: Callable[[str], str] = _plain  #: colours a cell by its text
+
+
+def table(columns: Sequence[Column], rows: Sequence[Sequence[str]], room: int | None) -> list[str]:
+    """The heading and one line for each row, at most `room` columns wide where that is possible."""
+    sizes = [
+        max(width(text) for text in (column.head, *(row[i] for row in rows)))
+        for i, column in enumerate(columns)
+    ]
+    shown = list(range(len(columns)))
+    if room is not None:
+        filled = [i for i, c in enumerate(columns) if not c.drop or any(r[i] != NONE for r in rows)]
+        shown = _shown(columns, sizes, filled, room)
+        _shorten(columns, sizes, shown, room)
+    heads = [column._replace(style=dim) for column in columns]
+    return [
+        _line([(kind[i], row[i], sizes[i]) for i in shown])
+        for kind, row in [(heads, [c.head for c in columns]), *((columns, row) for row in rows)]
+    ]
+
+
+def fitted(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> list[str]:
+    """The table for standard output."""
+    return table(columns, rows, columns_of(sys.stdout))
+
+
+def columns(head: Sequence[str], rows: Sequence[Sequence[str]], left: Collection[str]) -> list[str]:
+    """A table that is never shortened; the columns in `left` are aligned to the left."""
+    return table([Column(text, text in left) for text in head], rows, None)
+
+
+def _shown(
+    columns: Sequence[Column], sizes: Sequence[int], filled: list[int], room: int
+) -> list[int]:
+    """The columns of `filled` that remain, so that the table fits with all at their least width."""
+    shown = list(filled)
+    least = [min(size, c.least or size) for c, size in zip(columns, sizes, strict=True)]
+    while _total(least, shown) > room:
+        droppable = [i for i in shown if columns[i].drop]
+        if not droppable:
+            break
+        shown.remove(max(droppable, key=lambda i: (columns[i].drop, i)))
+    return shown
+
+
+def _shorten(columns: Sequence[Column], sizes: list[int], shown: list[int], room: int) -> None:
+    """Take from the widest column that may be shortened, until the table fits."""
+    while (excess := _total(sizes, shown) - room) > 0:
+        flexible = [i for i in shown if columns[i].least and sizes[i] > columns[i].least]
+        if not flexible:
+            return
+        widest = max(flexible, key=lambda i: sizes[i])
+        others = [sizes[i] for i in flexible if i != widest]
+        goal = max(columns[widest].least, sizes[widest] - excess, max(others, default=0) - 1)
+        sizes[widest] = min(goal, sizes[widest] - 1)
+
+
+def _total(sizes: Sequence[int], shown: Sequence[int]) -> int:
+    return sum(sizes[i] for i in shown) + len(GAP) * (len(shown) - 1)
+
+
+def _line(cells: Sequence[tuple[Column, str, int]]) -> str:
+    parts = []
+    for column, text, size in cells:
+        short = shortened(text, size, column.keep)
+        gap, styled = " " * (size - width(short)), column.style(short) if short else ""
+        parts.append(styled + gap if column.left else gap + styled)
+    # Without spaces at the end: the last filled cell may have colour codes after its text.
+    while len(parts) > 1 and not parts[-1].strip():
+        parts.pop()
+    return GAP.join(parts).rstrip()
+
+
+class LabelBar(NamedTuple):
+    """One label: how many images have it, and how many of these are doubtful."""
+
+    label: str
+    images: int
+    doubtful: int = 0
+
+
+class Figure(NamedTuple):
+    """A number, what it counts, and what to know about it."""
+
+    number: str
+    noun: str
+    detail: str = ""
+    style: Callable[[str], str] = str
+
+
+def label_bars(labels: Sequence[LabelBar]) -> list[str]:
+    """A line for each label, the most frequent first; the bars are relative to the longest."""
+    nonempty = [bar for bar in labels if bar.images]
+    ordered = sorted(nonempty, key=lambda bar: (-bar.images, bar.label))
+    shown, rest = ordered[:LABELS_SHOWN], ordered[LABELS_SHOWN:]
+    if len(rest) == 1:
+        shown, rest = ordered, []
+    names = [shortened(one_line(bar.label), LABEL_CELLS) for bar in shown]
+    cells = max(map(width, names), default=0)
+    digits = max((len(f"{bar.images:,}") for bar in shown), default=0)
+    longest = max((bar.images for bar in shown), default=1)
+    lines = [
+        f"{_INDENT}{name(text)}{' ' * (cells - width(text))}  {bar.images:>{digits},}  "
+        + parted_bar((bar.images - bar.doubtful) / longest, bar.images / longest)
+        for bar, text in zip(shown, names, strict=True)
+    ]
+    if rest:
+        images = sum(bar.images for bar in rest)
+        lines.append(dim(f"{_INDENT}and {images:,} images of {len(rest):,} other labels"))
+    return lines
+
+
+def parted_bar(sure: float, all_: float) -> str:
+    """A bar of two shares from 0 to 1: the sure part green, the rest up to `all_` yellow and light.
+
+    A part that is not empty has at least one character.
+    """
+    length = max(round(all_ * BAR_WIDTH), 1) if all_ else 0
+    solid = round(sure * BAR_WIDTH)
+    if sure:
+        solid = max(solid, 1)
+    if sure < all_:
+        solid = min(solid, length - 1) if length > 1 else solid
+    solid = min(solid, length)
+    rest = "░" * (length - solid)
+    return (good("█" * solid) if solid else "") + (doubtful(rest) if rest else "")
+
+
+def figures(shown: Sequence[Figure], room: int | None = None) -> list[str]:
+    """A line for each figure, of `room` columns at most; the numbers are aligned at their ends."""
+    digits = max((len(figure.number) for figure in shown), default=0)
+    cells = max((len(figure.noun) for figure in shown if figure.detail), default=0)
+    before = len(_INDENT) + digits + 1 + cells + len(_GAP)
+    lines = []
+    for figure in shown:
+        text = f"{figure.number:>{digits}} {figure.noun}"
+        detail = figure.detail if room is None else shortened(figure.detail, room - before)
+        gap = " " * (cells - len(figure.noun)) + _GAP
+        lines.append(f"{_INDENT}{figure.style(text)}{gap + dim(detail) if detail else ''}")
+    return lines
+
+
+def next_commands(commands: Sequence[tuple[str, str]]) -> list[str]:
+    """What to do next: an aim and the command for it, one line each."""
+    cells = max((len(aim) for aim, _ in commands), default=0) + 1
+    return [f"{dim(f'{aim}:'.ljust(cells))}  {command}" for aim, command in commands]
+
+
+def paragraphs(*parts: Sequence[str]) -> list[str]:
+    """The lines of all parts, with an empty line between two parts that are not empty."""
+    lines: list[str] = []
+    for part in parts:
+        if part:
+            lines += ["", *part] if lines else list(part)
+    return lines

@@ -8,10 +8,9 @@ from typing import Any
 
 import msgspec
 
-from producer.inputs.display_values import ALL
-from producer.inputs.job_options import JobOptions
+from producer.inputs.job_options import ALL, JobOptions
 from producer.journal.job_properties import JobProperties, Pinned
-from producer.rendering.person_labels import PersonLabels, log_of, too_few
+from producer.rendering.person_labels import PersonLabels, too_few
 from producer.rows.acceptance import Acceptance, for_table, from_confidence
 from producer.rows.columns import Table, table_columns
 from producer.rows.row_batch import Rules
@@ -113,7 +112,7 @@ def table_of(job: JobProperties) -> Table:
 
 def lacks_corrections(job: JobProperties) -> bool:
     """Whether people have decided something since the table was written. Raises as `make_table`."""
-    size = labels_file.complete_size(log_of(Path(job.options.output)))
+    size = labels_file.complete_size(labels_file.of_table(Path(job.options.output)))
     return size > (stored_display(job).corrections or 0)
 
 
@@ -125,7 +124,7 @@ def as_of_now(display: DisplayOptions, output: Path, before: DisplayOptions) -> 
     """
     if display.corrections != ALL_CORRECTIONS:
         return display
-    size = labels_file.complete_size(log_of(output))
+    size = labels_file.complete_size(labels_file.of_table(output))
     if size < (before.corrections or 0):
         raise too_few(output)
     return msgspec.structs.replace(display, corrections=size)

@@ -11,7 +11,6 @@ import msgspec
 
 from producer.journal.batch_reader import BatchReader
 from producer.present.formatting import counted, one_line
-from producer.rendering.person_labels import log_of
 from shared.image_status import Status
 from shared.labels import labels_file
 from shared.labels.class_folders import problem_beside
@@ -45,8 +44,8 @@ def take_learned(
     Raises:
         SetupError: the log cannot be read or written, or is damaged.
     """
-    size = labels_file.complete_size(log_of(output))
-    log = LabelsFile(log_of(output), problem_beside(labels), held=False)
+    size = labels_file.complete_size(labels_file.of_table(output))
+    log = LabelsFile(labels_file.of_table(output), problem_beside(labels), held=False)
     known: dict[str, list[LabelLine]] = {}
     for line in chain.from_iterable(log.rows.lines.values()):
         known.setdefault(line.sha256, []).append(line)

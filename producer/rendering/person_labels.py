@@ -7,7 +7,6 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from producer.journal.following import typed_output
 from producer.present.formatting import typed
 from producer.rows.row_batch import RowBatch
 from shared.errors import SetupError
@@ -17,15 +16,10 @@ from shared.labels.label_line import Content
 from shared.messages.files import printable
 
 
-def log_of(output: Path) -> Path:
-    """The decisions about a table. A table that is to replace another one has those of that."""
-    return labels_file.of_table(typed_output(output))
-
-
 def too_few(output: Path) -> SetupError:
     """The error of a log that is missing, or shorter than when the table was rendered."""
     return SetupError(
-        f"{log_of(output)} has fewer corrections than the table; restore it, or "
+        f"{labels_file.of_table(output)} has fewer corrections than the table; restore it, or "
         f"render the table without them: {typed(['hangtag', 'table', str(output)])} "
         "--no-corrections"
     )
@@ -34,7 +28,7 @@ def too_few(output: Path) -> SetupError:
 def labels_now(output: Path, labels: Sequence[str]) -> PersonLabels | None:
     """All corrections that `output` has, whose model has these labels; None without any. Raises
     SetupError."""
-    size = labels_file.complete_size(log_of(output))
+    size = labels_file.complete_size(labels_file.of_table(output))
     return PersonLabels(output, size, labels) if size else None
 
 
@@ -55,7 +49,7 @@ class PersonLabels:
     """
 
     def __init__(self, output: Path, size: int, labels: Sequence[str]) -> None:
-        path, self._model_labels = log_of(output), labels
+        path, self._model_labels = labels_file.of_table(output), labels
         if size and (not path.exists() or path.stat().st_size < size):
             raise too_few(output)
         self._rows = labels_file.read(path, problem_beside(labels), size)

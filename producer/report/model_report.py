@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,27 +13,111 @@ import msgspec
 
 from producer.models.corrected_files import corrections_input
 from producer.models.load_catalog import load_catalog
-from producer.models.show import VersionDetails, find
+from producer.models.show import VersionDetails, facts, figures, find
 from producer.pages import page, text
 from producer.pages.matrix import matrix
 from producer.pages.pictures import PageImages, Picture
 from producer.pages.shots import Answer, Shot, galleries
-from producer.present.meter import Stages
-from producer.present.progress import make_progress
-from producer.report import model_part
-from producer.report.heldout_mistakes import find_mistakes
-from producer.sources.local.reader import FileReader
-from producer.summary.class_figures import per_class
-from shared.errors import HangtagError
+from producer.present.progress import Stages, make_progress
+from producer.processes.helper import Helper
+from producer.sources.reader import FileReader
+from producer.summary.answer_counter import per_class
+from shared.errors import BadMessage, HangtagError, SetupError
 from shared.image_status import Status
 from shared.labels.labels_so_far import LabelsSoFar
 from shared.labels.submitted_lines import decode_input, encode_lines, input_sha256
-from shared.messages.model_card import Card
+from shared.messages.model_card import Card, encode_card
 from shared.messages.model_name import parse
-from shared.pipes.mistakes import Found, Mistake
+from shared.pipes.mistakes import Found, Mistake, Question, Reply, Searched
 from shared.registry import learned_lines
+from shared.registry.learned_lines import is_of_labels
 from shared.runtimes import HELDOUT
 from shared.settings import Settings
+
+MOST, MOST_OF_PAIR = 300, 12
+#: The plots of a version: file name, title, and the picture in words.
+PLOTS = {
+    "curves.png": ("Training", "Loss and accuracy after every epoch."),
+    "confusion.png": ("Confusion matrix", "How often each label was taken for each other one."),
+    "reliability.png": ("Reliability", "How often a confidence is right."),
+    "operating_points.png": ("Accepted predictions", "Their accuracy, against their share."),
+    "mistakes.png": ("Mistakes", "The wrong predictions with the highest confidence."),
+    "samples.png": ("Samples", "Images beside the probabilities of their labels."),
+}
+
+
+def find_mistakes(
+    card: Card,
+    answers: bytes,
+    corrections: bytes | None,
+    on_progress: Callable[[int, int], None],
+) -> Found:
+    """The figures and a choice of the mistakes. `on_progress` gets the files of the data that were
+    looked at, and their number; the corrected files are looked at, too.
+
+    Raises:
+        SetupError: the process failed.
+        BadMessage: it found labels that the version does not have.
+    """
+    question = Question(encode_card(card), answers, MOST, MOST_OF_PAIR, corrections)
+    with closing(
+        Helper("worker.mistakes", Reply, "the held-out images cannot be searched")
+    ) as helper:
+        reply = helper.ask(question)
+        while isinstance(reply, Searched):
+            on_progress(reply.done, reply.total)
+            reply = helper.receive()
+        if reply is None:
+            raise helper.ended()
+    return _checked(reply, len(card.labels))
+
+
+def _checked(mistakes: Found, labels: int) -> Found:
+    fits = len(mistakes.confusion) == labels and all(
+        len(row) == labels for row in mistakes.confusion
+    )
+    indices = {i for mistake in mistakes.mistakes for i in (mistake.truth, *mistake.labels)}
+    if not fits or not indices <= set(range(labels)):
+        raise BadMessage("the held-out images cannot be searched: labels out of range")
+    return mistakes
+
+
+class Plot(NamedTuple):
+    title: str
+    words: str
+    picture: Picture
+
+
+def version_plots(card: Card, read: Callable[[str], bytes], images: PageImages) -> dict[str, Plot]:
+    """The plots of a version by file name; `read` raises SetupError for a damaged file."""
+    plots_by_name = {}
+    for name, (title, words) in PLOTS.items():
+        if name in card.files:
+            try:
+                picture = images.plot(read(name))
+            except SetupError as error:
+                picture = Picture(why=str(error))
+            plots_by_name[name] = Plot(title, words, picture)
+    return plots_by_name
+
+
+def version_values(details: VersionDetails, drawn: dict[str, Plot]) -> dict[str, Any]:
+    """The values of the template by name."""
+    card = details.card
+    return {
+        "model": card.ref,
+        "aliases": ", ".join(details.aliases),
+        "facts": [(name, text.bounded(value, text.PATH_CHARS)) for name, value in facts(card)],
+        "figures": figures(card.metrics),
+        "right_of_others": card.right_of_others,
+        "measured": "named images" if is_of_labels(card) else "images",
+        "points_of": "images without a label" if is_of_labels(card) else "its held-out images",
+        "points": [
+            (point, sum(limit is None for limit in point.thresholds))
+            for point in card.operating_points
+        ],
+        "plots": [plot for plot in drawn.values() if plot.picture.source],
+    }
 
 
 class WrittenVersion(msgspec.Struct, frozen=True):
@@ -88,7 +173,7 @@ def _write(
     progress: Stages,
 ) -> WrittenVersion:
     card, notices = details.card, [images.missing] if images.missing else []
-    plots = model_part.plots(card, read_file, images)
+    plots = version_plots(card, read_file, images)
     mistakes, why = _mistakes(card, read_file, corrections, bool(images.missing), progress)
     shots = _shots(card, mistakes, images, progress) if mistakes else []
     notices += [notice for notice in (why, mistakes.note if mistakes else "") if notice]
@@ -100,7 +185,7 @@ def _write(
         metrics=card.metrics,
         parameters=card.parameters,
         **heldout,
-        **model_part.values(details, plots),
+        **version_values(details, plots),
     )
     page.write(output, made)
     size = len(made.html.encode(errors="replace"))

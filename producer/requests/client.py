@@ -22,8 +22,8 @@ from shared.errors import BadMessage, UsageError
 from shared.ledger.request_inbox import RequestInbox
 from shared.ledger.request_states import RequestState, RequestView
 from shared.ledger.request_store import RequestFolder, folders
+from shared.messages import model_name
 from shared.messages.batch import new_id
-from shared.messages.model_name import NAME
 from shared.messages.requests import REQUEST_ID, Request, Work, decode_request, encode_request
 from shared.messages.training import FASHION_MNIST
 from shared.settings import Settings
@@ -162,9 +162,7 @@ def make_request(work: Work, request_id: str = "") -> Request:
     if not REQUEST_ID.fullmatch(request.id):
         line = f"{request.id!r:.80} cannot be the id of a request; use letters, digits and -._"
         raise UsageError(line)
-    name = getattr(work, "name", FASHION_MNIST)
-    if not NAME.fullmatch(name):
-        raise UsageError(f"{name!r:.80} cannot be a model; use small letters and digits")
+    model_name.checked(getattr(work, "name", FASHION_MNIST))
     try:
         return decode_request(encode_request(request))  # as every trainer does
     except BadMessage as error:

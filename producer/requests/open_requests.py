@@ -7,8 +7,7 @@ import time
 import msgspec
 
 from producer.present.formatting import ago, duration, one_line
-from producer.present.style import doubtful, good
-from producer.present.text_table import Column, fitted
+from producer.present.style import Column, doubtful, fitted, good
 from producer.requests.client import Requests, read
 from producer.requests.request_meter import describe, no_news, title
 from shared.broker.runtime_paths import socket_path

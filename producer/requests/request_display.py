@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from producer.present.events import Event, Notice, Waiting
-from producer.present.figures import Figures
-from producer.present.meter import Meter
-from producer.present.progress import Quiet
+from producer.present.progress import Figures, Meter, Quiet
 from producer.requests.request_meter import RequestMeter, ahead_text
 from producer.requests.wait import Viewed
 

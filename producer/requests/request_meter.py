@@ -7,9 +7,8 @@ from collections.abc import Iterator
 
 import msgspec
 
-from producer.present.figures import Figures
 from producer.present.formatting import duration, one_line, percent
-from producer.present.meter import ESTIMATE_AFTER_S
+from producer.present.progress import ESTIMATE_AFTER_S, Figures
 from shared.ledger.request_states import RequestState, RequestView
 from shared.messages.requests import Progress, Work
 from shared.throughput import left_s

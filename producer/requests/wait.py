@@ -7,8 +7,7 @@ import time
 from redis.exceptions import RedisError
 
 from producer.fleet.start_command import trainer_line
-from producer.present.events import Event, Events
-from producer.present.outage import PAUSE_S, Outage
+from producer.present.events import PAUSE_S, Event, Events, Outage
 from producer.requests.client import RequestClient
 from producer.stack import stack
 from shared.broker.redis_client import GLANCE_TIMEOUT_S

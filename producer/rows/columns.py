@@ -16,8 +16,7 @@ from operator import attrgetter
 from typing import NamedTuple
 
 from producer.rows.acceptance import UNKNOWN
-from producer.rows.decide import Decision, marked, without
-from producer.rows.row_batch import RowBatch, Rules
+from producer.rows.row_batch import Decision, RowBatch, Rules, marked, without
 from shared.image_status import BY_CODE, FLAGS
 from shared.messages.job_record import JobRecord
 from shared.messages.model_card import Card

@@ -7,22 +7,92 @@ several of them may hold. A name is any bytes without NUL: it need not be a path
 
 from __future__ import annotations
 
+import enum
+import re
 from array import array
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property, partial
 from itertools import chain, count, repeat
 from operator import add
 from typing import NamedTuple, Protocol
 
 from producer.rows.acceptance import Acceptance
-from producer.rows.decide import Decision, decide, without
-from producer.rows.row import Row
-from shared.image_status import BY_CODE, FLAGS, Status
+from shared.image_status import BY_CODE, FLAGS, Flag, Status
 from shared.labels.label_line import Content
 from shared.messages.batch import KINDS, BatchResult, decode_result, numbers
 from shared.messages.files import DIGEST_BYTES, STAMP, Stamp
 
+_NOT_ZERO = re.compile(rb"[^\0]")
 _SEPARATOR = b"\0"
+
+
+class Row(NamedTuple):
+    """One row of a table, of those that a page or a comparison picks out of a batch."""
+
+    number: int  #: in the table, the first is 1
+    name: bytes
+    stamp: Stamp
+    digest: bytes  #: CRC-32 of the file's bytes; empty if unknown
+    status: Status
+    flag: Flag
+    labels: tuple[int, ...]  #: indices of the card's labels, the most probable first
+    confidences: tuple[float, ...]
+    person: str  #: the label that a person gave it; empty: none
+
+    @property
+    def has_failed(self) -> bool:
+        return self.status is not Status.OK
+
+    @property
+    def label(self) -> int:
+        """The model's."""
+        return self.labels[0]
+
+    @property
+    def confidence(self) -> float:
+        return self.confidences[0]
+
+    def named(self, names: Sequence[str]) -> list[tuple[str, float]]:
+        """Its labels by name with their confidences, the most probable first."""
+        return [(names[i], p) for i, p in zip(self.labels, self.confidences, strict=True)]
+
+
+class Decision(enum.IntEnum):
+    """What a row is displayed as."""
+
+    UNKNOWN = 0  #: the confidence is below the threshold, or a person has excluded the label
+    ACCEPTED = 1
+    FLAGGED = 2
+    PERSON = 3
+    FAILED = 4
+
+
+def decide(confident: bytes, flags: bytes, labelled: Iterable[int], statuses: bytes) -> bytes:
+    """The `Decision` of each row: a failure before a label by a person, before a flag, before the
+    threshold. `confident` has 1 for rows that reach their threshold; `flags`
+    and `statuses` have wire codes, `labelled` the indices of rows to which people gave a label."""
+    decisions = bytearray(confident)
+    for i in marked(flags):
+        decisions[i] = Decision.FLAGGED
+    for i in labelled:
+        decisions[i] = Decision.PERSON
+    for i in marked(statuses):
+        decisions[i] = Decision.FAILED
+    return bytes(decisions)
+
+
+def without(values: bytes, *codes: bytes) -> bytes:
+    """`values`, with 0 for the rows of which any code is not 0."""
+    remaining = bytearray(values)
+    for some in codes:
+        for i in marked(some):
+            remaining[i] = 0
+    return bytes(remaining)
+
+
+def marked(codes: bytes) -> list[int]:
+    """The indices of codes that are not 0, usually few."""
+    return [match.start() for match in _NOT_ZERO.finditer(codes)]
 
 
 class GivenLabels(Protocol):
@@ -245,3 +315,24 @@ class RowBatch:
 def decoded(names: bytes, message: bytes) -> BatchResult:
     """The result in a worker's message, for files with these names. Raises BadMessage."""
     return decode_result(message, names.count(_SEPARATOR) + 1)
+
+
+def fold(old: RowBatch, new: RowBatch, images: Sequence[tuple[int, int]]) -> BatchResult:
+    """The result of `old` with rows of `new`: (index in `new`, index in `old`). Both have the same
+    k."""
+    columns = {
+        name: replaced(
+            old.result.column(name), new.result.column(name), images, old.result.width(name)
+        )
+        for name in KINDS
+        if name != "digests"  # the journal has them beside the result
+    }
+    return BatchResult.of(old.k, columns)
+
+
+def replaced(old: bytes, new: bytes, images: Sequence[tuple[int, int]], width: int) -> bytes:
+    """`old` with the cells of `new`, `width` bytes each, at (index in `new`, index in `old`)."""
+    cells = bytearray(old)
+    for source, target in images:
+        cells[target * width : (target + 1) * width] = new[source * width : (source + 1) * width]
+    return bytes(cells)

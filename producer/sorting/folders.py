@@ -5,15 +5,199 @@ Every name is used in an open folder, so a folder that is replaced meanwhile red
 
 from __future__ import annotations
 
+import ctypes
 import errno
+import functools
 import os
+import stat
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import zip_longest
 from types import TracebackType
+from typing import NamedTuple
 
-from producer.sort_log.entry import Entry
-from producer.sorting.spots import MISSING, NOT_REGULAR, FileStays, Spot
+from producer.sort_log.log import ClassifiedContent, Entry
 from shared import atomic_file
-from shared.errors import SetupError
+from shared.errors import HangtagError, SetupError
 from shared.failpoints import failpoint
+from shared.labels.class_folders import MAX_NAME_BYTES
+
+_NOREPLACE = 1
+#: A longer one is no ending of an image.
+_SUFFIX_MAX_BYTES = 16
+#: The kernel, the C library or the file system has no rename that refuses to replace.
+_LACKING = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP}
+# Non-blocking: a FIFO may have replaced the file.
+_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
+_CHUNK_BYTES = 1 << 20
+MISSING = "missing"
+CHANGED = "changed since it was classified"
+NOT_REGULAR = "replaced by a link, a folder or a special file"
+
+#: Device, inode, size and time: the same until a file is replaced or written.
+Identity = tuple[int, int, int, int]
+
+
+class FileStays(HangtagError):
+    """A file that stays where it is; the text is the reason."""
+
+
+class Spot(NamedTuple):
+    """A name in an open folder."""
+
+    folder: int  #: descriptor
+    name: bytes
+
+    def stat(self) -> os.stat_result | None:
+        """The state of the entry itself, not of a link's target; None if there is none. Raises
+        OSError."""
+        try:
+            return os.stat(self.name, dir_fd=self.folder, follow_symlinks=False)
+        except FileNotFoundError:
+            return None
+
+
+def numbered(name: bytes, number: int) -> bytes:
+    """`a.jpg`, `a-2.jpg`, `a-3.jpg`: a name with a number before its ending; 1 changes nothing of
+    the name of a file. That of a member of an archive may be longer, and is shortened."""
+    stem, suffix = os.path.splitext(name)
+    if len(suffix) > _SUFFIX_MAX_BYTES:
+        stem, suffix = name, b""
+    ending = suffix if number == 1 else b"-%d" % number + suffix
+    if len(stem) + len(ending) > MAX_NAME_BYTES:  # without half of a character
+        stem = stem[: MAX_NAME_BYTES - len(ending)].decode(errors="ignore").encode()
+    return stem + ending
+
+
+def rename(old: Spot, new: Spot) -> None:
+    """Rename a file. Raises FileExistsError if there is anything at `new`, OSError."""
+    code = _renameat2()(old.folder, old.name, new.folder, new.name, _NOREPLACE)
+    if code == 0:
+        failpoint("sort.renamed")
+        return
+    number = ctypes.get_errno()
+    if number not in _LACKING:
+        raise OSError(number, os.strerror(number), os.fsdecode(old.name))
+    _link_and_unlink(old, new)
+
+
+def _link_and_unlink(old: Spot, new: Spot) -> None:
+    """Give the file its new name, then remove the old one; in between it has both."""
+    link(old, new)
+    failpoint("sort.second-name")
+    if same_file(old, new):
+        try:
+            os.unlink(old.name, dir_fd=old.folder)
+        except OSError:
+            os.unlink(new.name, dir_fd=new.folder)
+            raise
+        failpoint("sort.first-name-removed")
+
+
+def same_file(one: Spot, other: Spot) -> bool:
+    """Whether two names stand for one file."""
+    first, second = one.stat(), other.stat()
+    return first is not None and second is not None and os.path.samestat(first, second)
+
+
+def link(old: Spot, new: Spot) -> None:
+    """Make a hard link. Raises FileExistsError, OSError."""
+    os.link(old.name, new.name, src_dir_fd=old.folder, dst_dir_fd=new.folder, follow_symlinks=False)
+    failpoint("sort.linked")
+
+
+@functools.cache
+def _renameat2() -> Callable[[int, bytes, int, bytes, int], int]:
+    function = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+    if function is None:
+        return _no_renameat2
+    function.argtypes = (
+        ctypes.c_int, ctypes.c_char_p, ctypes.c_int, ctypes.c_char_p, ctypes.c_uint,
+    )  # fmt: skip
+    return function  # type: ignore[no-any-return]
+
+
+def _no_renameat2(*_: object) -> int:
+    ctypes.set_errno(errno.ENOSYS)
+    return -1
+
+
+@contextmanager
+def opened(spot: Spot) -> Iterator[int]:
+    """A descriptor of a regular file.
+
+    Raises:
+        FileStays: there is none, or it is a link or a special file.
+        OSError: it cannot be opened.
+    """
+    fd = _open(spot)
+    try:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            raise FileStays(NOT_REGULAR)
+        yield fd
+    finally:
+        os.close(fd)
+
+
+def _open(spot: Spot) -> int:
+    info = spot.stat()
+    if info is None:
+        raise FileStays(MISSING)
+    if not stat.S_ISREG(info.st_mode):
+        raise FileStays(NOT_REGULAR)
+    try:
+        return os.open(spot.name, _READ, dir_fd=spot.folder)
+    except FileNotFoundError:
+        raise FileStays(MISSING) from None
+
+
+def identity(info: os.stat_result) -> Identity:
+    """What shows that a name still stands for the same, unchanged file."""
+    return info.st_dev, info.st_ino, info.st_size, info.st_mtime_ns
+
+
+def chunks(fd: int) -> Iterator[bytes]:
+    """The bytes of an open file from its start."""
+    offset = 0
+    while chunk := os.pread(fd, _CHUNK_BYTES, offset):
+        offset += len(chunk)
+        yield chunk
+
+
+def content_of(fd: int) -> ClassifiedContent:
+    """Size and CRC-32 of the bytes of an open file."""
+    size = crc = 0
+    for chunk in chunks(fd):
+        size, crc = size + len(chunk), zlib.crc32(chunk, crc)
+    return ClassifiedContent(size, crc.to_bytes(4, "little"))
+
+
+def content_at(spot: Spot) -> ClassifiedContent | None:
+    """What a regular file contains; None if there is none. Raises OSError."""
+    try:
+        with opened(spot) as fd:
+            return content_of(fd)
+    except FileStays:
+        return None
+
+
+def same_bytes(one: Spot, other: Spot) -> bool:
+    """Whether two regular files are one, or equal byte for byte. Raises OSError."""
+    try:
+        with opened(one) as first, opened(other) as second:
+            if os.path.sameopenfile(first, second):
+                return True
+            return all(a == b for a, b in zip_longest(chunks(first), chunks(second)))
+    except FileStays:
+        return False
+
+
+def check(fd: int, wanted: ClassifiedContent) -> None:
+    """Raises FileStays if an open file contains anything but `wanted`."""
+    if content_of(fd) != wanted:
+        raise FileStays(CHANGED)
+
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 #: To pass through a folder; on Linux it needs no permission to list it.

@@ -6,24 +6,65 @@ import hashlib
 import os
 import stat
 from collections import Counter
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import msgspec
 
+from producer.inputs.job_options import JobOptions
 from producer.journal.sealed_journal import SealedJournal
-from producer.rows.decide import Decision
-from producer.rows.row_batch import AS_CLASSIFIED, RowBatch, Rules
-from producer.sort_log.entry import ClassifiedContent, Entry, Way
-from producer.sorting.folders import Folders
-from producer.sorting.source_paths import Sources
-from producer.sorting.spots import CHANGED, MISSING, NOT_REGULAR, FileStays, Spot, numbered
+from producer.rows.row_batch import AS_CLASSIFIED, Decision, RowBatch, Rules
+from producer.sort_log.log import ClassifiedContent, Entry, SortLog, Way
+from producer.sorting.folders import (
+    CHANGED,
+    MISSING,
+    NOT_REGULAR,
+    FileStays,
+    Folders,
+    Spot,
+    numbered,
+)
 from producer.sources.job_sources import JobSources
+from producer.sources.reader import FileReader
 from producer.sources.remote.address import without_line
-from producer.sources.source_table import address_of_path
+from producer.sources.source_table import address_of_path, is_address, path_of_address
 from shared.image_status import BY_CODE, Status
 from shared.labels.class_folders import FAILED, FLAGGED, UNKNOWN, ClassFolders, folded
 from shared.messages.files import NO_DIGEST
+
+
+class Sources:
+    """The files of a job's rows. Symbolic links are resolved where the user typed a path, and not
+    below a typed folder, where the walk follows none."""
+
+    def __init__(self, options: JobOptions) -> None:
+        self._files = FileReader(options.cwd)
+        self._roots = [
+            (typed.rstrip(b"/") + b"/", self._real(typed).rstrip(b"/") + b"/")
+            for typed in options.roots
+            if os.path.isdir(self._files.local_path(typed))  # each row is compared with all
+        ]
+        self._last = (b"", b"")  # a folder as typed, and resolved
+
+    def path(self, name: bytes) -> bytes:
+        """The absolute path of a row's file; of an address one that no file has."""
+        if is_address(name, self._files.local_path(name)):
+            return path_of_address(name)
+        for typed, real in self._roots:
+            if name.startswith(typed):
+                return real + name[len(typed) :]
+        folder, _, file = name.rpartition(b"/")
+        if self._last[0] != folder or not self._last[1]:
+            self._last = folder, self._real(folder or (b"/" if name.startswith(b"/") else b"."))
+        return self._last[1].rstrip(b"/") + b"/" + file
+
+    def has(self, folder: bytes) -> bool:
+        """Whether a folder was typed, or is below one that was."""
+        return any((folder + b"/").startswith(real) for _, real in self._roots)
+
+    def _real(self, path: bytes) -> bytes:
+        return os.path.realpath(self._files.local_path(path))
+
 
 #: The name of an image whose address has none.
 _UNNAMED = b"image"
@@ -166,16 +207,23 @@ def _same(name: bytes) -> str:
 
 
 class Planner:
-    """Makes the entries of rows that have none. `placed` has the rows in the log."""
+    """Makes the entries of rows that have none in `log`."""
 
-    def __init__(self, way: Way, placed: Container[int], names: Names, left: Remaining) -> None:
-        self._way, self._placed, self._names, self._left = way, placed, names, left
+    def __init__(self, way: Way, log: SortLog, out: bytes, left: Remaining) -> None:
+        self._way, self._placed, self._left = way, log.entries, left
+        self._names = Names(out, self._placed.values())
 
-    def plan(self, rows: Sequence[PlannedFile], folders: Folders) -> list[Entry]:
+    def plan(
+        self, rows: Sequence[PlannedFile], folders: Folders
+    ) -> tuple[list[Entry], list[Entry]]:
         """Entries for rows whose files can be placed, and for those that lie in their place, which
         come into no log."""
-        entries = (self._entry(row, folders) for row in rows if row.row_index not in self._placed)
-        return [entry for entry in entries if entry is not None]
+        entries, there = list[Entry](), list[Entry]()
+        for row in rows:
+            if row.row_index in self._placed or (entry := self._entry(row, folders)) is None:
+                continue
+            (there if folders.is_placed(entry) else entries).append(entry)
+        return entries, there
 
     def again(self, entry: Entry, folders: Folders) -> Entry:
         """The entry with another name, because its name is taken."""

@@ -6,12 +6,9 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-from producer.sort_log.entry import Entry, State, Way
-from producer.sort_log.log import SortLog, batches
+from producer.sort_log.log import Entry, SortLog, State, Way, batches
 from producer.sorting import placing, transfer
-from producer.sorting.folders import Folders
-from producer.sorting.spots import FileStays, Spot, content_at, same_file
-from shared.errors import SetupError
+from producer.sorting.folders import FileStays, Folders, Spot, content_at, same_file
 
 
 def settle(log: SortLog, out: bytes) -> None:
@@ -29,10 +26,7 @@ def settle(log: SortLog, out: bytes) -> None:
                     (placed if done else over).append(entry)
                 folders.sync()
         except OSError as error:
-            raise SetupError(
-                f"{entry.shown}: {error.strerror}; no file is lost: fix this and run the same "
-                "command again"
-            ) from error
+            raise transfer.stopped(entry.shown, error) from error
         log.mark(State.PLACED, placed)
         log.mark(State.OVER, over)
         log.write()

@@ -18,20 +18,18 @@ from producer.journal.snapshot import has_journal
 from producer.locations import row_files
 from producer.output.output_path import located, nearest
 from producer.present.formatting import near, typed
-from producer.present.meter import Stages
-from producer.present.progress import make_progress
+from producer.present.progress import Stages, make_progress
 from producer.rendering.display_options import lacks_corrections, table_of
 from producer.sort_log import sorted_folder
-from producer.sort_log.entry import Way
-from producer.sort_log.log import SortLog, base_of, batches
+from producer.sort_log.log import Way, base_of, batches
 from producer.sorting import placing
 from producer.sorting.folders import Folders
 from producer.sorting.placing import Placing, no_links
-from producer.sorting.plan import Names, Plan, PlanCounts, Planner, Remaining
+from producer.sorting.plan import Plan, PlanCounts, Planner, Remaining
 from producer.sorting.settle import settle
 from producer.sorting.undo import Undo
 from producer.sources.job_sources import JobSources
-from producer.summary.sorted_files import Sorted
+from producer.summary.job_text import Sorted
 from shared.errors import UsageError
 from shared.messages.files import printable
 
@@ -64,8 +62,8 @@ def sort(table: Path, into: Path, way: Way, quiet: bool = False) -> Sorted:
             left = Remaining()
             progress.stage("", survey.counts.total())
             passed = partial(_count, progress, left)
-            planner = Planner(way, log.entries, _names(out, log), left)
-            work = Placing(log, os.fsencode(out), planner, left, files, passed)
+            planner = Planner(way, log, os.fsencode(out), left)
+            work = Placing(log, os.fsencode(out), left, passed, planner, files)
             for rows in batches(plan.files(), placing.BATCH_FILES):
                 work.place(rows)
             log.write()
@@ -86,12 +84,11 @@ def rehearse(table: Path, into: Path, way: Way, quiet: bool = False) -> Sorted:
         log.check_same(way, survey.rule)
         progress.stage("", survey.counts.total())
         left, examples, there = Remaining(), list[tuple[str, str]](), Counter[str]()
-        counts, planner = log.counts(), Planner(way, log.entries, _names(out, log), left)
+        counts, planner = log.counts(), Planner(way, log, os.fsencode(out), left)
         for rows in batches(plan.files(), placing.BATCH_FILES):
             with Folders(os.fsencode(out)) as folders:
-                planned = planner.plan(rows, folders)
-                there.update(entry.folder for entry in planned if folders.is_placed(entry))
-                entries = [entry for entry in planned if not folders.is_placed(entry)]
+                entries, placed = planner.plan(rows, folders)
+            there.update(entry.folder for entry in placed)
             counts.update(entry.folder for entry in entries)
             examples += [
                 (entry.shown, f"{out}/{entry.shown_place}")
@@ -124,10 +121,6 @@ def _planned(
             f"name another folder, for example {apart}"
         )
     return plan, survey
-
-
-def _names(out: str, log: SortLog) -> Names:
-    return Names(os.fsencode(out), log.entries.values())
 
 
 def _sorted(

@@ -6,12 +6,13 @@ that was meant: the file is renamed first, and put back if it is another one.
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from producer.sort_log.entry import ClassifiedContent
-from producer.sorting.spots import (
+from producer.sort_log.log import ClassifiedContent
+from producer.sorting.folders import (
     CHANGED,
     MISSING,
     FileStays,
@@ -134,6 +135,17 @@ def move(old: Spot, new: Spot, wanted: ClassifiedContent | None) -> None:
         raise FileStays(CHANGED)
 
 
+def moved(old: Spot, new: Spot, wanted: ClassifiedContent | None) -> bool:
+    """`move`, and False if `new` is on another file system."""
+    try:
+        move(old, new, wanted)
+    except OSError as error:
+        if error.errno == errno.EXDEV:
+            return False
+        raise
+    return True
+
+
 def make_link(old: Spot, new: Spot, wanted: ClassifiedContent) -> None:
     """Make a hard link to a file that contains `wanted`.
 
@@ -221,10 +233,14 @@ def _stopping(spot: Spot) -> Iterator[None]:
     except FileExistsError:
         raise
     except OSError as error:
-        raise SetupError(
-            f"{printable(spot.name)}: {error.strerror}; no file is lost: fix this and run the same "
-            "command again"
-        ) from error
+        raise stopped(printable(spot.name), error) from error
+
+
+def stopped(path: str, error: OSError) -> SetupError:
+    """What ends a command that the next file would end, too."""
+    return SetupError(
+        f"{path}: {error.strerror}; no file is lost: fix this and run the same command again"
+    )
 
 
 def unlink(spot: Spot) -> None:

@@ -5,18 +5,70 @@ Nothing is removed whose content is not where it came from, and nothing is writt
 
 from __future__ import annotations
 
-import errno
+import os
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from contextlib import closing, suppress
 
-from producer.sort_log.entry import Entry, State, Way
-from producer.sort_log.log import SortLog, batches
+from producer.inputs.job_options import JobOptions
+from producer.sort_log.log import ClassifiedContent, Entry, SortLog, State, Way, batches
 from producer.sorting import placing, transfer
-from producer.sorting.folders import Folders
-from producer.sorting.originals import Originals
-from producer.sorting.placing import check_next
-from producer.sorting.plan import Remaining, reason
-from producer.sorting.spots import FileStays, Identity, Spot, content_at
+from producer.sorting.folders import FileStays, Folders, Identity, Spot, content_at
+from producer.sorting.placing import Work
+from producer.sorting.plan import Remaining
+from producer.sources.job_sources import JobSources
+from producer.sources.remote.address import line_of
+from producer.sources.source_table import address_of_path
+from shared.errors import SetupError
+from shared.image_status import Status
+from shared.messages.batch import MAX_FILE_BYTES
+from shared.messages.files import Stamp, digest
+
+
+class Originals:
+    """Reads what is no file of its own by its absolute path. The last archive stays open."""
+
+    def __init__(self) -> None:
+        self._archive, self._sources = b"", JobSources(JobOptions((), b"/", ""))
+
+    def holds(self, path: bytes) -> bool:
+        """Whether a path leads into an archive, or stands for an address."""
+        return bool(address_of_path(path) or self._above(path))
+
+    @staticmethod
+    def is_in_list(path: bytes) -> bool:
+        """Whether a path stands for an address whose secrets are in a list, which is not read."""
+        return line_of(address_of_path(path)) is not None
+
+    def content(self, path: bytes) -> ClassifiedContent | None:
+        """What an original contains; None if there is none, or if it cannot be read."""
+        if address := address_of_path(path):
+            return self._fetched(address)
+        if (archive := self._above(path)) != self._archive:
+            self._sources.close()
+            self._archive, self._sources = archive, JobSources(JobOptions((archive,), b"/", ""))
+        return _content(*self._sources.of(path).read(path, MAX_FILE_BYTES))
+
+    def _fetched(self, address: bytes) -> ClassifiedContent | None:
+        with closing(JobSources(JobOptions((address,), b"/", ""))) as sources, suppress(SetupError):
+            return _content(*sources.of(address).read(address, MAX_FILE_BYTES))
+        return None
+
+    def _above(self, path: bytes) -> bytes:
+        """The archive that a path leads into; empty if there is none."""
+        if self._archive and path.startswith(self._archive + b"/"):
+            return self._archive
+        folder = os.path.dirname(path)
+        while not os.path.lexists(folder):
+            folder = os.path.dirname(folder)
+        if os.path.isdir(folder):
+            return b""
+        return folder if JobSources(JobOptions((folder,), b"/", "")).has_others else b""
+
+
+def _content(data: bytes | Status, _: Stamp) -> ClassifiedContent | None:
+    return ClassifiedContent(len(data), digest(data)) if isinstance(data, bytes) else None
+
 
 GONE = "no longer in the folder"
 SOURCE_GONE = "the original was removed or changed, so this one is kept"
@@ -29,13 +81,13 @@ DAMAGED = "the line in the log is damaged or missing"
 TAKEN = "another file has its former name"
 
 
-class Undo:
+class Undo(Work):
     """Takes back every file of a log."""
 
     def __init__(
         self, log: SortLog, out: bytes, left: Remaining, passed: Callable[[], None]
     ) -> None:
-        self._log, self._out, self._left, self._passed = log, out, left, passed
+        super().__init__(log, out, left, passed)
         self._originals = Originals()
 
     def run(self) -> Counter[str]:
@@ -45,43 +97,20 @@ class Undo:
             SetupError: the disk is full or read-only; the same command continues.
         """
         count = Counter[str]()
-        for number in self._log.damaged:
-            self._left.add(DAMAGED, f"{self._log.path}:{number}")
-        for entries in batches(list(self._log.entries.values())[::-1], placing.BATCH_FILES):
-            self._log.mark(State.RETURNING, entries)
-            self._log.write()
-            back = self._take_all(entries)
-            self._log.mark(State.OVER, back)
-            self._log.mark(State.PLACED, self._log.under_way())
+        for number in self.log.damaged:
+            self.left.add(DAMAGED, f"{self.log.path}:{number}")
+        for entries in batches(list(self.log.entries.values())[::-1], placing.BATCH_FILES):
+            self.log.mark(State.RETURNING, entries)
+            self.log.write()
+            with Folders(self.out) as folders:
+                back = self.completed(entries, folders)
+            self.log.mark(State.OVER, back)
+            self.log.mark(State.PLACED, self.log.under_way())
             count.update(entry.folder for entry in back)
-        self._log.write()
+        self.log.write()
         return count
 
-    def _take_all(self, entries: Sequence[Entry]) -> list[Entry]:
-        """Take these back; returns those that are back for good, also after a power failure. What
-        was copied to another file system is removed only when its copy is."""
-        done: list[Entry] = []
-        copied: list[tuple[Entry, Identity]] = []
-        with Folders(self._out) as folders:
-            for entry in entries:
-                try:
-                    rest = self._take_back(entry, folders)
-                except (FileStays, OSError) as error:
-                    self._refuse(entry, error)
-                else:
-                    if rest is None:
-                        done.append(entry)
-                    else:
-                        copied.append((entry, rest))
-                self._passed()
-            folders.sync()
-            if copied:
-                done += [moved for moved, rest in copied if self._remove(moved, rest, folders)]
-                folders.sync()
-        return done
-
-    def _take_back(self, entry: Entry, folders: Folders) -> Identity | None:
-        """Take one file back; returns what was copied, to be removed. Raises FileStays, OSError."""
+    def act(self, entry: Entry, folders: Folders) -> Identity | None:
         place = folders.placed(entry)
         if place is None or place.stat() is None:
             _check(entry.way is not Way.MOVE or _is_back(entry, folders), GONE)
@@ -98,47 +127,33 @@ class Undo:
         else:
             _check(not self._originals.is_in_list(entry.source), LIST_UNREAD)
             _check(self._originals.content(entry.source) == entry.content, SOURCE_GONE)
-            transfer.remove(place, entry.content, self._aside(place, entry))
+            transfer.remove(place, entry.content, self.aside(entry, place.folder))
         return None
 
     def _remove_second(self, entry: Entry, place: Spot, source: Spot) -> None:
         """Remove a copy or a link, unless its original is another file, of the same size and
         CRC-32, or the same name."""
         try:
-            transfer.remove(place, source, self._aside(place, entry))
+            transfer.remove(place, source, self.aside(entry, place.folder))
         except FileStays:
             raise FileStays(SOURCE_GONE) from None
 
     def _move_back(self, entry: Entry, place: Spot, source: Spot) -> Identity | None:
-        part = Spot(source.folder, entry.part(self._log.name))
+        part = Spot(source.folder, entry.part(self.log.name))
         try:
-            try:
-                transfer.move(place, source, None)
+            if transfer.moved(place, source, None):
                 return None
-            except OSError as error:
-                if error.errno != errno.EXDEV:
-                    raise
-                return transfer.copy(place, source, part, None)
+            return transfer.copy(place, source, part, None)
         except FileExistsError:
             raise FileStays(TAKEN) from None
 
-    def _remove(self, entry: Entry, copied: Identity, folders: Folders) -> bool:
-        """Remove what was copied back to the other file system."""
+    def remove(self, entry: Entry, copied: Identity, folders: Folders) -> None:
         place = folders.place(entry)
-        try:
-            transfer.remove(place, copied, self._aside(place, entry))
-        except (FileStays, OSError) as error:
-            self._refuse(entry, error)
-            return False
-        return True
+        transfer.remove(place, copied, self.aside(entry, place.folder))
 
-    def _refuse(self, entry: Entry, error: FileStays | OSError) -> None:
-        if isinstance(error, OSError):
-            check_next(entry, error)
-        self._left.add(reason(error), entry.shown_place)
-
-    def _aside(self, spot: Spot, entry: Entry) -> Spot:
-        return Spot(spot.folder, entry.aside(self._log.name))
+    @staticmethod
+    def shown(entry: Entry) -> str:
+        return entry.shown_place
 
 
 def _is_back(entry: Entry, folders: Folders) -> bool:

@@ -11,9 +11,9 @@ from typing import IO
 import msgspec
 
 from producer.inputs.job_options import JobOptions
-from producer.sources.lists.path_list import check_line, check_list, kinds_in_list
-from producer.sources.local.local_source import LocalSource
-from producer.sources.local.reader import FileReader
+from producer.sources.folder_walk import LocalSource
+from producer.sources.path_list import check_line, check_list, kinds_in_list
+from producer.sources.reader import FileReader
 from producer.sources.source import Source
 from producer.sources.source_table import ARCHIVES_FOLDER, LOCAL, kind_of, loaded
 from shared.errors import UsageError

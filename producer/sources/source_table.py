@@ -6,11 +6,11 @@ A job records which of its arguments are of which kind, so that they stay so whe
 from __future__ import annotations
 
 import os
+import pkgutil
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from producer.sources.archives.archive_kinds import ENDINGS
 from shared import installation
 from shared.errors import SetupError
 
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 LOCAL = ""
 #: The kind of folders whose archives are opened, which a job asks for.
 ARCHIVES_FOLDER = "archives"
+#: The endings of archives, in lower case. The bytes do not decide: an image may have any.
+ENDINGS = (b".zip", b".tar", b".tar.gz", b".tgz")
+_HERE = "producer.sources"
 _ADDRESS = re.compile(rb"([A-Za-z][A-Za-z0-9+.-]*)://")
 #: Parts of an address that a plain path has not, and what stands for them.
 _PLAIN = {b"": b"%", b".": b"%2E", b"..": b"%2E%2E"}
@@ -31,7 +34,7 @@ class SourceRow(NamedTuple):
     """A kind of source, of which nothing is imported until it is needed."""
 
     name: str  #: as jobs record it
-    load: Callable[[], type[Source]]
+    kind: str  #: its module and class
     #: The schemes of its addresses, and the endings of its files, in lower case.
     schemes: Sequence[str] = ()
     endings: tuple[bytes, ...] = ()
@@ -40,47 +43,23 @@ class SourceRow(NamedTuple):
     extra: str = ""
 
 
-def _s3() -> type[Source]:
-    from producer.sources.remote.s3_source import S3Source
-
-    return S3Source
-
-
-def _web() -> type[Source]:
-    from producer.sources.remote.web_source import WebSource
-
-    return WebSource
-
-
-def _archives_folder() -> type[Source]:
-    from producer.sources.archives.archives_folder import ArchivesFolder
-
-    return ArchivesFolder
-
-
-def _archives() -> type[Source]:
-    from producer.sources.archives.archive_source import ArchiveSource
-
-    return ArchiveSource
-
-
 _ROWS: tuple[SourceRow, ...] = (
     SourceRow(
         "s3",
-        _s3,
+        f"{_HERE}.remote.s3_source:S3Source",
         schemes=("s3",),
         packages=installation.OBJECT_STORE_PACKAGES,
         extra="remote",
     ),
     SourceRow(
         "https",
-        _web,
+        f"{_HERE}.remote.web_source:WebSource",
         schemes=("https", "http"),
         packages=installation.WEB_PACKAGES,
         extra="remote",
     ),
-    SourceRow(ARCHIVES_FOLDER, _archives_folder),
-    SourceRow("archive", _archives, endings=ENDINGS),
+    SourceRow(ARCHIVES_FOLDER, f"{_HERE}.archives.archive_source:ArchivesFolder"),
+    SourceRow("archive", f"{_HERE}.archives.archive_source:ArchiveSource", endings=ENDINGS),
 )
 SOURCES = {row.name: row for row in _ROWS}
 
@@ -97,7 +76,8 @@ def loaded(kind: str) -> type[Source]:
     row = row_of(kind)
     if lack := installation.missing(row.packages, row.extra):
         raise SetupError(f"images from {kind}: {lack}")
-    return row.load()
+    found: type[Source] = pkgutil.resolve_name(row.kind)
+    return found
 
 
 def kind_of(typed: bytes, path: bytes) -> str:
@@ -113,6 +93,11 @@ def kind_of(typed: bytes, path: bytes) -> str:
 def kind_of_line(line: bytes, path: bytes) -> str:
     """The kind of a line of a list."""
     return _of_scheme(line) if is_address(line, path) else LOCAL
+
+
+def is_archive(path: bytes) -> bool:
+    """Whether a file's name is that of an archive that Hangtag reads."""
+    return path.lower().endswith(ENDINGS)
 
 
 def is_address(typed: bytes, path: bytes) -> bool:

@@ -7,18 +7,32 @@ after it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar
 
 import msgspec
 
 from producer.inputs.skipped import Counts, Unlisted, one_more
-from producer.sources.ahead import announced
 from producer.sources.job_sources import JobSources
-from producer.sources.lists.path_list import numbered_paths
+from producer.sources.path_list import numbered_paths
 from shared.messages.files import Stamp, printable
 
+T = TypeVar("T")
 #: Lines of a list between two checks.
 _CHECK_LINES = 1 << 12
+
+
+def announced(items: Iterable[T], count: int, announce: Callable[[T], None]) -> Iterator[T]:
+    """The items, in their order; each is announced when it is `count` items ahead."""
+    upcoming = deque[T]()
+    for item in items:
+        announce(item)
+        upcoming.append(item)
+        if len(upcoming) > count:
+            yield upcoming.popleft()
+    yield from upcoming
+
 
 #: The number of an argument, or of a line of a list, and the name of an image.
 WalkPosition = tuple[int, bytes]

@@ -27,15 +27,16 @@ from producer.journal.snapshot import JobView, properties
 from producer.journal.totals import AnswerCounts, Withdrawn
 from producer.present.formatting import near, percent, typed
 from producer.rows.acceptance import doubtless_point, is_sure_of_none
-from producer.sources.local.reader import FileReader
+from producer.sources.reader import FileReader
 from shared.errors import BadMessage
 from shared.image_formats import DECODED_ENDINGS
-from shared.messages.model_card import IMPORTED, Card
+from shared.messages.model_card import IMPORTED, Card, RightOfOthers
 from shared.messages.model_name import DEFAULT_NAME, of_folder
 from shared.registry.learned_lines import is_of_labels
 from shared.registry.registry import Registry
 from shared.settings import Settings
 
+OF_OTHERS = "of the images without a name right"
 #: Larger odds of a doubtful or flagged row than this many times those of held-out images.
 FACTOR = 2.0
 #: The quantile of the normal distribution for 99.9 %, one-sided.
@@ -49,6 +50,17 @@ _FOLDER = "DIR"
 _OWN, _IMPORTED = "add some to its folders", "calibrate it on labelled images"
 _LABELS = "name more of them"
 OWN_MODEL = "a model has the folder's name"
+
+
+def range_of(right: RightOfOthers) -> str:
+    """The 90 % range of the share, and what it is from."""
+    low, high = percent(right.low, 0).removesuffix("%"), percent(right.high, 0)
+    return f"{low} to {high}, from {right.drawn:,} drawn by chance"
+
+
+def sentence(right: RightOfOthers) -> str:
+    """The share with its range."""
+    return f"{percent(right.share, 0)} {OF_OTHERS} ({range_of(right)})"
 
 
 class LabelledRows(NamedTuple):

@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
+from producer.sources.folder_walk import OwnFiles
 from producer.sources.job_sources import JobSources
-from producer.sources.local.own_files import OwnFiles
 from shared.errors import SetupError, Stopped
 from shared.installation import WATCH_PACKAGES, missing
 from shared.stop import Stop, Waits

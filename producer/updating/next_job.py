@@ -1,145 +1,100 @@
 """The next journal of a table, formed beside the one that it is to replace.
 
-It is a job as any other, of a table beside the table, with the same id and version: the rows that
-are to be classified are rows that it repeats. Until it replaces the other one, that one and its
-table are as they were.
+It is that of a job as any other, with the same id and version: rows that are to be classified are
+rows that it repeats. An old batch whose rows all stay is copied as it is; new files join the batch
+that they lie in.
 """
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, suppress
+from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import NamedTuple
 
 import msgspec
 
-from producer.inputs.job_options import JobOptions
 from producer.inputs.skipped import SKIPPED, UNLISTED, encode_skipped, encode_unlisted
-from producer.journal import schema
-from producer.journal.following import (
-    FOLLOWING,
-    Following,
-    discard,
-    encode_following,
-    next_output,
-    settle_held,
-)
-from producer.journal.job_properties import FILE_COUNT, UPDATES
-from producer.journal.journal import NUMBERS, WALKED, Journal, journal_path
+from producer.journal.job_properties import FILE_COUNT, TABLE, UPDATES
+from producer.journal.journal import NUMBERS, WALKED, Journal, discard_next, next_journal
 from producer.journal.records import Record
 from producer.journal.retries import ONLY_CHANGED
+from producer.locations.compared import KnownRow
 from producer.locations.present_files import PresentFiles
-from producer.updating.merge import BatchEnd, Kept, Merge, Part
-from producer.updating.next_rows import FULL, next_records
-from shared import atomic_file
+from producer.updating.changes import Changes, NextRow
 from shared.errors import Damaged, HangtagError, UsageError
 from shared.failpoints import failpoint
+from shared.image_status import Status, count_flags
+from shared.messages.batch import KINDS, BatchResult, encode_result
+from shared.messages.files import NO_DIGEST, NO_STAMP, STAMP
 
+#: The rows of a batch. One with more is divided into halves.
+IMAGES_MAX = 4_096
 #: The property of a next journal with the digest of the one that it was formed from.
 _FORMED_FROM = "formed-from"
 #: Of the journal that is replaced, as they are.
-_COPIED = ("record", "card", "options", "display")
-_REMEDY = "fix this and run the same command again"
+_COPIED = ("record", "card", "options", "display", TABLE)
 
 
-def next_options(options: JobOptions) -> JobOptions:
-    """The options of the job whose table is to replace that of these."""
-    return msgspec.structs.replace(options, output=str(next_output(Path(options.output))))
-
-
-def is_formed(old: Journal, output: Path) -> bool:
+def is_current(old: Journal, output: Path) -> bool:
     """Whether there is a next journal of what the old one has. Any other is removed, also a damaged
     one: the old one has all that counts."""
-    path = journal_path(next_output(output))
+    path = next_journal(output)
     if os.path.lexists(path):
         with suppress(Damaged), closing(Journal(path)) as formed:
             if formed.has_started and formed.get(_FORMED_FROM) == old.properties_digest():
                 return True
-    discard(output)
+    discard_next(output)
     return False
 
 
 def form(
     old: Journal,
     output: Path,
-    merge: Merge,
+    changes: Changes,
     present: PresentFiles,
     passed: Callable[[int], None] = lambda rows: None,
 ) -> bool:
     """Form the next journal; false if its rows would be the same. `passed` gets the number of rows
-    of each batch that was compared.
+    of each batch.
 
     Raises:
         UsageError: no file is left.
         SetupError: a folder cannot be listed, or the journal cannot be written.
         Stopped: it was ended.
     """
-    parts = _passed(merge.parts(old), passed)
-    same, part = _until_difference(parts, old, present)
-    if part is None:
+    formed = _passed(_records(changes.rows(old), old.record.top_k), passed)
+    last, differs = -1, None
+    for n, differs in zip(old.finished_numbers(), formed, strict=False):
+        if differs.n != n:
+            break
+        last, differs = n, None
+    else:
+        differs = next(formed, None)
+    if differs is None and not any(changes.counts.values()):
         return False
-    changed = chain(_put_together(old, same, present), [part], parts)
-    rows = chain(
-        _numbered(old.finished_records(until=same.full)),
-        next_records(changed, same.copied, old.record.top_k),
-    )
+    same = old.finished_records(until=last)
+    records = chain(same, [] if differs is None else [differs], formed)
     try:
-        with closing(Journal(journal_path(next_output(output)))) as new:
-            new.adopt(rows, lambda: _properties(old, new, output, present))
+        with closing(Journal(next_journal(output))) as new:
+            new.adopt(
+                (record._replace(n=n) for n, record in enumerate(records)),
+                lambda: _properties(old, new, output, present),
+            )
     except HangtagError:
-        discard(output)
+        discard_next(output)
         raise
     failpoint("update.formed")
     return True
 
 
-def _passed(parts: Iterator[Part], passed: Callable[[int], None]) -> Iterator[Part]:
-    for part in parts:
-        yield part
-        if isinstance(part, Kept):
-            passed(part.stop - part.start)
-
-
-class _Same(NamedTuple):
-    """The batches at the start that stay whole: numbers in the old journal; -1: none."""
-
-    copied: int = 0  #: how many, up to `full`
-    full: int = -1  #: the last one that is copied as it is
-    last: int = -1  #: the last one
-
-
-def _until_difference(
-    parts: Iterator[Part], old: Journal, present: PresentFiles
-) -> tuple[_Same, Part | None]:
-    """What stays, and the first part that differs. Small batches at the end of what stays are not
-    full: files may be added there again and again."""
-    same, whole, numbers = _Same(), 0, iter(old.finished_numbers())
-    for part in parts:
-        if isinstance(part, BatchEnd):
-            continue
-        if not (isinstance(part, Kept) and part.is_whole and part.record.n == next(numbers, None)):
-            return same, part
-        whole += 1
-        same = same._replace(last=part.record.n)
-        if len(part.rows) >= FULL or not present.is_sorted:
-            same = _Same(whole, part.record.n, part.record.n)
-    return same, None
-
-
-def _put_together(old: Journal, same: _Same, present: PresentFiles) -> Iterator[Part]:
-    """The small batches at the end of what stays."""
-    for record in old.finished_records(same.full, same.last):
-        rows = record.rows()
-        arguments = list(map(present.number_of, rows.names))
-        yield Kept(record, rows, 0, len(rows), arguments)
-        yield BatchEnd()
-
-
-def _numbered(records: Iterator[Record]) -> Iterator[Record]:
-    return (record._replace(n=n) for n, record in enumerate(records))
+def _passed(records: Iterator[Record], passed: Callable[[int], None]) -> Iterator[Record]:
+    for record in records:
+        yield record
+        passed(record.images)
 
 
 def _properties(
@@ -153,7 +108,6 @@ def _properties(
         )
     return {
         **{key: value for key in _COPIED if (value := old.get(key)) is not None},
-        schema.PROPERTY: schema.NOW,
         WALKED: b"1",
         ONLY_CHANGED: b"1",
         NUMBERS: b"%d" % old.next_number(),
@@ -165,20 +119,92 @@ def _properties(
     }
 
 
-def replace(old: Journal, new: Journal, output: Path, following: Following) -> None:
-    """Put the next journal, whose table is complete, in the place of the old one, and what follows
-    after it. Both are handed over.
+def _records(rows: Iterable[NextRow], k: int) -> Iterator[Record]:
+    """The batches of these rows, of which each has `k` labels. One that is as before has its
+    number, others have -1."""
+    batch: list[NextRow] = []
+    most = IMAGES_MAX
+    for row in rows:
+        known = row[1]
+        if known is not None and known.i == 0:  # an old batch starts
+            if batch:
+                yield _record(batch, k)
+                batch = []
+            most = max(IMAGES_MAX, known.record.images)
+        batch.append(row)
+        if len(batch) > most:
+            yield _record(batch[: most // 2], k)
+            del batch[: most // 2]
+    if batch:
+        yield _record(batch, k)
 
-    Raises:
-        UsageError: another process reads a journal for longer; the same command continues.
-        SetupError: a file cannot be written; the next command that opens the journal completes it.
-    """
-    new.put(**{FOLLOWING: encode_following(following)})
-    with atomic_file.writing(output, _REMEDY):
-        for journal in (new, old):
-            journal.hand_over()
-        atomic_file.sync_folder(old.path.parent)  # a log that came back would be that of the other
-        os.replace(new.path, old.path)
-        failpoint("update.committed")
-        atomic_file.sync_folder(old.path.parent)
-        settle_held(old.path, output)
+
+class _Run(msgspec.Struct):
+    """Rows that follow each other: of an old batch, or (None) to be classified."""
+
+    known: KnownRow | None
+    start: int
+    stop: int
+
+    def cells(self, column: Callable[[KnownRow], bytes], width: int, new: bytes) -> bytes:
+        """Those of a column of the old batch, if it has one; `new` for each other row."""
+        cells = b""
+        if self.known is not None:
+            cells = column(self.known)[self.start * width : self.stop * width]
+        return cells or new * (self.stop - self.start)
+
+
+def _runs(batch: Iterable[NextRow]) -> Iterator[_Run]:
+    run, record = _Run(None, 0, 0), None
+    for _, row, stays in batch:
+        known = row if stays else None
+        now, i = (None, run.stop) if known is None else (known.record, known.i)
+        if now is not record or i != run.stop:
+            if run.stop > run.start:
+                yield run
+            run, record = _Run(known, i, i), now
+        run.stop += 1
+    yield run
+
+
+def _record(batch: Sequence[NextRow], k: int) -> Record:
+    runs = list(_runs(batch))
+    before = runs[0].known.record if runs[0].known and len(runs) == 1 else None
+    is_whole = before is not None and before.images == len(batch)
+    if before is not None and is_whole and before.argument == batch[-1][0][0]:
+        return before
+    return _put_together(batch, runs, k)
+
+
+def _put_together(batch: Sequence[NextRow], runs: Sequence[_Run], k: int) -> Record:
+    """A batch of rows with their answers, and of rows that are to be classified."""
+
+    def joined(column: Callable[[KnownRow], bytes], new: bytes) -> bytes:
+        return b"".join(run.cells(column, len(new), new) for run in runs)
+
+    empty, columns = BatchResult(k, b"", b"", b""), dict[str, bytes]()
+    for name in KINDS:
+        new = bytes([Status.CHANGED.code]) if name == "statuses" else bytes(empty.width(name))
+        if name != "digests":  # the journal has them beside the result
+            columns[name] = joined(partial(_column, name), new)
+    result = BatchResult.of(k, columns)
+    again = sum(not stays for _, _, stays in batch)
+    digests = joined(lambda row: row.record.digests, NO_DIGEST)
+    flagged = count_flags(result.flags)
+    return Record(
+        n=-1,
+        argument=batch[-1][0][0],
+        images=len(batch),
+        names=b"\0".join([name for (_, name), _, _ in batch]),
+        stamps=joined(lambda row: row.record.stamps, STAMP.pack(*NO_STAMP)),
+        digests=digests if again or any(digests) else b"",
+        places=None,
+        failed=result.failed - again,
+        flagged=json.dumps(flagged) if flagged else None,
+        again=again,
+        result=encode_result(result),
+    )
+
+
+def _column(name: str, known: KnownRow) -> bytes:
+    return known.rows.result.column(name)

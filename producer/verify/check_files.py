@@ -11,9 +11,8 @@ from producer.journal.sealed_journal import SealedJournal
 from producer.locations.compared import KnownRow, compared
 from producer.locations.present_files import PresentFiles
 from producer.locations.row_files import RowFiles
-from producer.sources.ahead import announced
 from producer.sources.job_sources import JobSources
-from producer.sources.walk import WalkPosition
+from producer.sources.walk import WalkPosition, announced
 from shared.errors import NoCredentials, SetupError
 from shared.image_status import BY_CODE, Status
 from shared.messages.batch import MAX_FILE_BYTES

@@ -7,10 +7,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO
 
-from producer.formats.cells import Cell, Cells, heads
-from producer.formats.format import Format, Unreadable
 from producer.formats.table_file import PLACING, render, sha256_of
-from producer.formats.table_formats import loaded, row_of
+from producer.formats.table_formats import Cell, Format, Unreadable, loaded, row_of
+from producer.formats.text_format import Cells, heads
 from producer.journal.sealed_journal import SealedJournal
 from producer.present.formatting import one_line, typed
 from producer.rendering.display_options import table_of

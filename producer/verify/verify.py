@@ -17,7 +17,7 @@ from producer.journal.snapshot import has_journal, read_snapshot
 from producer.locations import row_files
 from producer.locations.row_files import RowFiles
 from producer.present.formatting import counted, typed
-from producer.present.meter import Stages
+from producer.present.progress import Stages
 from producer.verify.check_files import GONE, PROBLEMS_MAX, file_problems
 from producer.verify.check_rows import table_problems
 from shared import regular_file

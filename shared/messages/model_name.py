@@ -45,6 +45,14 @@ def parse(text: str) -> ModelName:
     return ModelName(name, int(which), None)
 
 
+def checked(name: str, *, option: str = "", what: str = "model") -> str:
+    """A name without a version, as typed, for `option` if any. Raises UsageError."""
+    if not NAME.fullmatch(name):
+        given = f"{option} {name!r:.80}".lstrip()
+        raise UsageError(f"{given} cannot be a {what}; use small letters and digits")
+    return name
+
+
 def of_folder(folder: str) -> str:
     """The model that a training of this folder makes: the folder's name, as far as a model can have
     it; empty if nothing of it is left, or if it is the name of the model that ships."""

@@ -15,6 +15,7 @@ import msgspec
 
 from shared import atomic_file, file_lock, regular_file
 from shared.errors import MISFITS, SetupError, no_such
+from shared.failpoints import failpoint
 from shared.ledger.request_store import replace
 from shared.messages.model_card import ImportedNetwork
 from shared.messages.model_name import NAME
@@ -114,12 +115,15 @@ def of_request(store: Path, name: str, request: str) -> OwnBackbone | None:
 
 
 def remove(store: Path, name: str) -> None:
-    """Remove a backbone, whose record may be damaged. Raises SetupError: there is none, or the
-    store cannot be written."""
+    """Remove a backbone, whose record may be damaged, or the files that a removal or an adding has
+    left that was killed. Raises SetupError: there is none, or the store cannot be written."""
     with _locked(store) as folder:
-        _check_exists(store, name)
-        for end in (RECORD, *ENDS.values()):
-            (folder / f"{name}{end}").unlink(missing_ok=True)
+        paths = [folder / f"{name}{end}" for end in (RECORD, *ENDS.values())]
+        if not NAME.fullmatch(name) or not any(path.exists() for path in paths):
+            _check_exists(store, name)
+        for path in paths:
+            path.unlink(missing_ok=True)
+            failpoint("backbone.file-removed")
         atomic_file.sync_folder(folder)
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import functools
 import hashlib
+from contextlib import suppress
 from importlib import resources
+from pathlib import Path
 
 from shared.errors import BadMessage, SetupError
 from shared.messages.model_card import Card, decode_card
@@ -12,6 +14,8 @@ from shared.messages.model_card import Card, decode_card
 NAME = "fashion-mnist"
 VERSION = 0
 _FOLDER = resources.files("shared.registry") / "packaged_model"
+#: NAME.tflite for each backbone that ships, as a version has it.
+BACKBONES = Path(__file__).with_name("packaged_backbones")
 
 
 @functools.cache
@@ -50,6 +54,15 @@ def read(filename: str) -> bytes:
     if hashlib.sha256(data).hexdigest() != sha256:
         raise SetupError(_damaged(filename))
     return data
+
+
+def backbone(filename: str, sha256: str) -> bytes:
+    """The file of a backbone that ships. Raises SetupError: the installation is damaged."""
+    with suppress(OSError):
+        data = (BACKBONES / filename).read_bytes()
+        if hashlib.sha256(data).hexdigest() == sha256:
+            return data
+    raise SetupError(f"the packaged {filename} is missing or damaged; install Hangtag again")
 
 
 def sizes() -> dict[str, int]:

@@ -17,7 +17,8 @@ from io import BufferedReader
 from pathlib import Path
 
 from shared import atomic_file
-from shared.errors import SetupError, UsageError, no_model
+from shared.errors import SetupError, no_model
+from shared.messages import model_name
 from shared.messages.model_card import Card, decode_card, encode_card
 from shared.messages.model_name import NAME, PRODUCTION
 from shared.registry import packaged, version_folder
@@ -208,8 +209,7 @@ class Registry(ModelSource):
         Raises:
             SetupError: the name is invalid, or the folder is a symbolic link.
         """
-        if not NAME.fullmatch(name):
-            raise UsageError(f"{name!r:.80} cannot be a model; use small letters and digits")
+        model_name.checked(name)
         if (self.root / name).is_symlink():
             raise SetupError(f"{self.root / name} is a symbolic link; put a folder in its place")
         return self.root / name

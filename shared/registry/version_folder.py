@@ -16,6 +16,7 @@ from shared import atomic_file
 from shared.errors import BadMessage, SetupError
 from shared.failpoints import failpoint
 from shared.messages.model_card import Card, decode_card, encode_card
+from shared.registry import packaged
 
 CARD = "card.json"
 #: Renamed to CARD to publish the version. Written first: it names the folder's request.
@@ -147,37 +148,42 @@ def read_card(folder: Path) -> Card:
 
 
 def read_file(folder: Path, card: Card, filename: str) -> bytes:
-    """A file that the card lists, verified by its sha256.
+    """A file that the card lists, verified by its sha256. Raises SetupError as `opened`."""
+    with opened(folder, card, filename) as file:
+        return file.read()
+
+
+@contextmanager
+def opened(folder: Path, card: Card, filename: str) -> Iterator[BufferedReader]:
+    """A file that the card lists, verified, at its start. It may be larger than the memory. A
+    backbone that ships is read from the package where that of the version is missing or damaged.
 
     Raises:
         SetupError: the card does not list it, or it does not match the card.
     """
     expected = _sha256(card, filename)
-    try:
-        data = _read(folder / filename)
-    except OSError as error:
-        raise SetupError(_damaged(folder, card, filename, "is missing")) from error
-    if hashlib.sha256(data).hexdigest() != expected:
-        raise SetupError(_damaged(folder, card, filename, "does not match its card"))
-    return data
-
-
-@contextmanager
-def opened(folder: Path, card: Card, filename: str) -> Iterator[BufferedReader]:
-    """A file that the card lists, verified, at its start. It may be larger than the memory.
-
-    Who reads it verifies it again: it may change in between. Raises SetupError as `read_file`.
-    """
-    expected = _sha256(card, filename)
-    try:
-        file = _open(folder / filename)
-    except OSError as error:
-        raise SetupError(_damaged(folder, card, filename, "is missing")) from error
+    own = _verified(folder / filename, expected)
+    file = own or _verified(packaged.BACKBONES / filename, expected)
+    if file is None:
+        raise SetupError(
+            f"{filename} of {card.ref} is missing or damaged; restore {folder / filename} from a "
+            "backup, or train or import it again"
+        )
     with file:
-        if hashlib.file_digest(file, "sha256").hexdigest() != expected:
-            raise SetupError(_damaged(folder, card, filename, "does not match its card"))
-        file.seek(0)
         yield file
+
+
+def _verified(path: Path, sha256: str) -> BufferedReader | None:
+    """A file with this hash, at its start; None if it is missing, a link or damaged."""
+    try:
+        file = _open(path)
+    except OSError:
+        return None
+    if hashlib.file_digest(file, "sha256").hexdigest() != sha256:
+        file.close()
+        return None
+    file.seek(0)
+    return file
 
 
 def _sha256(card: Card, filename: str) -> str:
@@ -185,11 +191,6 @@ def _sha256(card: Card, filename: str) -> str:
     if filename not in card.files:
         raise SetupError(f"{card.ref} has no file {filename}; see `hangtag models show`")
     return card.files[filename]
-
-
-def _damaged(folder: Path, card: Card, filename: str, fault: str) -> str:
-    remedy = f"restore {folder / filename} from a backup, or train it again"
-    return f"{filename} of {card.ref} {fault}; {remedy}"
 
 
 def sizes(folder: Path, card: Card) -> dict[str, int]:

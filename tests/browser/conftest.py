@@ -15,7 +15,7 @@ from producer.cli.main import hangtag
 from producer.compare.paired_rows import rows
 from producer.journal.sealed_journal import SealedJournal
 from producer.rows.folder_labels import FolderLabels
-from producer.rows.row import Row
+from producer.rows.row_batch import Row
 from shared.errors import Exit
 from tests.support.jobs import planted_journal
 from tests.support.pages import planted_check

@@ -7,7 +7,7 @@ import io
 import json
 from pathlib import Path
 
-from producer.compare.paired_test import p_value
+from producer.compare.comparison import p_value
 from producer.verify.verify import verify
 from shared.labels.class_folders import folder_of
 from shared.registry import mirror_writer, packaged

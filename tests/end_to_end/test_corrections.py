@@ -18,12 +18,11 @@ import pytest
 from click.testing import CliRunner
 
 from producer.cli.main import hangtag
-from producer.dataset_check import check_table
+from producer.dataset_check.check import write_table
 from producer.dataset_check.findings import Findings
 from producer.models.corrected_files import corrections_input
 from producer.models.train import summary
-from producer.present.meter import Stages
-from producer.present.progress import Quiet
+from producer.present.progress import Quiet, Stages
 from producer.verify.verify import verify
 from shared.errors import UsageError
 from shared.labels import labels_file
@@ -84,9 +83,7 @@ def checked(tmp_path_factory: pytest.TempPathFactory, server_binary: Path) -> It
         assert isinstance(answer, CheckedDataset)
         rows = decode_rows(files[FILE])
         table = root.parent / "photos-check.csv"
-        check_table.write(
-            rows, decode_card(rows.card), os.fsencode(root), str(table), Stages(Quiet())
-        )
+        write_table(rows, decode_card(rows.card), os.fsencode(root), str(table), Stages(Quiet()))
         yield Checked(server, store, root, table, answer, rows)
 
 
@@ -200,7 +197,7 @@ def test_a_check_replaces_the_table_and_keeps_the_corrections(
     log = labels_file.of_table(corrected).read_bytes()
     rows = checked.rows
     typed, progress = os.fsencode(checked.root), Stages(Quiet())
-    check_table.write(rows, decode_card(rows.card), typed, str(corrected), progress)
+    write_table(rows, decode_card(rows.card), typed, str(corrected), progress)
     assert verify(corrected).proven
     assert labels_file.of_table(corrected).read_bytes() == log
 

@@ -26,7 +26,7 @@ from shared import image_status, recipes, runtimes
 from shared.messages.training import Train
 from shared.registry import packaged
 from tests.support.processes import in_process, local_stack
-from worker.backbones import backbone_table, packaged_files
+from worker.backbones import backbone_table
 from worker.datasets.fashion_mnist import LABELS
 from worker.demo.drawings import silhouette
 from worker.learners import learner
@@ -51,7 +51,8 @@ def example(heading: str, kind: str = "python") -> str:
 
 def run(heading: str, name: str = "", file: str = "") -> ModuleType:
     """Import the example below a heading, as the module with this name."""
-    module = ModuleType(name or "example")
+    name = name or "example"
+    module = sys.modules.setdefault(name, ModuleType(name))  # where rows find their classes
     module.__file__ = file
     exec(compile(example(heading), f"docs/extending.md: {heading}", "exec"), vars(module))
     return module
@@ -61,6 +62,7 @@ def run(heading: str, name: str = "", file: str = "") -> ModuleType:
 def _rows_are_removed() -> Iterator[None]:
     before = [table.copy() for table in TABLES]
     yield
+    sys.modules.pop("example", None)
     for table, rows in zip(TABLES, before, strict=True):
         table.clear()
         table.extend(rows) if isinstance(table, list) else table.update(rows)
@@ -151,9 +153,9 @@ def test_a_recipe_trains_a_version_with_a_backbone(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     run("A backbone and a recipe")
-    lite0 = packaged_files.PACKAGED / "efficientnet-lite0.tflite"
+    lite0 = packaged.BACKBONES / "efficientnet-lite0.tflite"
     (tmp_path / "my-net.tflite").write_bytes(lite0.read_bytes())
-    monkeypatch.setattr(packaged_files, "PACKAGED", tmp_path)
+    monkeypatch.setattr(packaged, "BACKBONES", tmp_path)
     for label in (1, 8):
         (tmp_path / "photos" / str(label)).mkdir(parents=True)
         for seed in range(20):

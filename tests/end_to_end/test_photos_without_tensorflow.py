@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from producer.labelling.learner import Learner, StackLabel
+from producer.people.learner import Learner, StackLabel
 from shared.messages import folder_features
 from shared.messages.requests import ComputeFeatures
 from tests.support.images import shapes

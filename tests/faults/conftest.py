@@ -119,9 +119,10 @@ def images(model: None, tmp_path_factory: pytest.TempPathFactory) -> Gallery:
 
 
 @pytest.fixture
-def fleet(server: RedisServer) -> Iterator[Fleet]:
-    """A fleet with short timeouts."""
-    with Fleet(server, **SHORT_TIMES, **LAST_RESORTS) as running:
+def fleet(server: RedisServer, request: pytest.FixtureRequest) -> Iterator[Fleet]:
+    """A fleet with short timeouts, for faults of minutes with the default ones."""
+    times = {} if request.node.get_closest_marker("minutes") else SHORT_TIMES | LAST_RESORTS
+    with Fleet(server, **times) as running:
         yield running
 
 

@@ -26,13 +26,12 @@ PAGES = (
 )
 ORDINARY = ("tests/unit", "tests/fuzz", "tests/integration", "tests/end_to_end", "tests/browser",
             "tests/nemesis", "tests/steps", "tests/mutants", "tests/compose", "tests/old_data",
-            "tests/faults", "tests/slow")  # fmt: skip
+            "tests/faults")  # fmt: skip
 EVERYTHING = (*PRODUCT, *HELPERS, *PAGES, *ORDINARY)
 #: Programs of these tests, which others start, too.
 APPS = ("tests/faults/conftest.py", "tests/faults/apps")
 POINTS = (*PRODUCT, *HELPERS, "tests/faults")
 FAULTS = (*POINTS, "tests/nemesis")
-SLOW = (*PRODUCT, *HELPERS, *APPS, "tests/faults/trainer", "tests/slow")
 SOAK = (*PRODUCT, *HELPERS, *APPS, "tests/nemesis")
 GUARDS = (*PRODUCT, *HELPERS, *APPS, "tests/faults/producer", "tests/faults/storage",
           "tests/unit", "tests/integration", "tests/mutants")  # fmt: skip
@@ -66,7 +65,7 @@ def ci() -> list[Step]:
 def nightly() -> list[Step]:
     """Everything; the steps that fail soonest come first, beside them those that mostly wait."""
     thorough = (*BOTH, "HYPOTHESIS_PROFILE=thorough")
-    points, others = ("SERVERS=both",), ("SERVERS=both", "MARKED=not points")
+    points, others = ("SERVERS=both",), ("SERVERS=both", "MARKED=not points and not minutes")
     fuzz, soak = ("MINUTES=15",), (f"MINUTES={SOAK_MINUTES}",)
     return [
         Step("check", "check", (*EVERYTHING, "tests"), tests=False),
@@ -89,8 +88,8 @@ def nightly() -> list[Step]:
 
 def slow(server: str) -> Step:
     """Faults of minutes on one of the servers."""
-    variables = ("MARKED=", f"SERVERS={server}")
-    return Step(f"slow-{server}", "test-slow", SLOW, variables, about_s=750, waits=True)
+    variables = ("MARKED=minutes", f"SERVERS={server}")
+    return Step(f"slow-{server}", "test-slow", POINTS, variables, about_s=750, waits=True)
 
 
 def python(version: str, target: str) -> Step:

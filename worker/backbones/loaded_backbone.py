@@ -9,10 +9,9 @@ from typing import NamedTuple
 
 from shared import recipes
 from shared.errors import SetupError, no_such
-from shared.registry import own_backbones
+from shared.registry import own_backbones, packaged
 from shared.registry.own_backbones import OwnBackbone
 from shared.runtimes import ONNX
-from worker.backbones import packaged_files
 from worker.backbones.backbone_table import BACKBONES, Backbone
 from worker.runtimes.feature_graph import BackboneGraph, FeatureGraph
 
@@ -53,7 +52,7 @@ def load(name: str, store: Path) -> LoadedBackbone:
 
 def shipped(row: Backbone) -> LoadedBackbone:
     """One that ships. Raises SetupError: the installation is damaged."""
-    return LoadedBackbone(row, {row.file: packaged_files.read(row)})
+    return LoadedBackbone(row, {row.file: packaged.backbone(row.file, row.sha256)})
 
 
 def _row(own: OwnBackbone) -> Backbone:

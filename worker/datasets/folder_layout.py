@@ -2,8 +2,8 @@
 
 ROOT/CLASS/...              or    ROOT/train/CLASS/...  ROOT/validation/...  ROOT/test/...
 
-Another walk than that of a job (producer/sources/local/): files come in the order of names, not of
-whole paths, on which the bytes of a version depend.
+Another walk than that of a job (producer/sources/folder_walk.py): files come in the order of
+names, not of whole paths, on which the bytes of a version depend.
 """
 
 from __future__ import annotations

@@ -21,11 +21,10 @@ from shared.image_formats import HEAD_BYTES, format_of, is_truncated
 from shared.image_status import Flag, Status
 from shared.messages.batch import MAX_FILE_BYTES
 from shared.messages.model_card import Preprocessing
-from worker.decoding import avif, bmp, fast_png, gif, heif, jpeg, png, tiff, webp
+from worker.decoding import avif, heif, jpeg, plain_formats, png, tiff
 from worker.decoding.size_limits import MAX_PIXELS
 from worker.preprocessing import garment
-from worker.preprocessing.letterbox import DecodedImage, place
-from worker.preprocessing.orientation import orientation_of
+from worker.preprocessing.letterbox import DecodedImage, orientation_of, place
 
 #: Pillow itself refuses at twice this, in some formats before this code can read their size.
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS // 2
@@ -50,11 +49,11 @@ def _whole(read: Callable[[bytes], Image.Image]) -> Reader:
 READERS: dict[str, Reader] = {
     "JPEG": jpeg.read,
     "PNG": _whole(png.read),
-    "WEBP": _whole(webp.read),
+    "WEBP": _whole(plain_formats.read_webp),
     "AVIF": _whole(avif.read),
     "HEIF": lambda data, _: heif.read(data),
-    "BMP": _whole(bmp.read),
-    "GIF": _whole(gif.read),
+    "BMP": _whole(plain_formats.read_bmp),
+    "GIF": _whole(plain_formats.read_gif),
     "TIFF": lambda data, _: tiff.read(data),
 }
 
@@ -85,7 +84,13 @@ def decode_into(data: bytes, spec: Preprocessing, out: NDArray[np.uint8]) -> Fla
 
 def decode_by_format(data: bytes, spec: Preprocessing, out: NDArray[np.uint8]) -> Flag:
     """Like `decode_into`, for an image that `decode_fast` has left."""
-    flag = _decode_any(data, spec, out)
+    flag = Flag.NONE
+    with image_errors(len(data)):
+        decoded = read_image(data, spec)
+        if spec.convert == "garment":
+            flag = garment.place(decoded, spec, out)
+        else:
+            place(decoded, spec, out)
     if spec.invert:
         np.invert(out, out=out)
     return flag
@@ -98,7 +103,7 @@ def decode_fast(
     indices of the others, of which `out` is undefined; `decode_by_format` decodes each."""
     if spec.channels != 1:
         return list(range(len(files)))
-    others = set(fast_png.read_all(files, out))
+    others = set(png.read_fast(files, out))
     if spec.convert != "letterbox":
         others.update(
             i for i in range(len(files)) if i not in others and not garment.in_form(out[i])
@@ -106,15 +111,6 @@ def decode_fast(
     if spec.invert:
         np.invert(out, out=out)
     return sorted(others)
-
-
-def _decode_any(data: bytes, spec: Preprocessing, out: NDArray[np.uint8]) -> Flag:
-    with image_errors(len(data)):
-        decoded = read_image(data, spec)
-        if spec.convert == "garment":
-            return garment.place(decoded, spec, out)
-        place(decoded, spec, out)
-    return Flag.NONE
 
 
 @contextmanager

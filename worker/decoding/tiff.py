@@ -19,8 +19,7 @@ from PIL.TiffImagePlugin import TiffImageFile
 from shared.errors import ImageError
 from shared.image_status import Status
 from worker.decoding.size_limits import MAX_PIXELS, check_pixels
-from worker.preprocessing.letterbox import DecodedImage
-from worker.preprocessing.orientation import UPRIGHT
+from worker.preprocessing.letterbox import UPRIGHT, DecodedImage
 
 _WIDTH, _HEIGHT, _TILE_WIDTH, _TILE_HEIGHT = 256, 257, 322, 323
 _BITS, _COMPRESSION, _ORIENTATION = 258, 259, 274
@@ -76,7 +75,7 @@ def read(data: bytes) -> DecodedImage:
     stream = io.BytesIO(data)
     orientation = values.get(_ORIENTATION) or UPRIGHT
     if orientation != UPRIGHT:
-        # Pillow would rotate all pixels; orientation.py rotates the reduced image.
+        # Pillow would rotate all pixels; letterbox.py rotates the reduced image.
         tag = tags[_ORIENTATION]
         stream.seek(tag.at)
         stream.write(struct.pack(order + _NUMBERS[tag.kind], UPRIGHT))

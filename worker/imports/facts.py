@@ -31,7 +31,6 @@ class Facts(NamedTuple):
 
     sides: tuple[int, ...]  #: of the input without the batch; 0: any
     takes_uint8: bool
-    outputs: int  #: for an image; 0: unknown
     parameters: int
     labels: tuple[str, ...] = ()
     size: tuple[int, int] = (0, 0)  #: height, width, where the input takes any
@@ -76,7 +75,7 @@ def described(
     if is_backbone:
         _check_photos(height, width, channels)
     else:
-        _check_labels(labels, facts.outputs)
+        _check_labels(labels)
     if max(height, width) > MAX_SIDE_PIXELS:
         raise SetupError(f"images of {height}x{width} are too large; at most {MAX_SIDE_PIXELS}")
     if facts.takes_uint8 and (form.mean or form.std):
@@ -140,12 +139,7 @@ def _check_photos(height: int, width: int, channels: int) -> None:
         )
 
 
-def _check_labels(labels: Sequence[str], outputs: int) -> None:
-    if outputs and len(labels) != outputs:
-        raise SetupError(
-            f"the network returns {outputs:,} values, and there are {len(labels):,} labels; "
-            "give one label for each value, in their order (--labels FILE)"
-        )
+def _check_labels(labels: Sequence[str]) -> None:
     if why := next(label_faults(labels), ""):
         raise SetupError(f"{why}; give the labels with --labels FILE")
 

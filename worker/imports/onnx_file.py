@@ -107,29 +107,33 @@ def _facts(model: Any, is_backbone: bool, output: str) -> Facts:
     stored = {tensor.name for tensor in graph.initializer}
     inputs = [value for value in graph.input if value.name not in stored]
     returned = [value for value in graph.output if not output or value.name == output]
-    if len(inputs) != 1 or len(returned) != 1:
-        raise ValueError(
-            f"it has {len(inputs)} inputs and {len(graph.output)} outputs "
-            f"({first_names([value.name for value in graph.output])}); name the one output of a "
-            "backbone with --output, or export a network that takes an image and returns a value "
-            "for each label"
+    if len(inputs) != 1:
+        raise ValueError(f"its inputs are {_names_of(inputs)}; export one that takes an image")
+    if len(returned) != 1:
+        repair = (
+            "name the one with the features with --output"
+            if is_backbone
+            else "export it with one output that has a value for each label"
         )
+        raise ValueError(f"its outputs are {_names_of(graph.output)}; {repair}")
     kind = inputs[0].type.tensor_type.elem_type
     if kind not in _TYPES:
         raise ValueError("it takes neither float32 nor uint8; export it in float32")
     metadata = {entry.key: entry.value for entry in model.metadata_props}
     is_ultralytics = metadata.keys() >= _ULTRALYTICS
-    outputs = _sides(returned[0])
     return Facts(
         sides=_sides(inputs[0])[1:],
         takes_uint8=_TYPES[kind],
-        outputs=math.prod(outputs[1:]) if len(outputs) > 1 else 0,
         parameters=sum(math.prod(tensor.dims) for tensor in graph.initializer),
         labels=_names(metadata.get("names", "")),
         size=_size(metadata.get("imgsz", "")),
         scale="0-1" if is_ultralytics else "",
         is_softmax=not is_backbone and _ends_in_softmax(graph, returned[0].name),
     )
+
+
+def _names_of(values: Iterable[Any]) -> str:
+    return first_names([value.name for value in values]) or "none"
 
 
 def _sides(value: Any) -> tuple[int, ...]:

@@ -43,7 +43,6 @@ def read(data: bytes) -> Facts:
     return Facts(
         sides=network.shape[1:],
         takes_uint8=network.takes_uint8,
-        outputs=network.outputs,
         parameters=0,
         labels=_labels(data),
         is_softmax=last == "SOFTMAX",

@@ -7,28 +7,33 @@ import os
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 from redis.exceptions import RedisError
 
 from shared.errors import (
     BadMessage,
     BrokerRefuses,
     ForeignKey,
+    ImageError,
     SetupError,
     Unseen,
     is_out_of_memory,
 )
-from shared.image_status import BY_CODE, Status
+from shared.image_status import BY_CODE, Flag, Status
 from shared.ledger.batch_ledger import LOADING, BatchLedger, Claim, ClaimVerdict
-from shared.messages.batch import BatchResult, decode_payload, encode_result
+from shared.messages.batch import KINDS, BatchResult, decode_payload, encode_result
 from shared.messages.files import Reference, digests
 from shared.messages.job_record import JobRecord, check_hint, decode_job
-from worker.inference.model_cache import LoadedModel
-from worker.inference.predictions import decode_batch, join, top_k, with_outliers
-from worker.inference.process_state import ProcessState
+from shared.messages.model_card import Card
+from worker.decoding import decode
+from worker.inference import outliers
+from worker.inference.process_state import LoadedModel, ProcessState
 from worker.inference.resource_limits import memory_limit, time_limit
-from worker.lifecycle.stats import ChildReport
+from worker.lifecycle.child_records import ChildReport
 
 log = logging.getLogger(__name__)
 MAX_PAUSE_S = 2.0
@@ -37,7 +42,7 @@ _ON_GPU = "device:GPU"
 #: Before the next hint, so that a worker that cannot load a job's model leaves its hints to others.
 UNFIT_PAUSE_S = 1.0
 #: Pixels that are decoded at a time: the 80 photos of a message took 18 MB more. A block of this
-#: size is kept for the next part (freed_memory.py).
+#: size is kept for the next part (resource_limits.py).
 PIXEL_BYTES = 4 << 20
 
 
@@ -132,40 +137,6 @@ def _result(
     return join(parts)
 
 
-def classify_images(model: LoadedModel, images: Sequence[bytes | Status], k: int) -> BatchResult:
-    """The result for the files of a batch, some of which are decoded at a time.
-
-    Raises:
-        SetupError: their pixels exceed the memory.
-    """
-    spec, call = model.card.preprocessing, model.card.call_images
-    calls = PIXEL_BYTES // (call * spec.height * spec.width * spec.channels)
-    count = call * max(1, calls)
-    starts = range(0, max(1, len(images)), count)
-    return join([_part(model, images[start : start + count], k) for start in starts])
-
-
-def _part(model: LoadedModel, images: Sequence[bytes | Status], k: int) -> BatchResult:
-    try:
-        batch = decode_batch(model.card, images)
-        outputs = model.runtime.outputs(batch.images)
-        if model.detector is not None and outputs.features is not None:
-            batch = with_outliers(model.detector, outputs.features, batch)
-        return top_k(model.runtime.probabilities(outputs), batch, k)
-    except Exception as error:  # TensorFlow's lack of memory is no MemoryError
-        if not is_out_of_memory(error):
-            raise
-        # The batch lacks memory; the lack for a single image becomes the image's status.
-        raise _needs_more_memory(len(images), error) from error
-
-
-def _needs_more_memory(count: int, error: Exception) -> SetupError:
-    needs = f"a batch of {count} images needs more memory than"
-    if _ON_GPU in str(error):
-        return SetupError(f"{needs} its GPU has free; run fewer workers there (--concurrency 1)")
-    return SetupError(f"{needs} HANGTAG_CHILD_MEMORY_MB allows; raise it for the workers")
-
-
 def _retry(child: ProcessState, what: str, act: Callable[[], object]) -> None:
     """Retry while Redis is unreachable or full, without limit: all other work needs it as well.
 
@@ -188,3 +159,103 @@ def _retry(child: ProcessState, what: str, act: Callable[[], object]) -> None:
             log.warning("%s waits: %s", what, error)
         time.sleep(pause_s)
         pause_s = min(2 * pause_s, MAX_PAUSE_S)
+
+
+def classify_images(model: LoadedModel, images: Sequence[bytes | Status], k: int) -> BatchResult:
+    """The result for the files of a batch, some of which are decoded at a time.
+
+    Raises:
+        SetupError: their pixels exceed the memory.
+    """
+    spec, call = model.card.preprocessing, model.card.call_images
+    calls = PIXEL_BYTES // (call * spec.height * spec.width * spec.channels)
+    count = call * max(1, calls)
+    starts = range(0, max(1, len(images)), count)
+    return join([_part(model, images[start : start + count], k) for start in starts])
+
+
+def _part(model: LoadedModel, images: Sequence[bytes | Status], k: int) -> BatchResult:
+    try:
+        batch = decode_batch(model.card, images)
+        outputs = model.runtime.outputs(batch.images)
+        if model.detector is not None and outputs.features is not None:
+            flag_unlike(batch, model.detector.are_outliers(outputs.features))
+        return top_k(model.runtime.probabilities(outputs), batch, k)
+    except Exception as error:  # TensorFlow's lack of memory is no MemoryError
+        if not is_out_of_memory(error):
+            raise
+        # The batch lacks memory; the lack for a single image becomes the image's status.
+        raise _needs_more_memory(len(images), error) from error
+
+
+def _needs_more_memory(count: int, error: Exception) -> SetupError:
+    needs = f"a batch of {count} images needs more memory than"
+    if _ON_GPU in str(error):
+        return SetupError(f"{needs} its GPU has free; run fewer workers there (--concurrency 1)")
+    return SetupError(f"{needs} HANGTAG_CHILD_MEMORY_MB allows; raise it for the workers")
+
+
+class DecodedBatch(NamedTuple):
+    """A decoded batch: the input of the model, and the statuses and flags known without it."""
+
+    images: NDArray[np.uint8]  #: [n, height, width, channels]
+    statuses: NDArray[np.uint8]  #: [n], wire codes
+    flags: NDArray[np.uint8]  #: [n], wire codes
+
+
+def decode_batch(card: Card, images: Sequence[bytes | Status]) -> DecodedBatch:
+    """Decode a batch for the model of this card.
+
+    An image that cannot be decoded leaves zeros and its code; the others are not affected.
+    """
+    spec = card.preprocessing
+    pixels = np.zeros((len(images), spec.height, spec.width, spec.channels), np.uint8)
+    codes, flags = np.zeros((2, len(images)), np.uint8)
+    for i in decode.decode_fast(images, spec, pixels):
+        image = images[i]
+        try:
+            if isinstance(image, Status):
+                raise ImageError(image)
+            if flag := decode.decode_by_format(image, spec, pixels[i]):
+                flags[i] = flag.code
+        except ImageError as error:
+            codes[i], pixels[i] = error.status.code, 0
+        except MemoryError:
+            codes[i], pixels[i] = Status.TOO_LARGE.code, 0
+        except Exception:  # a bug of the decoder costs one row of the table, not the batch
+            log.exception("decoding an image of %d bytes failed", len(image))
+            codes[i], pixels[i] = Status.UNREADABLE.code, 0
+    batch = DecodedBatch(pixels, codes, flags)
+    if card.pixel_bounds is not None:
+        flag_unlike(batch, outliers.out_of_bounds(card.pixel_bounds, pixels))
+    return batch
+
+
+def flag_unlike(batch: DecodedBatch, unlike: NDArray[np.bool_]) -> None:
+    """Flag those of the decoded images [n] as unlike the training images that have no flag yet."""
+    batch.flags[unlike & ((batch.statuses | batch.flags) == 0)] = Flag.UNLIKE_TRAINING.code
+
+
+def top_k(probabilities: NDArray[np.float32], batch: DecodedBatch, k: int) -> BatchResult:
+    """The k most probable labels of each image, with what decoding has found; ties go to the lower
+    index. An image whose probabilities are not numbers has no label."""
+    k = min(k, probabilities.shape[1])
+    order = np.argsort(-probabilities, axis=1, kind="stable")[:, :k]
+    best = np.take_along_axis(probabilities, order, axis=1)
+    without_answer = (batch.statuses == 0) & ~np.isfinite(probabilities).all(1)
+    codes = np.where(without_answer, np.uint8(Status.NO_ANSWER.code), batch.statuses)
+    failed = codes != 0
+    order[failed], best[failed] = 0, 0
+    columns = {
+        "statuses": codes.tobytes(),
+        "indices": order.astype("<u2").tobytes(),
+        "probabilities": best.astype("<f4").tobytes(),
+        "flags": (batch.flags * ~failed).tobytes(),
+    }
+    return BatchResult.of(k, columns)
+
+
+def join(parts: Sequence[BatchResult]) -> BatchResult:
+    """One result from the results of its parts."""
+    columns = {name: b"".join(part.column(name) for part in parts) for name in KINDS}
+    return BatchResult.of(parts[0].k, columns)

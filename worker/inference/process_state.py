@@ -5,8 +5,11 @@ from __future__ import annotations
 import logging
 import os
 import time
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
 from functools import partial
 
+import msgspec
 import redis
 
 from shared.broker.address import Address
@@ -16,17 +19,74 @@ from shared.ledger.batch_ledger import BatchLedger
 from shared.log_limit import DAY_S, LogLimit
 from shared.messages import model_card
 from shared.messages.job_record import JobRecord
+from shared.messages.model_card import Card
 from shared.process import child_id
 from shared.registry.mirror_reader import Mirror
 from shared.settings import Settings
 from worker.backbones import served_version
 from worker.backbones.served_version import ServedVersion
-from worker.inference import outlier_detector
+from worker.inference import outliers
 from worker.inference.file_access import SharedFiles
-from worker.inference.model_cache import LoadedModel, ModelCache
+from worker.inference.outliers import OutlierDetector
+from worker.inference.resource_limits import trim_memory
+from worker.runtimes.runtime import Runtime
 
 log = logging.getLogger(__name__)
+#: The current version and the previous one: a job of each may be running.
+MAX_MODELS = 2
+Key = tuple[str, str]  #: sha256 of the card, runtime
 _FIX = "start the owner of a store that has it, or start the job over with --restart"
+
+
+class LoadedModel(msgspec.Struct, frozen=True):
+    card: Card
+    runtime: Runtime
+    detector: OutlierDetector | None = None  #: None: the version has none
+
+
+class ModelCache:
+    """The current version and the previous one.
+
+    A new version is loaded beside the old one, so that a swap needs no restart and a running job
+    keeps its version. One that no batch has used for `unused_s` is evicted by a batch of the other.
+    """
+
+    def __init__(self, unused_s: float) -> None:
+        self._unused_s = unused_s
+        self._models: OrderedDict[Key, LoadedModel] = OrderedDict()  # most recently used at the end
+        self._used: dict[Key, float] = {}
+
+    @property
+    def loaded(self) -> list[str]:
+        """The versions, `name@version`, the most recently used at the end."""
+        return [model.card.ref for model in self._models.values()]
+
+    def find(self, key: Key) -> LoadedModel | None:
+        """The version, or None. It becomes the most recently used one."""
+        if key in self._models:
+            self._touch(key)
+        return self._models.get(key)
+
+    def put(self, key: Key, load: Callable[[], LoadedModel]) -> LoadedModel:
+        """Load a version. Evicts others first, so that there are never more than MAX_MODELS."""
+        surplus = len(self._models) + 1 - MAX_MODELS
+        self._evict(list(self._models)[: max(0, surplus)])
+        self._models[key] = load()
+        self._touch(key)
+        return self._models[key]
+
+    def _touch(self, key: Key) -> None:
+        now = time.monotonic()
+        self._models.move_to_end(key)
+        self._used[key] = now
+        self._evict([other for other in self._models if now - self._used[other] >= self._unused_s])
+
+    def _evict(self, keys: Sequence[Key]) -> None:
+        for key in keys:
+            log.info("%s (%s) is evicted", self._models.pop(key).card.ref, key[1])
+            del self._used[key]
+        if keys:
+            trim_memory()
 
 
 class ProcessState:
@@ -64,7 +124,7 @@ class ProcessState:
             return model
         version, detector = self._fetch(record)
         key = (record.card_sha256, record.runtime)
-        return self._models.put(key, lambda: _load(version, detector))
+        return self._models.put(key, lambda: _loaded_model(version, detector))
 
     @property
     def loaded(self) -> list[str]:
@@ -83,14 +143,14 @@ class ProcessState:
                 "install the same Hangtag everywhere"
             )
         version = served_version.fetch(card, partial(self._copies.read, card), record.runtime)
-        if outlier_detector.FILE not in card.files:
+        if outliers.FILE not in card.files:
             return version, None
-        return version, self._copies.read(card, outlier_detector.FILE)
+        return version, self._copies.read(card, outliers.FILE)
 
 
-def _load(version: ServedVersion, detector: bytes | None) -> LoadedModel:
+def _loaded_model(version: ServedVersion, detector: bytes | None) -> LoadedModel:
     start, card = time.monotonic(), version.card
-    known = None if detector is None else outlier_detector.decode(detector, card.features)
+    known = None if detector is None else outliers.decode(detector, card.features)
     model = LoadedModel(card, version.load(), known)
     log.info("%s (%s) is loaded, %.2f s", card.ref, version.runtime, time.monotonic() - start)
     return model

@@ -18,20 +18,23 @@ from typing import Any, NoReturn
 
 import redis
 from celery.apps import worker as celery_worker
-from celery.exceptions import SecurityWarning
+from celery.exceptions import SecurityWarning, WorkerShutdown
 from celery.signals import after_setup_logger, after_setup_task_logger, celeryd_init
 from celery.worker import state
-from redis.exceptions import RedisError
+from celery.worker.consumer import Consumer
+from redis.exceptions import RedisError, ResponseError
 
 from shared import json_log
 from shared.broker.access_errors import access_error
 from shared.broker.address import Address
 from shared.broker.redis_client import connect
 from shared.broker.runtime_paths import broker_url
-from shared.errors import Exit, SetupError
+from shared.broker.transport import LONGEST_S, STEP_S
+from shared.errors import Exit, ForeignKey, SetupError, is_foreign
 from shared.ledger import heartbeats
 from shared.settings import Settings
-from worker.lifecycle import native_stderr
+from worker.lifecycle import worker_log
+from worker.lifecycle.worker_log import outages
 
 log = logging.getLogger(__name__)
 #: Refusals further apart than this have different causes: each part of a worker retries more often.
@@ -39,6 +42,10 @@ SAME_CAUSE_S = 15.0
 #: The start of a warning of six lines to root. In a container root is usual, and messages hold no
 #: code.
 AS_ROOT = "You're running the worker with superuser privileges"
+#: Import path, for the setting `worker_consumer`.
+CONSUMER = "worker.lifecycle.access_check:HintConsumer"
+#: Errors further apart than this have different causes.
+SAME_ERROR_S = 10.0
 
 
 def configuration() -> tuple[Settings, Address]:
@@ -53,7 +60,7 @@ def configuration() -> tuple[Settings, Address]:
             _log_json()
     except SetupError as error:
         _end(error)
-    set_limit(settings)
+    refusals.limit_s = settings.refused_s
     warnings.filterwarnings("ignore", AS_ROOT, SecurityWarning)
     return settings, broker
 
@@ -89,7 +96,7 @@ class RefusalLimit:
 
     def __init__(self, limit_s: float) -> None:
         self.was_connected = False
-        self._limit_s = limit_s
+        self.limit_s = limit_s
         self._since = self._last = -SAME_CAUSE_S
         self._over = False
         self._lock = threading.Lock()
@@ -100,9 +107,9 @@ class RefusalLimit:
             now = time.monotonic()
             if self.was_connected and now - self._last > SAME_CAUSE_S:
                 self._since = now
-                log.warning("Redis refuses this worker; it retries for %g s", self._limit_s)
+                log.warning("Redis refuses this worker; it retries for %g s", self.limit_s)
             self._last = now
-            if self._over or (self.was_connected and now - self._since < self._limit_s):
+            if self._over or (self.was_connected and now - self._since < self.limit_s):
                 return
             self._over = True
         stop_worker(access_error(error) or error)
@@ -114,23 +121,8 @@ def stop_worker(error: BaseException) -> None:
     state.should_stop = int(Exit.SETUP)  # type: ignore[assignment]
 
 
-#: Set by the application modules from the settings.
-refusal_limit = RefusalLimit(Settings().refused_s)
-
-
-def note_refusal(error: BaseException) -> None:
-    """Record a refusal, from any thread of the parent."""
-    refusal_limit.refused(error)
-
-
-def note_connected() -> None:
-    """Record that the worker has connected: from now on refusals are retried up to the limit."""
-    refusal_limit.was_connected = True
-
-
-def set_limit(settings: Settings) -> None:
-    global refusal_limit
-    refusal_limit = RefusalLimit(settings.refused_s)
+#: Of this worker, for any thread of the parent; the application modules set its limit.
+refusals = RefusalLimit(Settings().refused_s)
 
 
 def _log_json() -> None:
@@ -148,8 +140,8 @@ def _log_json() -> None:
     for signal in (after_setup_logger, after_setup_task_logger):
         signal.connect(use, weak=False)
     celeryd_init.connect(silence, weak=False)
-    if not native_stderr.is_diverted():
-        atexit.register(native_stderr.restore, native_stderr.divert())
+    if not worker_log.is_diverted():
+        atexit.register(worker_log.restore, worker_log.divert())
 
 
 def say_nothing(message: str, file: object = None) -> None:
@@ -161,3 +153,42 @@ def _end(error: SetupError) -> NoReturn:
         print(json_log.line(__name__, str(error)), file=sys.__stderr__, flush=True)
         raise SystemExit(Exit.SETUP.value)
     raise SystemExit(f"hangtag: {error}")  # Python prints it and exits with 1, Exit.SETUP
+
+
+class HintConsumer(Consumer):
+    """Stops the worker if Redis denies access at its start, or later for longer than the limit, and
+    waits before it reconnects after a server error. Celery's own reconnects at once."""
+
+    _failed_at = 0.0
+    _pause_s = 0.0
+
+    def on_ready(self) -> None:
+        refusals.was_connected = True
+        outages.over()
+        super().on_ready()
+
+    def on_connection_error_before_connected(self, exc: Any) -> None:
+        self._wait(exc)
+        if state.should_stop is not None:
+            raise WorkerShutdown(int(Exit.SETUP))
+        super().on_connection_error_before_connected(exc)
+
+    def on_connection_error_after_connected(self, exc: Any) -> None:
+        self._wait(exc)
+        super().on_connection_error_after_connected(exc)
+
+    def _wait(self, error: BaseException) -> None:
+        """Back off after an error reply of the server (READONLY, a refusal).
+
+        Broken connections are left to kombu, which waits between its own attempts.
+        """
+        if is_foreign(error):
+            error = ForeignKey(self.app.conf.task_default_queue)
+        if access_error(error) is not None:
+            refusals.refused(error)
+        elif not isinstance(error, ResponseError):
+            return
+        recent = time.monotonic() - self._failed_at < SAME_ERROR_S
+        self._pause_s = min(self._pause_s + STEP_S, LONGEST_S) if recent else STEP_S
+        time.sleep(self._pause_s)
+        self._failed_at = time.monotonic()

@@ -12,11 +12,14 @@ import queue
 import socket
 import threading
 import time
+from ast import literal_eval
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
 import redis
+from billiard.exceptions import WorkerLostError
+from celery.worker.request import Request
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
@@ -31,11 +34,10 @@ from shared.process import resident_bytes
 from shared.settings import Settings
 from shared.throughput import Rate
 from worker.lifecycle import pool
-from worker.lifecycle.access_check import note_refusal
-from worker.lifecycle.busy_processes import BusyProcesses
-from worker.lifecycle.fork_lock import fork_lock
+from worker.lifecycle.access_check import refusals
+from worker.lifecycle.child_records import BusyProcesses, WorkerStats
 from worker.lifecycle.liveness_file import LivenessFile, remove_dead
-from worker.lifecycle.stats import WorkerStats
+from worker.lifecycle.pool import fork_lock
 
 log = logging.getLogger(__name__)
 RETRY_S = 0.5
@@ -74,7 +76,7 @@ def start_heartbeat(
         hint,
         settings.heartbeat_s,
         settings.heartbeat_ttl_s,
-        WorkerStats(settings.model_unused_s),
+        WorkerStats(),
         LivenessFile(settings, worker_id),
         runtimes,
     )
@@ -150,7 +152,7 @@ class HeartbeatThread(threading.Thread):
             with fork_lock.delay_forks():
                 step()
         except BrokerRefuses as error:
-            note_refusal(error)
+            refusals.refused(error)
             return False
         except (RedisError, OperationalError) as error:
             log.debug("the heartbeat failed and is retried: %s", error)
@@ -216,3 +218,39 @@ class HeartbeatThread(threading.Thread):
         if self._liveness:
             self._liveness.withdraw()
         heartbeats.stop(self._client, self.worker_id)
+
+
+class BatchRequest(Request):
+    """Reports its outcome to the heartbeat thread; Celery stores no result."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Celery derives a class for each task, with an `on_success` that calls no other."""
+        super().__init_subclass__(**kwargs)
+        derived = cls.on_success
+
+        def on_success(self: Request, outcome: tuple[bool, Any, float], **kwargs: Any) -> Any:
+            failed, value, _ = outcome
+            if not failed and (heartbeat := running()):
+                heartbeat.busy_processes.idle(int(self.worker_pid or 0))
+                report = literal_eval(value)  # the parent gets the value's repr
+                if report is not None:
+                    heartbeat.stats.add(*report)
+            return derived(self, outcome, **kwargs)
+
+        cls.on_success = on_success  # type: ignore[assignment,method-assign]
+
+    def on_accepted(self, pid: Any, time_accepted: Any) -> None:
+        if heartbeat := running():
+            heartbeat.busy_processes.busy(int(pid))
+        super().on_accepted(pid, time_accepted)
+
+    def on_failure(self, exc_info: Any, *args: Any, **kwargs: Any) -> Any:
+        error = getattr(exc_info.exception, "exc", exc_info.exception)  # billiard wraps its errors
+        if self.worker_pid and (heartbeat := running()):
+            lost = isinstance(error, (WorkerLostError, SystemExit)) and len(self.args) == 2
+            if lost:
+                queue = str(self.delivery_info["routing_key"])
+                heartbeat.died(self.args[0], self.args[1], int(self.worker_pid), queue)
+            else:
+                heartbeat.busy_processes.idle(int(self.worker_pid))
+        return super().on_failure(exc_info, *args, **kwargs)

@@ -1,5 +1,5 @@
-"""The processes of a worker's pool, as its parent sees them, and their reaction to SIGHUP and to
-its death.
+"""The processes of a worker's pool, as its parent sees them: when they are forked, and their
+reaction to SIGHUP and to its death.
 
 SIGHUP stops a worker like SIGTERM; under nohup it does nothing. Celery would restart the worker in
 both cases, with a command line that imports other modules than the original one.
@@ -9,17 +9,64 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import billiard
 from celery.signals import worker_process_init
 from celery.worker import state
 
+#: Longer than any thread waits. After it, a child that may hang is better than no child.
+FORK_TIMEOUT_S = 20.0
 #: Celery checks its children when one ends, which is often too early to see it dead, and then only
 #: after 5 s.
 DEATH_POLL_S = 0.5
 _is_nohup = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+
+
+class ForkLock:
+    """Delays forks while threads of the parent are busy: a fork waits for all of them.
+
+    fork() copies locks in their current state. A child forked while another thread holds an import
+    lock deadlocks on its first import, and still looks alive to the parent.
+    """
+
+    def __init__(self) -> None:
+        self._idle = threading.Condition()
+        self._busy_threads = 0
+
+    @contextmanager
+    def delay_forks(self) -> Iterator[None]:
+        """The process does not fork within the block."""
+        with self._idle:
+            self._busy_threads += 1
+        try:
+            yield
+        finally:
+            with self._idle:
+                self._busy_threads -= 1
+                self._idle.notify_all()
+
+    def close(self) -> None:
+        """Wait for the busy threads, and block new ones until `open`."""
+        self._idle.acquire()
+        self._idle.wait_for(lambda: not self._busy_threads, FORK_TIMEOUT_S)
+
+    def open(self) -> None:
+        """After the fork, in the parent."""
+        self._idle.release()
+
+    def reset(self) -> None:
+        """After the fork, in the child, which has none of the other threads."""
+        self.__init__()  # type: ignore[misc]
+
+
+fork_lock = ForkLock()
+os.register_at_fork(
+    before=fork_lock.close, after_in_parent=fork_lock.open, after_in_child=fork_lock.reset
+)
 
 
 def pids(pool: Any) -> list[int]:

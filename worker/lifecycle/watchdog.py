@@ -21,8 +21,8 @@ from redis.exceptions import RedisError
 
 from shared.broker import transport
 from shared.errors import BrokerRefuses
-from worker.lifecycle import native_stderr, pool
-from worker.lifecycle.fork_lock import fork_lock
+from worker.lifecycle import pool, worker_log
+from worker.lifecycle.pool import fork_lock
 
 log = logging.getLogger(__name__)
 #: Number of checks within the limit: hints must wait at each of them.
@@ -106,7 +106,7 @@ def restart(children: list[int], death_signal: int) -> None:
     if death_signal:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, death_signal)
     sys.stderr.flush()
-    native_stderr.restore()
+    worker_log.restore()
     os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
 
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from worker.inference.outlier_detector import (
+from worker.inference.outliers import (
     SHARPNESS,
     Doubles,
     Neighbours,

@@ -29,8 +29,8 @@ from shared.messages.work_packages import needed_packages
 from shared.registry.mirror_writer import Incomplete, publish
 from shared.registry.registry import Registry
 from shared.settings import Settings
-from worker.lifecycle.access_check import note_refusal, stop_worker
-from worker.lifecycle.fork_lock import fork_lock
+from worker.lifecycle.access_check import refusals, stop_worker
+from worker.lifecycle.pool import fork_lock
 from worker.requests.long_work import LongWork, is_long
 from worker.requests.request_consumer import store_sent
 from worker.requests.shared_store import OtherStore, check_shared
@@ -153,7 +153,7 @@ class Maintenance(threading.Thread):
         except OtherStore as error:
             stop_worker(error)
         except BrokerRefuses as error:
-            note_refusal(error)
+            refusals.refused(error)
         except (RedisError, OperationalError, HangtagError, OSError) as error:
             log.debug("maintenance failed and is retried: %s", error)
         except Exception as error:

@@ -32,7 +32,6 @@ class TfliteNetwork:
         ):
             raise ValueError("its values are neither float32 nor uint8")
         self.takes_uint8: bool = self._input["dtype"] is np.uint8
-        self.outputs = int(np.prod(self._output["shape"]))
 
     def row(self, values: Values) -> Row:
         """As `Network.row`."""

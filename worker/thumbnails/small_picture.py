@@ -10,8 +10,7 @@ from PIL import Image, WebPImagePlugin  # noqa: F401  (loads the encoder)
 from shared.messages.model_card import Preprocessing
 from shared.pipes.thumbnail import Order, Thumbnail
 from worker.decoding.decode import image_errors, read_image
-from worker.preprocessing.letterbox import fitted, shrunk
-from worker.preprocessing.orientation import ORIENTATION, SIDEWAYS, upright
+from worker.preprocessing.letterbox import ORIENTATION, SIDEWAYS, fitted, shrunk, upright
 
 #: The colour behind transparent pixels.
 _GROUND = 255

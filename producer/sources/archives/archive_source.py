@@ -1,26 +1,31 @@
-"""The images in an archive: each file among its members that a walk would find in a folder."""
+"""The images in an archive, or in a folder with archives: each file among the members that a walk
+would find in a folder."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from producer.inputs import skipped
-from producer.sources.archives.archive import BAD, Archive
-from producer.sources.archives.archive_kinds import archive_kind
-from producer.sources.archives.members import (
+from producer.sources.archives.archive import (
+    BAD,
+    Archive,
     ArchiveDamaged,
+    ArchiveFile,
     ArchiveTooLarge,
     Member,
     cleaned,
     is_refused,
 )
-from producer.sources.archives.open_archive import OpenArchive
-from producer.sources.local.directory_listing import FILE
-from producer.sources.local.folder_walk import REMEDY
-from producer.sources.local.reader import FileReader, resolved
-from producer.sources.selection import Selection, is_hidden
+from producer.sources.archives.gzip_archive import GzipArchive
+from producer.sources.archives.tar_archive import TarArchive
+from producer.sources.archives.zip_archive import ZipArchive
+from producer.sources.folder_walk import FILE, REMEDY, FolderWalk, LocalSource, Selection, is_hidden
+from producer.sources.reader import FileReader, resolved
 from producer.sources.source import Source
+from producer.sources.source_table import is_archive
 from shared.errors import SetupError, UsageError
 from shared.image_formats import HEAD_BYTES, is_image, is_misnamed, is_other_kind
 from shared.image_status import Status
@@ -31,7 +36,14 @@ if TYPE_CHECKING:
     from producer.sources.walk import Walk
     from shared.stop import Waits
 
+
+#: By the ending of the name.
+_CLASSES: dict[bytes, type[Archive]] = {
+    b".zip": ZipArchive, b".tar": TarArchive, b".tar.gz": GzipArchive, b".tgz": GzipArchive,
+}  # fmt: skip
 _SIZE_MAX = (1 << 63) - 1  #: of a stamp
+#: A walk is in one archive, and the image before it may be in another.
+OPEN_MAX = 4
 
 
 class ArchiveSource(Source):
@@ -40,7 +52,7 @@ class ArchiveSource(Source):
     def __init__(self, typed: bytes, options: JobOptions, waits: Waits, below: bytes = b"") -> None:
         """`below` is its path in a typed folder, with a slash, which globs are compared with."""
         super().__init__(typed, options, waits)
-        self.is_sorted = not archive_kind(typed).in_own_order
+        self.is_sorted = _class_of(typed).is_sorted
         self._prefix = typed.rstrip(b"/") + b"/"
         self._path = FileReader(options.cwd).local_path(typed)
         self._file = OpenArchive(self._path, waits.check)
@@ -139,3 +151,128 @@ def _refusal(archive: Archive, row: bytes, member: Member, max_bytes: int) -> St
     if is_other_kind(row) and not is_misnamed(archive.head(row, member, HEAD_BYTES)):
         return Status.UNSUPPORTED
     return Status.TOO_LARGE if member.size > max_bytes else None
+
+
+class OpenArchive:
+    """One file, which may change while it is read: then it is opened again."""
+
+    def __init__(self, path: bytes, check: Callable[[], None]) -> None:
+        self._path, self._check = path, check
+        self._state: tuple[int, ...] = ()
+        self._archive: Archive | None = None
+
+    def now(self) -> Archive:
+        """The archive as it is. Raises OSError, ArchiveDamaged, ArchiveTooLarge."""
+        state = _state(os.stat(self._path))
+        if self._archive is None or state != self._state:
+            self.close()
+            file = ArchiveFile(self._path)
+            self._archive, self._state = _class_of(self._path)(file, self._check), state
+        return self._archive
+
+    def close(self) -> None:
+        """Close the file once no walk reads it."""
+        if self._archive is not None:
+            self._archive.close()
+        self._archive = None
+
+
+def _class_of(path: bytes) -> type[Archive]:
+    """The class that reads a file with the ending of an archive."""
+    name = path.lower()
+    return next(kind for ending, kind in _CLASSES.items() if name.endswith(ending))
+
+
+def _state(info: os.stat_result) -> tuple[int, ...]:
+    return info.st_dev, info.st_ino, info.st_size, info.st_mtime_ns
+
+
+class ArchivesFolder(Source):
+    """The files of a folder, and the members of the archives in it: each archive is walked like a
+    folder, at its place in the order of names. Archives in archives are not opened."""
+
+    is_sorted = False  # a compressed tar has an order of its own
+
+    def __init__(self, typed: bytes, options: JobOptions, waits: Waits) -> None:
+        super().__init__(typed, options, waits)
+        self._prefix = typed.rstrip(b"/") + b"/"
+        self._files = LocalSource(options, waits, options.roots.index(typed))
+        #: Archives that are open, the one that was used last at the end.
+        self._open: OrderedDict[bytes, ArchiveSource] = OrderedDict()
+        self._last: tuple[bytes, bytes] = b"", b""  #: a folder in names, and its archive
+
+    @property
+    def identity(self) -> bytes:
+        return self._files.identity
+
+    def check(self, is_new: bool) -> None:
+        self._files.check(is_new)
+
+    def entries(self, after: bytes, walk: Walk) -> Iterator[bytes]:
+        return FolderWalk(self._files, self.options, walk, self).names(self.typed, after)
+
+    def is_archive(self, name: bytes) -> bool:
+        """Whether a file of this name is walked like a folder."""
+        return is_archive(name)
+
+    def members(self, archive: bytes, after: bytes, walk: Walk) -> Iterator[bytes]:
+        """The names of the images in an archive. One that cannot be read is like a folder that
+        cannot be listed."""
+        try:
+            yield from self._opened(archive).entries(after, walk)
+        except SetupError as error:
+            walk.skip(skipped.UNREADABLE)
+            walk.report(archive, str(error.__cause__ or error))
+
+    def read(self, name: bytes, max_bytes: int) -> tuple[bytes | Status, Stamp]:
+        return self._of(name).read(name, max_bytes)
+
+    def read_small(
+        self, name: bytes, below_bytes: int, max_bytes: int
+    ) -> tuple[bytes | Status | None, Stamp]:
+        return self._of(name).read_small(name, below_bytes, max_bytes)
+
+    def stamp(self, name: bytes) -> Stamp:
+        return self._of(name).stamp(name)
+
+    def is_missing(self, name: bytes) -> bool:
+        return self._of(name).is_missing(name)
+
+    def local_path(self, name: bytes) -> bytes | None:
+        return self._of(name).local_path(name)
+
+    def own_order(self, name: bytes) -> bytes:
+        return self._of(name).own_order(name)
+
+    def close(self) -> None:
+        for archive in self._open.values():
+            archive.close()
+        self._open.clear()
+
+    def _of(self, name: bytes) -> Source:
+        """The source of an image: an archive, or the files."""
+        folder = name.rpartition(b"/")[0]
+        if folder != self._last[0]:
+            self._last = folder, self._archive_above(folder)
+        archive = self._last[1]
+        return self._opened(archive) if archive else self._files
+
+    def _archive_above(self, folder: bytes) -> bytes:
+        """The archive that names with this folder are in; empty if they are those of files."""
+        above = self._prefix
+        for part in folder[len(self._prefix) :].split(b"/"):
+            above += part
+            if is_archive(part) and os.path.isfile(self._files.local_path(above)):
+                return above
+            above += b"/"
+        return b""
+
+    def _opened(self, archive: bytes) -> ArchiveSource:
+        source = self._open.pop(archive, None)
+        if source is None:
+            below = archive[len(self._prefix) :] + b"/"
+            source = ArchiveSource(archive, self.options, self.waits, below)
+            if len(self._open) == OPEN_MAX:
+                self._open.popitem(last=False)[1].close()
+        self._open[archive] = source
+        return source

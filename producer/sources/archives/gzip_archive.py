@@ -2,37 +2,221 @@
 
 Each reader of the members has a tape of its own. A member's bytes come from the tape that has just
 come to its header; any other member costs a second tape, which goes forward, or back to a state of
-the decompressor.
+the decompressor, of which there is a bounded number.
 """
 
 from __future__ import annotations
 
+import zlib
+from array import array
+from bisect import bisect_right
 from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
 
-from producer.sources.archives.archive import BAD, Archive
-from producer.sources.archives.archive_file import ArchiveFile
-from producer.sources.archives.members import (
+from producer.sources.archives.archive import (
+    BAD,
+    Archive,
     ArchiveDamaged,
+    ArchiveFile,
     ArchiveTooLarge,
     Bounds,
     Member,
     row_name,
 )
-from producer.sources.archives.place_table import PlaceTable
-from producer.sources.archives.tape import GzipTape, States, Tape
-from producer.sources.archives.tar_headers import (
+from producer.sources.archives.tar_archive import (
+    Tape,
     TarMember,
     TarReader,
     read_member,
 )
-from producer.sources.local.directory_listing import FOLDER
+from producer.sources.folder_walk import FOLDER
 from shared.image_status import Status
 
+_SLOTS = 1 << 10
+_LOAD_MAX = 0.7
+_HASH = (1 << 64) - 1
+_CHUNK_BYTES = 1 << 17
+#: The end of a compressed file.
+_CHECKSUM_BYTES = 8
+_SKIP_BYTES = 1 << 20
+#: Unpacked at a time: headers are small, and a step back within it costs nothing.
+_BUFFER_BYTES = 1 << 16
+#: A decompressor that reads gzip's header and checksum itself.
+_GZIP_BITS, _MAGIC = 16 + zlib.MAX_WBITS, b"\x1f\x8b"
+#: States of the decompressor, of some 50 kB each, and their first distance.
+_STATES_MAX, _APART_BYTES = 64, 1 << 20
+#: What a compressed archive may unpack to: more for each of its bytes is a bomb. Images that are
+#: not compressed themselves may be large, so a part is free.
+RATIO_MAX, FREE_BYTES = 200, 1 << 30
 _NUMBER_BITS = 20
+
+
+class PlaceTable:
+    """Numbers by the hashes of names, in 16 bytes for each slot. A number is never 0."""
+
+    def __init__(self) -> None:
+        self._hashes, self._numbers = _empty(_SLOTS), _empty(_SLOTS)
+        self._count = 0
+
+    def get(self, name: bytes) -> int:
+        """The number of a name; 0 if there is none."""
+        return self._numbers[self._slot(hash(name) & _HASH)]
+
+    def put(self, name: bytes, number: int) -> None:
+        """Add a name that is not there."""
+        if self._count > _LOAD_MAX * len(self._hashes):
+            self._grow()
+        self._set(hash(name) & _HASH, number)
+        self._count += 1
+
+    def _set(self, key: int, number: int) -> None:
+        slot = self._slot(key)
+        self._hashes[slot], self._numbers[slot] = key, number
+
+    def _slot(self, key: int) -> int:
+        """The slot of a hash, or a free one."""
+        slots = len(self._hashes)
+        slot = key % slots
+        while self._numbers[slot] and self._hashes[slot] != key:
+            slot = (slot + 1) % slots
+        return slot
+
+    def _grow(self) -> None:
+        hashes, numbers = self._hashes, self._numbers
+        self._hashes, self._numbers = _empty(2 * len(hashes)), _empty(2 * len(hashes))
+        for key, number in zip(hashes, numbers, strict=True):
+            if number:
+                self._set(key, number)
+
+
+def _empty(slots: int) -> array[int]:
+    return array("Q", bytes(8 * slots))
+
+
+class _State(NamedTuple):
+    """A place in a compressed file from which it can be unpacked."""
+
+    position: int  #: in what is unpacked
+    packed_at: int  #: in the file
+    inflate: Any  #: a decompressor; its type has no name
+
+
+class States:
+    """The places of one file, for all of its tapes."""
+
+    def __init__(self) -> None:
+        self._states = [_State(0, 0, zlib.decompressobj(_GZIP_BITS))]
+        self._apart = _APART_BYTES
+
+    def before(self, position: int) -> _State:
+        """The last place before a position."""
+        return self._states[bisect_right(self._states, position, key=lambda s: s.position) - 1]
+
+    def offer(self, position: int, packed_at: int, inflate: Any) -> None:
+        """Remember a place, if it is far enough from the last one."""
+        if position < self._states[-1].position + self._apart:
+            return
+        self._states.append(_State(position, packed_at, inflate.copy()))
+        if len(self._states) > _STATES_MAX:
+            del self._states[1::2]
+            self._apart *= 2
+
+
+class GzipTape(Tape):
+    """A file that gzip has compressed, also in several pieces."""
+
+    def __init__(
+        self, file: ArchiveFile, states: States, check: Callable[[], None] = lambda: None
+    ) -> None:
+        """`check` is called again and again, and may raise what ends the reading."""
+        self._file, self._states, self._check = file, states, check
+        self._buffer, self._taken = b"", 0
+        self._go(states.before(0))
+
+    def read(self, count: int) -> bytes:
+        parts, left = [], count
+        while left and (part := self._unpacked(left)):
+            parts.append(part)
+            left -= len(part)
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def seek(self, position: int) -> None:
+        start = self.position - self._taken
+        if start <= position <= start + len(self._buffer):
+            self.position, self._taken = position, position - start
+            return
+        nearest = self._states.before(position)
+        if position < self.position or nearest.position > self.position:
+            self._go(nearest)
+        while self.position < position:
+            if not self._unpacked(min(_SKIP_BYTES, position - self.position)):
+                return
+
+    def check_rest(self) -> None:
+        """Read what follows the last member, since the checksum comes last. Raises as `read`."""
+        while self._unpacked(_SKIP_BYTES):
+            pass
+
+    def _go(self, state: _State) -> None:
+        self.position, self._packed_at = state.position, state.packed_at
+        self._inflate = state.inflate.copy()
+        self._packed = self._buffer = b""
+        self._taken = 0
+
+    def _unpacked(self, most: int) -> bytes:
+        """Some bytes, at least one; none at the end."""
+        if self._taken == len(self._buffer):
+            self._buffer, self._taken = self._decompressed(max(most, _BUFFER_BYTES)), 0
+        part = self._buffer[self._taken : self._taken + most]
+        self._taken += len(part)
+        self.position += len(part)
+        if self.position > FREE_BYTES + RATIO_MAX * self._packed_at:
+            raise ArchiveDamaged(
+                f"it unpacks to more than {RATIO_MAX} times its size, as no images do"
+            )
+        return part
+
+    def _decompressed(self, most: int) -> bytes:
+        while True:
+            if self._inflate.eof and not self._next_piece():
+                return b""
+            packed = self._packed or self._more()
+            try:
+                data: bytes = self._inflate.decompress(packed, most)
+            except zlib.error:
+                raise ArchiveDamaged("its compressed data are damaged") from None
+            self._packed = self._inflate.unconsumed_tail
+            if data:
+                return data
+            if not packed and not self._inflate.eof:
+                raise ArchiveDamaged("its compressed data are cut off")
+
+    def _more(self) -> bytes:
+        self._check()
+        self._states.offer(self.position, self._packed_at, self._inflate)
+        left = self._file.size - self._packed_at
+        # A wrong checksum would cost what is unpacked with it.
+        count = left - _CHECKSUM_BYTES if left > _CHECKSUM_BYTES else left
+        data = self._file.read(min(_CHUNK_BYTES, max(count, 0)), self._packed_at)
+        self._packed_at += len(data)
+        return data
+
+    def _next_piece(self) -> bool:
+        """Start with the next piece of the file, if there is one: zeros or anything else after the
+        last piece are none."""
+        rest = (self._inflate.unused_data or self._more()).lstrip(b"\0")
+        while len(rest) < len(_MAGIC) and (more := self._more()):
+            rest = (rest + more).lstrip(b"\0")
+        if not rest.startswith(_MAGIC):
+            return False
+        self._inflate, self._packed = zlib.decompressobj(_GZIP_BITS), rest
+        return True
 
 
 class GzipArchive(Archive):
     """Members in the archive's order. Where those are that were passed is known."""
+
+    is_sorted = False
 
     def __init__(self, file: ArchiveFile, check: Callable[[], None]) -> None:
         super().__init__(file, check)

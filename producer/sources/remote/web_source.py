@@ -1,21 +1,215 @@
-"""The source of the web addresses in a list, and of one among the arguments."""
+"""The web addresses in a list, and one among the arguments."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from producer.present.formatting import typed
-from producer.sources.remote.address import check_argument, is_web
-from producer.sources.remote.remote_source import RemoteSource
-from producer.sources.remote.web import NoAnswer, Web
+from producer.sources.remote.address import Address, check_argument, is_web, parsed
+from producer.sources.remote.remote_source import RemoteImages, RemoteSource, stamp_in
+from producer.sources.remote.requests_ahead import Hold, Read
+from producer.sources.remote.web_client import (
+    ATTEMPTS,
+    Failed,
+    Rejected,
+    Response,
+    WebClient,
+)
 from shared.errors import SetupError
+from shared.image_status import Status
+from shared.messages.batch import MAX_FILE_BYTES
+from shared.messages.files import NO_STAMP, printable
 from shared.settings import Settings
 
 if TYPE_CHECKING:
     from producer.inputs.job_options import JobOptions
     from producer.sources.walk import Walk
+
+
+_GONE = {404, 410}
+_FIRST_BYTE = {b"Range": b"bytes=0-0"}
+#: Of the address that was answered last, when another one fails: a busy server may refuse one.
+_LAST_ATTEMPTS = 3
+#: An answer of another host is the proof that the network works for this time.
+RECENT_S = 1.0
+#: A list may name any number of silent servers; this number is remembered.
+SILENT_MAX = 1000
+#: Other addresses are asked for this time, each once, where none was answered in this run.
+SEARCH_S = 60.0
+Act = Callable[[Response], Read]
+_RESUME = "fix this, and the same command resumes the job"
+
+
+class NoAnswer(SetupError):
+    """No address of a job is answered. `why` is the text without the remedy."""
+
+    def __init__(self, why: str, remedy: str) -> None:
+        super().__init__(f"{why}; {remedy}")
+        self.why = why
+
+
+class Web(RemoteImages):
+    """Images by the names of their rows; `address_of` returns the address of a name, with its
+    secrets. `check` may raise what ends a wait. `others` returns the addresses of the job, with
+    their secrets, and `remedy` is what a line advises if none of them is answered."""
+
+    def __init__(
+        self,
+        address_of: Callable[[bytes], bytes],
+        local: bool = False,
+        max_bytes: int = MAX_FILE_BYTES,
+        check: Callable[[], None] = lambda: None,
+        others: Callable[[], Iterable[bytes]] = tuple,
+        remedy: str = _RESUME,
+    ) -> None:
+        super().__init__(max_bytes, check)
+        self._address_of = address_of
+        self._others, self._remedy = others, remedy
+        self._client = WebClient(local)
+        #: Hosts whose last answer was none.
+        self._silent = set[bytes]()
+        #: The address that was answered last, and when.
+        self._last: Address | None = None
+        self._last_s = float("-inf")
+        #: Addresses that are requested now, and those that failed in this run.
+        self._requested, self._failed = set[Address](), set[Address]()
+        self._search, self._searched_s = threading.Lock(), float("-inf")
+
+    def close(self) -> None:
+        self._client.close()
+        super().close()
+
+    def _fetch(self, name: bytes, hold: Hold) -> Read:
+        def whole(response: Response) -> Read:
+            return self._image_in(name, response, hold)
+
+        return self._answer(name, whole, {})
+
+    def _fetch_stamp(self, name: bytes, hold: Hold) -> Read:
+        # A signature is that of GET. A server that sends all in spite of the range is interrupted.
+        return self._answer(name, _stamped, _FIRST_BYTE)
+
+    def _answer(self, name: bytes, act: Act, headers: dict[bytes, bytes]) -> Read:
+        try:
+            address = parsed(self._address_of(name))
+        except ValueError:
+            return Status.UNREADABLE, NO_STAMP
+        try:
+            return self._answered(name, address, act, headers)
+        except Rejected as error:
+            raise SetupError(
+                f"{printable(name):.300}: its signature has expired (status {error.status}); sign "
+                "the addresses of the list again, in the same lines, and the same command resumes "
+                "the job"
+            ) from None
+
+    def _answered(
+        self, name: bytes, address: Address, act: Act, headers: dict[bytes, bytes]
+    ) -> Read:
+        """Raises NoAnswer; Rejected: its signature has expired."""
+        is_silent = address.host in self._silent
+        try:
+            return self._asked(address, act, headers, 1 if is_silent else ATTEMPTS)
+        except Failed as error:
+            other = self._answering(address)
+            if other is None:
+                raise NoAnswer(f"{printable(name):.300}: {error}", self._remedy) from None
+        if other.host == address.host:
+            with suppress(Failed):
+                return self._asked(address, act, headers, ATTEMPTS if is_silent else 1)
+        return Status.UNREADABLE, NO_STAMP
+
+    def _asked(
+        self, address: Address, act: Act, headers: dict[bytes, bytes], attempts: int
+    ) -> Read:
+        """The answer to a request. Raises Failed; Rejected: its signature has expired."""
+        self._requested.add(address)
+        try:
+            read = self._client.get(address, act, headers, attempts)
+        except Failed:
+            self._failed.add(address)
+            if len(self._silent) >= SILENT_MAX:
+                self._silent.clear()
+            self._silent.add(address.host)
+            raise
+        except Rejected as error:
+            self._note_answer(address)
+            if error.is_expired and address.is_signed:
+                raise
+            return (Status.MISSING if error.status in _GONE else Status.UNREADABLE), NO_STAMP
+        finally:
+            self._requested.discard(address)
+        self._note_answer(address)
+        return read
+
+    def _note_answer(self, address: Address) -> None:
+        self._failed.discard(address)
+        self._silent.discard(address.host)
+        self._last, self._last_s = address, time.monotonic()
+
+    def _answering(self, failed: Address) -> Address | None:
+        """Another address of the job that is answered, now that this one failed: the last one that
+        was, or else any. None if none is."""
+        since = time.monotonic()
+        with self._search:
+            last = self._last
+            if last is not None and last != failed:
+                recent_s = since if last.host == failed.host else since - RECENT_S
+                if self._last_s > recent_s:
+                    return last
+            found = None if self._searched_s > since else self._found(failed)
+            if found is None:
+                self._searched_s = time.monotonic()
+            return found
+
+    def _found(self, failed: Address) -> Address | None:
+        """As `_answering`, by requests."""
+        down, last = set[bytes](), self._last
+        if last is not None and last != failed:
+            if self._answers(last, _LAST_ATTEMPTS):
+                return last
+            down = self._silent.copy()
+        until = time.monotonic() + SEARCH_S
+        for other in self._candidates():
+            if time.monotonic() > until:
+                break
+            if other.host not in down and other not in self._failed and self._answers(other, 1):
+                return other
+        return None
+
+    def _candidates(self) -> Iterator[Address]:
+        """The addresses of the job, those that are requested now at the end."""
+        requested = []
+        for line in self._others():
+            with suppress(ValueError):
+                other = parsed(line)
+                if other in self._requested:
+                    requested.append(other)
+                else:
+                    yield other
+        yield from requested
+
+    def _answers(self, address: Address, attempts: int) -> bool:
+        try:
+            self._asked(address, _stamped, _FIRST_BYTE, attempts)
+        except Failed:
+            return False
+        except Rejected:  # it is an answer that a signature has expired
+            pass
+        return True
+
+
+def _stamped(response: Response) -> Read:
+    stamp = stamp_in(response)
+    if response.status == 206:
+        for _ in response.body:  # one byte, after which the connection can be used again
+            pass
+    return b"", stamp
 
 
 class WebSource(RemoteSource[Web]):

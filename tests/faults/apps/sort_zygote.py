@@ -11,8 +11,8 @@ import os
 import sys
 from pathlib import Path
 
-from producer.sort_log.entry import Way
-from producer.sorting import placing, sort, spots
+from producer.sort_log.log import Way
+from producer.sorting import folders, placing, sort
 from shared import failpoints
 from shared.errors import HangtagError
 from tests.support.failpoints import armed
@@ -36,7 +36,7 @@ def main() -> None:
 def run(task: dict[str, str]) -> int:
     """Run one task; returns its exit code. With `trace` the passages are written to that file."""
     if task["rename"] == "plain":
-        spots._renameat2 = lambda: spots._no_renameat2  # type: ignore[assignment]
+        folders._renameat2 = lambda: folders._no_renameat2  # type: ignore[assignment]
     if task["trace"]:
         with open(task["trace"], "w", buffering=1) as trace:
             failpoints.watch(lambda name: print(name, file=trace))

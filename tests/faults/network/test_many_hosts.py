@@ -20,7 +20,6 @@ from tests.support.jobs.claims import wait_until_taken_over
 from tests.support.jobs.scenario import Scenario
 from tests.support.machine import network_namespaces
 from tests.support.machine.network_namespaces import FarServer, Network
-from tests.support.machine.network_partitions import AWAY, BACK
 from tests.support.machine.simulated_hosts import HOME, Host
 from tests.support.processes import trainers
 from tests.support.processes.fleet import SHORT_TIMES, Fleet, Producer, Worker
@@ -147,10 +146,10 @@ def classify_while_cables_are_cut(place: Place, workers: list[Worker]) -> None:
     place.stage.reach_the_middle(producer)
     other = place.stage.catch(producer, workers[1])  # the job cannot end
     place.desk.site.cut()
-    producer.wait_for_log(AWAY)
+    producer.wait_for_log("Redis has been unreachable since")
     place.stage.check_outstanding(producer)
     place.desk.site.mend()
-    producer.wait_for_log(BACK)
+    producer.wait_for_log("Redis is back")
     held = place.stage.catch(producer, workers[0])
     site = place.rooms[0].site
     site.cut()

@@ -16,7 +16,7 @@ import pytest
 
 from producer.locations.moved_files import MovedFiles
 from producer.sort_log import sorted_folder
-from producer.sort_log.entry import Way
+from producer.sort_log.log import Way
 from shared.errors import Exit
 from shared.labels.class_folders import SORT_LOG
 from tests.support.failpoints.armed import KILL, Points, Shot

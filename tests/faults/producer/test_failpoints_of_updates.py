@@ -15,9 +15,7 @@ from tests.unit.updating.killed import Stage
 pytestmark = [pytest.mark.points, pytest.mark.shipped_model]
 
 #: Those of an update alone, which must be among them.
-POINTS = {
-    "update.formed", "update.committed", "update.table-placed", "update.settled",
-}  # fmt: skip
+POINTS = {"update.formed", "update.committed", "table.placed"}
 
 
 def test_an_update_is_killed_at_every_step(tmp_path: Path) -> None:

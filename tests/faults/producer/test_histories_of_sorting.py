@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from producer.sort_log import sorted_folder
-from producer.sort_log.entry import Way
+from producer.sort_log.log import Way
 from shared.errors import Exit
 from shared.labels.class_folders import SORT_LOG
 from tests.faults.producer.test_failpoints_of_sorting import POINTS, POINTS_OF_PLAIN

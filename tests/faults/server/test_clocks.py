@@ -23,7 +23,6 @@ from tests.support.images.gallery import Gallery
 from tests.support.jobs.claims import claims, wait_until_taken_over
 from tests.support.jobs.recovery_times import CLOCK_JUMPED, CLOCK_PUT_BACK
 from tests.support.jobs.scenario import Scenario
-from tests.support.machine import network_partitions
 from tests.support.processes import faketime as clocks
 from tests.support.processes.fleet import BATCH_IMAGES, SHORT_TIMES, Fleet, Worker, wait_for
 from tests.support.processes.stopwatch import Stopwatch
@@ -125,7 +124,7 @@ def test_a_jump_of_the_servers_clock_costs_no_row(
         clocks.move(movable.clock, seconds)
         wait_for("the jump", lambda: abs(server_s(movable.server) - before) > HOUR_S / 2)
         stage.check_outstanding(producer)
-        done = network_partitions.images_done(producer)
+        done = producer.done
         stage.let_go(held)
         at = Stopwatch()
         producer.wait_until_done(done + 1)

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from producer.cli.main import hangtag
-from producer.sort_log.entry import Way
+from producer.sort_log.log import Way
 from shared.errors import Exit
 from tests.support.jobs import sorted_job
 from tests.support.jobs.sorted_job import folders_of, sorted_tree, tree

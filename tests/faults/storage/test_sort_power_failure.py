@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from producer.sort_log import sorted_folder
-from producer.sort_log.entry import Way
+from producer.sort_log.log import Way
 from shared.labels.class_folders import SORT_LOG
 from tests.support.durability import syscall_trace
 from tests.support.durability.disk_model import Disk
@@ -36,7 +36,7 @@ COMMAND = """
 import sys
 from pathlib import Path
 from producer.sorting import placing, sort
-from producer.sort_log.entry import Way
+from producer.sort_log.log import Way
 placing.BATCH_FILES = 2
 act, table, out, way = sys.argv[1:]
 if act == "sort":

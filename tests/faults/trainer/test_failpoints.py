@@ -48,17 +48,16 @@ PASSAGES: dict[str, tuple[int, ...]] = {
     "version.file-written": (1, 2),
     "version.appeared": (1,),
     "aliases.appended": (1,),
-    "copies.file-put": (1,),
+    "copies.part-put": (1,),
     "copies.sizes-put": (1,),
     "copies.card-put": (1,),
     "copies.aliases-put": (1,),
-    "copies.picture-put": (1,),
     "request.answer-placed": (1,),
     "request.ended": (1,),
     "request.work-removed": (1,),
     "inbox.published": (2,),
 }
-#: Points at which a child also fails and is suspended here; tests/slow/ has the others (minutes).
+#: Points at which a child also fails and is suspended by day; the night has the others (minutes).
 SOME = (
     "request.entered",
     "stored.placed",
@@ -73,6 +72,12 @@ SOME = (
 )
 OF_TRAINING = [Shot(name, nth) for name, passages in PASSAGES.items() for nth in passages] + [
     Shot(name, PASSAGES[name][-1], how) for name in SOME for how in (RAISE, STOP)
+]
+OF_THE_NIGHT = [
+    pytest.param(Shot(name, passages[-1], how), marks=[pytest.mark.minutes, pytest.mark.nightly])
+    for name, passages in PASSAGES.items()
+    if name not in SOME
+    for how in (RAISE, STOP)
 ]
 #: The first shot of each pair creates the state that the second one needs.
 OF_SWEEPING = [
@@ -176,7 +181,7 @@ def named(*shots: Shot) -> str:
     return "-".join(str(shot).replace(".", "-") for shot in shots)
 
 
-@pytest.mark.parametrize("shot", OF_TRAINING, ids=str)
+@pytest.mark.parametrize("shot", [*OF_TRAINING, *OF_THE_NIGHT], ids=str)
 def test_a_trainer_at_any_point_makes_one_version_or_none(scene: Scene, shot: Shot) -> None:
     check_trained_once(scene, shot)
 

@@ -28,8 +28,8 @@ from tests.support.processes.fleet import wait_for
 from tests.support.servers.redis_server import RedisServer
 from worker.inference.classify_batch import classify
 from worker.inference.process_state import ProcessState
+from worker.lifecycle.child_records import WorkerStats
 from worker.lifecycle.heartbeat_thread import HeartbeatThread
-from worker.lifecycle.stats import WorkerStats
 
 JOB = "abcdefgh"
 
@@ -104,7 +104,7 @@ def test_the_heartbeat_thread_survives_a_refused_hint(queue: JobQueue, server: R
     parent, pid = "here:1:2", 77
     client = connect(server.url, "heartbeat")
     thread = HeartbeatThread(
-        client, parent, keys.CLASSIFY_QUEUE, lambda: [pid], refused, 0.1, 2.0, WorkerStats(60)
+        client, parent, keys.CLASSIFY_QUEUE, lambda: [pid], refused, 0.1, 2.0, WorkerStats()
     )
     thread.start()
     BatchLedger(queue.client, JOB, 60.0).claim(0, f"{parent}/{pid}:5")
@@ -125,7 +125,7 @@ def test_a_dead_childs_batch_is_not_free_before_the_death_is_counted(
         pool, hints = [child.pid], list[tuple[str, int, str]]()
         hint = lambda *given: hints.append(given)  # noqa: E731
         thread = HeartbeatThread(
-            client, parent, keys.CLASSIFY_QUEUE, lambda: pool, hint, 0.1, 2.0, WorkerStats(60)
+            client, parent, keys.CLASSIFY_QUEUE, lambda: pool, hint, 0.1, 2.0, WorkerStats()
         )
         thread.start()
         thread.busy_processes.busy(child.pid)

@@ -12,7 +12,7 @@ from tests.support.jobs.scenario import Scenario
 
 IMAGES = 640
 NO_WORKER = "no worker is alive; start one with: HANGTAG_REDIS_URL="
-DEAD_S = 5.0
+LONG = [pytest.mark.minutes, pytest.mark.nightly, pytest.mark.timeout(1_500)]
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +20,10 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Gallery:
     return gallery.make(tmp_path_factory.mktemp("some"), IMAGES)
 
 
-def test_all_workers_die_in_the_middle_and_the_next_one_finishes_the_job(stage: Scenario) -> None:
+@pytest.mark.parametrize("dead_s", [5.0, pytest.param(600.0, marks=LONG)])
+def test_all_workers_die_in_the_middle_and_the_next_one_finishes_the_job(
+    stage: Scenario, dead_s: float
+) -> None:
     worker = stage.fleet.worker()
     producer = stage.classify()
     stage.reach_the_middle(producer)
@@ -28,7 +31,7 @@ def test_all_workers_die_in_the_middle_and_the_next_one_finishes_the_job(stage: 
     worker.kill()
     producer.wait_for_log(NO_WORKER)
     assert "hangtag worker" in producer.log
-    time.sleep(DEAD_S)
+    time.sleep(dead_s)
     stage.check_outstanding(producer)
     assert producer.log.count(NO_WORKER) == 1  # once, not once a second
     successor = stage.fleet.worker()

@@ -13,9 +13,10 @@ import pytest
 from shared import keys
 from shared.broker.celery_app import make_app
 from shared.broker.message_filter import CLASSIFY_TASK
+from shared.settings import Settings
 from tests.faults.apps.unresponsive_worker import FILE_VARIABLE
 from tests.support.images import gallery
-from tests.support.images.gallery import Gallery
+from tests.support.images.gallery import FOLDER, Gallery
 from tests.support.jobs.scenario import Scenario
 from tests.support.processes import procfs
 from tests.support.processes.fleet import ROOT, SHORT_TIMES, Fleet, Worker, as_product, wait_for
@@ -63,6 +64,25 @@ def test_an_unresponsive_worker_restarts_and_the_job_is_finished(
     assert (worker.pid, worker.running) == (pid, True)
     assert not [child for child in children if procfs.is_alive(child)]
     stage.check_nothing_runs(worker)
+
+
+@pytest.mark.minutes
+@pytest.mark.nightly
+@pytest.mark.timeout(600)
+def test_an_unresponsive_worker_restarts_after_a_minute(
+    server: RedisServer, images: Gallery, tmp_path: Path, unresponsive: Path
+) -> None:
+    limit_s = Settings().watchdog_s
+    with Fleet(server) as fleet:
+        worker = fleet.worker(1, UNRESPONSIVE_APP, HANGTAG_TEST_UNRESPONSIVE=str(unresponsive))
+        started = time.monotonic()
+        job = fleet.producer("classify", FOLDER, "-o", str(tmp_path / "out.csv"), cwd=images.cwd)
+        worker.wait_for_log(RESTARTS)
+        print(f"it restarted after {time.monotonic() - started:.0f} s")
+        assert f"no hint was taken for {limit_s:.0f} s" in worker.log
+        assert job.wait() == 0, job.story
+        assert job.output.read_bytes() == images.table
+        assert worker.log.count(RESTARTS) == 1
 
 
 def test_a_restarted_worker_still_dies_with_its_starter(fleet: Fleet, unresponsive: Path) -> None:

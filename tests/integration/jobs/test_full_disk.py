@@ -14,7 +14,7 @@ from producer.dispatch.job_queue import JobQueue
 from producer.dispatch.loop import DispatchLoop
 from producer.jobs.job import Job
 from producer.locations.row_files import RowFiles
-from producer.output.draft_lock import draft_of
+from producer.output.output_path import draft_of
 from producer.present.events import Events
 from producer.sources.job_sources import JobSources
 from producer.stack.stack import BrokerSession

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from producer.inputs.job_options import JobOptions
-from producer.local_page.guard import MAX_BODY_BYTES
+from producer.people.guard import MAX_BODY_BYTES
 from shared.labels import labels_file
 from tests.support.images.drawn_folders import draw
 from tests.support.jobs import finished_job

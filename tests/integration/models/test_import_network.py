@@ -28,7 +28,7 @@ from tests.support.models.drawn_networks import LABELS, Drawn
 from tests.support.servers.redis_server import RedisServer
 from worker.backbones import served_version
 from worker.handlers import calibrate, import_network
-from worker.inference.predictions import decode_batch, top_k
+from worker.inference.classify_batch import decode_batch, top_k
 
 SIDE = 16
 #: Dark, red, bright, blue.

@@ -118,7 +118,7 @@ def test_a_request_adds_once_and_another_is_refused_in_one_line(
         (drawn_backbones.file(64, maps=True), FORM,
          "returns 12,288 values for an image, and not 2 to 4,096 features"),
         (drawn_backbones.file(returned=("map", "f")), FORM,
-         r"2 outputs \(map, f\); name the one output of a backbone with --output"),
+         r"its outputs are map, f; name the one with the features with --output$"),
         (drawn_backbones.file(width=2 * SIDE), FORM,
          "takes images of 16x32 in 3 channels; add one that takes square images in colour"),
         (drawn_networks.file(drawn_networks.Drawn(takes_uint8=True)), FORM,

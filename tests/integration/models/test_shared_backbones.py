@@ -8,8 +8,9 @@ import msgspec
 import pytest
 
 from shared import keys
+from shared.errors import SetupError
 from shared.messages.requests import Remove
-from shared.registry import mirror_writer, removal
+from shared.registry import mirror_writer, removal, version_folder
 from shared.registry.mirror_reader import Mirror
 from shared.registry.registry import Registry
 from tests.support.jobs import photo_versions
@@ -62,6 +63,33 @@ def test_the_last_version_of_a_file_takes_its_copy_with_it(
     registry.remove(other.name, other.version)
     mirror_writer.publish(server.client, registry)
     assert not server.client.exists(keys.blob(first.files[NAME]))
+
+
+@pytest.mark.parametrize("damage", ["changed", "missing"])
+def test_a_damaged_file_of_all_versions_is_read_from_the_package(
+    server: RedisServer, registry: Registry, damage: str
+) -> None:
+    cards = [photo_versions.publish(registry, seed) for seed in (1, 2)]
+    for card in cards:
+        if damage == "missing":
+            _of(registry, card.version).unlink()
+        else:
+            _of(registry, card.version).write_bytes(b"damaged")
+    mirror_writer.publish(server.client, registry)
+    for card in cards:
+        registry.check(card)
+        for source in (registry, Mirror(server.client)):
+            assert source.read(card, NAME) == photo_versions.backbone()
+
+
+def test_a_damaged_file_that_does_not_ship_is_named_with_its_version(registry: Registry) -> None:
+    network = b"network" * version_folder.LINKED_BYTES
+    card = msgspec.structs.replace(photo_versions.card(), looks=())
+    first, second = (registry.publish(card, {"model.onnx": network}) for _ in range(2))
+    (registry.root / "shapes" / "1" / "model.onnx").write_bytes(b"damaged")
+    for card in (first, second):
+        with pytest.raises(SetupError, match=rf"model.onnx of {card.ref} is .*; restore /.* or "):
+            registry.check(card)
 
 
 @pytest.mark.parametrize("damage", ["shorter", "missing", "a link"])

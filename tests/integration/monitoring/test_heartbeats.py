@@ -22,8 +22,8 @@ from shared.ledger.heartbeats import Heartbeat
 from shared.settings import Settings
 from tests.support.processes.fleet import wait_for
 from tests.support.servers.redis_server import RedisServer
+from worker.lifecycle.child_records import WorkerStats
 from worker.lifecycle.heartbeat_thread import HeartbeatThread
-from worker.lifecycle.stats import WorkerStats
 
 JOB = "abcdefgh"
 OTHER = "other:1:2"
@@ -141,7 +141,7 @@ def test_control_characters_in_a_workers_name_do_not_reach_the_terminal(
 @pytest.fixture
 def tally(server: RedisServer) -> Iterator[WorkerStats]:
     """The statistics that a worker sends with ten heartbeats a second."""
-    tally, client = WorkerStats(60), connect(server.url, "pulse")
+    tally, client = WorkerStats(), connect(server.url, "pulse")
     pulse = HeartbeatThread(
         client, OTHER, keys.CLASSIFY_QUEUE, lambda: [7], lambda *_: None, 0.1, 60.0, tally
     )

@@ -32,8 +32,8 @@ from tests.support.processes import copied_processes, in_process, local_stack
 from tests.support.processes.fleet import ROOT, Fleet, Process, as_celery, wait_for
 from tests.support.processes.local_stack import Place
 from tests.support.servers.redis_server import RedisServer
+from worker.lifecycle.child_records import WorkerStats
 from worker.lifecycle.heartbeat_thread import HeartbeatThread
-from worker.lifecycle.stats import WorkerStats
 
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 JSON = {"HANGTAG_LOG_JSON": "1"}
@@ -98,7 +98,7 @@ def test_a_line_on_a_dead_child_has_its_batch(
     hints = SimpleQueue[tuple[str, int, str]]()
     hint = lambda *given: hints.put(given)  # noqa: E731
     thread = HeartbeatThread(
-        client, worker, keys.CLASSIFY_QUEUE, lambda: [], hint, 5.0, 60.0, WorkerStats(60)
+        client, worker, keys.CLASSIFY_QUEUE, lambda: [], hint, 5.0, 60.0, WorkerStats()
     )
     thread.start()
     thread.died(JOB, 3, pid, keys.CLASSIFY_QUEUE)
@@ -153,8 +153,8 @@ def test_remarks_of_libraries_in_c_are_dropped_and_other_lines_are_logged(
     """Also of a child that is about to die; its last lines are read by its parent."""
     program = """if True:
         import os, sys
-        from worker.lifecycle import native_stderr
-        reader = native_stderr.divert()
+        from worker.lifecycle import worker_log
+        reader = worker_log.divert()
         print("of python", file=sys.stderr)
         if not os.fork():
             os.write(2, b"I0000 00:00:1795937262.033768   26626 port.cc:153] oneDNN\\n")
@@ -163,7 +163,7 @@ def test_remarks_of_libraries_in_c_are_dropped_and_other_lines_are_logged(
             os.write(2, b"E0 bad\\n")
             os.abort()
         os.wait()
-        native_stderr.restore(reader)
+        worker_log.restore(reader)
         os.write(2, b"at the end\\n")
     """
     env = {**os.environ, "PYTHONPATH": str(ROOT), "HANGTAG_LOG_JSON": log_json}

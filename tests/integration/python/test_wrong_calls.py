@@ -64,9 +64,9 @@ def test_a_wrong_call_names_its_argument_and_leaves_nothing(here: Path, name: st
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        ({"epochs": "ten", "recipe": "fast"}, "got `str` - at `$.epochs`; check its value"),
+        ({"epochs": "ten", "recipe": "fast"}, "epochs is 'ten'; give a whole number or None"),
         ({"epochs": -1, "recipe": "fast"}, "epochs=-1 is not within 1 to 100000"),
-        ({"promote": "maybe"}, "Invalid enum value 'maybe' - at `$.promote`; check its value"),
+        ({"promote": "maybe"}, "promote is 'maybe'; give 'if-better'"),
         ({"recipe": "slow"}, "there is no recipe slow"),
         ({"recipe": "photo-head", "epochs": 3}, "leave it out, or use --recipe tutorial, fast or"),
         ({"name": "A!"}, "--name 'A!' cannot be a model"),

@@ -35,7 +35,6 @@ from shared.settings import Settings
 from tests.support.jobs import stored_requests
 from tests.support.processes.fleet import wait_for
 from tests.support.servers.redis_server import RedisServer
-from worker.lifecycle import access_check
 from worker.lifecycle.access_check import RefusalLimit
 from worker.requests import maintenance
 from worker.requests.long_work import LongWork
@@ -349,7 +348,7 @@ def test_a_refusal_while_models_are_copied_is_recorded(
     scene: Scene, server: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also beside a damaged version."""
-    monkeypatch.setattr(access_check, "refusal_limit", RefusalLimit(0.0))
+    monkeypatch.setattr(maintenance, "refusals", RefusalLimit(0.0))
     monkeypatch.setattr(state, "should_stop", None)
     server.client.acl_setuser(
         "trainer", enabled=True, passwords=["+x"], keys=["*"], commands=["+@all", "-set"]

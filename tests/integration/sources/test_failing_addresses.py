@@ -12,7 +12,7 @@ import pytest
 from producer.inputs.job_options import JobOptions
 from producer.journal.snapshot import read_snapshot
 from producer.sources.job_sources import JobSources
-from producer.sources.remote import checked_network, web
+from producer.sources.remote import checked_network, web_source
 from shared.errors import SetupError
 from shared.image_status import Status
 from tests.support.jobs.finished_job import finish, options_of
@@ -27,7 +27,7 @@ BAD = "05.jpg"
 @pytest.fixture(autouse=True)
 def local(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HANGTAG_LOCAL_ADDRESSES", "1")
-    monkeypatch.setattr(web, "ATTEMPTS", 2)
+    monkeypatch.setattr(web_source, "ATTEMPTS", 2)
 
 
 @pytest.fixture

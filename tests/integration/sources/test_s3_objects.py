@@ -29,7 +29,7 @@ from producer.sources.job_sources import JobSources, as_started
 from producer.sources.remote.requests_ahead import Read
 from producer.sources.remote.s3_client import Credentials as S3Credentials
 from producer.sources.remote.s3_client import signature
-from producer.sources.remote.s3_objects import S3Objects
+from producer.sources.remote.s3_source import S3Objects
 from producer.verify.verify import verify
 from shared.errors import NoCredentials, SetupError, Stopped, UsageError
 from shared.image_status import Status

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from producer.sources.remote import web
+from producer.sources.remote import web_source
 from tests.support.images import gallery
 from tests.support.images.gallery import Gallery
 from tests.support.processes.fleet import SHORT_TIMES, Fleet
@@ -34,7 +34,7 @@ SEEDS = [1, *(pytest.param(seed, marks=pytest.mark.nightly) for seed in range(2,
 
 @pytest.fixture(autouse=True)
 def few_attempts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(web, "ATTEMPTS", 1)
+    monkeypatch.setattr(web_source, "ATTEMPTS", 1)
 
 
 @pytest.fixture(scope="module")

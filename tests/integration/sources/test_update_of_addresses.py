@@ -10,7 +10,7 @@ import pytest
 from producer.inputs.job_options import JobOptions
 from producer.jobs.update import update
 from producer.present.events import Events, Notice
-from producer.sources.remote import web
+from producer.sources.remote import web_source
 from shared.errors import Exit
 from shared.settings import Settings
 from tests.support.jobs.finished_job import finish, options_of
@@ -22,7 +22,7 @@ def test_an_image_that_cannot_be_reached_keeps_its_row(
     site: ImageSite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str
 ) -> None:
     monkeypatch.setenv("HANGTAG_LOCAL_ADDRESSES", "1")
-    monkeypatch.setattr(web, "ATTEMPTS", 1)
+    monkeypatch.setattr(web_source, "ATTEMPTS", 1)
     options = options_of(tmp_path, list_file=b"list")
     site.files = {"a.jpg": b"a"}
     with image_site() as other:

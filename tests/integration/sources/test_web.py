@@ -13,8 +13,8 @@ from pathlib import Path
 import httpcore
 import pytest
 
-from producer.sources.remote import checked_network, web, web_client
-from producer.sources.remote.web import Web
+from producer.sources.remote import checked_network, web_client, web_source
+from producer.sources.remote.web_source import Web
 from shared.errors import SetupError
 from shared.image_status import Status
 from shared.messages.files import NO_STAMP, STAMP, Stamp
@@ -160,7 +160,7 @@ def test_a_certificate_that_is_not_trusted_ends_the_job_in_one_line(
 def test_a_server_that_fails_while_others_answer_costs_rows(
     site: ImageSite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(web, "ATTEMPTS", 2)
+    monkeypatch.setattr(web_source, "ATTEMPTS", 2)
     site.files = {f"{n}.jpg": b"%d" % n for n in range(20)}
     dead = [b"https://localhost:1/%d.jpg" % n for n in range(3)]
     # Another name of the same machine: that of a server is not its port.
@@ -204,7 +204,7 @@ HUGE = (b"1" * 20, b"9" * 19, b"1" + b"0" * 400, b"1" * 5000)
 def test_numbers_in_headers_beyond_any_file_cost_a_row_or_end_the_job_in_one_line(
     answer: bytes, images: Web, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(web, "ATTEMPTS", 1)
+    monkeypatch.setattr(web_source, "ATTEMPTS", 1)
     with raw_site(b"HTTP/1.1 %s\r\n\r\n" % answer) as url:
         for read in (images.read, images.head):
             line = refusal(lambda: read(url))  # noqa: B023
@@ -231,7 +231,7 @@ def test_an_address_that_is_missing_is_a_row_although_its_answer_is_cut_off(imag
 def test_a_server_that_sends_a_byte_now_and_then_is_as_good_as_silent(
     images: Web, monkeypatch: pytest.MonkeyPatch, start: bytes
 ) -> None:
-    monkeypatch.setattr(web, "ATTEMPTS", 1)
+    monkeypatch.setattr(web_source, "ATTEMPTS", 1)
     monkeypatch.setattr(web_client, "TIMEOUT_S", 0.3)
     with raw_site(start, drips=True) as url, pytest.raises(SetupError, match="too slow"):
         images.read(url)
@@ -249,7 +249,7 @@ def test_a_server_that_sends_a_byte_now_and_then_is_as_good_as_silent(
 def test_an_answer_without_end_is_a_row_that_fails(
     images: Web, monkeypatch: pytest.MonkeyPatch, start: bytes
 ) -> None:
-    monkeypatch.setattr(web, "ATTEMPTS", 1)
+    monkeypatch.setattr(web_source, "ATTEMPTS", 1)
     monkeypatch.setattr(checked_network, "ANSWER_MAX_BYTES", 1 << 16)
     with raw_site(start) as url:
         assert images.read(url)[0] is Status.UNREADABLE

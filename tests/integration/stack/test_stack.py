@@ -318,8 +318,11 @@ def _check_that_a_job_outlives_the_stacks_folder(
     """Also if `hangtag down` was used there before: nothing says so of the job's own stack."""
     job = _job(cwd, env, "out.csv", "second")
     wait_for("its key", lambda: _jobs(place))
+    first = place.processes()
+    place.killed("worker")  # otherwise the job may end on the first stack
     shutil.rmtree(stack_dir(place.settings))
     assert job.wait(60) == Exit.SOME_FAILED, job.story
+    procfs.wait_for_end(first)  # `down` ends the stack of the folder, and this has none
     assert "hangtag down" not in job.log
     assert len((cwd / "out.csv").read_text().splitlines()) == JOB_FILES + 1
 

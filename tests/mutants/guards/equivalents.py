@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 EQUIVALENT = {
-    "producer/review/decisions.py: Decisions._made: sha256 not in rows -> True": (
+    "producer/people/table_decisions.py: Decisions._made: sha256 not in rows -> True": (
         "the copies of a file are the same each time; they are looked for again, which takes longer"
     ),
     "producer/locations/row_files.py: RowFiles.read: not self.sources.has_others -> False": (
         "a job of files alone finds them under the lock, too, only later"
     ),
-    "producer/sorting/originals.py: Originals._above: self._archive and "
+    "producer/sorting/undo.py: Originals._above: self._archive and "
     "path.startswith(self._archive + b'/') -> False": "the same archive is found again, only later",
-    "producer/sorting/originals.py: Originals._above: os.path.isdir(folder) -> False": (
+    "producer/sorting/undo.py: Originals._above: os.path.isdir(folder) -> False": (
         "a folder is no source of another kind, which the next line finds, too, only later"
     ),
     "producer/sorting/plan.py: Plan._is_elsewhere: others -> True": (
@@ -35,13 +35,13 @@ EQUIVALENT = {
     "shared/labels/numbered_line.py: opened: place < 0 -> True": (
         "a line in which a number was found has one of the names, which only takes longer to find"
     ),
-    "producer/labelling/estimate.py: Standing.right_of_others: self.share is None -> False": (
+    "producer/people/estimate.py: Standing.right_of_others: self.share is None -> False": (
         "the share and both ends of its range are measured together, so another one is None, too"
     ),
-    "producer/labelling/estimate.py: Standing.right_of_others: self.low is None -> False": (
+    "producer/people/estimate.py: Standing.right_of_others: self.low is None -> False": (
         "as for the share"
     ),
-    "producer/labelling/estimate.py: Standing.right_of_others: self.high is None -> False": (
+    "producer/people/estimate.py: Standing.right_of_others: self.high is None -> False": (
         "as for the share"
     ),
     "worker/labelling/fitted.py: Fitted.unlearned: not len(out) -> False": (

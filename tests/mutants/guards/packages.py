@@ -29,19 +29,11 @@ class Package(NamedTuple):
 
 
 PACKAGES = {
-    "review": Package(
-        ("producer/review/*.py", "producer/local_page/*.py"),
-        ("tests/unit/review",),
-        2,
-        (
-            "tests/integration/local_page/test_attacks.py",
-            "tests/integration/review/test_review_server.py",
-        ),
-    ),
-    "labelling": Package(
-        ("producer/labelling/*.py", "worker/labelling/*.py", "shared/labels/*.py"),
+    "people": Package(
+        ("producer/people/*.py", "worker/labelling/*.py", "shared/labels/*.py"),
         (
             "tests/unit/labelling",
+            "tests/unit/review",
             "tests/unit/shared/labels",
             "tests/unit/shared/test_line_log.py",
             "tests/unit/commands/test_damaged_decisions.py",
@@ -50,12 +42,13 @@ PACKAGES = {
             "tests/unit/python/test_labels.py",
             "tests/unit/rendering/test_learned_labels.py",
         ),
-        4,
+        6,
         (
             "tests/integration/labelling/test_folders_as_labels.py",
             "tests/integration/labelling/test_label_server.py",
             "tests/integration/python/test_alike.py",
             "tests/integration/local_page/test_attacks.py",
+            "tests/integration/review/test_review_server.py",
         ),
     ),
     "sorting": Package(

@@ -16,9 +16,9 @@ from shared.registry import packaged as pretrained
 from shared.registry.registry import Registry
 from tests.support.jobs.frozen_table import FrozenTable
 from worker.backbones import served_version
-from worker.inference import outlier_detector
-from worker.inference.outlier_detector import OutlierDetector
-from worker.inference.predictions import decode_batch, top_k, with_outliers
+from worker.inference import outliers
+from worker.inference.classify_batch import decode_batch, flag_unlike, top_k
+from worker.inference.outliers import OutlierDetector
 from worker.runtimes.classifier import Classifier
 from worker.runtimes.load_runtime import load
 
@@ -48,9 +48,9 @@ def packaged(runtime: str) -> Version:
 def published(registry: Registry, card: Card, runtime: str = "litert") -> Version:
     """A version of a store."""
     detector = None
-    if outlier_detector.FILE in card.files:
-        data = registry.read(card, outlier_detector.FILE)
-        detector = outlier_detector.decode(data, card.features)
+    if outliers.FILE in card.files:
+        data = registry.read(card, outliers.FILE)
+        detector = outliers.decode(data, card.features)
     files = served_version.fetch(card, partial(registry.read, card), runtime)
     return Version(card, files.artifact, detector, files.beside, files.runtime)
 
@@ -102,5 +102,5 @@ def result(
     batch = decode_batch(version.card, files)
     outputs = model.outputs(batch.images)
     if version.detector is not None and outputs.features is not None:
-        batch = with_outliers(version.detector, outputs.features, batch)
+        flag_unlike(batch, version.detector.are_outliers(outputs.features))
     return top_k(model.probabilities(outputs), batch, k)

@@ -11,7 +11,7 @@ from shared.messages.model_card import Card, Preprocessing
 from shared.registry import packaged
 from shared.registry.registry import Registry
 from shared.runtimes import PHOTO
-from worker.backbones import backbone_table, packaged_files
+from worker.backbones import backbone_table
 from worker.backbones.backbone_table import Backbone
 from worker.runtimes import heads
 from worker.runtimes.heads import Head
@@ -23,7 +23,7 @@ LABELS = ("circle", "square", "triangle")
 @cache
 def backbone() -> bytes:
     """The packaged file."""
-    return packaged_files.read(LITE0)
+    return packaged.backbone(LITE0.file, LITE0.sha256)
 
 
 def card(name: str = "shapes") -> Card:
@@ -60,5 +60,7 @@ def publish_twice_looking(registry: Registry, name: str, margin: float) -> Card:
 
 def files(of_looks: list[Head]) -> dict[str, bytes]:
     """The files of a version with these heads."""
-    backbones = {row.file: packaged_files.read(row) for row in (LITE0, LITE2)[: len(of_looks)]}
+    backbones = {
+        row.file: packaged.backbone(row.file, row.sha256) for row in (LITE0, LITE2)[: len(of_looks)]
+    }
     return backbones | {PHOTO.artifact: heads.encode(of_looks)}

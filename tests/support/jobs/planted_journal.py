@@ -11,7 +11,7 @@ from pathlib import Path
 from producer.inputs.job_options import JobOptions, encode_options
 from producer.journal.journal import Journal, journal_path
 from producer.journal.records import FrozenBatch, StoredResult
-from producer.sources.local.reader import FileReader
+from producer.sources.reader import FileReader
 from shared.errors import Exit
 from shared.image_status import Status
 from shared.messages.batch import BatchResult, encode_result, new_id

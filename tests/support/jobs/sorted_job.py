@@ -8,7 +8,7 @@ from collections import Counter
 from pathlib import Path
 
 from producer.output.csv_cells import unescape
-from producer.sort_log.entry import Way
+from producer.sort_log.log import Way
 from producer.sorting import sort
 from shared.labels.class_folders import FAILED, FLAGGED, SORT_LOG, folder_of
 from tests.support.jobs.finished_job import ID, ODD, RUBBISH, finish, options_of

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from producer.sort_log.entry import Way
+from producer.sort_log.log import Way
 from tests.support.failpoints.armed import Points
 
 

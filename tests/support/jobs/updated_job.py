@@ -27,7 +27,7 @@ def update(options: JobOptions, events: Events | None = None, **given: Any) -> S
         return updating.update(asked, Settings(), events=events)
 
 
-def _worked(run: Run) -> Summary:
+def _worked(run: Run, *_: object) -> Summary:
     """As `Run.work`, in small batches."""
     job, files = run.job, run.files
     settings, before = Settings(batch_images=3), job.journal.totals.done
@@ -40,10 +40,8 @@ def _worked(run: Run) -> Summary:
         record(job, batch.frozen.n, answered(decode_images(batch.blob)))
         job.table.growing.advance(0)
     failed = job.journal.totals.failed or batches.unlisted.count
-    code, sha256 = run.completed(Exit.SOME_FAILED if failed else Exit.OK)
-    result = run.result(job.journal.totals.done - before, dict(batches.skipped))
-    job.finish(code, sha256, batches.unlisted, result)
-    return run.summary(code, result)
+    code, classified = Exit.SOME_FAILED if failed else Exit.OK, job.journal.totals.done - before
+    return run.finished(code, classified, dict(batches.skipped), batches.unlisted)
 
 
 def _files(job: Job, n: int) -> list[tuple[bytes, tuple[int, int]]]:

@@ -11,10 +11,10 @@ from typing import NamedTuple
 import msgspec
 from PIL import Image
 
-from producer.dataset_check import check_page, check_table
+from producer.dataset_check import check_page
+from producer.dataset_check.check import write_table
 from producer.dataset_check.findings import Findings
-from producer.present.meter import Stages
-from producer.present.progress import Quiet
+from producer.present.progress import Quiet, Stages
 from shared.image_status import Flag, Status
 from shared.messages.checked_dataset import CheckedRows
 from shared.messages.files import DIGEST_BYTES, stamp
@@ -50,7 +50,7 @@ def plant(folder: Path) -> Check:
     rows = rows_of(root)
     table, page, found = folder / "check.csv", folder / "check.html", Findings(rows)
     progress = Stages(Quiet())
-    check_table.write(rows, card(), os.fsencode(root), str(table), progress)
+    write_table(rows, card(), os.fsencode(root), str(table), progress)
     check_page.write(found, card(), answer(), str(root), progress, table=table, page=page)
     return Check(page, table, found)
 

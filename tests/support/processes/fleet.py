@@ -237,6 +237,13 @@ class Producer(Process):
         """The state of its job, from the journal."""
         return read_snapshot(self.output)
 
+    @property
+    def done(self) -> int:
+        """The number of images with a result."""
+        view = self.view
+        assert view is not None
+        return view.done
+
     def wait_until_sent(self, images: int = 1) -> None:
         """Wait until messages of its job with this number of images have been sent."""
 

@@ -36,4 +36,4 @@ class KnownSource(Source):
         return (len(self.contents[name]), 1) if name in self.contents else NO_STAMP
 
 
-ROW = SourceRow(NAME, lambda: KnownSource, schemes=(NAME,))
+ROW = SourceRow(NAME, "tests.support.sources.known_source:KnownSource", schemes=(NAME,))

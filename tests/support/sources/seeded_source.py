@@ -96,7 +96,7 @@ class SeededSource(Source):
         return int(match[1]), int(match[2])
 
 
-ROW = SourceRow(NAME, lambda: SeededSource, schemes=(NAME,))
+ROW = SourceRow(NAME, "tests.support.sources.seeded_source:SeededSource", schemes=(NAME,))
 
 
 def register() -> None:

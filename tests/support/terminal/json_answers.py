@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from producer.cli.json_errors import JsonError
+from producer.cli.main import JsonError
 
 
 def answer(code: int, out: str, log: str) -> Any:

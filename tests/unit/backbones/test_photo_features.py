@@ -10,12 +10,12 @@ from msgspec import structs
 from PIL import Image
 
 from shared.messages.model_card import Preprocessing
+from shared.registry import packaged
 from tests.support.images import class_folders, shapes
 from worker.backbones import (
     backbone_table,
     feature_key,
     loaded_backbone,
-    packaged_files,
     photo_features,
 )
 from worker.backbones.feature_cache import DIGEST_BYTES
@@ -29,7 +29,7 @@ from worker.runtimes.feature_graph import FeatureGraph
 from worker.training import photo_folder
 
 LITE0 = backbone_table.find("efficientnet-lite0")
-FILE = packaged_files.read(LITE0)
+FILE = packaged.backbone(LITE0.file, LITE0.sha256)
 LOADED = loaded_backbone.shipped(LITE0)
 SPEC = backbone_table.SPEC
 COUNT = 7
@@ -163,7 +163,7 @@ def test_two_looks_decode_a_file_once(scene: Scene, monkeypatch: pytest.MonkeyPa
     items = list(ClassFolderWalk(scene.root).items())
     found = photo_features.compute(items, SPEC, views, scene.bad.append, lambda count: None)
     assert len(decoded) == len(set(decoded)) == 3 * COUNT
-    graph = FeatureGraph(packaged_files.read(lite2))
+    graph = FeatureGraph(packaged.backbone(lite2.file, lite2.sha256))
     images = scene.pixels(found)
     rows = [graph.run(image) for image in images]
     assert found.looks[1].tobytes() == np.stack(rows).tobytes()

@@ -18,7 +18,7 @@ from benchmarks.workloads import networks
 from shared.errors import ImageError
 from shared.image_status import Flag
 from worker.decoding.decode import decode_into
-from worker.inference.ood_check import are_outliers
+from worker.inference.outliers import out_of_bounds
 from worker.runtimes.load_runtime import load
 from worker.runtimes.runtime import image_shape
 
@@ -50,7 +50,11 @@ def rows(folder: Path) -> Iterator[list[str]]:
             yield [str(path), "", "", error.status, error.status.sentence, "", card.ref]
             continue
         probabilities = model.predict(image[np.newaxis])[0]
-        if card.pixel_bounds and not flag and are_outliers(card.pixel_bounds, image[np.newaxis])[0]:
+        if (
+            card.pixel_bounds
+            and not flag
+            and out_of_bounds(card.pixel_bounds, image[np.newaxis])[0]
+        ):
             flag = Flag.UNLIKE_TRAINING
         label = card.labels[probabilities.argmax()]
         yield [str(path), label, f"{probabilities.max():.4f}", "ok", "", flag, card.ref]

@@ -32,7 +32,7 @@ def test_without_a_tool_nothing_is_assumed() -> None:
 @pytest.mark.parametrize(
     ("name", "size", "line"),
     [
-        ("Dino", 1, "--name 'Dino' cannot be used"),
+        ("Dino", 1, "--name 'Dino' cannot be a backbone; use small letters and digits"),
         ("dino", -1, "No such file or directory; check the path$"),
         ("dino", (128 << 20) + 1, "has 134,217,729 bytes; the limit is 134,217,728$"),
     ],

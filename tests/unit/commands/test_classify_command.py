@@ -12,7 +12,7 @@ import msgspec
 import pytest
 from click.testing import CliRunner, Result
 
-from producer.cli.jobs.job_summary import show_job_summary
+from producer.cli.job_summary import show_job_summary
 from producer.cli.main import hangtag
 from producer.inputs.job_options import JobOptions, differences, encode_options
 from producer.inputs.skipped import Unlisted, encode_unlisted

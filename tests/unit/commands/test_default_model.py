@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from click.testing import CliRunner, Result
 
-from producer.cli.jobs.classify import make_options
+from producer.cli.jobs import make_options
 from producer.cli.main import hangtag
 from producer.models.default_model import choice, default_model
 from shared.errors import Exit, UsageError

@@ -10,7 +10,7 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
-from producer.cli.jobs import existing_jobs
+from producer.cli import jobs
 from producer.cli.main import hangtag
 from shared.errors import Exit
 from tests.support.terminal.json_answers import check, error
@@ -99,5 +99,5 @@ def test_the_sentence_says_what_is_wrong_and_the_remedy_what_to_do(
 def test_an_interruption_and_an_error_of_the_system_are_objects(
     raised: BaseException, code: Exit
 ) -> None:
-    with mock.patch.object(existing_jobs.status, "callback", side_effect=raised):
+    with mock.patch.object(jobs.status, "callback", side_effect=raised):
         assert error_of("status", "--json")["code"] == code

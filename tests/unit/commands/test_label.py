@@ -9,12 +9,12 @@ import msgspec
 import pytest
 from click.testing import CliRunner, Result
 
+from producer.cli.local_pages import _show_notes
 from producer.cli.main import hangtag
-from producer.cli.models.label import _show_notes
-from producer.labelling.estimate import standing
-from producer.labelling.next_steps import next_steps, reached, small_classes, unsure
-from producer.labelling.server import Ready
 from producer.models.labelled_input import labelled_input
+from producer.people.estimate import standing
+from producer.people.label import Ready
+from producer.people.next_steps import next_steps, reached, small_classes, unsure
 from shared.errors import Exit, UsageError
 from shared.labels.label_line import LabelLine
 from shared.labels.labels_file import LabelsFile

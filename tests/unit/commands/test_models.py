@@ -13,8 +13,8 @@ import msgspec
 import pytest
 from click.testing import CliRunner, Result
 
+from producer.cli import models
 from producer.cli.main import hangtag
-from producer.cli.models import versions
 from producer.journal.job_index import IndexedJob, forget, remember
 from producer.journal.journal import Journal, journal_path
 from producer.models import manage, show
@@ -201,7 +201,7 @@ def test_a_version_that_was_not_listed_for_removal_stays(
     def agree(question: str, yes: bool) -> None:
         forget(["testjb02"])
 
-    monkeypatch.setattr(versions, "confirm", agree)
+    monkeypatch.setattr(models, "confirm", agree)
     assert "1 version" in run("prune", NAME, "--keep", "0").stderr
     assert registry.versions(NAME) == [1, 2]
 

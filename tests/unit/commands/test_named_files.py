@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from producer.cli.main import hangtag
-from producer.sort_log.entry import Way
+from producer.sort_log.log import Way
 from producer.sorting import sort
 from producer.verify.verify import verify
 from shared.errors import Exit

@@ -10,9 +10,8 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producer.predict import prediction_text
-from producer.predict.prediction_text import lines as styled_lines
-from producer.predict.predictions import Prediction, Predictions
+from producer.predict.predictions import Prediction, Predictions, as_json
+from producer.predict.predictions import lines as styled_lines
 from shared.image_status import Status
 
 
@@ -54,7 +53,7 @@ def test_names_and_labels_cannot_control_a_terminal(path: str, label: str) -> No
 
 
 def test_json_has_numbers_and_the_requested_number_of_labels() -> None:
-    decoded = msgspec.json.decode(prediction_text.as_json(found(good(), bad()), 2))
+    decoded = msgspec.json.decode(as_json(found(good(), bad()), 2))
     assert decoded["model"] == "m@1"
     assert decoded["images"][0]["probabilities"] == {"Coat": 0.75, "Bag": 0.25}
     assert decoded["images"][1]["confidence"] is None

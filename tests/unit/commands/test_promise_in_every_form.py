@@ -15,9 +15,9 @@ from producer.journal import journal_lock
 from producer.journal.journal import journal_path
 from producer.locations.row_files import RowFiles
 from producer.pages.thumbnails import Thumbnails
-from producer.review.answer_arrays import Answers
-from producer.review.decisions import Decisions
-from producer.review.desk import Desk
+from producer.people.answer_arrays import Answers
+from producer.people.table_decisions import Decisions
+from producer.people.table_queue import Desk
 from producer.sources.job_sources import JobSources
 from shared.errors import Exit
 from tests.support.jobs.planted_journal import plant

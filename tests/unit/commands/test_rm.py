@@ -143,6 +143,11 @@ def test_a_wrong_target_is_one_line_with_its_fix(
     assert fix in refused(target, "--yes", code=code)
 
 
+def test_the_help_of_unused_says_that_it_takes_a_name_alone(registry: Registry) -> None:
+    assert "With a NAME alone: delete its old" in " ".join(rm("--help").stdout.split())
+    assert "the name alone: shoes" in refused(f"{NAME}@2", "--unused", code=Exit.USAGE)
+
+
 def test_the_model_that_commands_use_stays(registry: Registry) -> None:
     assert CliRunner().invoke(hangtag, ["models", "use", NAME]).exit_code == 0
     assert "commands use shoes@production" in refused(NAME, "--yes", code=Exit.USAGE)

@@ -18,8 +18,7 @@ from click.testing import CliRunner, Result
 from producer.cli.main import hangtag
 from producer.models.train import make_work
 from producer.present.events import Waiting
-from producer.present.figures import Figures
-from producer.present.progress import Quiet
+from producer.present.progress import Figures, Quiet
 from producer.requests.client import make_request
 from producer.requests.open_requests import open_requests
 from producer.requests.request_display import RequestDisplay

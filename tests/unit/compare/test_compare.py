@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from producer.cli.main import hangtag
-from producer.compare.paired_test import p_value
+from producer.compare.comparison import p_value
 from shared.errors import Exit
 from shared.labels.class_folders import folder_of
 from shared.messages.model_card import Card

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from producer.compare.paired_rows import KeyedRow, paired
-from producer.rows.row import Row
+from producer.rows.row_batch import Row
 from shared.image_status import Flag, Status
 
 keys = st.lists(st.sampled_from([b"/a", b"/b", b"/c/a", b"/c/b", b"/d", b"/e"]), max_size=9)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producer.compare.paired_test import p_value
+from producer.compare.comparison import p_value
 
 counts = st.integers(0, 400)
 

@@ -9,9 +9,8 @@ import pytest
 from click.testing import CliRunner
 
 from producer.cli.main import hangtag
-from producer.dataset_check import check_table
-from producer.present.meter import Stages
-from producer.present.progress import Quiet
+from producer.dataset_check.check import check_output, write_table
+from producer.present.progress import Quiet, Stages
 from producer.verify.verify import verify
 from shared.errors import Exit
 from shared.labels import labels_file
@@ -47,7 +46,7 @@ def write(table: Path, force: bool = False) -> None:
     """What a check does when it has its answers."""
     root = table.parent / "photos"
     rows, progress = rows_of(root), Stages(Quiet())
-    check_table.write(rows, card(), os.fsencode(root), str(table), progress, force=force)
+    write_table(rows, card(), os.fsencode(root), str(table), progress, force=force)
 
 
 def written(folder: Path) -> Path:
@@ -85,7 +84,7 @@ def test_a_job_is_not_replaced(here: Path, has_table: bool) -> None:
 def test_what_an_earlier_check_wrote_is_replaced_and_corrections_stay(here: Path) -> None:
     table = written(here)
     labels_file.of_table(table).write_bytes(b"{}\n")
-    check_table.check_output(table, force=False)
+    check_output(table, force=False)
     write(table)
     assert verify(table).proven
     assert labels_file.of_table(table).read_bytes() == b"{}\n"

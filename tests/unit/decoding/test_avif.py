@@ -23,7 +23,7 @@ from tests.support.images.av1 import (
     small_av1,
 )
 from tests.support.images.encoders import save
-from worker.decoding.av1_headers import frame_sizes
+from worker.decoding.avif import frame_sizes
 from worker.decoding.decode import decode
 
 MAX_AVIF_PIXELS = 50_000_000

@@ -21,7 +21,7 @@ from shared.messages.model_card import Preprocessing
 from tests.support.images.encoders import png, save, tiff
 from tests.support.images.image_zoo import Bytes, garment, variants
 from worker.decoding import decode as decoding
-from worker.decoding import fast_png
+from worker.decoding import png as png_files
 from worker.decoding.decode import decode
 from worker.demo.images import encoded
 
@@ -55,8 +55,8 @@ def test_the_hot_path_and_the_general_path_agree(image: Bytes) -> None:
     height, width = image.shape
     spec = Preprocessing(height, width, 1)
     hot, general = np.zeros((2, height, width, 1), np.uint8)
-    assert fast_png.read(encoded(image), hot)
-    decoding._decode_any(encoded(image), spec, general)
+    assert not png_files.read_fast([encoded(image)], hot[np.newaxis])
+    decoding.decode_by_format(encoded(image), spec, general)
     assert np.array_equal(hot, general)
 
 
@@ -149,10 +149,10 @@ def test_files_that_are_decoded_together_have_the_pixels_of_each_alone(spec: Pre
 def test_without_pillows_own_decoder_the_general_path_decodes(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(fast_png, "_pages", fast_png._Pages())
+    monkeypatch.setattr(png_files, "_pages", png_files._Pages())
     expected = decode(encoded(garment()), GREY)
-    monkeypatch.setattr(fast_png, "_pages", fast_png._Pages())
+    monkeypatch.setattr(png_files, "_pages", png_files._Pages())
     monkeypatch.delattr("PIL.Image.core.zip_decoder")
-    assert not fast_png.read(encoded(garment()), np.empty((28, 28, 1), np.uint8))
+    assert png_files.read_fast([encoded(garment())], np.empty((1, 28, 28, 1), np.uint8))
     monkeypatch.undo()
     assert np.array_equal(decode(encoded(garment()), GREY), expected)

@@ -19,9 +19,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from producer.cli.main import hangtag
-from producer.formats.format import Format
 from producer.formats.table_file import is_foreign
-from producer.formats.table_formats import FORMATS, format_of, loaded
+from producer.formats.table_formats import FORMATS, Format, format_of, loaded
 from producer.inputs.job_options import JobOptions
 from producer.journal.job_properties import TABLE
 from producer.journal.journal import Journal, journal_path

@@ -20,7 +20,7 @@ from producer.formats.table_formats import FORMATS
 from producer.inputs.job_options import JobOptions
 from producer.jobs.job import Job
 from producer.locations import row_files
-from producer.output.draft_lock import draft_of
+from producer.output.output_path import draft_of
 from producer.rendering.display_options import (
     ALL_CORRECTIONS,
     DisplayOptions,

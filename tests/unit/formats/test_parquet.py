@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from producer.formats import parquet
-from producer.formats.format import Unreadable
+from producer.formats.table_formats import Unreadable
 from producer.rows.columns import Table, table_columns
 from producer.rows.row_batch import AS_CLASSIFIED, RowBatch
 from shared.image_status import Status

@@ -15,10 +15,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producer.formats.csv import Csv
-from producer.formats.format import Unreadable
 from producer.formats.table_draft import TableDraft
-from producer.formats.table_formats import FORMATS, loaded
+from producer.formats.table_formats import FORMATS, Unreadable, loaded
+from producer.formats.text_format import Csv
 from producer.journal.journal import Journal
 from producer.journal.records import FrozenBatch, StoredResult
 from producer.output.csv_cells import escape

@@ -22,8 +22,8 @@ from shared.registry import packaged
 from tests.support.images.image_zoo import Bytes, garment
 from worker.datasets import fashion_mnist
 from worker.demo.images import encoded
-from worker.inference.ood_check import are_outliers
-from worker.inference.predictions import decode_batch, join, top_k
+from worker.inference.classify_batch import DecodedBatch, decode_batch, flag_unlike, join, top_k
+from worker.inference.outliers import out_of_bounds
 
 IMAGES = arrays(
     np.uint8,
@@ -61,15 +61,14 @@ def by_loop(bounds: PixelBounds, image: NDArray[np.uint8]) -> bool:
 
 
 def flags_of(files: list[bytes | Status]) -> list[Flag]:
-    found = decode_batch(CARD, files).flags or bytes(len(files))
-    return [FLAGS[code] for code in found]
+    return [FLAGS[code] for code in decode_batch(CARD, files).flags]
 
 
 @given(PIXEL_BOUNDS, IMAGES)
 def test_the_pixel_bounds_match_their_definition_for_each_image(
     bounds: PixelBounds, images: Bytes
 ) -> None:
-    assert are_outliers(bounds, images).tolist() == [by_loop(bounds, image) for image in images]
+    assert out_of_bounds(bounds, images).tolist() == [by_loop(bounds, image) for image in images]
 
 
 def test_at_most_a_hundredth_of_the_training_images_is_flagged() -> None:
@@ -78,7 +77,9 @@ def test_at_most_a_hundredth_of_the_training_images_is_flagged() -> None:
     except SetupError:
         pytest.skip("Fashion-MNIST is not on this machine")
     assert (
-        0 < are_outliers(fashion_mnist.PIXEL_BOUNDS, images[..., np.newaxis]).mean() <= MOST_FLAGGED
+        0
+        < out_of_bounds(fashion_mnist.PIXEL_BOUNDS, images[..., np.newaxis]).mean()
+        <= MOST_FLAGGED
     )
 
 
@@ -108,3 +109,25 @@ def test_one_by_one_equals_all_at_once() -> None:
 
     whole = classified(0, len(files))
     assert join([classified(i, i + 1) for i in range(len(files))]) == whole
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from((0, Status.UNREADABLE.code)),
+            st.sampled_from((0, Flag.BUSY_BACKGROUND.code)),
+            st.booleans(),
+        ),
+        max_size=12,
+    )
+)
+def test_an_image_unlike_others_is_flagged_unless_it_failed_or_has_a_flag(
+    rows: list[tuple[int, int, bool]],
+) -> None:
+    codes, flags = np.array([row[:2] for row in rows], np.uint8).reshape(-1, 2).T.copy()
+    batch = DecodedBatch(np.zeros((len(rows), 1, 1, 1), np.uint8), codes, flags)
+    flag_unlike(batch, np.array([row[2] for row in rows], bool))
+    assert batch.flags.tolist() == [
+        flag or (Flag.UNLIKE_TRAINING.code if unlike and not code else 0)
+        for code, flag, unlike in rows
+    ]

@@ -19,12 +19,13 @@ from PIL import Image
 from shared import runtimes
 from shared.errors import BadMessage, SetupError
 from shared.messages.model_card import Card, decode_card, encode_card
+from shared.registry import packaged
 from tests.support.jobs import photo_versions
 from tests.support.jobs.photo_versions import LABELS, LITE0
 from tests.support.processes.fleet import ROOT
-from worker.backbones import backbone_table, packaged_files, served_version
+from worker.backbones import backbone_table, served_version
 from worker.inference.classify_batch import classify_images
-from worker.inference.model_cache import LoadedModel
+from worker.inference.process_state import LoadedModel
 from worker.runtimes import heads, load_runtime
 from worker.runtimes.classifier import Classifier
 from worker.runtimes.feature_graph import FeatureGraph
@@ -115,7 +116,7 @@ def test_an_unsure_image_is_answered_by_the_mean_of_both_looks(card: Card) -> No
     ]
     looks = []
     for head, row, frames in ((pair[0], LITE0, map(np.asarray, small)), (pair[1], lite2, images)):
-        graph = FeatureGraph(packaged_files.read(row))
+        graph = FeatureGraph(packaged.backbone(row.file, row.sha256))
         features = np.stack([graph.run(frame) for frame in frames]).astype(np.float64)
         looks.append(features @ head.weights.astype(np.float64) + head.bias)
     gaps = np.sort(looks[0], axis=1)[:, -1] - np.sort(looks[0], axis=1)[:, -2]

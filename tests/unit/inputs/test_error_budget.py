@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producer.inputs.error_budget import ErrorBudget, decode_budget, encode_budget, parse_budget
+from producer.inputs.job_options import ErrorBudget, decode_budget, encode_budget, parse_budget
 from producer.journal.totals import JobCounts
 
 ROWS_BEFORE_PERCENT = 1_000

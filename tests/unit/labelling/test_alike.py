@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from producer.labelling import alike
+from producer.people import alike
 from shared.errors import SetupError
 from shared.messages.folder_features import FolderFeatures, encode_features
 from shared.settings import Settings

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from producer.labelling.decisions import Decisions
-from producer.labelling.folder_images import FolderImages
+from producer.people.decisions import Decisions
+from producer.people.folder_images import FolderImages
 from shared import regular_file
 from shared.labels.label_line import LabelLine
 from shared.labels.labels_file import LabelsFile

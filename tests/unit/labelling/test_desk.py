@@ -13,10 +13,10 @@ from typing import Any, cast
 
 import pytest
 
-from producer.labelling.decisions import Decisions
-from producer.labelling.desk import Desk
-from producer.labelling.folder_images import FolderImages
-from producer.labelling.learner import StackLabel
+from producer.people.decisions import Decisions
+from producer.people.folder_images import FolderImages
+from producer.people.folder_queue import Desk
+from producer.people.learner import StackLabel
 from shared.labels.label_line import ImageKind
 from shared.labels.labels_file import LabelsFile
 from shared.labels.labels_so_far import Decided

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from producer.labelling import existing_labels
-from producer.labelling.decisions import Decisions
-from producer.labelling.existing_labels import ExistingLabels, of_tables
-from producer.labelling.folder_images import FolderImages
 from producer.models.labelled_input import labelled_input
+from producer.people import existing_labels
+from producer.people.decisions import Decisions
+from producer.people.existing_labels import ExistingLabels, of_tables
+from producer.people.folder_images import FolderImages
 from shared.errors import UsageError
 from shared.labels.class_folders import SORT_LOG
 from shared.labels.labels_file import LabelsFile, read

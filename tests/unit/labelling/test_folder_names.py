@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from producer.labelling.decisions import Decisions
-from producer.labelling.folder_images import FolderImages
-from producer.labelling.folder_names import FolderNames
+from producer.people.decisions import Decisions
+from producer.people.folder_images import FolderImages
+from producer.people.folder_names import FolderNames
 from shared.errors import UsageError
 from shared.labels.labels_file import LabelsFile
 from shared.labels.labels_so_far import Decided

@@ -8,7 +8,7 @@ from contextlib import closing
 import numpy as np
 import pytest
 
-from producer.labelling.learner import Learner, StackLabel
+from producer.people.learner import Learner, StackLabel
 from shared.errors import SetupError
 from shared.messages.folder_features import FolderFeatures, encode_features
 

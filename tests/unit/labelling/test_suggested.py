@@ -12,8 +12,8 @@ from click.testing import CliRunner
 
 from producer.cli.main import hangtag
 from producer.journal.sealed_journal import SealedJournal
-from producer.labelling import accepted_rows
-from producer.labelling.existing_labels import of_tables
+from producer.people import accepted_rows
+from producer.people.existing_labels import of_tables
 from producer.rows.acceptance import at_precision
 from shared.errors import Exit, UsageError
 from shared.image_status import Status

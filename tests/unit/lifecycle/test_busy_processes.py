@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from shared.process import child_id
-from worker.lifecycle.busy_processes import BusyProcesses
+from worker.lifecycle.child_records import BusyProcesses
 
 
 @pytest.fixture

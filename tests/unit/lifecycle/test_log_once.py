@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 
 from shared.errors import BadMessage, SetupError
-from worker.lifecycle import log_once
+from worker.lifecycle import worker_log
 
 
 def test_the_same_error_is_logged_once_and_another_one_as_well(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     for error in (SetupError("a"), SetupError("a"), BadMessage("b\nc"), SetupError("a")):
-        with log_once.log_once("batch 1 of job told0000"):
+        with worker_log.log_once("batch 1 of job told0000"):
             raise error
     assert [record.getMessage() for record in caplog.records] == [
         "batch 1 of job told0000: a",
@@ -21,5 +21,5 @@ def test_the_same_error_is_logged_once_and_another_one_as_well(
 
 
 def test_an_unexpected_error_is_raised_unchanged() -> None:
-    with pytest.raises(ZeroDivisionError), log_once.log_once("x"):
+    with pytest.raises(ZeroDivisionError), worker_log.log_once("x"):
         raise ZeroDivisionError

@@ -10,10 +10,10 @@ import sys
 #: A thread writes more than a pipe takes, so that it is at it until the test reads; then a fork.
 FORKED_DURING_A_WRITE = """
 import os, select, sys, threading, warnings
-from worker.lifecycle import native_stderr
+from worker.lifecycle import worker_log
 
 warnings.simplefilter("ignore")  # of the fork: the parent would wait for the pipe to print it
-native_stderr.divert()
+worker_log.divert()
 threading.Thread(target=sys.stderr.write, args=("x" * 1_000_000 + "\\n",)).start()
 while select.select([], [sys.stderr.fileno()], [], 0)[1]:
     pass

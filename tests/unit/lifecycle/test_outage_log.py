@@ -8,7 +8,7 @@ import pytest
 from celery.worker.consumer import consumer
 from redis.exceptions import ConnectionError as ServerAway
 
-from worker.lifecycle.outage_log import CELERY, OutageLog
+from worker.lifecycle.worker_log import CELERY, OutageLog
 
 URL = "redis://:secret@127.0.0.1:17398"
 

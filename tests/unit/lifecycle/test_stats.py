@@ -7,14 +7,14 @@ from ast import literal_eval
 from celery.utils.saferepr import saferepr
 
 from shared.image_status import BY_CODE
-from worker.lifecycle.stats import WorkerStats
+from worker.lifecycle.child_records import WorkerStats
 
 #: Celery limits a result to this length for the parent (Task.resultrepr_maxsize).
 REPR_CHARS = 1024
 
 
 def test_an_idle_child_still_lists_its_versions_and_a_dead_one_does_not() -> None:
-    tally = WorkerStats(60)
+    tally = WorkerStats()
     tally.add(1, 16, {}, ["a@1", "b@2"])
     tally.add(2, 16, {}, ["c@3"])
     assert tally.versions([1, 2, 3]) == tally.versions([1, 2, 3]) == ["a@1", "b@2", "c@3"]

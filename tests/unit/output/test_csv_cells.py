@@ -9,7 +9,7 @@ import unicodedata
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from producer.formats.csv import quote
+from producer.formats.text_format import quote
 from producer.output.csv_cells import escape, unescape
 
 FORMULA_STARTS = tuple("=+-@\t\r")

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from producer.summary.class_figures import interval
+from producer.summary.answer_counter import interval
 from worker.evaluation.temperature import log_loss, temperature
 from worker.photo_head import discriminant
 from worker.photo_head.folds import FOLDS, fold_count

@@ -8,12 +8,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from shared.errors import SetupError
-from worker.inference.outlier_detector import (
-    Neighbours,
-    OutlierDetector,
-    decode,
-    encode,
-)
+from worker.inference.outliers import Neighbours, OutlierDetector, decode, encode
 from worker.photo_head.fit_outlier_detector import (
     KNOWN_IMAGES,
     distances,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from redis.exceptions import ConnectionError
 
-from producer.present.outage import Outage
+from producer.present.events import Outage
 
 
 def test_start_and_end_are_reported_once() -> None:

@@ -10,9 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producer.present.figures import bar_line
-from producer.present.meter import Meter
-from producer.present.progress import Live
+from producer.present.progress import Live, Meter, bar_line
 from tests.support.terminal.screen import Screen
 
 

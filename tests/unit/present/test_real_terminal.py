@@ -13,7 +13,7 @@ from typing import NamedTuple
 import pytest
 
 from producer.present import progress
-from producer.present.figures import Figures
+from producer.present.progress import Figures
 from shared.errors import Exit
 from tests.support.processes import copied_processes
 from tests.support.terminal.screen import Screen

@@ -6,8 +6,7 @@ import click
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producer.present.style import Keep, colour_wanted, failed, good, width
-from producer.present.text_table import Column, table
+from producer.present.style import Column, Keep, colour_wanted, failed, good, table, width
 
 COLUMNS = (
     Column("job"),

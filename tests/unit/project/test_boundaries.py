@@ -47,7 +47,7 @@ PARTS = {
             "producer.fleet.workers",
         ],
         "metrics": [
-            "producer.cli.machine.metrics",
+            "producer.cli.workers",
             "producer.fleet.commands",
             "producer.jobs.status",
         ],

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from hangtag.result import Scratch
 from hangtag.running import run
-from hangtag.temporary import Scratch
 from producer.present.events import Event, Events, Notice
 from shared.settings import Settings
 from shared.stop import Stop

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import hangtag
-from hangtag.temporary import PREFIX
+from hangtag.result import PREFIX
 
 
 def test_no_folder_of_another_user_stands_in_the_way(

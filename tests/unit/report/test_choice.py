@@ -8,9 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producer.report.displayed_rows import Choice
-from producer.report.survey import Survey
-from producer.rows.row import Row
+from producer.report.survey import Choice, Survey
+from producer.rows.row_batch import Row
 from shared.labels.class_folders import folder_of
 from shared.registry import packaged
 from tests.support.jobs.made_results import Answer, answers, batches

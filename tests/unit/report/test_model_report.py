@@ -16,7 +16,7 @@ from click.testing import CliRunner, Result
 from PIL import Image
 
 from producer.cli.main import hangtag
-from producer.report import heldout_mistakes, model_report
+from producer.report import model_report
 from producer.report.model_report import WrittenVersion
 from shared.errors import Exit
 from shared.labels.submitted_lines import encode_lines
@@ -104,7 +104,7 @@ def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
     def find_here(
         card: Card, answers: bytes, corrections: bytes | None, on_progress: Progress
     ) -> Found:
-        limits = heldout_mistakes.MOST, heldout_mistakes.MOST_OF_PAIR
+        limits = model_report.MOST, model_report.MOST_OF_PAIR
         question = Question(encode_card(card), answers, *limits, corrections)
         return mistakes.answer(question, on_progress)
 

@@ -11,11 +11,11 @@ import pytest
 from producer.journal.totals import Withdrawn
 from producer.locations.row_files import RowFiles
 from producer.pages.thumbnails import Thumbnails
-from producer.review import desk as desks
-from producer.review.answer_arrays import Answers
-from producer.review.decisions import Decisions, Refused
-from producer.review.desk import Desk
-from producer.review.views import ViewKind
+from producer.people import table_queue as desks
+from producer.people.answer_arrays import Answers
+from producer.people.table_decisions import Decisions, Refused
+from producer.people.table_queue import Desk
+from producer.people.views import ViewKind
 from producer.sources.job_sources import JobSources
 from shared.errors import UsageError
 from shared.image_status import Status

@@ -13,13 +13,13 @@ import msgspec
 import pytest
 from starlette.types import Message
 
-from producer.local_page.page_files import Asset, PageFiles
 from producer.locations.row_files import RowFiles
 from producer.pages.thumbnails import Thumbnails
-from producer.review.answer_arrays import Answers
-from producer.review.decisions import Decisions
-from producer.review.desk import Desk
-from producer.review.web_app import make
+from producer.people.answer_arrays import Answers
+from producer.people.page_files import Asset, PageFiles
+from producer.people.table_decisions import Decisions
+from producer.people.table_queue import Desk
+from producer.people.table_web_app import make
 from producer.sources.job_sources import JobSources
 from shared.labels import labels_file
 from tests.support.jobs.finished_job import finish, options_of

@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from producer.journal.journal import Journal, journal_path
 from producer.locations.row_files import RowFiles
 from producer.pages.thumbnails import Thumbnails
-from producer.review.answer_arrays import Answers
-from producer.review.decisions import Decisions
-from producer.review.desk import Desk
-from producer.review.views import ViewKind
+from producer.people.answer_arrays import Answers
+from producer.people.table_decisions import Decisions
+from producer.people.table_queue import Desk
+from producer.people.views import ViewKind
 from producer.sources.job_sources import JobSources
 from shared.errors import SetupError, UsageError
 from shared.labels import labels_file

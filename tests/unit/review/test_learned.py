@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from producer.locations.row_files import RowFiles
-from producer.review.answer_arrays import Answers
-from producer.review.decisions import Decisions
-from producer.review.views import ViewKind
+from producer.people.answer_arrays import Answers
+from producer.people.table_decisions import Decisions
+from producer.people.views import ViewKind
 from producer.sources.job_sources import JobSources
 from shared.image_status import Status
 from shared.messages.batch import BatchResult

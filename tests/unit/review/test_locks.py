@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from producer.locations.row_files import RowFiles
-from producer.review.answer_arrays import Answers
-from producer.review.decisions import Decisions
+from producer.people.answer_arrays import Answers
+from producer.people.table_decisions import Decisions
 from producer.sources.job_sources import JobSources
 from tests.support.images.drawn_folders import draw
 from tests.support.jobs.finished_job import finish, options_of

@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
-from producer.local_page.connections import Connections
-from producer.local_page.guard import Guard
+from producer.people.connections import Connections
+from producer.people.guard import Guard
 
 HOST = "127.0.0.1"
 MAX_BODY_BYTES = 64 << 10

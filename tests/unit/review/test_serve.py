@@ -9,12 +9,12 @@ import msgspec
 import pytest
 
 from producer.journal.journal import Journal, journal_path
-from producer.local_page.serving import listening
 from producer.locations.row_files import RowFiles
-from producer.review import next_steps
-from producer.review.answer_arrays import Answers
-from producer.review.decisions import Decisions
-from producer.review.server import serve
+from producer.people import after_review as next_steps
+from producer.people.answer_arrays import Answers
+from producer.people.review import serve
+from producer.people.serving import listening
+from producer.people.table_decisions import Decisions
 from producer.sources.job_sources import JobSources
 from shared import installation
 from shared.errors import HangtagError, UsageError

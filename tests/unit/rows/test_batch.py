@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 from producer.journal.records import Record
 from producer.rows.acceptance import Acceptance
 from producer.rows.columns import COLUMNS, GUESS, SOURCE, table_columns
-from producer.rows.decide import Decision
-from producer.rows.row_batch import RowBatch, Rules
+from producer.rows.row_batch import Decision, RowBatch, Rules
 from shared.image_status import BY_CODE, FLAGS
 from shared.messages.batch import BatchResult, encode_result
 from shared.messages.model_card import Card

@@ -127,7 +127,7 @@ def test_a_file_that_differs_from_its_card_is_refused(
         path.unlink()
     else:
         path.write_bytes(b"onE" if damage == "changed" else b"on")
-    with pytest.raises(SetupError, match="train it again"):
+    with pytest.raises(SetupError, match="train or import it again"):
         registry.read(card, "model.tflite")
 
 

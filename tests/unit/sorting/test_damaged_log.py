@@ -12,7 +12,7 @@ import pytest
 
 from producer.locations import row_files
 from producer.sort_log import sorted_folder
-from producer.sort_log.entry import FORMAT, Started, Way
+from producer.sort_log.log import FORMAT, Started, Way
 from producer.sorting import placing, sort
 from producer.sorting.undo import DAMAGED
 from shared.errors import SetupError

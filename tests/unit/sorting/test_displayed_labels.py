@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from producer.cli.main import hangtag
-from producer.sort_log.entry import Way
+from producer.sort_log.log import Way
 from producer.sorting import sort
 from shared.errors import Exit, UsageError
 from shared.labels.class_folders import FLAGGED, UNKNOWN

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from producer.sort_log.entry import Way
+from producer.sort_log.log import Way
 from producer.sorting import sort
-from producer.sorting.spots import CHANGED
+from producer.sorting.folders import CHANGED
 from shared.errors import Exit
 from tests.support.jobs import sorted_job
 from tests.support.jobs.finished_job import finish, options_of

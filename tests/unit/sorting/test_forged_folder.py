@@ -14,7 +14,7 @@ from click.testing import CliRunner
 
 from producer.cli.main import hangtag
 from producer.sort_log import sorted_folder
-from producer.sort_log.entry import Way
+from producer.sort_log.log import Way
 from producer.sorting import placing, sort
 from producer.sorting.undo import REPLACED
 from shared import failpoints

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from producer.sort_log import sorted_folder
-from producer.sort_log.entry import Way
+from producer.sort_log.log import Way
 from producer.sorting import sort
 from shared import failpoints
 from shared.errors import UsageError

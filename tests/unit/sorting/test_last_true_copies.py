@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from producer.sort_log import sorted_folder
-from producer.sort_log.entry import State, Way
-from producer.sorting import sort, spots, transfer
+from producer.sort_log.log import State, Way
+from producer.sorting import folders, sort, transfer
 from producer.sorting.undo import EDITED, SOURCE_GONE
 from shared.errors import Exit
 from tests.support.jobs import sorted_job
@@ -79,9 +79,9 @@ def test_a_copy_that_is_replaced_after_its_check_is_kept(
 ) -> None:
     """The file that is removed is the one that was compared."""
     (place,) = (path for path in out.rglob("1.png"))
-    compared = spots.content_at
+    compared = folders.content_at
 
-    def replace(spot: spots.Spot) -> object:
+    def replace(spot: folders.Spot) -> object:
         content = compared(spot)
         if place.exists():
             place.unlink()

@@ -20,7 +20,7 @@ from producer.locations import row_files
 from producer.locations.moved_files import MovedFiles
 from producer.predict import predict
 from producer.present.events import Event, Events, Notice
-from producer.sort_log.entry import Way
+from producer.sort_log.log import Way
 from producer.sorting import sort
 from producer.verify.verify import verify
 from shared.errors import SetupError

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from producer.sort_log.entry import ClassifiedContent
-from producer.sorting.originals import Originals
+from producer.sort_log.log import ClassifiedContent
+from producer.sorting.undo import Originals
 from producer.sources import source_table
 from producer.sources.source_table import path_of_address
 from shared.messages.files import digest

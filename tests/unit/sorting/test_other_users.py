@@ -14,7 +14,7 @@ from unittest.mock import patch
 
 import pytest
 
-from producer.sort_log.entry import Way
+from producer.sort_log.log import Way
 from producer.sorting import sort
 from shared.errors import Exit, UsageError
 from tests.support.jobs import sorted_job

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from producer.sort_log.entry import Way
-from producer.sorting import sort, spots, transfer
-from producer.sorting.spots import CHANGED, NOT_REGULAR
+from producer.sort_log.log import Way
+from producer.sorting import folders, sort, transfer
+from producer.sorting.folders import CHANGED, NOT_REGULAR
 from shared import failpoints
 from shared.errors import SetupError
 from tests.support.jobs import sorted_job
@@ -43,7 +43,7 @@ def at(monkeypatch: pytest.MonkeyPatch, point: str, act: Callable[[], object]) -
 
 def after_check(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> None:
     """Do something between the check of a file and what is done with it."""
-    check = spots.check
+    check = folders.check
 
     def checked(*given: object) -> None:
         check(*given)  # type: ignore[arg-type]

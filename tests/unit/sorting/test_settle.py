@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import pytest
 
-from producer.sort_log.entry import ClassifiedContent, Entry, State, Way
+from producer.sort_log.log import ClassifiedContent, Entry, State, Way
 from producer.sorting.folders import Folders
 from producer.sorting.settle import _is_placed
 

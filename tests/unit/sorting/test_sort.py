@@ -12,9 +12,9 @@ import pytest
 
 from producer.present import progress
 from producer.sort_log import sorted_folder
-from producer.sort_log.entry import Way
+from producer.sort_log.log import Way
 from producer.sorting import sort
-from producer.summary.sorted_files import Sorted
+from producer.summary.job_text import Sorted
 from shared.errors import Exit, SetupError, UsageError
 from shared.labels.class_folders import folded
 from tests.support.jobs import sorted_job

@@ -10,7 +10,7 @@ import pytest
 
 from producer.journal.sealed_journal import SealedJournal
 from producer.locations import row_files
-from producer.sort_log.entry import Way
+from producer.sort_log.log import Way
 from producer.sorting import sort
 from producer.sorting.undo import EDITED, SOURCE_GONE
 from shared.errors import Exit, UsageError

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from producer.journal import job_index
-from producer.sort_log.entry import Way
+from producer.sort_log.log import Way
 from producer.sorting import sort
 from shared.errors import UsageError
 from tests.support.jobs import sorted_job

@@ -14,10 +14,10 @@ import pytest
 from producer.dispatch.new_files import NewFiles
 from producer.jobs.job import Job
 from producer.locations import row_files
-from producer.sort_log.entry import Way
+from producer.sort_log.log import Way
 from producer.sorting import placing, sort
 from producer.sources.job_sources import JobSources
-from producer.summary.sorted_files import Sorted, next_lines, result_lines
+from producer.summary.job_text import Sorted, next_lines, result_lines
 from producer.verify.verify import Proof, verify
 from shared.errors import UsageError
 from shared.labels.class_folders import SORT_LOG

@@ -7,8 +7,7 @@ import time
 from pathlib import Path
 
 from producer.inputs.job_options import JobOptions
-from producer.sorting.plan import file_name
-from producer.sorting.source_paths import Sources
+from producer.sorting.plan import Sources, file_name
 from producer.sources.source_table import path_of_address
 
 FILES = 10_000

@@ -9,10 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from producer.sort_log.entry import ClassifiedContent, Entry, Way
-from producer.sorting import spots, transfer
-from producer.sorting.folders import Folders
-from producer.sorting.spots import MISSING, NOT_REGULAR, FileStays, Spot
+from producer.sort_log.log import ClassifiedContent, Entry, Way
+from producer.sorting import folders, transfer
+from producer.sorting.folders import MISSING, NOT_REGULAR, FileStays, Folders, Spot
 from shared.errors import SetupError
 
 
@@ -42,27 +41,27 @@ def image(tmp_path: Path, folder: int) -> Spot:
     ],
 )
 def test_a_number_stands_before_the_ending(name: bytes, number: int, wanted: bytes) -> None:
-    assert spots.numbered(name, number) == wanted
+    assert folders.numbered(name, number) == wanted
 
 
 def test_a_taken_name_is_refused_without_a_second_one(
     image: Spot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "b.png").write_bytes(b"two")
-    monkeypatch.setattr(spots, "link", lambda old, new: pytest.fail("a second name"))
+    monkeypatch.setattr(folders, "link", lambda old, new: pytest.fail("a second name"))
     with pytest.raises(FileExistsError):
-        spots.rename(image, Spot(image.folder, b"b.png"))
+        folders.rename(image, Spot(image.folder, b"b.png"))
 
 
 def test_a_c_library_without_such_a_rename_is_served(
     image: Spot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ctypes, "CDLL", lambda *_, **__: object())
-    spots._renameat2.cache_clear()
+    folders._renameat2.cache_clear()
     try:
-        spots.rename(image, Spot(image.folder, b"b.png"))
+        folders.rename(image, Spot(image.folder, b"b.png"))
     finally:
-        spots._renameat2.cache_clear()
+        folders._renameat2.cache_clear()
     assert [path.name for path in tmp_path.iterdir()] == ["b.png"]
 
 
@@ -73,22 +72,22 @@ def test_a_pipe_that_takes_a_name_after_its_check_is_no_file(
     (tmp_path / "a.png").unlink()
     os.mkfifo(tmp_path / "a.png")
     monkeypatch.setattr(Spot, "stat", lambda self: found)
-    with pytest.raises(FileStays, match=NOT_REGULAR), spots.opened(image):
+    with pytest.raises(FileStays, match=NOT_REGULAR), folders.opened(image):
         pass
 
 
 def test_a_link_has_no_content(image: Spot, tmp_path: Path) -> None:
     (tmp_path / "link.png").symlink_to("a.png")
-    assert spots.content_at(Spot(image.folder, b"link.png")) is None
-    assert spots.content_at(Spot(image.folder, b"none.png")) is None
+    assert folders.content_at(Spot(image.folder, b"link.png")) is None
+    assert folders.content_at(Spot(image.folder, b"none.png")) is None
 
 
 def test_two_names_of_a_file_are_equal_unread(
     image: Spot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     os.link(tmp_path / "a.png", tmp_path / "b.png")
-    monkeypatch.setattr(spots, "chunks", lambda fd: pytest.fail("it is read"))
-    assert spots.same_bytes(image, Spot(image.folder, b"b.png"))
+    monkeypatch.setattr(folders, "chunks", lambda fd: pytest.fail("it is read"))
+    assert folders.same_bytes(image, Spot(image.folder, b"b.png"))
 
 
 def test_a_second_name_is_put_back_by_removing_it(image: Spot, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from producer.sort_log import sorted_folder
-from producer.sort_log.entry import State, Way
+from producer.sort_log.log import State, Way
 from producer.sorting import sort
 from shared import failpoints
 from tests.support.archives.archive_writers import write

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from producer.sort_log.entry import Way
+from producer.sort_log.log import Way
 from producer.sorting import placing, sort
-from producer.sorting.spots import Spot
+from producer.sorting.folders import Spot
 from shared.errors import Exit, UsageError
 from tests.support.jobs import sorted_job
 from tests.support.jobs.sorted_job import tree

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from producer.sort_log.entry import Way
+from producer.sort_log.log import Way
 from producer.sorting import sort
 from shared.errors import Exit, UsageError
 from shared.labels.class_folders import SORT_LOG

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from producer.sources.archives.archive_file import ArchiveFile
+from producer.sources.archives.archive import ArchiveFile
 from producer.sources.walk import Walk
 from shared.errors import SetupError, UsageError
 from shared.image_status import Status

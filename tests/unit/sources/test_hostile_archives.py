@@ -9,7 +9,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from producer.sources.archives import member_index, members, tape
+from producer.sources.archives import archive as archives
+from producer.sources.archives import gzip_archive
+from producer.sources.archives.archive import Member, MemberIndex
 from shared.errors import SetupError
 from shared.image_status import Status
 from tests.support.archives.archive_rows import rows_of, sources_of
@@ -27,7 +29,7 @@ MEMORY_BYTES = 16 << 20
 def test_every_member_is_a_row_or_counted_and_memory_is_bounded(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tape, "FREE_BYTES", 1 << 25)
+    monkeypatch.setattr(gzip_archive, "FREE_BYTES", 1 << 25)
     hostile = HOSTILE[name]
     archive = tmp_path / f"photos{hostile.ending}"
     archive.write_bytes(made(name, IMAGE))
@@ -56,7 +58,7 @@ def test_every_member_is_a_row_or_counted_and_memory_is_bounded(
 def test_a_walk_that_resumes_after_any_row_finds_the_others(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tape, "FREE_BYTES", 1 << 25)
+    monkeypatch.setattr(gzip_archive, "FREE_BYTES", 1 << 25)
     archive = tmp_path / f"photos{HOSTILE[name].ending}"
     archive.write_bytes(made(name, IMAGE))
     found = rows_of(archive)
@@ -84,7 +86,7 @@ def test_names_that_lead_out_of_the_archive_have_the_number_of_their_member(tmp_
 def test_an_archive_beyond_the_limits_is_refused_in_one_line(
     ending: str, limit: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(members, limit, 9)
+    monkeypatch.setattr(archives, limit, 9)
     archive = tmp_path / f"photos{ending}"
     named = [(f"{number}.png", IMAGE) for number in range(10)]
     archive.write_bytes(zipped(*named) if ending == ".zip" else tarred(*named))
@@ -95,7 +97,7 @@ def test_an_archive_beyond_the_limits_is_refused_in_one_line(
 def test_a_compressed_archive_beyond_the_limits_has_rows_up_to_there(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(members, "MEMBERS_MAX", 9)
+    monkeypatch.setattr(archives, "MEMBERS_MAX", 9)
     archive = tmp_path / "photos.tar.gz"
     archive.write_bytes(gzipped(tarred(*((f"{number}.png", IMAGE) for number in range(20)))))
     found = rows_of(archive)
@@ -107,12 +109,11 @@ def test_a_million_members_have_some_bytes_each(tmp_path: Path) -> None:
     """Measured with some of them."""
     count = 20_000
     rows = [
-        members.Member(b"%06d.png" % (number * 7 % count), b"f", number, 1, 1)
-        for number in range(count)
+        Member(b"%06d.png" % (number * 7 % count), b"f", number, 1, 1) for number in range(count)
     ]
     tracemalloc.start()
     try:
-        index = member_index.MemberIndex(rows, rows.__getitem__)
+        index = MemberIndex(rows, rows.__getitem__)
         held, _ = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from producer.inputs.job_options import JobOptions
 from producer.locations.row_files import RowFiles
 from producer.sources.job_sources import JobSources
-from producer.sources.local.reader import FileReader
+from producer.sources.reader import FileReader
 from shared.image_formats import OTHER_ENDINGS
 from shared.image_status import Status
 from shared.messages.files import NO_STAMP, Stamp

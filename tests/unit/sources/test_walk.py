@@ -22,8 +22,8 @@ from producer.inputs.job_options import JobOptions
 from producer.inputs.skipped import HIDDEN, LINK, NO_ENDING, SPECIAL, UNREADABLE, VANISHED
 from producer.journal import journal
 from producer.output.output_path import PART_SUFFIX
+from producer.sources import folder_walk
 from producer.sources.job_sources import JobSources
-from producer.sources.local import directory_listing
 from producer.sources.walk import Walk
 from shared.atomic_file import DRAFT_SUFFIX
 from shared.errors import SetupError, UsageError
@@ -153,7 +153,7 @@ def test_a_directory_is_in_order_however_many_runs_of_names_it_takes(
     tree: Tree, run_names: int
 ) -> None:
     with planted(tree) as cwd, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(directory_listing, "RUN_NAMES", run_names)
+        patch.setattr(folder_walk, "RUN_NAMES", run_names)
         walk = Walk(JobSources(options(cwd, b"top")))
         assert list(walk.paths()) == [(0, path) for path in sorted(image_paths(tree, b"top"))]
         assert walk.skipped == dict(skipped_files(tree))
@@ -164,13 +164,13 @@ def test_a_directory_is_in_order_however_many_runs_of_names_it_takes(
 def test_the_memory_of_a_large_directory_is_little_more_than_its_names(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(directory_listing, "RUN_NAMES", 1 << 12)
-    count = 3 * directory_listing.RUN_NAMES
+    monkeypatch.setattr(folder_walk, "RUN_NAMES", 1 << 12)
+    count = 3 * folder_walk.RUN_NAMES
     for i in range(count):
         os.close(os.open(tmp_path / f"IMG_2024_{i:08}.png", os.O_CREAT))
     tracemalloc.start()
     try:
-        entries = directory_listing.listing(bytes(tmp_path))
+        entries = folder_walk.listing(bytes(tmp_path))
         held, peak = tracemalloc.get_traced_memory()
         assert sum(1 for _ in entries) == count
     finally:
@@ -178,7 +178,7 @@ def test_the_memory_of_a_large_directory_is_little_more_than_its_names(
     packed = count * len("IMG_2024_00000000.png__")
     print(f"{count:,} names: {packed:,} bytes packed, {held:,} held, {peak:,} at most")
     assert held < 1.1 * packed
-    assert peak < packed + directory_listing.RUN_NAMES * 200
+    assert peak < packed + folder_walk.RUN_NAMES * 200
 
 
 def test_an_unlimited_number_of_endings_is_counted_under_a_bounded_number_of_reasons(

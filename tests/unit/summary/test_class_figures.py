@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producer.summary.class_figures import Z, interval
-from producer.summary.training_text import training_lines
+from producer.summary.answer_counter import Z, interval
+from producer.summary.job_text import training_lines
 from shared.messages.model_card import Metrics
 from shared.messages.replies import Decided, Evaluation, Trained
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producer.summary.class_figures import per_class
+from producer.summary.answer_counter import per_class
 from worker.datasets.examples import Labels
 from worker.evaluation.metrics import confusion, most_confident_mistakes, score
 from worker.evaluation.reliability import Probabilities, reliability

@@ -11,8 +11,7 @@ import pytest
 
 from producer.jobs import forget as forgetting
 from producer.jobs.job import Job
-from producer.journal.following import next_output
-from producer.journal.journal import journal_path
+from producer.journal.journal import next_journal
 from producer.rendering.display_options import DisplayOptions
 from shared.settings import Settings
 from tests.support.failpoints.armed import Points, Shot
@@ -38,16 +37,6 @@ def test_forget_removes_what_an_interrupted_update_has_left(interrupted: Stage) 
     assert interrupted.table.read_bytes() == interrupted.old
 
 
-def test_forget_leaves_the_new_table_of_an_update_that_ended_just_before_it(tmp_path: Path) -> None:
-    """Its journal was in its place, its table and the decisions of people were not."""
-    stage, points = Stage(tmp_path), Points(tmp_path / "points")
-    assert killed_at(stage.options, Shot("update.committed"), points) == -signal.SIGKILL
-    assert stage.table.read_bytes() == stage.old
-    forgetting.forget(forgetting.find(str(stage.table)), Settings())
-    assert stage.table.read_bytes() == stage.new
-    assert sorted(os.listdir(stage.folder)) == ["in", "out.csv", "out.csv.corrections.jsonl"]
-
-
 def test_a_job_that_starts_over_removes_what_an_interrupted_update_has_left(
     interrupted: Stage,
 ) -> None:
@@ -56,7 +45,7 @@ def test_a_job_that_starts_over_removes_what_an_interrupted_update_has_left(
 
 
 def test_an_update_starts_over_if_what_it_has_left_is_damaged(interrupted: Stage) -> None:
-    journal_path(next_output(interrupted.table)).write_bytes(b"no journal" * 1_000)
+    next_journal(interrupted.table).write_bytes(b"no journal" * 1_000)
     update(interrupted.options)
     assert interrupted.table.read_bytes() == interrupted.new
     assert sorted(os.listdir(interrupted.folder)) == interrupted.files

@@ -112,7 +112,7 @@ def close_folders(monkeypatch: pytest.MonkeyPatch) -> None:
             raise PermissionError(errno.EACCES, "Permission denied")
         return scandir(path)
 
-    monkeypatch.setattr("producer.sources.local.directory_listing.os.scandir", refused)
+    monkeypatch.setattr("producer.sources.folder_walk.os.scandir", refused)
 
 
 def test_an_empty_folder_empties_no_table(folder: Path) -> None:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from producer.jobs.job import Job
 from producer.rendering.display_options import ALL_CORRECTIONS, DisplayOptions
-from producer.sort_log.entry import Way
+from producer.sort_log.log import Way
 from producer.sorting import sort
 from producer.verify.verify import verify
 from shared.labels.class_folders import SORT_LOG

@@ -1,1 +1,0 @@
-"""What a notebook displays: the progress of a job, and its result."""

@@ -1,0 +1,269 @@
+"""The commands that start, continue, list, stop and forget jobs."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import click
+
+from producer.cli.options import (
+    Command,
+    confirm,
+    declared,
+    examples,
+    given_of,
+    json_option,
+    old_word,
+    print_answer,
+    quiet_option,
+    seldom_option,
+    yes_option,
+)
+from producer.cli.params import JOB
+from producer.cli.running import show_lines, watch_option
+from producer.formats.table_formats import SUFFIXES
+from producer.inputs.job_options import JobOptions
+from producer.present.formatting import show_json, typed
+from shared.errors import BrokerAway, UsageError
+from shared.settings import Settings
+
+_DETACH = "--detach"
+
+
+@click.command(
+    cls=Command,
+    epilog=examples(
+        ("hangtag classify photos/", "into photos.csv; again: resumes"),
+        ("hangtag classify photos/ -o out.csv --model garments@3", ""),
+        ("hangtag classify a/ b/ -o all.csv --glob '*.jpg' --top-k 3", ""),
+        ("hangtag classify out.csv", "continue or follow its job, from any folder"),
+        ("hangtag classify photos/ --retry-failed", "the failed rows alone"),
+        ("hangtag classify photos/ --update", "new and changed files alone"),
+        ("hangtag classify photos/ --detach", "in the background"),
+    ),
+)
+# The walk checks readability: an unreadable folder is an error, a file a row.
+@click.argument(
+    "folders", nargs=-1, metavar="DIR...", type=click.Path(path_type=bytes, readable=False)
+)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(),
+    default="",
+    help=f"The table, in the form that its name ends in: {SUFFIXES}. Default: the folder's name "
+    "with .csv, here.",
+)
+@seldom_option(
+    "--list0",
+    "list0_file",
+    type=click.Path(path_type=bytes),
+    default=b"",
+    metavar="FILE|-",
+    help="As --list, of names that end with NUL, as of find -print0.",
+)
+@declared(JobOptions)
+@click.option(_DETACH, is_flag=True, help="Classify in the background and print the job's id.")
+@quiet_option
+@json_option
+def classify(as_json: bool, quiet: bool, detach: bool, **given: Any) -> None:
+    """Classify the images of folders into a table.
+
+    Running the same command again resumes an interrupted job, and follows one that runs. DIR may
+    be the table of a job, which stands for its folders and options.
+
+    Exit codes: 0 all classified, 3 finished with failed rows or folders that could not be
+    listed, 4 error budget exceeded, 130 interrupted and resumable, 5 cancelled, 2 usage, 1 set-up.
+    """
+    from producer.cli.running import running_job
+    from producer.jobs.perform import perform
+    from producer.present.events import RowChanged
+
+    options = make_options(given)
+    if detach:
+        _start(options, as_json)
+        return
+    is_list = options.is_piped and not given["folders"]  # not the one that a table names
+    stdin = sys.stdin.buffer if is_list and sys.stdin else None
+    with running_job(quiet) as (events, stop):
+        if options.watch:
+            events.subscribe(partial(_show_change, as_json=as_json), RowChanged)
+        summary = perform(options, Settings.from_env(), stdin=stdin, events=events, stop=stop)
+    again = ["--watch"] if options.watch else ["--update"] if options.update else []
+    show_summary(summary, as_json, quiet, again)
+
+
+def _show_change(change: Any, as_json: bool) -> None:
+    """Print a change of the table, one a line."""
+    if as_json:
+        show_json(change)
+        return
+    answer = change.label or ("" if change.status == "ok" else change.status)
+    if change.label and change.confidence is not None:
+        answer += f" ({100 * change.confidence:.0f} %)"
+    click.echo(f"{change.change:8}{change.path}{': ' if answer else ''}{answer}")
+
+
+def _start(options: JobOptions, as_json: bool) -> None:
+    """Start the command that was typed in the background."""
+    from producer.cli.running import running_job
+    from producer.jobs.background_jobs import start
+    from producer.present.formatting import near
+
+    if options.watch:
+        raise UsageError("--watch does not end by itself; leave out --detach")
+    end = [*sys.argv, "--"].index("--")  # after it the word is a path
+    own = {_DETACH, "--json"}
+    arguments = [a for i, a in enumerate(sys.argv) if i > 1 and (a not in own or i > end)]
+    with running_job(quiet=True) as (events, stop):
+        job = start(options, arguments, Settings.from_env(), events, stop)
+    if as_json:
+        show_json({"job": job, "output": options.output})
+    else:
+        click.echo(job)
+        follow = typed(["hangtag", "classify", near(options.output)])
+        click.echo(f"follow it with: {follow}", err=True)
+
+
+submit = old_word("submit", classify, "classify --detach", detach=True)
+
+
+def make_options(given: dict[str, Any]) -> JobOptions:
+    """The options of a job from those of the command line.
+
+    Raises:
+        UsageError: not exactly one of folders and a list is given, or as
+            `producer.jobs.resolve.resolved`.
+        SetupError: as that.
+    """
+    from producer.jobs.resolve import resolved
+
+    folders, listed, list0 = given["folders"], given["list_file"], given["list0_file"]
+    if bool(folders) == bool(listed or list0):
+        raise UsageError("give folders of images, or a list of paths with --list")
+    if listed and list0:
+        raise UsageError("--list and --list0 are two kinds of list; give one")
+    options = given_of(JobOptions, given) | {"list_file": listed or list0, "list0": bool(list0)}
+    return resolved(JobOptions(folders, output=given["output"], **options), Settings.from_env())
+
+
+def show_summary(
+    summary: Any, as_json: bool, quiet: bool = False, again: Sequence[str] = ()
+) -> None:
+    """Print the summary of a run and exit with its code."""
+    from producer.cli.job_summary import show_job_summary
+
+    if as_json:
+        show_json(summary.as_json())
+    show_job_summary(summary, quiet, again)
+    sys.exit(int(summary.exit_code))
+
+
+@click.command(
+    epilog=examples(
+        ("hangtag status", "all jobs and open requests"),
+        ("hangtag status --watch", "the same every 2 seconds"),
+        ("hangtag status photos.csv --json", "one job, by its table or its id"),
+    )
+)
+@click.argument("job", required=False, default="", type=JOB)
+@watch_option
+@json_option
+def status(job: str, watch: bool, as_json: bool) -> None:
+    """List all jobs and open requests, or show one job.
+
+    JOB is an id or the path of a table.
+    """
+    from producer.jobs.request_of_id import requests_refused
+    from producer.jobs.status import job_lines
+
+    settings = Settings.from_env()
+    with requests_refused(job, settings):
+        show_lines(lambda notice: job_lines(job, as_json, settings, notice), watch, as_json)
+
+
+@click.command(hidden=True, epilog=examples(("hangtag classify photos.csv", "")))
+@click.argument("job", type=JOB)
+@quiet_option
+@json_option
+def collect(job: str, quiet: bool, as_json: bool) -> None:
+    """Follow a job to its end, or finish it here: hangtag classify TABLE.
+
+    Of a cancelled job the rows so far are written. JOB is an id or the path of a table. The word
+    goes with version 0.4.
+    """
+    from producer.cli.running import running_job
+    from producer.jobs.follow import collect as collect_job
+    from producer.jobs.request_of_id import requests_refused
+
+    settings = Settings.from_env()
+    with requests_refused(job, settings), running_job(quiet) as (events, stop):
+        summary = collect_job(job, settings, events, stop)
+    show_summary(summary, as_json, quiet)
+
+
+@click.command(
+    epilog=examples(
+        ("hangtag cancel photos.csv", "by the job's table"),
+        ("hangtag cancel k3fa2b1c", "by its id; also a request"),
+    )
+)
+@click.argument("job", type=JOB)
+@json_option
+def cancel(job: str, as_json: bool) -> None:
+    """Stop a job, which classify resumes, or a request.
+
+    The results of a job so far are stored. JOB is an id or the path of a table.
+    """
+    from producer.jobs.cancel import cancel as cancel_job
+    from producer.jobs.cancel import line
+    from producer.jobs.find_job import NoSuchJob
+    from producer.jobs.request_of_id import cancel_request
+
+    settings = Settings.from_env()
+    try:
+        cancelled = cancel_job(job, settings)
+    except (NoSuchJob, BrokerAway) as error:
+        text = cancel_request(job, settings, error)
+        print_answer({"request": job, "state": "cancelled"}, [text], as_json)
+    else:
+        print_answer(cancelled, [line(cancelled)], as_json)
+
+
+@click.command(
+    epilog=examples(
+        ("hangtag forget photos.csv", "asks, and leaves photos.csv"),
+        ("hangtag forget k3fa --yes", "by the start of its id, without a question"),
+    )
+)
+@click.argument("job", type=JOB)
+@yes_option
+@json_option
+def forget(job: str, yes: bool, as_json: bool) -> None:
+    """Remove a job and its journal; its table stays.
+
+    The job can no longer be resumed, verified or displayed. JOB is an id or the path of a table.
+    """
+    from producer.jobs import forget as forgetting
+    from producer.present.formatting import one_line
+
+    known = forgetting.find(job)
+    name = f"job {known.id}".rstrip()
+    output = one_line(str(known.output))
+    confirm(f"Forget {name} of {output} ({known.about})? Its results are lost.", yes)
+    reached = forgetting.forget(known, Settings.from_env())
+    stays = "its files stay, if they exist" if known.missing else _what_stays(known.output)
+    answer = {"job": known.id, "output": str(known.output), "keys_deleted": reached}
+    print_answer(answer, [f"{name} is forgotten; {stays}"], as_json)
+    if not reached:
+        click.echo("Redis is unreachable; its keys there expire within a day", err=True)
+
+
+def _what_stays(output: Path) -> str:
+    from producer.present.formatting import one_line
+
+    return f"{one_line(str(output))} {'stays' if output.exists() else 'was never written'}"

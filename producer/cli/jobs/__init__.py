@@ -1,1 +1,0 @@
-"""Commands that classify images, and that follow and cancel jobs."""

@@ -1,0 +1,183 @@
+"""The commands that open a local page, on which people label images: label, review."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from producer.cli.options import backbone_option, examples, json_option
+from producer.cli.params import Parsed
+from producer.inputs.job_options import parse_accept
+from shared.errors import UsageError
+from shared.settings import Settings
+
+if TYPE_CHECKING:
+    from producer.people.label import Ready
+
+
+KINDS = ("doubtful", "flagged", "disagreeing", "all")
+#: Unreadable files that are named.
+NAMED = 5
+
+
+@click.command(
+    epilog=examples(
+        ("hangtag review photos.csv", "least confident first"),
+        ("hangtag review photos.csv --rows flagged", "unlike the training images"),
+        ("hangtag review photos.csv --label Shirt", "one label of the model"),
+    )
+)
+@click.argument("table", type=click.Path(path_type=Path), metavar="RESULTS.CSV")
+@click.option(
+    "--rows",
+    type=click.Choice(KINDS),
+    default=KINDS[0],
+    show_default=True,
+    help="Rows to start with; `disagreeing` with the name of their folder.",
+)
+@click.option("--label", default="", help="Only rows to which the model gave this label.")
+@click.option("--folder", default="", help="Only rows of folders with this name.")
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="Port; 0: a free one.")
+@click.option("--open", "open_browser", is_flag=True, help="Open the page in the browser.")
+@json_option
+def review(
+    table: Path, rows: str, label: str, folder: str, port: int, open_browser: bool, as_json: bool
+) -> None:  # fmt: skip
+    """Confirm and correct labels on a local page.
+
+    Each decision is saved in RESULTS.CSV.corrections.jsonl at once. The page can be opened on this
+    machine only, with the link that is printed. Ctrl-C ends it.
+    """
+    from producer.people.after_review import next_steps
+    from producer.people.review import serve
+    from producer.people.views import ViewKind
+    from producer.present.formatting import show_json
+    from producer.present.style import next_commands
+
+    def ready(link: str, images: int, notes: list[str]) -> None:
+        if as_json:
+            show_json({"review": link, "images": images})
+        else:
+            click.echo(f"review {images:,} images of {table} at:\n  {link}\nCtrl-C ends it")
+        for line in notes:
+            click.echo(line, err=True)
+
+    serve(
+        Settings.from_env(),
+        table,
+        port=port,
+        kind=ViewKind(rows),
+        label=label,
+        folder=folder,
+        open_browser=open_browser,
+        on_ready=ready,
+    )
+    for line in [] if as_json else ["", *next_commands(next_steps(table))]:
+        click.echo(line)
+
+
+@click.command(
+    epilog=examples(
+        ("hangtag label photos/", "the labels are in photos.labels.jsonl"),
+        ("hangtag label photos/ -o first.jsonl", "another file"),
+        ("hangtag label photos/ --from old.csv", "with its corrections"),
+        ("hangtag train photos/ --labels", "learn from them"),
+    )
+)
+@click.argument("folder", metavar="DIR")
+@click.option(
+    "-o", "--output", "file", type=click.Path(path_type=Path), metavar="FILE",
+    help="The file of the labels. Default: the folder's name and .labels.jsonl, in the current "
+    "folder.",
+)  # fmt: skip
+@click.option(
+    "--from", "tables", type=click.Path(path_type=Path), multiple=True, metavar="RESULTS.CSV",
+    help="Take the corrections of a table as labels. Repeatable.",
+)  # fmt: skip
+@click.option(
+    "--accept", type=Parsed("90|95|98|99%", parse_accept),
+    help="With --from: the accepted rows of the tables are guesses to begin with, for example 95%.",
+)  # fmt: skip
+@click.option(
+    "--folders/--no-folders", default=None,
+    help="Take the names of all folders beside loose images as labels, or of none. Default: the "
+    "page asks about each, but not about dates such as 2023-05.",
+)  # fmt: skip
+@backbone_option
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="Port; 0: a free one.")
+@click.option("--open", "open_browser", is_flag=True, help="Open the page in the browser.")
+@json_option
+def label(
+    folder: str,
+    file: Path | None,
+    tables: tuple[Path, ...],
+    accept: float | str | None,
+    folders: bool | None,
+    backbone: str,
+    port: int,
+    open_browser: bool,
+    as_json: bool,
+) -> None:
+    """Give first labels to unsorted images on a local page.
+
+    The page shows alike images together; one name labels all of them. Each decision is saved at
+    once, and no image changes. The page can be opened on this machine only, with the link that is
+    printed. Ctrl-C ends it; the same command goes on.
+    """
+    from producer.cli.running import running_request
+    from producer.people.folder_request import Computed, computed, place
+    from producer.people.label import serve
+    from producer.people.next_steps import next_steps, reached, small_classes, unsure
+    from producer.present.formatting import counted, show_json
+    from producer.present.style import next_commands
+    from shared.labels import labels_file
+
+    if accept is not None and not tables:
+        raise UsageError("--accept is for rows of a table; name it with --from")
+    if isinstance(accept, str):
+        raise UsageError("--accept all takes labels in doubt, too; give a precision, as 95%")
+    place(Settings.from_env(), folder)  # before the file of its labels is made
+    path = file or labels_file.default_path(folder)
+
+    def ready(found: Ready) -> None:
+        _show_notes(found)
+        if as_json:
+            show_json({"label": found.link, "images": found.images, "labels": str(path)})
+        else:
+            what = f"{counted(found.images, 'image')} of {folder}"
+            click.echo(f"label {what} at:\n  {found.link}\nCtrl-C ends it")
+
+    def compute() -> Computed:
+        with running_request(as_json) as (events, stop):
+            return computed(Settings.from_env(), folder, backbone, events, stop)
+
+    ended = serve(
+        folder, path, compute, tables=tables, accept=accept, folders=folders, port=port,
+        open_browser=open_browser, on_ready=ready,
+    )  # fmt: skip
+    if as_json:
+        return
+    click.echo()
+    click.echo(reached(ended.standing, ended.by_folders, len(ended.labels), path))
+    for line in filter(None, (small_classes(ended.labels), unsure(ended.standing))):
+        click.echo(line)
+    for line in next_commands(next_steps(folder, path, len(ended.labels), backbone)):
+        click.echo(line)
+
+
+def _show_notes(found: Ready) -> None:
+    """On standard error: labels that exist, and what cannot be read."""
+    from producer.present.formatting import counted, one_line
+
+    for line in found.notes:
+        click.echo(line, err=True)
+    if found.other_kinds:
+        skipped = counted(found.other_kinds, "image")
+        kinds = "of other kinds, such as raw files; convert them first"
+        click.echo(f"skipped: {skipped} {kinds}", err=True)
+    for line in [*found.unreadable[:NAMED], *found.closed]:
+        click.echo(f"cannot be read: {one_line(line)}", err=True)
+    if len(found.unreadable) > NAMED:
+        click.echo(f"... and {len(found.unreadable) - NAMED:,} more", err=True)

@@ -1,1 +1,0 @@
-"""Commands about the processes of this machine and of the fleet."""

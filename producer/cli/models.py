@@ -1,0 +1,275 @@
+"""The group of commands on versions of models: models."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from producer.cli.measured import compare, evaluate, report
+from producer.cli.networks import calibrate, export, import_model
+from producer.cli.options import (
+    Command,
+    confirm,
+    examples,
+    force_option,
+    json_option,
+    old_word,
+    plots_option,
+    print_answer,
+    print_lines,
+    report_drawn,
+    seldom_option,
+    yes_option,
+)
+from producer.cli.params import MODEL, MODEL_FORM, MODEL_NAME, Parsed
+from producer.present.formatting import show_json
+from shared.errors import UsageError
+from shared.messages.model_name import PRODUCTION
+from shared.options import parse_text
+from shared.settings import Settings
+
+#: The versions that `rm --unused` keeps unless a number is given.
+_KEPT = 3
+_alias = seldom_option("--alias", default=PRODUCTION, show_default=True, help="The alias to move.")
+_why = click.option(
+    "--why", type=Parsed("TEXT", parse_text), default="", help="A reason for the history."
+)
+
+
+@click.command(
+    "list",
+    epilog=examples(
+        ("hangtag models list", "every version of every model"),
+        ("hangtag models list garments --json", "one model, for a program"),
+    ),
+)
+@click.argument("name", required=False, default="", type=MODEL_NAME)
+@json_option
+def list_models(name: str, as_json: bool) -> None:
+    """List the versions of all models, or of NAME."""
+    from producer.models import list_versions
+    from producer.models.default_model import choice
+    from producer.models.load_catalog import load_catalog
+
+    settings = Settings.from_env()
+    rows = list_versions.rows(load_catalog(settings), name)
+    if as_json:
+        show_json(rows)
+        return
+    click.echo("\n".join(list_versions.table(rows)))
+    if (used := choice(settings)).source:
+        click.echo(f"commands use {used.model}; another one with: hangtag models use", err=True)
+
+
+@click.command(
+    epilog=examples(
+        ("hangtag models show garments", "the version in production"),
+        ("hangtag models show garments@3 --pictures plots/", "and its plots"),
+    )
+)
+@click.argument("model", type=MODEL, required=False, default="", metavar=f"[{MODEL_FORM}]")
+@plots_option
+@force_option
+@json_option
+def show(model: str, plots: Path | None, force: bool, as_json: bool) -> None:
+    """Show the card of a version.
+
+    It has figures, data, files, and the history of the model's aliases.
+    """
+    from producer.models import show as version_details
+    from producer.models.default_model import default_model
+    from producer.models.load_catalog import load_catalog
+    from shared.messages.model_name import parse
+
+    settings = Settings.from_env()
+    catalog = load_catalog(settings)
+    details = version_details.find(catalog, parse(model or default_model(settings)))
+    written = version_details.write_plots(catalog, details.card, plots, force) if plots else []
+    if as_json:
+        show_json(details)
+    else:
+        print_lines(version_details.lines(details))
+    report_drawn(written)
+
+
+@click.command(
+    epilog=examples(
+        ("hangtag models use garments", "for classify, predict, show and evaluate"),
+        ("hangtag models use", "which one it is"),
+        ("HANGTAG_MODEL=garments@3 hangtag classify photos/", ""),
+    )
+)
+@click.argument("model", type=MODEL, required=False, default="", metavar=f"[{MODEL_FORM}]")
+@json_option
+def use(model: str, as_json: bool) -> None:
+    """Choose the model of commands that name none.
+
+    HANGTAG_MODEL overrides the choice. Jobs that have started keep their version.
+    """
+    from producer.models import default_model as chosen
+
+    settings = Settings.from_env()
+    before = chosen.use(settings, model) if model else ""
+    now = chosen.choice(settings)
+    if as_json:
+        show_json({"model": now.model, "source": now.source})
+        return
+    because = f" ({now.source})" if now.source else ""
+    was = f"; before: {before}" if before and before != now.model else ""
+    click.echo(f"commands use {now.model}{because}{was}")
+    if model and model != now.model:
+        click.echo(f"{now.source} overrides {model}; unset it", err=True)
+
+
+@click.command(
+    cls=Command,
+    epilog=examples(
+        ("hangtag models promote garments@3", "garments is version 3 now"),
+        ("hangtag models promote garments@4 --alias canary --why 'a trial'", ""),
+    ),
+)
+@click.argument("model", type=MODEL, metavar="NAME@VERSION")
+@_alias
+@_why
+@json_option
+def promote(model: str, alias: str, why: str, as_json: bool) -> None:
+    """Point NAME@production, or another alias, to a version.
+
+    Running jobs keep their version.
+    """
+    from producer.cli.running import running_request
+    from producer.models import manage
+    from shared.messages.model_name import parse
+
+    with running_request(quiet=True) as (events, stop):
+        decided = manage.promote(Settings.from_env(), model, alias, why, events=events, stop=stop)
+    promoted = manage.promoted_lines(Settings.from_env(), parse(model).name, decided)
+    print_answer(decided, promoted, as_json)
+
+
+@click.command(
+    cls=Command,
+    epilog=examples(
+        ("hangtag models rollback garments", "what it was before the last promotion"),
+    ),
+)
+@click.argument("name", type=MODEL_NAME)
+@_alias
+@_why
+@json_option
+def rollback(name: str, alias: str, why: str, as_json: bool) -> None:
+    """Undo the last promotion of a model.
+
+    A second call undoes the one before it.
+    """
+    from producer.cli.running import running_request
+    from producer.models import manage
+
+    with running_request(quiet=True) as (events, stop):
+        decided = manage.rollback(Settings.from_env(), name, alias, why, events=events, stop=stop)
+    print_answer(decided, [manage.moved(name, decided)], as_json)
+
+
+@click.command(
+    epilog=examples(
+        ("hangtag models rm garments@2", "one version"),
+        ("hangtag models rm garments --yes", "the model, without a question"),
+        ("hangtag models rm garments --unused", "old versions that nothing needs"),
+        ("hangtag models rm garments --unused --dry-run", "which these are, and why"),
+    )
+)
+@click.argument("model", type=MODEL, metavar="NAME[@VERSION]")
+@click.option(
+    "--unused", is_flag=True, help="With a NAME alone: delete its old versions that nothing needs."
+)
+@click.option(
+    "--keep",
+    type=click.IntRange(0),
+    default=None,
+    help=f"With --unused: always keep this number of the newest versions. Default: {_KEPT}.",
+)
+@click.option("--dry-run", is_flag=True, help="With --unused: only list the versions.")
+@yes_option
+@json_option
+def rm(model: str, unused: bool, keep: int | None, dry_run: bool, yes: bool, as_json: bool) -> None:
+    """Delete a version, or a model with all its versions.
+
+    Refused while a job or an open request needs it, and for a single version while an alias
+    points to it. It cannot be undone.
+
+    With --unused, versions that an alias points to, a job is pinned to or an open request uses
+    stay. The others are listed first, with the tables that were made with them.
+    """
+    settings = Settings.from_env()
+    if unused:
+        _remove_unused(settings, model, _KEPT if keep is None else keep, dry_run, yes, as_json)
+    elif keep is not None or dry_run:
+        raise UsageError(f"{'--dry-run' if dry_run else '--keep'} is for --unused; give both")
+    else:
+        _remove(settings, model, yes, as_json)
+
+
+def _remove_unused(
+    settings: Settings, name: str, keep: int, dry_run: bool, yes: bool, as_json: bool
+) -> None:
+    from producer.cli.running import running_request
+    from producer.models import manage
+    from producer.present.formatting import counted, size
+
+    with running_request(quiet=True) as (events, stop):
+        pruned = manage.prune(settings, name, keep, dry_run=True, events=events, stop=stop)
+    asks = not (dry_run or yes)
+    if asks or not as_json:
+        plan = manage.table(name, pruned)
+        click.echo("\n".join(plan), err=as_json)
+    if not dry_run:
+        if pruned.removed:
+            confirm(f"Delete {counted(len(pruned.removed), 'version')} of {name} for good?", yes)
+        spared = pruned.kept if asks else {}
+        with running_request(quiet=True) as (events, stop):
+            pruned = manage.prune(settings, name, keep, spared=spared, events=events, stop=stop)
+    print_answer(pruned, [], as_json)
+    effect = "to be freed" if dry_run else "freed"
+    click.echo(
+        f"{counted(len(pruned.removed), 'version')}, {size(pruned.freed_bytes)} {effect}", err=True
+    )
+
+
+def _remove(settings: Settings, model: str, yes: bool, as_json: bool) -> None:
+    from producer.cli.running import running_request
+    from producer.models import manage
+    from producer.present.formatting import counted, size
+
+    wanted = manage.removable(settings, model)
+    whole = wanted.version is None
+    what = wanted.name if whole else str(wanted)
+    confirm(f"Delete {what}{' with all its versions' if whole else ''} for good?", yes)
+    with running_request(quiet=True) as (events, stop):
+        removed = manage.remove(settings, model, events=events, stop=stop)
+    if as_json:
+        show_json(removed)
+    else:
+        versions = counted(len(removed.removed), "version")
+        click.echo(f"{what} is deleted: {versions}, {size(removed.freed_bytes)} freed")
+
+
+prune = old_word("prune", rm, "models rm --unused", unused=True)
+
+
+@click.group(
+    epilog=examples(
+        ("hangtag models list", "every version and its accuracy"),
+        ("hangtag models use garments", "the model of classify and predict"),
+        ("hangtag models promote garments@3", "what garments stands for from now on"),
+    )
+)
+def models() -> None:
+    """List, use, compare, import, export, delete versions."""
+
+
+for command in (
+    *(list_models, show, use, promote, rollback, rm, prune),
+    *(evaluate, compare, report, import_model, calibrate, export),
+):
+    models.add_command(command)

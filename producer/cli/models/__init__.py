@@ -1,1 +1,0 @@
-"""Commands that train, show and manage versions and their data."""

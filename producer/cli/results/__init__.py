@@ -1,1 +1,0 @@
-"""Commands about the table of a finished or running job."""

@@ -1,1 +1,0 @@
-"""A local page on which people give the first labels to unsorted images."""

@@ -1,1 +1,0 @@
-"""Serves a page to the person at this machine, and to nobody else."""

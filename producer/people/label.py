@@ -1,0 +1,112 @@
+"""Serves the page of one folder until Ctrl-C."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+from producer.pages.thumbnails import Thumbnails
+from producer.people import accepted_rows, existing_labels, serving
+from producer.people.decisions import Decisions
+from producer.people.estimate import Standing
+from producer.people.folder_images import FolderImages
+from producer.people.folder_names import FolderNames
+from producer.people.folder_queue import Desk
+from producer.people.folder_request import Computed
+from producer.people.learner import Learner
+from shared.labels.labels_file import LabelsFile
+from shared.messages.folder_features import decode_features
+
+PACKAGE = "producer.people"
+SCRIPTS = ("label.js", "heading.js", "labels.js", "naming.js", "tiles.js", "folders.js")
+STYLES = ("label.css", "folders.css")
+
+
+class Ready(NamedTuple):
+    """What is served, and where."""
+
+    link: str
+    images: int
+    stacks: int
+    unreadable: list[str]
+    closed: tuple[str, ...]
+    other_kinds: int  #: images that are not decoded
+    notes: list[str]  #: on labels that exist
+
+
+class Ended(NamedTuple):
+    """What was reached."""
+
+    standing: Standing
+    by_folders: int  #: of the named images, those whose label no person has seen
+    labels: Counter[str]  #: with the number of different images of each
+
+
+def serve(
+    folder: str,
+    file: Path,
+    compute: Callable[[], Computed],
+    *,
+    tables: Sequence[Path] = (),
+    accept: float | None = None,
+    folders: bool | None = None,
+    port: int = 0,
+    open_browser: bool = False,
+    on_ready: Callable[[Ready], None],
+) -> Ended:
+    """Have the features of a folder computed, then serve its page. `port` 0: a free one.
+    Nothing is computed while another process has the labels file. The corrections of `tables` are
+    labels, and with `folders` the names of class folders beside loose images; None: the page asks.
+    The head begins with the rows of the tables that are accepted at the precision `accept`.
+
+    Raises:
+        UsageError: another process has the labels file, the port is taken, a table has no
+            corrections, or its version no threshold for `accept`; or as `compute`.
+        SetupError: a package is missing, or the labels file is damaged; or as `compute`.
+    """
+    serving.check_installed("the page for labels")
+    from producer.people import page_files
+    from producer.people.web_app import COMMAND, make
+
+    with closing(LabelsFile(file)) as labels:  # before the long work
+        of_tables = existing_labels.of_tables(tables, some=accept is None)
+        accepted = accepted_rows.read(tables, accept) if accept is not None else []
+        answer, data = compute()
+        features = decode_features(data)
+        images = FolderImages(features, folder)
+        notes = serving.unproven(file, labels.unnumbered)
+        notes += existing_labels.take(images, labels, serving.user(), of_tables, folders)
+        decisions = Decisions(images, labels, serving.user())
+        with (
+            serving.listening(port) as listener,
+            Thumbnails() as thumbnails,
+            closing(Learner(data)) as learner,
+        ):
+            desk = Desk(
+                os.path.basename(os.path.abspath(folder)), str(file), answer.unreadable,
+                images, decisions, learner, thumbnails,
+            )  # fmt: skip
+            names = FolderNames(images, labels, decisions, serving.user(), folders is None)
+            notes += names.notes()
+            page = page_files.of_page(PACKAGE, "label.html", *STYLES, *SCRIPTS)
+            for rows in accepted:
+                suggested = rows.of(images)
+                desk.suggest(suggested)
+                notes.append(accepted_rows.said(len(suggested), rows))
+            unreadable = [os.fsdecode(path) for path in features.unreadable]
+            ready = partial(
+                Ready, images=len(images), stacks=len(images.stacks), unreadable=unreadable,
+                closed=answer.closed, other_kinds=answer.other_kinds, notes=notes,
+            )  # fmt: skip
+            app = make(desk, names, page)
+            serving.serve(
+                app, listener, COMMAND, lambda link: on_ready(ready(link)),
+                open_browser=open_browser,
+            )  # fmt: skip
+            standing = desk.standing(settled=True)
+            return Ended(standing, decisions.by_folders(), labels.so_far.labels())

@@ -1,0 +1,89 @@
+"""Serves the page of one table until Ctrl-C."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import urlencode
+
+from producer.locations import row_files
+from producer.models.learned_labels import learned_labels
+from producer.pages.thumbnails import Thumbnails
+from producer.people import serving
+from producer.people.answer_arrays import Answers
+from producer.people.table_decisions import Decisions
+from producer.people.views import ViewKind
+from producer.present.progress import Stages, make_progress
+from shared.errors import BrokerAway, SetupError, UsageError
+from shared.messages.files import printable
+from shared.messages.model_card import Card
+from shared.settings import Settings
+
+PACKAGE = "producer.people"
+
+
+def serve(
+    settings: Settings,
+    output: Path,
+    *,
+    port: int = 0,
+    kind: ViewKind = ViewKind.DOUBTFUL,
+    label: str = "",
+    folder: str = "",
+    open_browser: bool = False,
+    on_ready: Callable[[str, int, list[str]], None],
+) -> None:
+    """Serve the review of a table. `port` 0: a free one. `on_ready` gets the link of the
+    page, the number of its rows, and what to say of earlier decisions.
+
+    Raises:
+        UsageError: there is nothing to review, or the port is taken.
+        SetupError: a package is missing, or the journal cannot be read.
+    """
+    serving.check_installed("the review page")
+    from producer.people import page_files
+    from producer.people.table_queue import Desk
+    from producer.people.table_web_app import COMMAND, make
+
+    answers = _read_answers(output)
+    if label and label not in answers.card.labels:
+        raise UsageError(
+            f"{answers.card.ref} has no label {label!r:.80}; it has: "
+            f"{', '.join(answers.card.labels)}"
+        )
+    folders = sorted(map(printable, answers.folder_names))
+    if folder and folder not in folders:
+        names = f"it has: {', '.join(folders)}" if folders else "its images are in no class folders"
+        raise UsageError(f"{output.name} has no folder {folder!r:.80}; {names}")
+    learned, lack = _learned(settings, answers.card)
+    with row_files.of_table(output, answers.options) as files:
+        decisions = Decisions(answers, output, serving.user(), files, learned)
+        notes = [*lack, *serving.unproven(decisions.path, decisions.unnumbered)]
+        with serving.listening(port) as listener, Thumbnails() as thumbnails:
+            desk = Desk(output, answers, decisions, thumbnails)
+            page = page_files.of_page(PACKAGE, "review.html", "review.js", "decisions.js")
+            wanted = {"kind": str(kind), "label": label, "folder": folder}
+            rows = urlencode({k: v for k, v in wanted.items() if v})
+            serving.serve(
+                make(desk, page), listener, COMMAND,
+                lambda link: on_ready(link, len(answers), notes),
+                open_browser=open_browser, view=f"#{rows}",
+            )  # fmt: skip
+
+
+def _read_answers(output: Path) -> Answers:
+    progress = Stages(make_progress())
+    progress.stage("reading rows", 0)
+    try:
+        return Answers(output, progress.reached)
+    finally:
+        progress.close()
+
+
+def _learned(settings: Settings, card: Card) -> tuple[set[str], list[str]]:
+    """The SHA-256 of the images that people decided about and the version has learned, and what to
+    say if they are not known."""
+    try:
+        return {file.sha256 for file in learned_labels(settings, card)}, []
+    except (SetupError, BrokerAway) as error:
+        return set(), [f"decisions that {card.ref} has learned count as others do: {error}"]

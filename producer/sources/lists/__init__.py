@@ -1,1 +1,0 @@
-"""Lists of paths, in a file or from standard input."""

@@ -1,1 +1,0 @@
-"""Images in files of this machine: folders, patterns and single files."""

@@ -11,7 +11,7 @@ from itertools import chain
 from typing import BinaryIO, NamedTuple, TypeAlias, cast
 
 from producer.inputs.job_options import STDIN
-from producer.sources.refusals import shown_address
+from producer.sources.remote.address import shown_address
 from producer.sources.source_table import LOCAL, is_address, kind_of
 from shared.errors import UsageError
 

@@ -8,8 +8,8 @@ from typing import Any
 import click
 
 from producer.cli.options import (
-    Command,
     backbone_option,
+    command,
     corrections_option,
     examples,
     json_option,
@@ -33,12 +33,10 @@ def dataset() -> None:
     """Show a data set, or search it for mistakes."""
 
 
-@dataset.command(
-    cls=Command,
-    epilog=examples(
-        ("hangtag dataset show -o plots/", "Fashion-MNIST; grid.png and image.png"),
-        ("hangtag dataset show --data photos/ --index 17 --force", ""),
-    ),
+@command(
+    ("hangtag dataset show -o plots/", "Fashion-MNIST; grid.png and image.png"),
+    ("hangtag dataset show --data photos/ --index 17 --force", ""),
+    group=dataset,
 )
 @click.option(
     "--data",
@@ -85,14 +83,12 @@ def show(
     report_drawn(summary.written, quiet)
 
 
-@dataset.command(
-    cls=Command,
-    epilog=examples(
-        ("hangtag dataset check photos/ -o check.html", "the page, and check.csv"),
-        ("hangtag dataset check photos/", "into photos-check.csv"),
-        ("hangtag review photos-check.csv --rows disagreeing", "correct what it found"),
-        ("hangtag dataset check photos/ --corrections photos-check.csv", ""),
-    ),
+@command(
+    ("hangtag dataset check photos/ -o check.html", "the page, and check.csv"),
+    ("hangtag dataset check photos/", "into photos-check.csv"),
+    ("hangtag review photos-check.csv --rows disagreeing", "correct what it found"),
+    ("hangtag dataset check photos/ --corrections photos-check.csv", ""),
+    group=dataset,
 )
 @click.argument("folder", metavar="DIR")
 @click.option(

@@ -7,19 +7,21 @@ from pathlib import Path
 
 import click
 
-from producer.cli.options import Command, examples, json_option, print_answer, seldom_option
+from producer.cli.options import (
+    command,
+    json_option,
+    print_answer,
+    seldom_option,
+)
 from producer.present.formatting import show_json
 from shared.errors import Exit
 
 _SHELLS = ("bash", "zsh", "fish")
 
 
-@click.command(
-    cls=Command,
-    epilog=examples(
-        ("hangtag demo", "into the folder demo, about 40 MB"),
-        ("hangtag demo /tmp/demo --count 500", "elsewhere, with fewer images"),
-    ),
+@command(
+    ("hangtag demo", "into the folder demo, about 40 MB"),
+    ("hangtag demo /tmp/demo --count 500", "elsewhere, with fewer images"),
 )
 @click.argument("folder", type=click.Path(path_type=Path), default=Path("demo"), metavar="[FOLDER]")
 @seldom_option("--count", type=click.IntRange(1), metavar="N", help="Only the first N images.")
@@ -35,11 +37,9 @@ def demo(folder: Path, count: int | None, as_json: bool) -> None:
     sys.exit(run_demo(folder, count, as_json))
 
 
-@click.command(
-    epilog=examples(
-        ("hangtag doctor", "packages, broker, disk; each problem with its fix"),
-        ("hangtag doctor --json", "for a report of a fault; it has no secrets"),
-    )
+@command(
+    ("hangtag doctor", "packages, broker, disk; each problem with its fix"),
+    ("hangtag doctor --json", "for a report of a fault; it has no secrets"),
 )
 @json_option
 def doctor(as_json: bool) -> None:
@@ -57,12 +57,10 @@ def doctor(as_json: bool) -> None:
     sys.exit(int(Exit.SETUP if report.problems else Exit.OK))
 
 
-@click.command(
-    epilog=examples(
-        ('eval "$(hangtag completion bash)"', "in ~/.bashrc"),
-        ('eval "$(hangtag completion zsh)"', "in ~/.zshrc, after compinit"),
-        ("hangtag completion fish > ~/.config/fish/completions/hangtag.fish", ""),
-    )
+@command(
+    ('eval "$(hangtag completion bash)"', "in ~/.bashrc"),
+    ('eval "$(hangtag completion zsh)"', "in ~/.zshrc, after compinit"),
+    ("hangtag completion fish > ~/.config/fish/completions/hangtag.fish", ""),
 )
 @click.argument("shell", type=click.Choice(_SHELLS))
 @json_option

@@ -11,10 +11,9 @@ from typing import Any
 import click
 
 from producer.cli.options import (
-    Command,
+    command,
     confirm,
     declared,
-    examples,
     given_of,
     json_option,
     old_word,
@@ -34,17 +33,14 @@ from shared.settings import Settings
 _DETACH = "--detach"
 
 
-@click.command(
-    cls=Command,
-    epilog=examples(
-        ("hangtag classify photos/", "into photos.csv; again: resumes"),
-        ("hangtag classify photos/ -o out.csv --model garments@3", ""),
-        ("hangtag classify a/ b/ -o all.csv --glob '*.jpg' --top-k 3", ""),
-        ("hangtag classify out.csv", "continue or follow its job, from any folder"),
-        ("hangtag classify photos/ --retry-failed", "the failed rows alone"),
-        ("hangtag classify photos/ --update", "new and changed files alone"),
-        ("hangtag classify photos/ --detach", "in the background"),
-    ),
+@command(
+    ("hangtag classify photos/", "into photos.csv; again: resumes"),
+    ("hangtag classify photos/ -o out.csv --model garments@3", ""),
+    ("hangtag classify a/ b/ -o all.csv --glob '*.jpg' --top-k 3", ""),
+    ("hangtag classify out.csv", "continue or follow its job, from any folder"),
+    ("hangtag classify photos/ --retry-failed", "the failed rows alone"),
+    ("hangtag classify photos/ --update", "new and changed files alone"),
+    ("hangtag classify photos/ --detach", "in the background"),
 )
 # The walk checks readability: an unreadable folder is an error, a file a row.
 @click.argument(
@@ -163,12 +159,10 @@ def show_summary(
     sys.exit(int(summary.exit_code))
 
 
-@click.command(
-    epilog=examples(
-        ("hangtag status", "all jobs and open requests"),
-        ("hangtag status --watch", "the same every 2 seconds"),
-        ("hangtag status photos.csv --json", "one job, by its table or its id"),
-    )
+@command(
+    ("hangtag status", "all jobs and open requests"),
+    ("hangtag status --watch", "the same every 2 seconds"),
+    ("hangtag status photos.csv --json", "one job, by its table or its id"),
 )
 @click.argument("job", required=False, default="", type=JOB)
 @watch_option
@@ -186,7 +180,7 @@ def status(job: str, watch: bool, as_json: bool) -> None:
         show_lines(lambda notice: job_lines(job, as_json, settings, notice), watch, as_json)
 
 
-@click.command(hidden=True, epilog=examples(("hangtag classify photos.csv", "")))
+@command(("hangtag classify photos.csv", ""), hidden=True)
 @click.argument("job", type=JOB)
 @quiet_option
 @json_option
@@ -206,11 +200,9 @@ def collect(job: str, quiet: bool, as_json: bool) -> None:
     show_summary(summary, as_json, quiet)
 
 
-@click.command(
-    epilog=examples(
-        ("hangtag cancel photos.csv", "by the job's table"),
-        ("hangtag cancel k3fa2b1c", "by its id; also a request"),
-    )
+@command(
+    ("hangtag cancel photos.csv", "by the job's table"),
+    ("hangtag cancel k3fa2b1c", "by its id; also a request"),
 )
 @click.argument("job", type=JOB)
 @json_option
@@ -234,11 +226,9 @@ def cancel(job: str, as_json: bool) -> None:
         print_answer(cancelled, [line(cancelled)], as_json)
 
 
-@click.command(
-    epilog=examples(
-        ("hangtag forget photos.csv", "asks, and leaves photos.csv"),
-        ("hangtag forget k3fa --yes", "by the start of its id, without a question"),
-    )
+@command(
+    ("hangtag forget photos.csv", "asks, and leaves photos.csv"),
+    ("hangtag forget k3fa --yes", "by the start of its id, without a question"),
 )
 @click.argument("job", type=JOB)
 @yes_option

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from producer.cli.options import backbone_option, examples, json_option
+from producer.cli.options import backbone_option, command, json_option
 from producer.cli.params import Parsed
 from producer.inputs.job_options import parse_accept
 from shared.errors import UsageError
@@ -22,12 +22,10 @@ KINDS = ("doubtful", "flagged", "disagreeing", "all")
 NAMED = 5
 
 
-@click.command(
-    epilog=examples(
-        ("hangtag review photos.csv", "least confident first"),
-        ("hangtag review photos.csv --rows flagged", "unlike the training images"),
-        ("hangtag review photos.csv --label Shirt", "one label of the model"),
-    )
+@command(
+    ("hangtag review photos.csv", "least confident first"),
+    ("hangtag review photos.csv --rows flagged", "unlike the training images"),
+    ("hangtag review photos.csv --label Shirt", "one label of the model"),
 )
 @click.argument("table", type=click.Path(path_type=Path), metavar="RESULTS.CSV")
 @click.option(
@@ -78,13 +76,11 @@ def review(
         click.echo(line)
 
 
-@click.command(
-    epilog=examples(
-        ("hangtag label photos/", "the labels are in photos.labels.jsonl"),
-        ("hangtag label photos/ -o first.jsonl", "another file"),
-        ("hangtag label photos/ --from old.csv", "with its corrections"),
-        ("hangtag train photos/ --labels", "learn from them"),
-    )
+@command(
+    ("hangtag label photos/", "the labels are in photos.labels.jsonl"),
+    ("hangtag label photos/ -o first.jsonl", "another file"),
+    ("hangtag label photos/ --from old.csv", "with its corrections"),
+    ("hangtag train photos/ --labels", "learn from them"),
 )
 @click.argument("folder", metavar="DIR")
 @click.option(

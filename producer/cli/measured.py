@@ -9,9 +9,8 @@ from typing import Any
 import click
 
 from producer.cli.options import (
-    Command,
+    command,
     corrections_option,
-    examples,
     force_option,
     json_option,
     max_unreadable_option,
@@ -26,12 +25,9 @@ from producer.present.style import columns_of
 from shared.settings import Settings
 
 
-@click.command(
-    cls=Command,
-    epilog=examples(
-        ("hangtag models evaluate garments", "on the data that it was made from"),
-        ("hangtag models evaluate garments@3 --data photos/ --pictures plots/", ""),
-    ),
+@command(
+    ("hangtag models evaluate garments", "on the data that it was made from"),
+    ("hangtag models evaluate garments@3 --data photos/ --pictures plots/", ""),
 )
 @click.argument("model", type=MODEL, required=False, default="", metavar=f"[{MODEL_FORM}]")
 @click.option(
@@ -66,11 +62,9 @@ def evaluate(model: str, as_json: bool, quiet: bool, **given: Any) -> None:
     report_drawn(measured.written, quiet)
 
 
-@click.command(
-    epilog=examples(
-        ("hangtag models compare garments@3 garments@4 --on photos/", "figures"),
-        ("hangtag models compare garments@3 garments --on photos/ -o c.html", "and a page"),
-    )
+@command(
+    ("hangtag models compare garments@3 garments@4 --on photos/", "figures"),
+    ("hangtag models compare garments@3 garments --on photos/ -o c.html", "and a page"),
 )
 @click.argument("a", type=MODEL, metavar=MODEL_FORM)
 @click.argument("b", type=MODEL, metavar=MODEL_FORM)
@@ -116,11 +110,9 @@ def compare(
     show_comparison(compared, as_json, quiet)
 
 
-@click.command(
-    epilog=examples(
-        ("hangtag models report garments", "writes garments@3.html"),
-        ("hangtag models report garments@2 -o before.html", "another version, another name"),
-    )
+@command(
+    ("hangtag models report garments", "writes garments@3.html"),
+    ("hangtag models report garments@2 -o before.html", "another version, another name"),
 )
 @click.argument("model", type=MODEL, metavar=MODEL_FORM)
 @click.option(

@@ -9,7 +9,7 @@ import click
 from producer.cli.measured import compare, evaluate, report
 from producer.cli.networks import calibrate, export, import_model
 from producer.cli.options import (
-    Command,
+    command,
     confirm,
     examples,
     force_option,
@@ -37,12 +37,10 @@ _why = click.option(
 )
 
 
-@click.command(
-    "list",
-    epilog=examples(
-        ("hangtag models list", "every version of every model"),
-        ("hangtag models list garments --json", "one model, for a program"),
-    ),
+@command(
+    ("hangtag models list", "every version of every model"),
+    ("hangtag models list garments --json", "one model, for a program"),
+    name="list",
 )
 @click.argument("name", required=False, default="", type=MODEL_NAME)
 @json_option
@@ -62,11 +60,9 @@ def list_models(name: str, as_json: bool) -> None:
         click.echo(f"commands use {used.model}; another one with: hangtag models use", err=True)
 
 
-@click.command(
-    epilog=examples(
-        ("hangtag models show garments", "the version in production"),
-        ("hangtag models show garments@3 --pictures plots/", "and its plots"),
-    )
+@command(
+    ("hangtag models show garments", "the version in production"),
+    ("hangtag models show garments@3 --pictures plots/", "and its plots"),
 )
 @click.argument("model", type=MODEL, required=False, default="", metavar=f"[{MODEL_FORM}]")
 @plots_option
@@ -93,12 +89,10 @@ def show(model: str, plots: Path | None, force: bool, as_json: bool) -> None:
     report_drawn(written)
 
 
-@click.command(
-    epilog=examples(
-        ("hangtag models use garments", "for classify, predict, show and evaluate"),
-        ("hangtag models use", "which one it is"),
-        ("HANGTAG_MODEL=garments@3 hangtag classify photos/", ""),
-    )
+@command(
+    ("hangtag models use garments", "for classify, predict, show and evaluate"),
+    ("hangtag models use", "which one it is"),
+    ("HANGTAG_MODEL=garments@3 hangtag classify photos/", ""),
 )
 @click.argument("model", type=MODEL, required=False, default="", metavar=f"[{MODEL_FORM}]")
 @json_option
@@ -122,12 +116,9 @@ def use(model: str, as_json: bool) -> None:
         click.echo(f"{now.source} overrides {model}; unset it", err=True)
 
 
-@click.command(
-    cls=Command,
-    epilog=examples(
-        ("hangtag models promote garments@3", "garments is version 3 now"),
-        ("hangtag models promote garments@4 --alias canary --why 'a trial'", ""),
-    ),
+@command(
+    ("hangtag models promote garments@3", "garments is version 3 now"),
+    ("hangtag models promote garments@4 --alias canary --why 'a trial'", ""),
 )
 @click.argument("model", type=MODEL, metavar="NAME@VERSION")
 @_alias
@@ -148,12 +139,7 @@ def promote(model: str, alias: str, why: str, as_json: bool) -> None:
     print_answer(decided, promoted, as_json)
 
 
-@click.command(
-    cls=Command,
-    epilog=examples(
-        ("hangtag models rollback garments", "what it was before the last promotion"),
-    ),
-)
+@command(("hangtag models rollback garments", "what it was before the last promotion"))
 @click.argument("name", type=MODEL_NAME)
 @_alias
 @_why
@@ -171,13 +157,11 @@ def rollback(name: str, alias: str, why: str, as_json: bool) -> None:
     print_answer(decided, [manage.moved(name, decided)], as_json)
 
 
-@click.command(
-    epilog=examples(
-        ("hangtag models rm garments@2", "one version"),
-        ("hangtag models rm garments --yes", "the model, without a question"),
-        ("hangtag models rm garments --unused", "old versions that nothing needs"),
-        ("hangtag models rm garments --unused --dry-run", "which these are, and why"),
-    )
+@command(
+    ("hangtag models rm garments@2", "one version"),
+    ("hangtag models rm garments --yes", "the model, without a question"),
+    ("hangtag models rm garments --unused", "old versions that nothing needs"),
+    ("hangtag models rm garments --unused --dry-run", "which these are, and why"),
 )
 @click.argument("model", type=MODEL, metavar="NAME[@VERSION]")
 @click.option(
@@ -268,8 +252,8 @@ def models() -> None:
     """List, use, compare, import, export, delete versions."""
 
 
-for command in (
+for each in (
     *(list_models, show, use, promote, rollback, rm, prune),
     *(evaluate, compare, report, import_model, calibrate, export),
 ):
-    models.add_command(command)
+    models.add_command(each)

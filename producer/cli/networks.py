@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import click
 
 from producer.cli.options import (
-    Command,
+    command,
     examples,
     json_option,
     print_answer,
@@ -63,14 +63,11 @@ def network_options(scale: str) -> Callable[[F], F]:
     return decorated
 
 
-@click.command(
-    "import",
-    cls=Command,
-    epilog=examples(
-        ("hangtag models import net.onnx --name mine --labels labels.txt --check some/", ""),
-        ("hangtag models import net.onnx --name mine --labels labels.txt --scale 0-1", ""),
-        ("hangtag models import my.keras --labels labels.txt --name my --data images/", ""),
-    ),
+@command(
+    ("hangtag models import net.onnx --name mine --labels labels.txt --check some/", ""),
+    ("hangtag models import net.onnx --name mine --labels labels.txt --scale 0-1", ""),
+    ("hangtag models import my.keras --labels labels.txt --name my --data images/", ""),
+    name="import",
 )
 @click.argument("file", type=click.Path(path_type=Path), metavar="FILE")
 @click.option(
@@ -158,7 +155,7 @@ def backbones() -> None:
     """Add, list, remove networks that photos use."""
 
 
-@backbones.command(epilog=examples(("hangtag backbones add dino.onnx --name dino --like timm", "")))
+@command(("hangtag backbones add dino.onnx --name dino --like timm", ""), group=backbones)
 @click.argument("file", type=click.Path(path_type=Path), metavar="FILE.onnx")
 @click.option("--name", required=True, type=MODEL_NAME, help="Its name, as for --backbone.")
 @click.option(
@@ -191,14 +188,14 @@ def add(
     print_answer(added, backbones_.added_lines(added), as_json, quiet)
 
 
-@backbones.command("list", epilog=examples(("hangtag backbones list", "")))
+@command(("hangtag backbones list", ""), name="list", group=backbones)
 @json_option
 def list_backbones(as_json: bool) -> None:
     """List the networks that were added."""
     _print_listed("", as_json, quiet=False)
 
 
-@backbones.command(epilog=examples(("hangtag backbones rm dino", "")))
+@command(("hangtag backbones rm dino", ""), group=backbones)
 @click.argument("name", type=MODEL_NAME)
 @quiet_option
 @json_option
@@ -216,7 +213,7 @@ def _print_listed(remove: str, as_json: bool, quiet: bool) -> None:
     print_answer(found.added, backbones_.lines(found), as_json, quiet)
 
 
-@click.command(epilog=examples(("hangtag models calibrate mine --data images/", "")))
+@command(("hangtag models calibrate mine --data images/", ""))
 @click.argument("model", type=MODEL, metavar=MODEL_FORM)
 @click.option(
     "--data",
@@ -233,20 +230,18 @@ def calibrate(model: str, data: str, as_json: bool, quiet: bool) -> None:
     production, since both give the same labels.
     """
     from producer.cli.running import running_request
-    from producer.models import calibrate as calibrate_
+    from producer.models import import_model as import_
 
     settings = Settings.from_env()
     with running_request(quiet or as_json) as (events, stop):
-        trained = calibrate_.calibrate(settings, model, data, events=events, stop=stop)
+        trained = import_.calibrate(settings, model, data, events=events, stop=stop)
     room = columns_of(sys.stdout)
-    print_answer(trained, calibrate_.lines(trained, settings, room), as_json, quiet)
+    print_answer(trained, import_.calibrated_lines(trained, settings, room), as_json, quiet)
 
 
-@click.command(
-    epilog=examples(
-        ("hangtag models export garments -o garments/", "the version in production"),
-        ("python garments/classify.py photo.jpg", "without Hangtag"),
-    )
+@command(
+    ("hangtag models export garments -o garments/", "the version in production"),
+    ("python garments/classify.py photo.jpg", "without Hangtag"),
 )
 @click.argument("model", type=MODEL, metavar=MODEL_FORM)
 @click.option(

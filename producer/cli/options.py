@@ -55,6 +55,24 @@ class Command(click.Command):
                     formatter.write_dl(rows)
 
 
+def command(
+    *lines: tuple[str, str],
+    name: str | None = None,
+    group: click.Group | None = None,
+    hidden: bool = False,
+) -> Callable[[Callable[..., Any]], Command]:
+    """Decorate a command, of a group if one is given; `lines` are its examples."""
+    made = click.command(name, cls=Command, epilog=examples(*lines), hidden=hidden)
+
+    def decorated(function: Callable[..., Any]) -> Command:
+        command = made(function)
+        if group is not None:
+            group.add_command(command)
+        return command
+
+    return decorated
+
+
 def old_word(name: str, command: click.Command, new: str, **fixed: Any) -> click.Command:
     """A word of 0.2.0 for a command with some parameters fixed; until 0.4. No list has it."""
 

@@ -8,18 +8,16 @@ from pathlib import Path
 
 import click
 
-from producer.cli.options import examples, json_option, quiet_option, report_drawn
+from producer.cli.options import command, json_option, quiet_option, report_drawn
 from producer.cli.params import MODEL, MODEL_FORM
 from shared.errors import Exit
 from shared.settings import Settings
 
 
-@click.command(
-    epilog=examples(
-        ("hangtag predict shoe.jpg", "the five most likely labels"),
-        ("hangtag predict *.jpg --plot predictions.png", "and a plot of them"),
-        ("hangtag predict shoe.jpg --truth Sneaker --model garments", ""),
-    )
+@command(
+    ("hangtag predict shoe.jpg", "the five most likely labels"),
+    ("hangtag predict *.jpg --plot predictions.png", "and a plot of them"),
+    ("hangtag predict shoe.jpg --truth Sneaker --model garments", ""),
 )
 @click.argument(
     "images", nargs=-1, required=True, type=click.Path(path_type=bytes), metavar="IMAGE..."

@@ -9,9 +9,8 @@ from typing import Any
 import click
 
 from producer.cli.options import (
-    Command,
+    command,
     declared,
-    examples,
     given_of,
     json_option,
     print_answer,
@@ -28,13 +27,11 @@ from shared.settings import Settings
 _FOLDER = click.Path(path_type=Path, file_okay=False)
 
 
-@click.command(
-    epilog=examples(
-        ("hangtag table photos.csv --accept 95%", "the less certain: unknown"),
-        ("hangtag table photos.csv --columns label,guess", "in this order"),
-        ("hangtag table photos.csv -o photos.jsonl", "another form"),
-        ("hangtag table h3k9x2ma -o so-far.csv", "the rows so far"),
-    )
+@command(
+    ("hangtag table photos.csv --accept 95%", "the less certain: unknown"),
+    ("hangtag table photos.csv --columns label,guess", "in this order"),
+    ("hangtag table photos.csv -o photos.jsonl", "another form"),
+    ("hangtag table h3k9x2ma -o so-far.csv", "the rows so far"),
 )
 @click.argument("job", type=JOB, metavar="RESULTS.CSV|JOB")
 @click.option(
@@ -99,12 +96,10 @@ def table(
         click.echo(line, err=True)
 
 
-@click.command(
-    epilog=examples(
-        ("hangtag report photos.csv", "writes photos.html"),
-        ("hangtag report photos.csv -o page.html", "another name"),
-        ("hangtag report h3k9x2ma -o so-far.html", "the rows so far of a running job"),
-    )
+@command(
+    ("hangtag report photos.csv", "writes photos.html"),
+    ("hangtag report photos.csv -o page.html", "another name"),
+    ("hangtag report h3k9x2ma -o so-far.html", "the rows so far of a running job"),
 )
 @click.argument("job", type=JOB, metavar="RESULTS.CSV|JOB")
 @click.option(
@@ -156,11 +151,9 @@ def page_options(command: Any) -> Any:
     return command
 
 
-@click.command(
-    epilog=examples(
-        ("hangtag compare photos.csv photos-2.csv", "two versions, or two runs"),
-        ("hangtag compare photos.csv photos-2.csv -o compare.html", "and the pictures"),
-    )
+@command(
+    ("hangtag compare photos.csv photos-2.csv", "two versions, or two runs"),
+    ("hangtag compare photos.csv photos-2.csv -o compare.html", "and the pictures"),
 )
 @click.argument("a", type=JOB, metavar="A")
 @click.argument("b", type=JOB, metavar="B")
@@ -197,13 +190,10 @@ def show_comparison(compared: Any, as_json: bool, quiet: bool) -> None:
         click.echo(compared.notice, err=True)
 
 
-@click.command(
-    cls=Command,
-    epilog=examples(
-        ("hangtag sort photos.csv --into sorted --move --dry-run", ""),
-        ("hangtag sort photos.csv --into sorted --move", "again: continues"),
-        ("hangtag sort --undo sorted", ""),
-    ),
+@command(
+    ("hangtag sort photos.csv --into sorted --move --dry-run", ""),
+    ("hangtag sort photos.csv --into sorted --move", "again: continues"),
+    ("hangtag sort --undo sorted", ""),
 )
 @click.argument("table", required=False, type=click.Path(path_type=Path), metavar="[RESULTS.CSV]")
 @click.option("--into", type=_FOLDER, metavar="OUT", help="The folder for the folders of labels.")
@@ -258,11 +248,9 @@ def sort(
     sys.exit(int(result.exit_code))
 
 
-@click.command(
-    epilog=examples(
-        ("hangtag verify photos.csv", "the rows, and the files by size and time"),
-        ("hangtag verify photos.csv --deep", "and the content of every file"),
-    )
+@command(
+    ("hangtag verify photos.csv", "the rows, and the files by size and time"),
+    ("hangtag verify photos.csv --deep", "and the content of every file"),
 )
 @click.argument("table", type=click.Path(path_type=Path), metavar="RESULTS.CSV")
 @click.option("--deep", is_flag=True, help="Also read every file again and compare its content.")

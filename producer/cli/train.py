@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from producer.cli.options import (
-    Command,
+    command,
     corrections_option,
     declared,
-    examples,
     given_of,
     json_option,
     print_answer,
@@ -37,15 +36,12 @@ _ALWAYS = {"timeout_s", "as_json", "quiet"}
 _MODES = {"follow": "--follow", "cancel": "--cancel", "list_open": "--list"}
 
 
-@click.command(
-    cls=Command,
-    epilog=examples(
-        ("hangtag train --data fashion-mnist", "a version of the model that ships"),
-        ("hangtag train photos/", "a subfolder for each class; the model is `photos`"),
-        ("hangtag train photos/ --labels", "learn from photos.labels.jsonl"),
-        ("hangtag train photos/ --name garments --detach", ""),
-        ("hangtag train --follow ID", "follow it again"),
-    ),
+@command(
+    ("hangtag train --data fashion-mnist", "a version of the model that ships"),
+    ("hangtag train photos/", "a subfolder for each class; the model is `photos`"),
+    ("hangtag train photos/ --labels", "learn from photos.labels.jsonl"),
+    ("hangtag train photos/ --name garments --detach", ""),
+    ("hangtag train --follow ID", "follow it again"),
 )
 @click.argument("folder", metavar="[DIR]", required=False)
 @declared(Train)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from producer.cli.options import examples, json_option, log_json_option, logging_json, print_answer
+from producer.cli.options import command, json_option, log_json_option, logging_json, print_answer
 from producer.cli.params import CHILDREN_MAX, FORM, HELP, PER_CORE, Wanted, WorkersParam
 from producer.cli.running import show_lines, watch_option
 from producer.present.formatting import show_json
@@ -24,11 +24,9 @@ CHILDREN = click.IntRange(1, CHILDREN_MAX)
 PORT = 9808
 
 
-@click.command(
-    epilog=examples(
-        ("hangtag up --workers 4", "four worker processes, until hangtag down"),
-        ("hangtag up --workers auto:0-8", "as many as the backlog needs"),
-    )
+@command(
+    ("hangtag up --workers 4", "four worker processes, until hangtag down"),
+    ("hangtag up --workers auto:0-8", "as many as the backlog needs"),
 )
 @click.option("--workers", type=WorkersParam(), default=Wanted(), metavar=FORM, help=HELP)
 @json_option
@@ -64,11 +62,9 @@ def _worker_count(shown: Stack) -> str:
     return str(shown.ceiling)
 
 
-@click.command(
-    epilog=examples(
-        ("hangtag down", "refused while jobs run"),
-        ("hangtag down --force", "stops them; the same commands resume them"),
-    )
+@command(
+    ("hangtag down", "refused while jobs run"),
+    ("hangtag down --force", "stops them; the same commands resume them"),
 )
 @click.option("--force", is_flag=True, help="Stop it even if jobs run on it. They can be resumed.")
 @json_option
@@ -118,12 +114,10 @@ def _check_unused(settings: Settings) -> None:
         )
 
 
-@click.command(
-    epilog=examples(
-        ("HANGTAG_REDIS_URL=rediss://r1 HANGTAG_REDIS_PASSWORD_FILE=pw hangtag worker", ""),
-        ("hangtag worker --concurrency 4", "four worker processes"),
-        ("hangtag worker --queue train", "on the machine with the model store"),
-    )
+@command(
+    ("HANGTAG_REDIS_URL=rediss://r1 HANGTAG_REDIS_PASSWORD_FILE=pw hangtag worker", ""),
+    ("hangtag worker --concurrency 4", "four worker processes"),
+    ("hangtag worker --queue train", "on the machine with the model store"),
 )
 @click.option(
     "--queue",
@@ -167,12 +161,10 @@ def worker(
     commands.run(settings, children, partial(_starts, queue, as_json))
 
 
-@click.command(
-    epilog=examples(
-        ("hangtag workers", ""),
-        ("hangtag workers --watch", "again every 2 seconds"),
-        ("hangtag workers --json", "with all figures, for a program"),
-    )
+@command(
+    ("hangtag workers", ""),
+    ("hangtag workers --watch", "again every 2 seconds"),
+    ("hangtag workers --json", "with all figures, for a program"),
 )
 @watch_option
 @json_option
@@ -199,7 +191,7 @@ def _children(settings: Settings) -> int:
     return machine_resources.children(settings.child_memory_mb << 20)
 
 
-@click.command(epilog=examples(("hangtag metrics --port 9808", "http://127.0.0.1:9808/metrics")))
+@command(("hangtag metrics --port 9808", "http://127.0.0.1:9808/metrics"))
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=PORT, show_default=True,

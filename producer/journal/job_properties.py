@@ -114,9 +114,11 @@ class JobProperties(ABC):
         return decode_unlisted(self.get(UNLISTED))
 
     @property
-    def updates(self) -> int:
-        """How often the table was brought up to date."""
-        return self._number(UPDATES) or 0
+    def first_number(self) -> int:
+        """The number from which new batches are counted: earlier ones may have been sent by the
+        journals that this one has replaced, and a late result is told by its number. It grows with
+        each update, after which rows have other numbers, too."""
+        return self._number(NUMBERS) or 0
 
     @property
     def skipped(self) -> dict[str, int]:
@@ -154,9 +156,8 @@ PRODUCER = "producer"
 FILE_COUNT = "files"
 #: The property that holds the counts of the results.
 ANSWERS = "answers"
-#: The property that holds how often the table was brought up to date; its rows have other numbers
-#: after each time.
-UPDATES = "updates"
+#: The property of a table that was brought up to date with the number of its first new batch.
+NUMBERS = "numbers"
 
 
 class AttemptResult(msgspec.Struct, frozen=True):

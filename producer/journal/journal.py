@@ -36,9 +36,6 @@ SUFFIX = ".hangtag"
 _REMEDY = "fix this and run the same command again"
 #: The property of a job that has all its files: a job that repeats failed rows accepts no new ones.
 WALKED = "walked"
-#: The property of a job with the number from which new batches are counted: earlier ones may have
-#: been sent by the journals that this one has replaced, and a late result is told by its number.
-NUMBERS = "numbers"
 
 
 class Journal(BatchReader, JobProperties):
@@ -143,7 +140,7 @@ class Journal(BatchReader, JobProperties):
         with sqlite_errors(self.path):
             (last,) = self._db.execute("SELECT max(n) FROM batch").fetchone()
         following = 0 if last is None else int(last) + 1
-        return max(following, int(self.get(NUMBERS) or 0))
+        return max(following, self.first_number)
 
     def repeat(self, k: int) -> int:
         """Schedule every failed row for a repeat, and every row of a batch without a result, whose
@@ -226,8 +223,7 @@ class Journal(BatchReader, JobProperties):
                 raise Damaged(fault)
             properties = property_table.read(self._db)
             self.totals = load_counts(properties)
-            first_new = int(properties.get(NUMBERS, 0))
-            damaged = records.damaged(self._db, first_new, self._check)
+            damaged = records.damaged(self._db, self.first_number, self._check)
             if not damaged and sums(self._db) != self.totals:
                 raise sqlite3.DatabaseError("batches are missing")
         if damaged:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 
-from producer.journal.no_table import no_table
+from producer.journal.job_index import no_table
 from producer.journal.sealed_journal import SealedJournal
 from producer.journal.snapshot import has_journal
 from producer.present.formatting import typed
@@ -57,7 +57,7 @@ class Answers:
                     f"the job of {output} has not finished; finish it with: "
                     f"{typed(['hangtag', 'classify', str(output)])}"
                 )
-            self.card, self._rows_of = sealed.card, (sealed.record.id, sealed.updates)
+            self.card, self._rows_of = sealed.card, (sealed.record.id, sealed.first_number)
             self.options = sealed.options
             self._starts, self._batches = array("I"), array("I")  #: first row, and number
             self._read(sealed, on_progress)
@@ -132,7 +132,7 @@ class Answers:
         rows: dict[int, Row] = {}
         by_batch = sorted(positions, key=self._batch)
         with SealedJournal(self._output, check=False) as sealed:
-            if (sealed.record.id, sealed.updates) != self._rows_of:
+            if (sealed.record.id, sealed.first_number) != self._rows_of:
                 raise SetupError(
                     f"the table {self._output} has other rows now; start the review again"
                 )

@@ -126,7 +126,11 @@ def held(out: str, create: bool = False) -> Iterator[SortedFolder]:
     try:
         if not file_lock.try_acquire(file) or file_lock.lost(path, file):
             raise UsageError(f"another hangtag sort runs in {out}; wait for it to end")
-        yield SortedFolder(out, token, file)
+        try:
+            yield SortedFolder(out, token, file)
+        finally:
+            if not os.fstat(file).st_size:  # for a record that was lost or could not be written
+                path.unlink(missing_ok=True)
     finally:
         os.close(file)
 

@@ -22,7 +22,7 @@ def settle(log: SortLog, out: bytes) -> None:
         try:
             with Folders(out) as folders:
                 for entry in entries:
-                    done = _is_placed(entry, log.open[entry.row], folders, log.name)
+                    done = is_placed(entry, log.open[entry.row], folders, log.name)
                     (placed if done else over).append(entry)
                 folders.sync()
         except OSError as error:
@@ -32,7 +32,7 @@ def settle(log: SortLog, out: bytes) -> None:
         log.write()
 
 
-def _is_placed(entry: Entry, state: State, folders: Folders, log: str) -> bool:
+def is_placed(entry: Entry, state: State, folders: Folders, log: str) -> bool:
     """Whether the file lies in its folder now, as this log's."""
     place, source = folders.placed(entry), None
     with suppress(FileStays):  # its folder was removed

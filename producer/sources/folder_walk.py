@@ -20,8 +20,9 @@ from producer.inputs import skipped
 from producer.inputs.job_options import JobOptions
 from producer.inputs.skipped import Counts
 from producer.sources.reader import GONE, FileReader, resolved
-from producer.sources.refusals import check_local
+from producer.sources.remote.address import address_line, shown_address
 from producer.sources.source import Source
+from producer.sources.source_table import is_address
 from shared.errors import SetupError, UsageError
 from shared.image_formats import has_image_ending
 from shared.messages.files import printable
@@ -48,6 +49,10 @@ ListedEntry = tuple[bytes, bytes]  # name, kind
 #: version 0.2.0 has sorted (TABLE.sorted).
 _ENDINGS = rb"(\.hangtag.*|\.(part|sorted|corrections\.jsonl)(\.part|\.hangtag-draft)?)?"
 _HIDDEN = re.compile(rb"(?:\A|/)\.(?!\.?(?:/|\Z))")
+#: An address that lacks a slash.
+_ONE_SLASH = re.compile(rb"(s3|https?|gs):/(?!/)", re.IGNORECASE)
+_PATTERN = re.compile(rb"[*?[]")
+_UNREAD_ARCHIVES = (b".tbz2", b".txz", b".tar.bz2", b".tar.xz", b".tar.zst", b".7z", b".rar")
 REMEDY = "fix this and run the same command again; a started job resumes"
 
 
@@ -332,3 +337,28 @@ class LocalSource(FileReader, Source):
         if stat.S_ISDIR(mode):
             with listed(self.typed):
                 os.scandir(path).close()
+
+
+def check_local(typed: bytes, path: bytes) -> None:
+    """Check an argument of no other kind of source, whose path would be `path`.
+
+    Raises:
+        UsageError: it is an address, a pattern, or an archive of a kind that nothing reads.
+    """
+    shown = printable(typed)
+    if os.path.isfile(path) and typed.lower().endswith(_UNREAD_ARCHIVES):
+        raise UsageError(
+            f"{shown} is an archive of a kind that is not read; unpack it and classify the folder"
+        )
+    if os.path.lexists(path):
+        return
+    if slip := _ONE_SLASH.match(typed):
+        meant = shown_address(slip[1] + b"://" + typed[slip.end() :])
+        raise UsageError(f"an address has two slashes after its colon; write {meant:.300}")
+    if is_address(typed, path):
+        raise UsageError(address_line(typed))
+    if _PATTERN.search(typed):
+        raise UsageError(
+            f"{shown}: no such file or folder; leave a pattern to the shell, without quotation "
+            "marks, or name its folder and give the pattern with --glob"
+        )

@@ -12,7 +12,7 @@ from typing import IO
 
 from producer.inputs.job_options import STDIN, JobOptions
 from producer.sources.reader import FileReader
-from producer.sources.refusals import address_line, shown_address
+from producer.sources.remote.address import address_line, shown_address
 from producer.sources.source_table import LOCAL, is_address, kind_of_line
 from shared import regular_file
 from shared.errors import UsageError

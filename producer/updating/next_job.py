@@ -18,12 +18,11 @@ from pathlib import Path
 import msgspec
 
 from producer.inputs.skipped import SKIPPED, UNLISTED, encode_skipped, encode_unlisted
-from producer.journal.job_properties import FILE_COUNT, TABLE, UPDATES
-from producer.journal.journal import NUMBERS, WALKED, Journal, discard_next, next_journal
+from producer.journal.job_properties import FILE_COUNT, NUMBERS, TABLE
+from producer.journal.journal import WALKED, Journal, discard_next, next_journal
 from producer.journal.records import Record
 from producer.journal.retries import ONLY_CHANGED
-from producer.locations.compared import KnownRow
-from producer.locations.present_files import PresentFiles
+from producer.locations.compared import KnownRow, PresentFiles
 from producer.updating.changes import Changes, NextRow
 from shared.errors import Damaged, HangtagError, UsageError
 from shared.failpoints import failpoint
@@ -110,8 +109,7 @@ def _properties(
         **{key: value for key in _COPIED if (value := old.get(key)) is not None},
         WALKED: b"1",
         ONLY_CHANGED: b"1",
-        NUMBERS: b"%d" % old.next_number(),
-        UPDATES: b"%d" % (old.updates + 1),
+        NUMBERS: b"%d" % (old.next_number() + 1),
         FILE_COUNT: b"%d" % new.totals.images,
         SKIPPED: encode_skipped(present.skipped),
         UNLISTED: encode_unlisted(present.unlisted),

@@ -46,25 +46,6 @@ def run(fleet: Fleet, cwd: Path, state: dict[str, str], *arguments: str) -> Done
     return in_process.run(fleet, *arguments, cwd=cwd, **state)
 
 
-def statuses(table: Path) -> dict[str, str]:
-    with table.open(newline="", encoding="utf-8") as file:
-        return {row["path"]: row["status"] for row in csv.DictReader(file)}
-
-
-def test_failed_rows_are_repeated_where_their_files_are(
-    fleet: Fleet, table: Path, state: dict[str, str]
-) -> None:
-    shutil.copy(table.parent / BROKEN[0], table.parent / "sorted/failed" / BROKEN[0])
-    again = run(fleet, table.parent, state, "classify", "in", "-o", "out.csv", "--retry-failed")
-    assert again.code == Exit.SOME_FAILED, again.story
-    assert statuses(table) == {"in/1.png": "ok", "in/2.png": "ok", "in/3.png": "unsupported"}
-    proof = run(fleet, table.parent, state, "verify", "out.csv", "--deep")
-    assert proof.code == Exit.OK, proof.story
-    back = run(fleet, table.parent, state, "sort", "--undo", "sorted")
-    assert back.code == Exit.OK, back.story
-    assert (table.parent / "in" / BROKEN[0]).read_bytes() != RUBBISH
-
-
 def test_a_decision_holds_for_its_copies_after_a_retry_and_a_restart(
     fleet: Fleet, images: Gallery, tmp_path: Path, state: dict[str, str]
 ) -> None:
@@ -101,13 +82,3 @@ def test_a_plot_displays_moved_images(fleet: Fleet, table: Path, state: dict[str
         assert command.code == Exit.OK, command.story
         plots.append((table.parent / "plot.png").read_bytes())
     assert plots[0] == plots[1]
-
-
-def test_a_plot_does_not_replace_a_moved_image(
-    fleet: Fleet, table: Path, state: dict[str, str]
-) -> None:
-    (now,) = (table.parent / "sorted").glob("*/1.png")
-    before = now.read_bytes()
-    command = run(fleet, table.parent, state, "predict", "in/1.png", "--plot", str(now), "--force")
-    assert command.code == Exit.USAGE, command.story
-    assert now.read_bytes() == before

@@ -31,7 +31,7 @@ from tests.support.processes.fleet import PRODUCT_PROGRAM, ROOT, Producer, wait_
 from tests.support.processes.in_process import Done
 from tests.support.processes.local_stack import TRAINER, Place
 from worker.datasets import fashion_mnist
-from worker.demo.drawings import silhouette
+from worker.demo import silhouette
 
 pytestmark = pytest.mark.trains
 #: Never reached: the test cancels the training.
@@ -247,15 +247,6 @@ def test_json_output_has_the_report(commands: Commands, garments: Path) -> None:
     assert report.labels == tuple(SILHOUETTES)
     assert sum(report.training + report.heldout + report.test) == SHOWN * len(SILHOUETTES)
     # Plots are written where -o names a folder.
-    assert set(commands.place.folder.glob("*.png")) == before
-
-
-def test_a_missing_index_is_a_usage_error_and_writes_nothing(
-    commands: Commands, garments: Path
-) -> None:
-    before = set(commands.place.folder.glob("*.png"))
-    show = ("dataset", "show", "--data", str(garments), "--index", "99", "--quiet")
-    assert "from 0 to 24" in commands.done(*show, code=Exit.USAGE).log
     assert set(commands.place.folder.glob("*.png")) == before
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from producer.inputs import skipped
@@ -55,7 +55,8 @@ class ArchiveSource(Source):
         self.is_sorted = _class_of(typed).is_sorted
         self._prefix = typed.rstrip(b"/") + b"/"
         self._path = FileReader(options.cwd).local_path(typed)
-        self._file = OpenArchive(self._path, waits.check)
+        self._state: tuple[int, ...] = ()  #: of the file that is open
+        self._archive: Archive | None = None
         self._selection = Selection(options.globs, below)
 
     @property
@@ -64,7 +65,7 @@ class ArchiveSource(Source):
 
     def check(self, is_new: bool) -> None:
         try:
-            self._file.now()
+            self._now()
         except FileNotFoundError as error:
             what = f"{printable(self.typed)}: {error.strerror}"
             if is_new:
@@ -84,7 +85,7 @@ class ArchiveSource(Source):
     def read(self, name: bytes, max_bytes: int) -> tuple[bytes | Status, Stamp]:
         row = name[len(self._prefix) :]
         try:
-            archive = self._file.now()
+            archive = self._now()
             member = archive.find(row)
             if member is None or member.kind is not FILE:
                 return Status.MISSING, NO_STAMP
@@ -97,18 +98,32 @@ class ArchiveSource(Source):
 
     def stamp(self, name: bytes) -> Stamp:
         try:
-            member = self._file.now().find(name[len(self._prefix) :])
+            member = self._now().find(name[len(self._prefix) :])
         except (OSError, ArchiveDamaged, ArchiveTooLarge):
             return NO_STAMP
         return _stamp(member) if member is not None and member.kind is FILE else NO_STAMP
 
     def close(self) -> None:
-        self._file.close()
+        """Close the file once no walk reads it."""
+        if self._archive is not None:
+            self._archive.close()
+        self._archive = None
+
+    def _now(self) -> Archive:
+        """The archive as it is; it is opened again when it has changed. Raises OSError,
+        ArchiveDamaged, ArchiveTooLarge."""
+        info = os.stat(self._path)
+        state = info.st_dev, info.st_ino, info.st_size, info.st_mtime_ns
+        if self._archive is None or state != self._state:
+            self.close()
+            opened = _class_of(self._path)(ArchiveFile(self._path), self.waits.check)
+            self._archive, self._state = opened, state
+        return self._archive
 
     def _rows(self, after: bytes, walk: Walk) -> Iterator[tuple[bytes, Member]]:
         """The rows after one, and their members. Raises SetupError."""
         try:
-            archive = self._file.now()
+            archive = self._now()
             for row, member in archive.members(after[len(self._prefix) :]):
                 why = self._why_skipped(archive, row, member, walk)
                 if why is None:
@@ -153,38 +168,10 @@ def _refusal(archive: Archive, row: bytes, member: Member, max_bytes: int) -> St
     return Status.TOO_LARGE if member.size > max_bytes else None
 
 
-class OpenArchive:
-    """One file, which may change while it is read: then it is opened again."""
-
-    def __init__(self, path: bytes, check: Callable[[], None]) -> None:
-        self._path, self._check = path, check
-        self._state: tuple[int, ...] = ()
-        self._archive: Archive | None = None
-
-    def now(self) -> Archive:
-        """The archive as it is. Raises OSError, ArchiveDamaged, ArchiveTooLarge."""
-        state = _state(os.stat(self._path))
-        if self._archive is None or state != self._state:
-            self.close()
-            file = ArchiveFile(self._path)
-            self._archive, self._state = _class_of(self._path)(file, self._check), state
-        return self._archive
-
-    def close(self) -> None:
-        """Close the file once no walk reads it."""
-        if self._archive is not None:
-            self._archive.close()
-        self._archive = None
-
-
 def _class_of(path: bytes) -> type[Archive]:
     """The class that reads a file with the ending of an archive."""
     name = path.lower()
     return next(kind for ending, kind in _CLASSES.items() if name.endswith(ending))
-
-
-def _state(info: os.stat_result) -> tuple[int, ...]:
-    return info.st_dev, info.st_ino, info.st_size, info.st_mtime_ns
 
 
 class ArchivesFolder(Source):

@@ -8,7 +8,6 @@ the decompressor, of which there is a bounded number.
 from __future__ import annotations
 
 import zlib
-from array import array
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
@@ -21,6 +20,7 @@ from producer.sources.archives.archive import (
     ArchiveTooLarge,
     Bounds,
     Member,
+    is_refused,
     row_name,
 )
 from producer.sources.archives.tar_archive import (
@@ -32,9 +32,6 @@ from producer.sources.archives.tar_archive import (
 from producer.sources.folder_walk import FOLDER
 from shared.image_status import Status
 
-_SLOTS = 1 << 10
-_LOAD_MAX = 0.7
-_HASH = (1 << 64) - 1
 _CHUNK_BYTES = 1 << 17
 #: The end of a compressed file.
 _CHECKSUM_BYTES = 8
@@ -48,49 +45,9 @@ _STATES_MAX, _APART_BYTES = 64, 1 << 20
 #: What a compressed archive may unpack to: more for each of its bytes is a bomb. Images that are
 #: not compressed themselves may be large, so a part is free.
 RATIO_MAX, FREE_BYTES = 200, 1 << 30
+#: A member's place and number in one integer, since there may be a million.
 _NUMBER_BITS = 20
-
-
-class PlaceTable:
-    """Numbers by the hashes of names, in 16 bytes for each slot. A number is never 0."""
-
-    def __init__(self) -> None:
-        self._hashes, self._numbers = _empty(_SLOTS), _empty(_SLOTS)
-        self._count = 0
-
-    def get(self, name: bytes) -> int:
-        """The number of a name; 0 if there is none."""
-        return self._numbers[self._slot(hash(name) & _HASH)]
-
-    def put(self, name: bytes, number: int) -> None:
-        """Add a name that is not there."""
-        if self._count > _LOAD_MAX * len(self._hashes):
-            self._grow()
-        self._set(hash(name) & _HASH, number)
-        self._count += 1
-
-    def _set(self, key: int, number: int) -> None:
-        slot = self._slot(key)
-        self._hashes[slot], self._numbers[slot] = key, number
-
-    def _slot(self, key: int) -> int:
-        """The slot of a hash, or a free one."""
-        slots = len(self._hashes)
-        slot = key % slots
-        while self._numbers[slot] and self._hashes[slot] != key:
-            slot = (slot + 1) % slots
-        return slot
-
-    def _grow(self) -> None:
-        hashes, numbers = self._hashes, self._numbers
-        self._hashes, self._numbers = _empty(2 * len(hashes)), _empty(2 * len(hashes))
-        for key, number in zip(hashes, numbers, strict=True):
-            if number:
-                self._set(key, number)
-
-
-def _empty(slots: int) -> array[int]:
-    return array("Q", bytes(8 * slots))
+_NUMBER_MASK = (1 << _NUMBER_BITS) - 1
 
 
 class _State(NamedTuple):
@@ -220,7 +177,7 @@ class GzipArchive(Archive):
 
     def __init__(self, file: ArchiveFile, check: Callable[[], None]) -> None:
         super().__init__(file, check)
-        self._states, self._places, self._bounds = States(), PlaceTable(), Bounds()
+        self._states, self._places, self._bounds = States(), dict[int, int](), Bounds()
         self._known = 0  #: the number of members whose places are known
         self._passes = dict[int, _Pass]()
         self._search = self._pass(0, 0)
@@ -242,34 +199,32 @@ class GzipArchive(Archive):
         for one in self._passes.values():
             if one.row == row and one.there is not None:
                 return one.there.member
-        while not (packed := self._places.get(row)) and next(self._search, None) is not None:
+        while (
+            not (packed := self._places.get(hash(row), 0)) and next(self._search, None) is not None
+        ):
             pass
         if not packed:
             return None
-        number, place = packed & (1 << _NUMBER_BITS) - 1, packed >> _NUMBER_BITS + 1
-        is_repeat = bool(packed >> _NUMBER_BITS & 1)
-        member = self._second.at(place).member
-        return member._replace(number=number, is_repeat=is_repeat)
+        member = self._second.at(packed >> _NUMBER_BITS).member
+        return member._replace(number=packed & _NUMBER_MASK, is_repeat=is_refused(row))
 
     def content(self, row: bytes, member: Member) -> bytes | Status:
-        try:
-            tape, there = self._reader(row, member)
-            tape.seek(there.data)
-            data = tape.read(member.size)
-        except ArchiveDamaged:
-            return BAD
-        return BAD if there.is_sparse or len(data) < member.size else data
+        data = self._data(row, member, member.size)
+        return BAD if data is None or len(data) < member.size else data
 
     def head(self, row: bytes, member: Member, count: int) -> bytes:
-        try:
-            tape, there = self._reader(row, member)
-            tape.seek(there.data)
-            return tape.read(min(count, member.size))
-        except ArchiveDamaged:
-            return b""
+        return self._data(row, member, min(count, member.size)) or b""
 
     def close(self) -> None:
         self._search = iter(())
+
+    def _data(self, row: bytes, member: Member, count: int) -> bytes | None:
+        try:
+            tape, there = self._reader(row, member)
+            tape.seek(there.data)
+            return None if there.is_sparse else tape.read(count)
+        except ArchiveDamaged:
+            return None
 
     def _reader(self, row: bytes, member: Member) -> tuple[Tape, TarMember]:
         """A tape that is at a member, or comes to it."""
@@ -279,8 +234,8 @@ class GzipArchive(Archive):
         return self._second.tape, self._second.at(member.place)
 
     def _place_of(self, row: bytes) -> int | None:
-        packed = self._places.get(row)
-        return packed >> _NUMBER_BITS + 1 if packed else None
+        packed = self._places.get(hash(row), 0)
+        return packed >> _NUMBER_BITS if packed else None
 
     def _new_tape(self) -> GzipTape:
         return GzipTape(self.file, self._states, self.check)
@@ -321,13 +276,12 @@ class GzipArchive(Archive):
         is_new = self._count(member, number)
         alone = member._replace(number=number)
         row = row_name(alone)
-        packed = self._places.get(row)
-        if packed and packed & (1 << _NUMBER_BITS) - 1 != number:
+        packed = self._places.get(hash(row), 0)
+        if packed and packed & _NUMBER_MASK != number:
             alone = alone._replace(is_repeat=True)
             row = row_name(alone)
         if is_new:
-            place = member.place << 1 | alone.is_repeat
-            self._places.put(row, place << _NUMBER_BITS | number)
+            self._places[hash(row)] = member.place << _NUMBER_BITS | number
         return alone
 
 

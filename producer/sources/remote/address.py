@@ -162,3 +162,23 @@ def without_secrets(typed: bytes) -> bytes:
 
 def _escaped(match: re.Match[bytes]) -> bytes:
     return b"%%%02X" % match[0][0]
+
+
+def shown_address(typed: bytes) -> str:
+    """An address of any kind without user, password and query, which may be secrets."""
+    typed = without_secrets(typed)
+    scheme, _, rest = typed.partition(b"://")
+    host = re.split(rb"[/?#]", rest, maxsplit=1)[0]
+    path = re.split(rb"[?#]", rest[len(host) :], maxsplit=1)[0]
+    if b"@" in rest[len(host) :]:  # a password may have these characters, unescaped
+        host = path = b""
+    return printable(scheme + b"://" + host.rpartition(b"@")[2] + path)
+
+
+def address_line(typed: bytes) -> str:
+    """The line on an address that nothing reads."""
+    shown = shown_address(typed)
+    return (
+        f"{shown:.300} is an address, and files are classified; copy them into a folder and "
+        "classify that"
+    )

@@ -103,19 +103,6 @@ def test_the_old_table_stays_until_the_new_one_takes_its_place(stage: Scenario) 
     stage.check_nothing_runs(worker)
 
 
-def test_a_server_that_comes_back_empty_while_rows_are_repeated_costs_none(stage: Scenario) -> None:
-    worker = stage.fleet.worker()
-    broken = _break(stage)
-    assert stage.classify().wait() == Exit.SOME_FAILED
-    mend(stage, broken)
-    retry = stage.classify("--retry-failed", HANGTAG_BATCH_IMAGES="4")
-    held = stage.catch_unfinished(retry, worker)
-    stage.fleet.server.restart()
-    stage.let_go(held)
-    stage.check_finished(retry)
-    stage.check_nothing_runs(worker)
-
-
 def test_a_job_stopped_by_its_budget_repeats_rows_and_continues(stage: Scenario) -> None:
     worker = stage.fleet.worker()
     broken = _break(stage)
@@ -125,19 +112,6 @@ def test_a_job_stopped_by_its_budget_repeats_rows_and_continues(stage: Scenario)
     assert again.wait() == Exit.BUDGET, again.story
     mend(stage, broken)
     stage.check_finished(stage.classify("--retry-failed", *command))
-    stage.check_nothing_runs(worker)
-
-
-def test_failed_rows_are_retried_in_the_background(stage: Scenario) -> None:
-    worker = stage.fleet.worker()
-    broken = _break(stage)
-    assert stage.classify().wait() == Exit.SOME_FAILED
-    mend(stage, broken)
-    detached = stage.classify("--detach", "--retry-failed")
-    assert detached.wait() == Exit.OK, detached.story
-    again = stage.hangtag("classify", str(stage.output))
-    assert again.wait() == Exit.OK, again.story
-    stage.check_table(stage.output.read_bytes())
     stage.check_nothing_runs(worker)
 
 

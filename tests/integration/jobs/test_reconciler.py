@@ -11,7 +11,6 @@ import pytest
 
 from shared import keys
 from shared.broker.celery_app import make_app
-from shared.broker.message_filter import CLASSIFY_TASK
 from shared.errors import Exit
 from tests.integration.state_machines.batches.files import correct_result
 from tests.integration.state_machines.batches.producer import Fuse, Producer
@@ -69,28 +68,6 @@ def test_a_queue_without_workers_does_not_grow(world: World) -> None:
         for _ in range(TURNS):
             producer.turn(look=True)
         assert queued(world) == [0, 1, 2]
-
-
-def test_the_hints_of_another_job_do_not_count(world: World) -> None:
-    with producing(world) as producer:
-        producer.turn(look=True)
-        world.client.delete(keys.CLASSIFY_QUEUE)
-        for n in range(TURNS):
-            world.app.send_task(CLASSIFY_TASK, args=("other0ne", n), queue=keys.CLASSIFY_QUEUE)
-        producer.turn(look=True)
-        assert world.client.llen(keys.CLASSIFY_QUEUE) == TURNS + 3
-
-
-def test_a_batch_in_progress_is_not_hinted(world: World) -> None:
-    child = Child("host:1:1", 11)
-    with producing(world) as producer:
-        send_all(producer)
-        world.beat(child.parent, [child.id])
-        world.claim(child, 1)
-        world.client.delete(keys.CLASSIFY_QUEUE)
-        for _ in range(TURNS):
-            producer.turn(look=True)
-        assert queued(world) == [0, 2]
 
 
 @pytest.mark.parametrize("refusal", [("min-replicas-to-write", 1), ("maxmemory", FULL_BYTES)])

@@ -9,7 +9,6 @@ import signal
 import socket
 import struct
 import time
-import urllib.error
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -149,16 +148,6 @@ def beat(fleet: Fleet, start_ms: int, images: int = 0, missing: int = 0) -> None
     )  # fmt: skip
 
 
-def test_a_restarted_endpoint_counts_what_comes_after_its_start(fleet: Fleet) -> None:
-    start_ms = heartbeats.server_ms(fleet.client)
-    beat(fleet, start_ms, 1_000, 7)
-    endpoint = Endpoint(fleet)
-    beat(fleet, start_ms, 1_100, 8)
-    scrape = endpoint.scrape()
-    assert scrape["hangtag_images_total"] == 100
-    assert scrape.by("hangtag_failures_total") == {"missing": 1}
-
-
 def test_the_backlog_and_its_age_are_reported_without_workers(
     fleet: Fleet, images: Gallery, tmp_path: Path
 ) -> None:
@@ -296,19 +285,6 @@ def test_foreign_keys_hide_no_other_figure(fleet: Fleet) -> None:
     scrape = endpoint.scrape()
     assert scrape["hangtag_redis_up"] == scrape["hangtag_slots"] == 1
     assert scrape[MODEL] == 1
-
-
-def _families(page: str) -> list[str]:
-    """The names and kinds of the metrics; their values change from scrape to scrape."""
-    return [line for line in page.splitlines() if line.startswith("# ")]
-
-
-def test_unknown_paths_are_not_found(idle: tuple[Fleet, Endpoint]) -> None:
-    _, endpoint = idle
-    assert _families(endpoint.get("/")) == _families(endpoint.get("/metrics"))
-    with pytest.raises(urllib.error.HTTPError, match="404"):
-        endpoint.get("/other")
-    assert endpoint.url.startswith("http://127.0.0.1:")
 
 
 @pytest.mark.parametrize(

@@ -211,13 +211,6 @@ def test_a_second_job_of_the_same_table_is_refused_in_one_process_too(here: Path
         )
 
 
-def test_a_limit_of_time_ends_the_wait(here: Path) -> None:
-    with pytest.raises(hangtag.Unfinished) as caught:
-        hangtag.classify("pictures/", output="out.csv", timeout_s=0.5)
-    assert caught.value.result is not None
-    assert len(caught.value.result) == 0
-
-
 def test_too_many_failures_end_the_job_and_name_the_argument(here: Path, running: Fleet) -> None:
     running.worker(concurrency=1)
     images: list[str | Path] = [

@@ -317,7 +317,7 @@ def test_a_background_job_has_no_secret_in_its_log_or_its_title(
     [
         ("https://host/a.jpg?sig=SECRETxyz", "ps displays arguments.*--list"),
         ("https://user:SECRETxyz@host/a.jpg", "ps displays arguments.*--list"),
-        ("gs://bucket/photos", "is an address.*gcloud storage cp"),
+        ("gs://bucket/photos", "is an address.*copy them into a folder"),
         ("az://container/photos", "is an address"),
         ("s3://", "name a bucket and a prefix"),
         ("S3://key:SECRETxyz@bucket/photos/", "a query or a password"),

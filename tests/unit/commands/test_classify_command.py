@@ -34,10 +34,7 @@ from shared.settings import Settings
 from tests.support.jobs.finished_job import finish, options_of
 
 JOB = "testjb01"
-PATTERN = (
-    "no such file or folder; leave a pattern to the shell, without quotation marks, or use --glob: "
-    "hangtag classify"
-)
+PATTERN = "no such file or folder; leave a pattern to the shell, without quotation marks, or name"
 
 
 @pytest.fixture(autouse=True)

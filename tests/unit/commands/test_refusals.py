@@ -77,8 +77,8 @@ OF_JOBS = [
     ("classify", U, "give folders of images, or a list of paths with --list"),
     ("classify photos --list list", U, "give folders of images, or a list of paths with --list"),
     ("classify absent", U, "absent: No such file or directory; check the path"),
-    ("classify 'in/[a-z]*.png'", U, "hangtag classify in --glob '[a-z]*.png'"),
-    ("classify '*/'", U, "hangtag classify . --glob '*/*'"),
+    ("classify 'in/[a-z]*.png'", U, "name its folder and give the pattern with --glob"),
+    ("classify '*/'", U, "leave a pattern to the shell"),
     ("classify photos photos -o x.csv", U, "name each image once"),
     ("classify photos ./photos/1.png -o x.csv", U, "name each image once"),
     ("classify s3:/bucket/photos", U, "two slashes after its colon; write s3://bucket/photos"),
@@ -168,9 +168,9 @@ OF_TABLES = (
 )
 #: Without a query or a password in the line.
 OF_ADDRESSES = [
-    ("photos.7z", "7z x photos.7z -ophotos"),
-    ("'my photos.TAR.XZ'", "tar -xf 'my photos.TAR.XZ' -C 'my photos'"),
-    ("'gs://bucket/a b'", "'gs://bucket/a b' photos"),
+    ("photos.7z", "photos.7z is an archive of a kind that is not read; unpack it"),
+    ("'my photos.TAR.XZ'", "my photos.TAR.XZ is an archive of a kind that is not read"),
+    ("'gs://bucket/a b'", "gs://bucket/a b is an address, and files are classified; copy"),
     (SIGNED, "https://host.example/a/b.jpg has a query or a password"),
     ("'ftp://me:secret@host/x?*'", "copy them into a folder"),
 ]

@@ -13,9 +13,8 @@ from shared.errors import ImageError
 from shared.image_status import Status
 from shared.messages.model_card import Preprocessing
 from tests.support.images.encoders import tiff
-from tests.support.images.image_zoo import broken, garment, variants
+from tests.support.images.image_zoo import broken, variants
 from worker.decoding.decode import decode
-from worker.demo.images import encoded
 
 GREY = Preprocessing(28, 28, 1)
 COLOUR = Preprocessing(32, 20, 3, ground=255, invert=True)
@@ -34,23 +33,6 @@ def test_a_truncated_file_is_not_recognised_as_another_format(name: str) -> None
     data = variants()[name]
     statuses = {_status(data[:length]) for length in range(len(data) // 2)}
     assert statuses == {Status.UNREADABLE}
-
-
-def test_a_truncated_png_is_not_an_image() -> None:
-    data = encoded(garment())
-    assert {_status(data[:length]) for length in range(len(data))} == {Status.UNREADABLE}
-
-
-def test_every_flipped_bit_of_a_png_is_detected() -> None:
-    data = encoded(garment())
-    for at in range(len(data)):
-        for bit in range(8):
-            damaged = data[:at] + bytes([data[at] ^ 1 << bit]) + data[at + 1 :]
-            assert _status(damaged) in {Status.UNREADABLE, Status.UNSUPPORTED}
-
-
-def test_more_bytes_than_the_limit_are_too_large() -> None:
-    assert _status(encoded(garment()) + bytes(64 << 20)) is Status.TOO_LARGE
 
 
 @pytest.mark.parametrize("name", [*variants()])

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from producer.dispatch import batcher
-from producer.dispatch.lookahead import Lookahead
+from producer.dispatch.batcher import Lookahead
 from shared.errors import SetupError
 
 #: A photograph in these tests: its size decides how many are worth a batch.

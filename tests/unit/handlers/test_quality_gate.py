@@ -155,10 +155,6 @@ def test_a_lower_loss_promotes_nothing_that_is_less_often_right() -> None:
     assert "not promoted: worse by more than one standard error" in verdict.why
 
 
-def test_ten_images_that_both_have_right_do_not_decide() -> None:
-    assert not _clearly(_surer([True] * 10, 4.0), _surer([True] * 10, 2.0)).promote
-
-
 def test_both_versions_are_judged_by_the_labels_of_today() -> None:
     """The labels of the old record are wrong, and have been corrected since."""
     old = answers(list(range(40)), [False] * 40)

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
-import os
-import subprocess
-import sys
 import tracemalloc
 import zipfile
 from collections.abc import Callable
@@ -22,7 +18,6 @@ from shared.messages.model_card import Card, decode_card, encode_card
 from shared.registry import packaged
 from tests.support.jobs import photo_versions
 from tests.support.jobs.photo_versions import LABELS, LITE0
-from tests.support.processes.fleet import ROOT
 from worker.backbones import backbone_table, served_version
 from worker.inference.classify_batch import classify_images
 from worker.inference.process_state import LoadedModel
@@ -68,28 +63,6 @@ def test_a_message_of_many_photos_is_answered_in_the_memory_of_some(card: Card) 
     assert found.check(count).failed == 0
     assert peak < 8 << 20
     assert count * IMAGES[0].nbytes > 14 << 20
-
-
-@pytest.mark.parametrize("threads", ["1", "2"])
-def test_a_head_has_the_same_bits_with_any_number_of_threads(threads: str) -> None:
-    env = {**os.environ, "OPENBLAS_NUM_THREADS": threads, "PYTHONPATH": str(ROOT)}
-    found = subprocess.run(
-        [sys.executable, "-c", _PRODUCTS], env=env, capture_output=True, check=True
-    )
-    assert found.stdout.decode().strip() == _products()
-
-
-def _products() -> str:
-    """The hash of products of heads for up to 400 classes."""
-    rng, digest = np.random.default_rng(8), hashlib.sha256()
-    for classes in range(2, 402, 40):
-        weights = rng.normal(size=(2304, classes)).astype(np.float32)
-        head = Head(weights, np.zeros(classes, np.float32))
-        digest.update(head.served_logits(rng.normal(size=(2, 2304)).astype(np.float32)).tobytes())
-    return digest.hexdigest()
-
-
-_PRODUCTS = "from tests.unit.inference import test_photo_runtime as t; print(t._products())"
 
 
 def test_the_head_is_applied_to_the_features_of_the_backbone(card: Card) -> None:
@@ -220,13 +193,6 @@ def test_a_damaged_or_hostile_head_is_refused_in_one_line(
 def test_a_damaged_backbone_is_refused_in_one_line(backbone: bytes, card: Card) -> None:
     with pytest.raises(SetupError, match="cannot be loaded"):
         load_runtime.load("photo", card, heads.encode([photo_versions.head()]), [backbone])
-
-
-def test_a_network_that_is_no_backbone_is_refused(card: Card) -> None:
-    from shared.registry import packaged
-
-    with pytest.raises(SetupError, match="cannot be loaded"):
-        _load(card, photo_versions.head(), packaged.read("model.tflite"))
 
 
 @pytest.mark.parametrize("change", [{"file": "../../secret"}, {"size_pixels": 0}])

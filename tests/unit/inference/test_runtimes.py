@@ -82,26 +82,10 @@ def test_an_image_gets_the_same_bits_in_a_batch_of_any_size(
         assert part.tobytes() == whole[kind][start : start + size].tobytes()
 
 
-def test_an_image_gets_the_same_bits_at_any_place(
-    litert: Runtime, images: Images, whole: dict[str, Probabilities]
-) -> None:
-    order = np.random.default_rng(2).permutation(IMAGES)
-    assert litert.predict(images[order]).tobytes() == whole["litert"][order].tobytes()
-
-
 def test_both_runtimes_agree_in_fp32(
     fp32: Runtime, images: Images, whole: dict[str, Probabilities]
 ) -> None:
     np.testing.assert_allclose(fp32.predict(images), whole["tensorflow"], atol=1e-4)
-
-
-@pytest.mark.parametrize("kind", ["litert", "tensorflow"])
-def test_results_are_probabilities(kind: str, card: Card, whole: dict[str, Probabilities]) -> None:
-    results = whole[kind]
-    assert results.shape == (IMAGES, len(card.labels))
-    assert results.dtype == np.float32
-    assert (results >= 0).all()
-    np.testing.assert_allclose(results.sum(1), 1, atol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -142,11 +126,6 @@ def test_a_file_that_does_not_fit_its_card_is_refused(kind: str, card: Card) -> 
     fewer = msgspec.structs.replace(card, labels=card.labels[1:])
     with pytest.raises(SetupError, match="shapes of its card"):
         load_runtime.load(kind, fewer, packaged.read(runtimes.find(kind).artifact))
-
-
-def test_an_unknown_runtime_names_the_available_ones(card: Card) -> None:
-    with pytest.raises(SetupError, match="litert, tensorflow"):
-        load_runtime.load("paddle", card, b"")
 
 
 @pytest.mark.parametrize("row", runtimes.RUNTIMES.values(), ids=lambda row: row.name)

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import msgspec
 import numpy as np
 import pytest
 
 from shared import runtimes
-from shared.errors import SetupError
-from shared.messages.model_card import Card, Preprocessing
+from shared.messages.model_card import Preprocessing
 from shared.messages.replies import Evaluation
 from shared.messages.training import Train
 from shared.recipes import RECIPES
-from shared.registry.registry import Registry
-from worker.datasets.examples import Examples
+from worker.datasets.examples import Examples, hold_out
 from worker.datasets.load import DataSet
-from worker.evaluation.metrics import evaluate
+from worker.evaluation.metrics import score
 from worker.learners.learner import BuiltVersion, Task
 from worker.learners.network import Network
 from worker.runtimes import load_runtime
@@ -37,18 +33,13 @@ def _data(count: int) -> DataSet:
     pixels = rng.integers(0, 100, (count, *SHAPE)) + 155 * labels[:, None, None, None]
     examples = Examples.of(pixels.astype(np.uint8), labels)
     preprocessing = Preprocessing(*SHAPE)
-    return DataSet("noise", ("dark", "bright"), examples, examples, preprocessing)
+    learn, held = hold_out(examples)
+    return DataSet("noise", ("dark", "bright"), learn, examples, preprocessing, held)
 
 
 @pytest.fixture(scope="module")
 def made() -> BuiltVersion:
     return Network(Task(WORK, RECIPE), _data(300)).build()
-
-
-@pytest.fixture
-def published(made: BuiltVersion, tmp_path: Path) -> tuple[Registry, Card]:
-    registry = Registry(tmp_path)
-    return registry, registry.publish(made.card, made.files)
 
 
 @pytest.fixture(scope="module")
@@ -79,25 +70,6 @@ def test_the_card_of_a_version_in_int8_is_that_of_the_file_that_workers_load(
 
 def _evaluated(version: BuiltVersion, kind: str) -> Evaluation:
     loaded = load_runtime.load(kind, version.card, version.files[runtimes.find(kind).artifact])
-    return evaluate(loaded, _data(300).examples)
-
-
-def test_the_registry_accepts_the_files(published: tuple[Registry, Card]) -> None:
-    registry, card = published
-    assert card == registry.card("noise", 1)
-    for kind in runtimes.CHOICES:
-        load_runtime.load(kind, card, registry.read(card, runtimes.find(kind).artifact))
-
-
-def test_the_card_records_how_it_was_made(made: BuiltVersion) -> None:
-    card = made.card
-    assert (card.recipe, card.seed, card.epochs, card.dataset) == ("fast", 1, 2, "noise")
-    assert card.metrics.heldout_count == 25
-    assert card.temperature > 0
-    assert len(card.dataset_fingerprint) == 64
-    assert "Trained on 275 images; 25 were held out." in card.notes
-
-
-def test_too_few_images_to_hold_any_out_are_refused() -> None:
-    with pytest.raises(SetupError, match="add more images"):
-        Network(Task(WORK, RECIPE), _data(5)).build()
+    test = _data(300).test
+    assert test is not None
+    return score(loaded.predict(test.images), test.labels)

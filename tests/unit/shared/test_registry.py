@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -55,15 +54,6 @@ def test_versions_count_up_and_only_the_first_is_promoted(registry: Registry, ca
     assert registry.aliases("shoes") == {"production": 1}
 
 
-def test_a_retrained_packaged_model_needs_a_promotion(registry: Registry) -> None:
-    registry.publish(packaged.card(), FILES)
-    assert registry.versions(packaged.NAME) == [0, 1]
-    assert registry.aliases(packaged.NAME) == {"production": 0}
-    registry.promote(packaged.NAME, 1)
-    assert registry.aliases(packaged.NAME) == {"production": 1}
-    assert registry.rollback(packaged.NAME).version == 0
-
-
 def test_concurrent_publishers_get_distinct_numbers(registry: Registry, card: Card) -> None:
     published: list[Card] = []
     threads = [
@@ -76,29 +66,6 @@ def test_concurrent_publishers_get_distinct_numbers(registry: Registry, card: Ca
         thread.join()
     assert sorted(card.version for card in published) == list(range(1, 9))
     assert {registry.read(card, "n") for card in published} == set(map(bytes, zip(b"abcdefgh")))
-
-
-class Simultaneous(Registry):
-    """Its users read the aliases at the same time if no lock prevents it."""
-
-    both = threading.Barrier(2, timeout=0.5)
-
-    def aliases(self, name: str) -> dict[str, int]:
-        found = super().aliases(name)
-        with suppress(threading.BrokenBarrierError):
-            self.both.wait()
-        return found
-
-
-def test_only_one_of_two_concurrent_publishers_is_the_first(tmp_path: Path, card: Card) -> None:
-    registry = Simultaneous(tmp_path)
-    threads = [threading.Thread(target=registry.publish, args=(card, FILES)) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(registry.versions("shoes")) == 2
-    assert len(registry.history("shoes")) == 1
 
 
 def test_a_version_without_its_card_does_not_exist_and_its_number_is_not_reused(
@@ -201,13 +168,6 @@ def test_a_first_promotion_cannot_be_taken_back(registry: Registry, card: Card) 
         registry.rollback("shoes")
 
 
-def test_the_sizes_of_the_packaged_version_need_no_store(registry: Registry) -> None:
-    sizes = registry.sizes(packaged.card())
-    assert sizes.keys() == packaged.card().files.keys()
-    assert all(sizes.values())
-    assert not registry.root.exists()
-
-
 @pytest.mark.parametrize("alias", ["7", "", "a/b", "Production"])
 def test_an_alias_cannot_look_like_a_version_or_a_path(
     registry: Registry, card: Card, alias: str
@@ -306,16 +266,6 @@ def test_rollback_undoes_promotions_one_after_the_other(
     assert log.current().get("production") == (stack[-1] if stack else None)
 
 
-def test_a_version_records_its_request(registry: Registry, card: Card) -> None:
-    asked = msgspec.structs.replace(card, request="asked")
-    published = registry.publish(asked, FILES)
-    registry.publish(card, FILES)
-    assert staging.published(registry, "shoes", "asked") == published
-    assert staging.published(registry, "shoes", "other") is None
-    assert staging.published(registry, "shoes", "") is None
-    assert staging.published(registry, "boots", "asked") is None
-
-
 def test_files_that_a_successor_swept_cannot_be_published(registry: Registry, card: Card) -> None:
     """The author is suspended between the last check and the renaming."""
 
@@ -327,17 +277,6 @@ def test_files_that_a_successor_swept_cannot_be_published(registry: Registry, ca
     assert registry.versions("shoes") == []
     assert list(registry.root.glob("shoes/*/*")) == []
     assert registry.publish(card, FILES).version == 2
-
-
-def test_only_the_staged_files_of_the_request_are_swept(registry: Registry, card: Card) -> None:
-    first = registry.publish(msgspec.structs.replace(card, request="asked"), FILES)
-
-    def sweep() -> None:
-        staging.sweep(registry, "shoes", "asked")
-
-    other = registry.publish(msgspec.structs.replace(card, request="other"), FILES, confirm=sweep)
-    assert registry.versions("shoes") == [first.version, other.version]
-    assert registry.read(first, "model.keras") == FILES["model.keras"]
 
 
 def test_a_refused_publication_leaves_no_files(registry: Registry, card: Card) -> None:

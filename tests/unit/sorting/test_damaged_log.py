@@ -114,6 +114,16 @@ def test_others_name_the_line_and_the_remedy(out: Path, tmp_path: Path) -> None:
     assert tree(tmp_path) == before
 
 
+def test_a_record_that_was_lost_is_not_replaced_by_an_empty_file(out: Path) -> None:
+    """The log alone takes back what it can."""
+    log = log_path()
+    log.write_bytes(b"".join(flipped(log.read_bytes().splitlines(keepends=True), 2)))
+    (record,) = (path for path in log.parent.iterdir() if path != log)
+    record.unlink()
+    assert sort.undo(out).stay == {DAMAGED: 1}
+    assert [*log.parent.iterdir()] == [log]
+
+
 def test_a_log_of_another_version_is_refused(out: Path, tmp_path: Path) -> None:
     (log,) = sorted_folder.logs_of(ID)
     assert log.started is not None

@@ -12,7 +12,7 @@ import pytest
 
 from producer.sort_log.log import ClassifiedContent, Entry, State, Way
 from producer.sorting.folders import Folders
-from producer.sorting.settle import _is_placed
+from producer.sorting.settle import is_placed
 
 ROWS = b"content"
 PLACING, RETURNING = State.PLACING, State.RETURNING
@@ -92,7 +92,7 @@ def test_an_open_entry_is_settled_by_what_its_names_stand_for(
     tmp_path: Path, folders: Folders, case: Case
 ) -> None:
     entry = laid(tmp_path, case)
-    assert _is_placed(entry, case.state, folders, "log") is case.placed
+    assert is_placed(entry, case.state, folders, "log") is case.placed
     found = [path.read_bytes() if path.exists() else None
              for path in (tmp_path / "from/a.png", tmp_path / "out/Bag/a.png")]  # fmt: skip
     assert tuple(found) == case.after
@@ -105,7 +105,7 @@ def test_incomplete_copies_are_removed_and_files_aside_are_put_back(
     for folder in (tmp_path / "from", tmp_path / "out/Bag"):
         (folder / os.fsdecode(entry.part("log"))).write_bytes(b"half")
     (tmp_path / "from" / os.fsdecode(entry.aside("log"))).write_bytes(ROWS)
-    assert not _is_placed(entry, PLACING, folders, "log")
+    assert not is_placed(entry, PLACING, folders, "log")
     assert [path.name for path in (tmp_path / "from").iterdir()] == ["a.png"]
     assert list((tmp_path / "out/Bag").iterdir()) == []
 
@@ -115,4 +115,4 @@ def test_where_the_folder_of_the_place_is_gone_nothing_was_placed(
 ) -> None:
     entry = laid(tmp_path, Case(Way.COPY, PLACING, ROWS, None, False, (ROWS, None)))
     (tmp_path / "out/Bag").rmdir()
-    assert not _is_placed(entry, PLACING, folders, "log")
+    assert not is_placed(entry, PLACING, folders, "log")

@@ -11,6 +11,7 @@ import pytest
 from producer.journal import job_index
 from producer.sort_log.log import Way
 from producer.sorting import sort
+from shared import failpoints
 from shared.errors import UsageError
 from tests.support.jobs import sorted_job
 from tests.support.jobs.finished_job import finish, options_of
@@ -54,12 +55,15 @@ def test_an_unfinished_job(tmp_path: Path, out: Path) -> None:
 
 
 def test_two_at_once(table: Path, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def meanwhile(*_: object) -> None:
-        with pytest.raises(UsageError, match="another hangtag sort runs"):
-            sort.undo(out)
+    def meanwhile(name: str) -> None:
+        if name == "sort.copied":
+            with pytest.raises(UsageError, match="another hangtag sort runs"):
+                sort.undo(out)
+            refused.append(name)
 
-    monkeypatch.setattr(sort, "settle", meanwhile)
-    assert sort.sort(table, out, Way.COPY).count
+    refused: list[str] = []
+    monkeypatch.setattr(failpoints, "_on_pass", meanwhile)
+    assert sort.sort(table, out, Way.COPY).count == len(refused) == 1
 
 
 @pytest.mark.parametrize("work", [sort.sort, sort.rehearse])

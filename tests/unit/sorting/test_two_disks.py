@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import errno
 import os
+import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from producer.sort_log.log import Way
-from producer.sorting import placing, sort
-from producer.sorting.folders import Spot
+from producer.sorting import sort
+from shared import failpoints
 from shared.errors import Exit, UsageError
 from tests.support.jobs import sorted_job
 from tests.support.jobs.sorted_job import tree
@@ -22,7 +21,6 @@ pytestmark = pytest.mark.skipif(os.getuid() != 0, reason="only root may mount a 
 
 FILES = {"a/1.png": b"one", "b/2.png": b"two"}
 OTHER_USER = 65534
-READ_ONLY = os.strerror(errno.EROFS)
 
 
 @pytest.fixture
@@ -53,26 +51,28 @@ def test_links_are_refused_before_anything_is_done(table: Path, disk: Disk) -> N
     assert os.listdir(disk.folder) == []
 
 
-def test_a_file_on_a_read_only_disk_is_refused_before_it_is_copied(disk: Disk) -> None:
-    disk.read_only()
-    with opened(disk.folder) as folder, pytest.raises(OSError, match=READ_ONLY):
-        placing._check_writable(Spot(folder, b"a.png"))
-
-
-def test_a_file_in_a_folder_of_another_user_is_refused_before_it_is_copied(disk: Disk) -> None:
-    with opened(disk.folder) as folder:
-        placing._check_writable(Spot(folder, b"a.png"))
-        disk.folder.chmod(0o755)
+def test_a_file_in_a_folder_of_another_user_stays_and_is_not_copied(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    events: list[str] = []
+    with (
+        tempfile.TemporaryDirectory() as folder,  # which every user may pass
+        mounted(Path(folder, "disk"), "1m") as disk,
+    ):
+        home = Path(folder, "home")
+        home.mkdir()
+        table = sorted_job.make(home, FILES, disk.folder / "in")
+        monkeypatch.setenv("XDG_STATE_HOME", str(home / "state"))
+        for path in (home.parent, home, *home.rglob("*")):
+            os.chown(path, OTHER_USER, OTHER_USER)
+        monkeypatch.setattr(failpoints, "_on_pass", events.append)
         os.setresuid(OTHER_USER, OTHER_USER, 0)
         try:
-            with pytest.raises(PermissionError):
-                placing._check_writable(Spot(folder, b"a.png"))
+            found = sort.sort(table, home / "sorted", Way.MOVE)
         finally:
             os.setresuid(0, 0, 0)
-
-
-@contextmanager
-def opened(folder: Path) -> Iterator[int]:
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    yield fd
-    os.close(fd)
+        assert found.stay == {"permission denied": len(FILES)}
+        assert tree(home / "sorted") == {}
+        assert tree(disk.folder / "in") == FILES
+    assert "sort.logged" in events
+    assert "sort.copied" not in events

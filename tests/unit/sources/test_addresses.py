@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producer.sources.refusals import shown_address
 from producer.sources.remote.address import (
     check_argument,
     has_secret,
@@ -16,6 +15,7 @@ from producer.sources.remote.address import (
     named,
     parsed,
     recorded,
+    shown_address,
     without_line,
 )
 from producer.sources.source_table import address_of_path, path_of_address

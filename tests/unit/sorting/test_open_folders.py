@@ -44,15 +44,6 @@ def test_a_number_stands_before_the_ending(name: bytes, number: int, wanted: byt
     assert folders.numbered(name, number) == wanted
 
 
-def test_a_taken_name_is_refused_without_a_second_one(
-    image: Spot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "b.png").write_bytes(b"two")
-    monkeypatch.setattr(folders, "link", lambda old, new: pytest.fail("a second name"))
-    with pytest.raises(FileExistsError):
-        folders.rename(image, Spot(image.folder, b"b.png"))
-
-
 def test_a_c_library_without_such_a_rename_is_served(
     image: Spot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -74,38 +65,6 @@ def test_a_pipe_that_takes_a_name_after_its_check_is_no_file(
     monkeypatch.setattr(Spot, "stat", lambda self: found)
     with pytest.raises(FileStays, match=NOT_REGULAR), folders.opened(image):
         pass
-
-
-def test_a_link_has_no_content(image: Spot, tmp_path: Path) -> None:
-    (tmp_path / "link.png").symlink_to("a.png")
-    assert folders.content_at(Spot(image.folder, b"link.png")) is None
-    assert folders.content_at(Spot(image.folder, b"none.png")) is None
-
-
-def test_two_names_of_a_file_are_equal_unread(
-    image: Spot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    os.link(tmp_path / "a.png", tmp_path / "b.png")
-    monkeypatch.setattr(folders, "chunks", lambda fd: pytest.fail("it is read"))
-    assert folders.same_bytes(image, Spot(image.folder, b"b.png"))
-
-
-def test_a_second_name_is_put_back_by_removing_it(image: Spot, tmp_path: Path) -> None:
-    os.link(tmp_path / "a.png", tmp_path / "aside")
-    transfer.put_back(Spot(image.folder, b"aside"), image)
-    assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
-
-
-def test_only_a_file_on_another_disk_was_copied(image: Spot) -> None:
-    elsewhere = os.open("/proc/self", os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        there, none = Spot(elsewhere, b"stat"), Spot(elsewhere, b"none")
-        assert transfer.is_on_another_disk(image, there)
-        assert not transfer.is_on_another_disk(image, image)
-        assert not transfer.is_on_another_disk(image, none)
-        assert not transfer.is_on_another_disk(none, image)
-    finally:
-        os.close(elsewhere)
 
 
 def test_a_folder_that_is_missing_is_not_the_current_one(

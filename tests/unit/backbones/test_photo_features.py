@@ -6,15 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from msgspec import structs
-from PIL import Image
 
 from shared.messages.model_card import Preprocessing
 from shared.registry import packaged
 from tests.support.images import class_folders, shapes
 from worker.backbones import (
     backbone_table,
-    feature_key,
     loaded_backbone,
     photo_features,
 )
@@ -24,7 +21,6 @@ from worker.datasets.decode_files import Bad
 from worker.datasets.folder_layout import ClassFolderWalk
 from worker.datasets.split import content_hashes
 from worker.decoding.decode import decode
-from worker.preprocessing import letterbox
 from worker.runtimes.feature_graph import FeatureGraph
 from worker.training import photo_folder
 
@@ -123,14 +119,6 @@ def test_only_new_contents_are_computed_whatever_their_names(scene: Scene) -> No
     np.testing.assert_array_equal(found.features[row], first.features[-1])
 
 
-def test_files_that_are_no_images_are_reported_and_not_cached(scene: Scene) -> None:
-    broken = scene.root / "circle" / "broken.jpg"
-    broken.write_bytes(b"no image")
-    found = scene.compute()
-    assert [bad.path for bad in scene.bad] == [bytes(broken)]
-    assert scene.stored() == len(found.paths) == 3 * COUNT
-
-
 def test_an_interrupted_run_leaves_its_complete_packs(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -168,23 +156,3 @@ def test_two_looks_decode_a_file_once(scene: Scene, monkeypatch: pytest.MonkeyPa
     rows = [graph.run(image) for image in images]
     assert found.looks[1].tobytes() == np.stack(rows).tobytes()
     assert found.features.tobytes() == _features(images).tobytes()
-
-
-def test_the_key_depends_on_the_network_and_the_preprocessing() -> None:
-    sha256, other = LITE0.sha256, backbone_table.find("efficientnet-lite2").sha256
-    keys = {
-        feature_key.cache_key(sha256, SPEC),
-        feature_key.cache_key(other, SPEC),
-        feature_key.cache_key(sha256, structs.replace(SPEC, ground=9)),
-        feature_key.cache_key(sha256, SPEC, mirrored=True),
-    }
-    assert len(keys) == 4
-    assert feature_key.cache_key(sha256, SPEC) in keys
-
-
-def test_the_key_depends_on_how_images_are_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
-    before = feature_key.cache_key(LITE0.sha256, SPEC)
-    monkeypatch.setattr(letterbox, "_FILTER", Image.Resampling.BILINEAR)
-    feature_key._decoder_sample.cache_clear()  # as in the process of a later version
-    assert feature_key.cache_key(LITE0.sha256, SPEC) != before
-    feature_key._decoder_sample.cache_clear()

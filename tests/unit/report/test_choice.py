@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from producer.report.survey import Choice, Survey
-from producer.rows.row_batch import Row
 from shared.labels.class_folders import folder_of
 from shared.registry import packaged
 from tests.support.jobs.made_results import Answer, answers, batches
@@ -61,13 +60,3 @@ def test_of_a_large_table_the_choice_is_bounded(large: tuple[list[Answer], Choic
     assert all(len(some) == FAILED_ROWS for some in choice.failed[1:])
     assert all(len(some.items) <= MOST_OF_LABEL for some in choice.drawn)
     assert all(len(some.items) <= MOST_OF_PAIR for some in choice.pairs.values())
-
-
-def test_the_choice_depends_on_the_rows_alone(large: tuple[list[Answer], Choice]) -> None:
-    rows, choice = large
-
-    def without_batch(row: Row) -> tuple[int, bytes]:
-        return row.number, row.name
-
-    again = chosen(rows, 333)
-    assert list(map(without_batch, again.pictured)) == list(map(without_batch, choice.pictured))

@@ -76,7 +76,7 @@ def main() -> None:
 
 def draw(folder: Path, card: Card) -> list[File]:
     """The images of the demo in class folders, in path order."""
-    subprocess.run([sys.executable, "-m", "worker.demo.images", str(folder)], check=True)
+    subprocess.run([sys.executable, "-m", "worker.demo", str(folder)], check=True)
     folders, found = [folder_of(label) for label in card.labels], []
     for path in sorted(folder.rglob("*.png"), key=os.fsencode)[:FILES]:
         label = folders.index(path.parent.name)

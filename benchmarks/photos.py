@@ -30,7 +30,7 @@ from shared.messages.model_card import Card, Preprocessing
 from shared.registry import packaged
 from worker.datasets import fashion_mnist
 from worker.decoding.decode import decode
-from worker.demo.images import encoded
+from worker.demo import encoded
 from worker.inference.classify_batch import decode_batch
 from worker.runtimes.load_runtime import load
 from worker.runtimes.runtime import Runtime

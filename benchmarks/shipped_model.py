@@ -28,10 +28,10 @@ from shared.registry import packaged
 from worker.datasets import load
 from worker.datasets.corrected_walk import LabelledData
 from worker.datasets.load import DataSet
+from worker.evaluation.metrics import Epoch
 from worker.learners.learner import BuiltVersion, Observer, Task
 from worker.learners.network import Network
 from worker.training import networks
-from worker.training.epoch import Epoch
 from worker.training.fit import Loss, on_labels
 
 #: The recipes that can learn from grey images of 28x28 pixels.
@@ -91,7 +91,7 @@ def _teacher(data: DataSet, recipe: Recipe, seed: int, state: Path | None) -> ke
     """A trained network in the precision of trainings, which is exact enough for targets."""
     print(f"a teacher, seed {seed}", flush=True)
     learner = Network(_task(recipe, seed, state and state / f"seed-{seed}.npz"), data)
-    trained = learner.fit(learner.data()).network
+    trained = learner.fit().network
     shape, classes = trained.input_shape[1:], trained.output_shape[1]
     network = networks.build(recipe, shape, classes, networks.precision_of(recipe))
     network.set_weights(trained.get_weights())

@@ -164,7 +164,7 @@ def program() -> str:
 
 def _make_images(images: Path, count: int | None, as_json: bool) -> None:
     wanted = [] if count is None else ["--count", str(count)]
-    program = [sys.executable, "-P", "-m", "worker.demo.images", str(images), *wanted]
+    program = [sys.executable, "-P", "-m", "worker.demo", str(images), *wanted]
     stdout = subprocess.DEVNULL if as_json else None
     if subprocess.run(program, env=_environment(), stdout=stdout).returncode:
         raise SetupError(f"the images cannot be written to {images}; name another folder")

@@ -13,7 +13,7 @@ from shared.pipes.class_folders_check import FoldersQuestion, FoldersVerdict
 from shared.pipes.framing import orders, reply
 from worker.datasets.class_folder import check_files, count_files, without_empty
 from worker.datasets.corrected_walk import LabelledData
-from worker.datasets.sample import check_index
+from worker.datasets.find_images import check_index
 
 
 def main() -> None:

@@ -14,10 +14,18 @@ from PIL import Image
 from shared import garbage
 from shared.pipes.framing import orders, reply
 from shared.pipes.prediction_plot import Drawn, Order
-from worker.plots.chart import png_chart
-from worker.plots.pictures import CAPTION_SIZE, Panel, in_rows, put_frame, put_image, write_below
-from worker.plots.plot_style import OTHER, shortened
-from worker.plots.probability_bars import bars, colours
+from worker.plots.chart import (
+    CAPTION_SIZE,
+    OTHER,
+    Panel,
+    in_rows,
+    png_chart,
+    put_frame,
+    put_image,
+    shortened,
+    write_below,
+)
+from worker.plots.image_sheets import bars, colours
 
 MOST_PAIRS_PER_ROW = 3
 PANEL_INCHES = 2.2

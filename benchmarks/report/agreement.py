@@ -40,7 +40,7 @@ def accuracy(table: Path) -> Accuracy:
     """Compare the labels and confidences of a table with its folders."""
     import numpy as np
 
-    from worker.evaluation.reliability import calibration_error
+    from worker.evaluation.metrics import calibration_error
 
     with table.open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))

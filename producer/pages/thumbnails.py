@@ -20,9 +20,9 @@ SIDE_PIXELS = 192
 #: The bound on one encoded thumbnail of this side; larger ones have as many bytes for a pixel.
 MAX_BYTES = 6_000
 CRASHED = Thumbnail(why="Decoding the image ended its process.")
-#: A hostile image may take as much memory as a process is allowed (worker/thumbnails/__main__.py).
+#: A hostile image may take as much memory as a process is allowed (worker/thumbnails.py).
 MAX_PROCESSES = 4
-#: The process ends itself earlier (worker/thumbnails/__main__.py), unless it is stopped or stuck
+#: The process ends itself earlier (worker/thumbnails.py), unless it is stopped or stuck
 #: in a call.
 _LIMIT_S = 30.0
 _MODULE = "worker.thumbnails"

@@ -28,7 +28,7 @@ from shared.registry import packaged
 from tests.support.processes import in_process, local_stack
 from worker.backbones import backbone_table
 from worker.datasets.fashion_mnist import LABELS
-from worker.demo.drawings import silhouette
+from worker.demo import silhouette
 from worker.learners import learner
 from worker.runtimes import load_runtime
 

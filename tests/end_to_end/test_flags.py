@@ -20,7 +20,7 @@ from tests.support.images.image_zoo import garment
 from tests.support.jobs import expected_table
 from tests.support.processes import in_process
 from tests.support.processes.fleet import Fleet
-from worker.demo.images import encoded
+from worker.demo import encoded
 
 FOLDER = "mixed"
 EACH = 4

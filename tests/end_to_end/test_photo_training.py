@@ -23,9 +23,9 @@ from tests.support.jobs.version_swaps import Swaps
 from tests.support.processes import in_process
 from tests.support.processes.fleet import SHORT_TIMES, Fleet
 from tests.support.servers.redis_server import RedisServer
-from worker.datasets.split import content_hashes
+from worker.datasets.examples import content_hashes
 from worker.decoding.decode import decode
-from worker.evaluation import heldout_answers, seen_images
+from worker.evaluation import heldout_answers
 from worker.evaluation.metrics import score
 from worker.photo_head.folds import FOLDS_OF_FEW
 from worker.runtimes.classifier import probabilities
@@ -125,7 +125,7 @@ def test_the_report_names_unreadable_files_and_near_duplicates(training: Trainin
 
 
 def test_it_knows_which_images_it_has_seen(training: Training) -> None:
-    seen = seen_images.read(training.registry, training.card)
+    seen = heldout_answers.read_seen(training.registry, training.card)
     assert seen is not None
     images, _ = _photos(training)
     assert np.isin(content_hashes(images), seen.learned).all()

@@ -26,7 +26,7 @@ from tests.support.jobs import handler_context
 from tests.support.processes import local_stack
 from tests.support.servers.redis_server import RedisServer
 from worker.datasets.fashion_mnist import LABELS
-from worker.demo.drawings import silhouette
+from worker.demo import silhouette
 from worker.handlers import folder_features
 
 pytestmark = pytest.mark.trains

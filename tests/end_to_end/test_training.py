@@ -31,7 +31,7 @@ from tests.support.processes.fleet import PRODUCT_PROGRAM, ROOT, Producer, wait_
 from tests.support.processes.in_process import Done
 from tests.support.processes.local_stack import TRAINER, Place
 from worker.datasets import fashion_mnist
-from worker.demo.drawings import silhouette
+from worker.demo import silhouette
 
 pytestmark = pytest.mark.trains
 #: Never reached: the test cancels the training.

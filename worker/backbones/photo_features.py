@@ -20,9 +20,8 @@ from shared.messages.model_card import Preprocessing
 from worker.backbones.feature_cache import FeatureCache
 from worker.backbones.loaded_backbone import LoadedBackbone
 from worker.datasets.decode_files import THREADS, Bad, prefetched, read_file
-from worker.datasets.examples import Digests, Images, Labels
+from worker.datasets.examples import Digests, Hashes, Images, Labels, Parts, content_hashes
 from worker.datasets.folder_layout import Item
-from worker.datasets.split import Hashes, Parts, content_hashes
 from worker.decoding.decode import decode
 from worker.runtimes.feature_graph import BackboneGraph
 

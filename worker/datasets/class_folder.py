@@ -12,27 +12,105 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from shared.errors import SetupError
+from shared import atomic_file
+from shared.errors import MISFITS, SetupError
+from shared.failpoints import failpoint
 from shared.labels.class_folders import problem
 from shared.messages.files import printable
 from shared.messages.model_card import Preprocessing
 from shared.messages.replies import DataReport
 from shared.messages.training import SMALLEST_CLASS
-from worker.datasets import quality, split
-from worker.datasets.cache import CacheBuild, DatasetCache
+from worker.datasets import examples, quality
 from worker.datasets.corrected_walk import CorrectedWalk, LabelledData
 from worker.datasets.decode_files import DecodedRows, decode_all
+from worker.datasets.examples import (
+    DIGEST_BYTES,
+    HELDOUT,
+    TEST,
+    TRAINING,
+    UNDECIDED,
+    Digests,
+    Examples,
+    Images,
+    Parts,
+    chunk_images,
+)
 from worker.datasets.folder_layout import ClassFolderWalk, closed_below, closed_splits
 from worker.datasets.quality import NAMED, UnreadableFiles, notes
-from worker.datasets.split import HELDOUT, TEST, TRAINING, UNDECIDED, Parts
 
-#: Part of the cache's key: an attempt of an older Hangtag stored no digests.
-FORMAT = 2
+NAMES = {TRAINING: "training", HELDOUT: "heldout", TEST: "test"}
+ABOUT = "about.json"
 #: Files counted between two progress reports: a second or less.
 REPORT_EVERY_FILES = 10_000
 
 Progress = Callable[[int, int], None]
 Counts = Counter[tuple[int, int]]  #: (label, part) -> files
+
+
+class DatasetCache:
+    """A decoded and split data set in the folder of a request, whose lock the caller holds.
+
+    FOLDER/training.pixels   consecutive rows, uint8 [height, width, channels]
+    FOLDER/training.labels   int64
+    FOLDER/training.digests  SHA-256 of the files; the same for heldout and test
+    FOLDER/about.json        written last: without it the data set is incomplete, and made again
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.decoded = folder / "decoded.pixels"  #: the decoder's output; `split` removes it
+
+    def report(self) -> DataReport | None:
+        """The contents of the data set, None if it is incomplete."""
+        try:
+            return msgspec.json.decode((self.folder / ABOUT).read_bytes(), type=DataReport)
+        except (FileNotFoundError, *MISFITS):
+            return None
+
+    def delete(self) -> None:
+        """Free the room of an incomplete data set."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def examples(self, part: int, shape: tuple[int, int, int]) -> Examples:
+        """One part. Its pixels are mapped from the file and read on use."""
+        labels = np.fromfile(self.folder / f"{NAMES[part]}.labels", "<i8").astype(np.int64)
+        return Examples(_mapped(self.folder / f"{NAMES[part]}.pixels", shape), labels)
+
+    def digests(self, part: int) -> Digests:
+        """The SHA-256 of one part's files."""
+        packed = np.fromfile(self.folder / f"{NAMES[part]}.digests", np.uint8)
+        return packed.reshape(-1, DIGEST_BYTES)
+
+    def split(self, shape: tuple[int, int, int], rows: DecodedRows, parts: Parts) -> None:
+        """Write each part to its files, one chunk at a time."""
+        images = _mapped(self.decoded, shape)
+        for part, name in NAMES.items():
+            chosen = np.flatnonzero(parts == part)
+            with open(self.folder / f"{name}.pixels", "wb") as file:
+                for start in range(0, len(chosen), chunk_images(shape)):
+                    file.write(images[chosen[start : start + chunk_images(shape)]].data)
+                atomic_file.sync(file)
+            self._write(f"{name}.labels", rows.labels[chosen].astype("<i8").tobytes())
+            self._write(f"{name}.digests", rows.digests[chosen].tobytes())
+        failpoint("stored.split")
+        self.decoded.unlink()
+
+    def complete(self, report: DataReport) -> None:
+        """Write the report."""
+        self._write(ABOUT, msgspec.json.encode(report))
+        atomic_file.sync_folder(self.folder)
+        failpoint("stored.described")
+
+    def _write(self, name: str, data: bytes) -> None:
+        with open(self.folder / name, "wb") as file:
+            file.write(data)
+            atomic_file.sync(file)
+
+
+def _mapped(path: Path, shape: tuple[int, int, int]) -> Images:
+    if not path.stat().st_size:  # an empty file cannot be mapped
+        return np.empty((0, *shape), np.uint8)
+    return np.memmap(path, np.uint8, "r").view(np.ndarray).reshape(-1, *shape)
 
 
 def store(
@@ -55,12 +133,7 @@ def store(
     """
     shape = (spec.height, spec.width, spec.channels)
     root = os.fsencode(Path(data.where))
-    key = (
-        root
-        + msgspec.json.encode([spec, to_learn, data.corrections, FORMAT])
-        + b"only" * data.only
-        + b"unlearned" * unlearned
-    )
+    key = root + msgspec.json.encode([spec, to_learn, unlearned, data.only, data.corrections])
     stored = DatasetCache(scratch / f"decoded-{hashlib.sha256(key).hexdigest()[:16]}")
     cached = stored.report()
     if cached is not None:
@@ -68,12 +141,18 @@ def store(
     walk = data.walk()
     counts = without_empty(walk, count_files(walk, on_progress), on_progress)
     check_files(walk, counts, to_learn)
+    stored.delete()
     _check_room(scratch, sum(counts.values()) * int(np.prod(shape)))
     refused = UnreadableFiles(walk.root, sum(counts.values()), max_unreadable, on_progress)
-    with stored.attempt() as attempt:
-        return stored, stored.take(
-            attempt, _decode(walk, spec, attempt, refused, to_learn, unlearned)
-        )
+    stored.folder.mkdir(parents=True)
+    failpoint("stored.begun")
+    try:
+        report = _decode(walk, spec, stored, refused, to_learn, unlearned)
+        stored.complete(report)
+    except BaseException:
+        stored.delete()
+        raise
+    return stored, report
 
 
 def count_files(walk: ClassFolderWalk, on_progress: Progress) -> Counts:
@@ -100,21 +179,21 @@ def without_empty(
 def _decode(
     walk: ClassFolderWalk,
     spec: Preprocessing,
-    attempt: CacheBuild,
+    stored: DatasetCache,
     refused: UnreadableFiles,
     to_learn: bool,
     unlearned: bool,
 ) -> DataReport:
     shape = (spec.height, spec.width, spec.channels)
-    with open(attempt.decoded, "wb") as out:
+    with open(stored.decoded, "wb") as out:
         rows = decode_all(walk.items(), spec, out, refused.add, refused.done)
     refused.check()
-    parts = split.parts(rows.given, rows.labels, rows.files, rows.contents)
+    parts = examples.parts(rows.given, rows.labels, rows.files, rows.contents)
     if to_learn:
         _check_parts(walk, rows, parts)
     if unlearned and (rows.given == UNDECIDED).all():
         parts[parts == TRAINING] = HELDOUT
-    attempt.split(shape, rows, parts)
+    stored.split(shape, rows, parts)
     return _report(walk, shape, rows, parts, refused, to_learn)
 
 

@@ -19,8 +19,8 @@ from msgspec import structs
 from shared.labels.class_folders import folder_of
 from shared.labels.label_line import LabelLine
 from shared.messages.training import SMALLEST_CLASS
+from worker.datasets.examples import TRAINING, UNDECIDED
 from worker.datasets.folder_layout import LOST, RARE, ClassFolderWalk, Item, Remedies
-from worker.datasets.split import TRAINING, UNDECIDED
 
 #: In place of the path of a file that was never found.
 GONE = b"a file that is gone"

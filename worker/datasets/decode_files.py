@@ -21,9 +21,8 @@ from shared.errors import ImageError
 from shared.image_status import Status
 from shared.messages.batch import MAX_FILE_BYTES
 from shared.messages.model_card import Preprocessing
-from worker.datasets.examples import DIGEST_BYTES, Digests, Images, Labels
+from worker.datasets.examples import DIGEST_BYTES, Digests, Hashes, Images, Labels, Parts
 from worker.datasets.folder_layout import Item
-from worker.datasets.split import Hashes, Parts
 from worker.decoding.decode import decode_into
 
 T = TypeVar("T")

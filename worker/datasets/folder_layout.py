@@ -19,7 +19,7 @@ from shared.image_formats import is_decoded_kind, is_other_kind
 from shared.labels.class_folders import SORT_LOG, is_reserved
 from shared.messages.files import printable
 from shared.messages.training import SMALLEST_CLASS
-from worker.datasets.split import HELDOUT, TEST, TRAINING, UNDECIDED
+from worker.datasets.examples import HELDOUT, TEST, TRAINING, UNDECIDED
 
 SPLITS = {
     b"train": TRAINING,
@@ -38,6 +38,8 @@ UNLABELLED = "in unknown, flagged or failed"
 #: Why a correction is not in the data.
 LOST = "corrected files that were not found"
 RARE = f"images whose label fewer than {SMALLEST_CLASS} have; they keep it"
+#: Of an image without a label.
+NO_LABEL = 0
 
 
 class Branch(NamedTuple):
@@ -45,7 +47,7 @@ class Branch(NamedTuple):
 
     folder: bytes
     label: int
-    part: int  #: as in worker/datasets/split.py
+    part: int  #: as in worker/datasets/examples.py
 
 
 class Item(NamedTuple):
@@ -217,3 +219,24 @@ def _label(name: bytes) -> str:
     if text.encode(errors="replace") != name or not text.isprintable():
         raise SetupError(f"the class folder {printable(name)} has an unprintable name; rename it")
     return text
+
+
+class LooseWalk(ClassFolderWalk):
+    """The images below `root`, which has no classes whatever its folders are called. Raises
+    SetupError: there is no such folder."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root)
+        self._entries(self.root)
+
+    def items(self) -> Iterator[Item]:
+        """Every file with the ending of an image that is decoded, ordered by name."""
+        self.skipped.clear()
+        for path in self._files(self.root):
+            yield Item(path, NO_LABEL, UNDECIDED)
+
+    def _splits(self) -> list[tuple[bytes, int]]:
+        return []
+
+    def _classes(self, folder: bytes) -> list[bytes]:
+        return []

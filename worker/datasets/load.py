@@ -14,8 +14,7 @@ from shared.messages.replies import DataReport
 from shared.messages.training import FASHION_MNIST, FASHION_MNIST_TITLE
 from worker.datasets import class_folder, fashion_mnist
 from worker.datasets.corrected_walk import LabelledData
-from worker.datasets.examples import Digests, Examples
-from worker.datasets.split import HELDOUT, TEST, TRAINING, hold_out
+from worker.datasets.examples import HELDOUT, TEST, TRAINING, Digests, Examples, hold_out
 
 FASHION_SHAPE = (fashion_mnist.SIDE_PIXELS, fashion_mnist.SIDE_PIXELS, 1)
 
@@ -25,10 +24,10 @@ class DataSet(NamedTuple):
 
     name: str
     labels: tuple[str, ...]
-    examples: Examples  #: to learn from; a twelfth is held out, unless `heldout` is given
+    examples: Examples  #: to learn from
     test: Examples | None
     preprocessing: Preprocessing
-    heldout: Examples | None = None
+    heldout: Examples  #: for selection and calibration
     pixel_bounds: PixelBounds | None = None
     heldout_files: Digests | None = None  #: SHA-256 of the files of `heldout`, where they are known
 

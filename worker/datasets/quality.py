@@ -10,7 +10,7 @@ import numpy.typing as npt
 from shared.errors import SetupError
 from shared.messages.files import printable
 from worker.datasets.decode_files import Bad, DecodedRows
-from worker.datasets.examples import Labels
+from worker.datasets.examples import HELDOUT, TEST, TRAINING, Labels, Parts
 from worker.datasets.folder_layout import (
     BESIDE,
     CLOSED,
@@ -22,7 +22,6 @@ from worker.datasets.folder_layout import (
     RARE,
     UNLABELLED,
 )
-from worker.datasets.split import HELDOUT, TEST, TRAINING, Parts
 
 #: A class larger than another by this factor is reported.
 IMBALANCE_RATIO = 3

@@ -4,6 +4,8 @@ What gave them did not learn from these images: the version itself, or for a ver
 network without the image's fold. Of an imported version that is unknown.
 
 Accuracy, temperature, operating points and comparisons of versions are functions of this record.
+Beside it are hashes of the pixels that the network got of all images that the version has seen,
+which find copies in other files.
 """
 
 from __future__ import annotations
@@ -18,11 +20,12 @@ from shared.errors import SetupError
 from shared.messages.model_card import Card
 from shared.registry.registry import Registry
 from shared.runtimes import HELDOUT
-from worker.datasets.examples import Digests, Examples, Labels
-from worker.datasets.split import Hashes, content_hashes
+from worker.datasets.examples import Digests, Examples, Hashes, Labels, content_hashes
 from worker.runtimes.array_archive import arrays
 
 FILE = HELDOUT
+#: Sorted hashes, uint64, little-endian.
+LEARNED, HELD_OUT = "learned.hashes", "heldout.hashes"
 
 
 class HeldoutAnswers(NamedTuple):
@@ -77,3 +80,42 @@ def decode(data: bytes, card: Card) -> HeldoutAnswers:
             )
     except ValueError as error:
         raise SetupError(f"{FILE} of {card.ref} is damaged; publish it again") from error
+
+
+class SeenImages(NamedTuple):
+    """The images of a version's training, and those of its selection and calibration."""
+
+    learned: Hashes
+    held_out: Hashes
+
+
+def seen_files(learn: Examples, held: Examples) -> dict[str, bytes]:
+    """The hashes as files of a version."""
+    return seen_files_of(content_hashes(learn.images), content_hashes(held.images))
+
+
+def seen_files_of(learned: Hashes, held_out: Hashes) -> dict[str, bytes]:
+    """The same from hashes of the pixels, in any order."""
+    parts = {LEARNED: learned, HELD_OUT: held_out}
+    return {name: np.unique(part).astype("<u8").tobytes() for name, part in parts.items()}
+
+
+def read_seen(registry: Registry, card: Card) -> SeenImages | None:
+    """The images that a version has seen; None if it has no hashes.
+
+    Raises:
+        SetupError: a file of the version is damaged or missing.
+    """
+    if not {LEARNED, HELD_OUT} <= card.files.keys():
+        return None
+    data = (registry.read(card, name) for name in (LEARNED, HELD_OUT))
+    return SeenImages(*(np.frombuffer(packed[: len(packed) // 8 * 8], "<u8") for packed in data))
+
+
+def count_seen(seen: SeenImages, parts: list[Examples]) -> tuple[int, int]:
+    """The number of these images that were learned from, and of others that were held out."""
+    if not parts:
+        return 0, 0
+    hashes = np.concatenate([content_hashes(part.images) for part in parts])
+    learned = np.isin(hashes, seen.learned)
+    return int(learned.sum()), int((np.isin(hashes, seen.held_out) & ~learned).sum())

@@ -1,21 +1,80 @@
-"""Metrics of predictions: accuracy, loss, calibration and confusion. NumPy only."""
+"""Metrics of predictions: accuracy, loss, calibration and confusion, in bins for a diagram. NumPy
+only."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
 from shared.messages.replies import Evaluation
 from worker.datasets.examples import Examples, Labels
-from worker.evaluation.reliability import Probabilities, calibration_error
 from worker.runtimes.runtime import Runtime
 
+#: As in Guo et al., arXiv:1706.04599.
+CALIBRATION_BINS = 15
+
+Probabilities = npt.NDArray[np.floating]  #: [n, classes]
+Floats = npt.NDArray[np.float64]
 #: A probability of 0 for the true label costs 16 nats, not infinity.
 SMALLEST_PROBABILITY = 1e-7
 
 Counts = npt.NDArray[np.int64]  #: [classes, classes], true x predicted
+
+
+class Epoch(msgspec.Struct, frozen=True):
+    """One line of the history of a training. Losses in nats; `heldout_...` with the weights after
+    the epoch."""
+
+    number: int  #: 1 is the first
+    loss: float  #: on the augmented images
+    accuracy: float
+    heldout_loss: float
+    heldout_accuracy: float
+    seconds: float
+
+    def __str__(self) -> str:
+        return (
+            f"epoch {self.number:2d}  loss {self.loss:.4f}  accuracy {self.accuracy:.4f}  "
+            f"held-out loss {self.heldout_loss:.4f}  accuracy {self.heldout_accuracy:.4f}  "
+            f"{self.seconds:.1f} s"
+        )
+
+
+class Bins(NamedTuple):
+    """Predictions by confidence, in equally wide bins from 0 to 1, lower edge excluded."""
+
+    counts: npt.NDArray[np.int64]  #: [bins], predictions
+    confidence: Floats  #: [bins], their mean; 0 in empty bins
+    accuracy: Floats  #: [bins], the share that is right; 0 in empty bins
+
+    @property
+    def error(self) -> float:
+        """Expected calibration error: |confidence - accuracy|, averaged over images."""
+        gaps = np.abs(self.confidence - self.accuracy)
+        return float((self.counts * gaps).sum() / max(self.counts.sum(), 1))
+
+
+def reliability(probabilities: Probabilities, labels: Labels, bins: int = CALIBRATION_BINS) -> Bins:
+    """Bins the predictions by their confidence."""
+    confidence = probabilities.max(1).astype(np.float64)
+    right = probabilities.argmax(1) == labels
+    bin_of = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
+    counts = np.bincount(bin_of, minlength=bins)
+    divisor = np.maximum(counts, 1)
+    return Bins(
+        counts,
+        np.bincount(bin_of, confidence, bins) / divisor,
+        np.bincount(bin_of, right, bins) / divisor,
+    )
+
+
+def calibration_error(probabilities: Probabilities, labels: Labels) -> float:
+    """Expected calibration error: |confidence - accuracy|, averaged over images."""
+    return reliability(probabilities, labels).error
 
 
 def evaluate(runtime: Runtime, examples: Examples, names: Sequence[str] = ()) -> Evaluation:

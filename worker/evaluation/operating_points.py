@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from shared.messages.model_card import OperatingPoint
 from worker.datasets.examples import Labels
-from worker.evaluation.reliability import Probabilities
+from worker.evaluation.metrics import Probabilities
 
 PRECISIONS = (0.90, 0.95, 0.98, 0.99)
 #: The quantile of the normal distribution for 90 %, one-sided.

@@ -18,10 +18,8 @@ from shared.errors import SetupError, is_fault_of_machine
 from shared.messages.model_card import Card
 from shared.runtimes import LITERT, TENSORFLOW
 from worker.datasets.examples import Examples, Images
-from worker.evaluation import second_pass
+from worker.evaluation.calibration import Passes, SecondPass, choose_second_pass, temperature
 from worker.evaluation.operating_points import operating_points
-from worker.evaluation.second_pass import Passes, SecondPass
-from worker.evaluation.temperature import temperature
 from worker.export import call_size, convert, precision
 from worker.export.served import Served
 from worker.runtimes.classifier import Classifier, probabilities
@@ -66,14 +64,14 @@ def export(
     card, graph = _plain(card), convert.frozen(network)
     files, fp32 = _fp32(network, graph, card, held.images)
     on_part(COMPARING)
-    tried = second_pass.choose(_passes(fp32, held.images, mirror), held.labels)
+    tried = choose_second_pass(_passes(fp32, held.images, mirror), held.labels)
     if requested == "fp32":
         choice = precision.PrecisionChoice("fp32", precision.REQUESTED)
         return _served(card, files, choice, tried, held)
     on_part(CONVERTING_INT8)
     try:
         data = convert.int8_file(graph, calibration)
-        int8 = second_pass.choose(_passes(_graph(card, data), held.images, mirror), held.labels)
+        int8 = choose_second_pass(_passes(_graph(card, data), held.images, mirror), held.labels)
     except Exception as error:  # the converter raises exceptions of any class
         if is_fault_of_machine(error):
             raise

@@ -8,7 +8,7 @@ import numpy as np
 
 from shared.messages.model_card import PrecisionTrial
 from worker.datasets.examples import Labels
-from worker.evaluation.temperature import log_losses, temperature
+from worker.evaluation.calibration import log_losses, temperature
 from worker.runtimes.runtime import Logits
 
 Requested = Literal["auto", "fp32", "int8"]

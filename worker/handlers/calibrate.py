@@ -23,8 +23,8 @@ from worker.datasets import load
 from worker.datasets.corrected_walk import LabelledData
 from worker.datasets.examples import Examples
 from worker.evaluation import heldout_answers
+from worker.evaluation.calibration import temperature
 from worker.evaluation.operating_points import operating_points
-from worker.evaluation.temperature import temperature
 from worker.handlers import promotion
 from worker.handlers.context import EVALUATING, LOADING, PUBLISHING, Context, Reply
 from worker.handlers.evaluate import PIECE_IMAGES, mapped
@@ -67,7 +67,7 @@ def _made(context: Context, work: Calibrate, old: Card) -> tuple[Card, dict[str,
         unlearned=True, on_progress=context.loading,
     )  # fmt: skip
     held = data.heldout
-    if held is None or len(held.labels) < LEAST_IMAGES:
+    if len(held.labels) < LEAST_IMAGES:
         raise SetupError(f"{data.name} has fewer than {LEAST_IMAGES} images to calibrate with")
     held = Examples(held.images, mapped(held.labels, data.labels, old.labels))
     model = served_version.fetch(old, partial(context.registry.read, old)).load()

@@ -23,10 +23,11 @@ from worker.backbones import loaded_backbone
 from worker.backbones.photo_features import PhotoFeatures
 from worker.datasets.corrected_walk import LabelledData
 from worker.datasets.decode_files import Bad, read_file
-from worker.datasets.split import TEST
+from worker.datasets.examples import TEST
 from worker.evaluation.metrics import score
 from worker.evaluation.operating_points import operating_points
 from worker.handlers.context import LOADING, Context, Reply
+from worker.learners.learner import blank_card
 from worker.photo_head.fit_outlier_detector import fit_outlier_detector
 from worker.photo_head.folds import Folds, fold_count, folds
 from worker.photo_head.linear_head import Labels
@@ -36,7 +37,6 @@ from worker.photo_head.wrong_labels import WrongLabels, wrong_labels
 from worker.runtimes.classifier import probabilities
 from worker.runtimes.runtime import Probabilities
 from worker.training import photo_folder
-from worker.training.blank_card import blank_card
 from worker.training.photo_folder import PhotoFolder, digest_numbers
 
 RECIPE = "photo-head"

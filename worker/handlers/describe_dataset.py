@@ -16,13 +16,12 @@ from shared.messages.model_card import Preprocessing
 from shared.messages.replies import DataReport
 from shared.messages.requests import ShowData
 from shared.messages.training import FASHION_MNIST
-from worker.datasets import fashion_mnist, folder_layout, load, sample
+from worker.datasets import fashion_mnist, find_images, folder_layout, load
 from worker.datasets.class_folder import Counts, count_files
 from worker.datasets.corrected_walk import LabelledData
-from worker.datasets.examples import Examples
-from worker.datasets.split import HELDOUT, TEST, TRAINING, UNDECIDED
+from worker.datasets.examples import HELDOUT, TEST, TRAINING, UNDECIDED, Examples
 from worker.handlers.context import LOADING, Context, Reply
-from worker.plots import sample_grid
+from worker.plots import image_sheets
 
 #: Folders of more files are counted but not decoded: that could take hours.
 CHECKED_FILES = 20_000
@@ -32,7 +31,7 @@ SIZE = (96, 96, 3)
 SPEC = Preprocessing(*SIZE)
 #: If the requested file cannot be decoded, one of the next files is displayed.
 LOOK_AHEAD_FILES = 25
-SAMPLES = sample_grid.ROWS * sample_grid.COLUMNS
+SAMPLES = image_sheets.GRID_ROWS * image_sheets.GRID_COLUMNS
 GRID, SINGLE = "grid.png", "image.png"
 
 Image = npt.NDArray[np.uint8]  #: [height, width, channels]
@@ -69,7 +68,7 @@ def fashion(index: int, scratch: Path) -> Described:
         UsageError: there is no such image.
     """
     learn = Examples.of(*fashion_mnist.load("train"))
-    sample.check_index(index, len(learn.labels))
+    find_images.check_index(index, len(learn.labels))
     report = load.load(LabelledData(FASHION_MNIST), None, None, scratch).report
     title = f"{report.labels[learn.labels[index]]} (training image {index})"
     return _drawn(report, learn, learn.images[index], title)
@@ -90,7 +89,7 @@ def folder(
     walk = folder_layout.ClassFolderWalk(where)
     counts = count_files(walk, on_files)
     total = counts.total()
-    sample.check_index(index, total)
+    find_images.check_index(index, total)
     image, title = _single(walk, index, total)
     some = _samples(walk, counts)
     if total > CHECKED_FILES:
@@ -103,12 +102,12 @@ def folder(
     return _drawn(report, some.examples, image, title)
 
 
-def _samples(walk: folder_layout.ClassFolderWalk, counts: Counts) -> sample.Sample:
+def _samples(walk: folder_layout.ClassFolderWalk, counts: Counts) -> find_images.Sample:
     """Files to learn from, evenly spaced, ordered by label; of all parts if there are none."""
     learned = (TRAINING, UNDECIDED)
-    parts = learned if any(part in learned for _, part in counts) else sample.ALL_PARTS
-    places = sample.spread(sum(n for (_, part), n in counts.items() if part in parts), SAMPLES)
-    some = sample.sample(walk, places, SPEC, parts)
+    parts = learned if any(part in learned for _, part in counts) else find_images.ALL_PARTS
+    places = find_images.spread(sum(n for (_, part), n in counts.items() if part in parts), SAMPLES)
+    some = find_images.sample(walk, places, SPEC, parts)
     order = np.argsort(some.examples.labels, kind="stable")
     examples = Examples(some.examples.images[order], some.examples.labels[order])
     return some._replace(examples=examples)
@@ -116,7 +115,7 @@ def _samples(walk: folder_layout.ClassFolderWalk, counts: Counts) -> sample.Samp
 
 def _single(walk: folder_layout.ClassFolderWalk, index: int, total: int) -> tuple[Image, str]:
     """The image with this index, or the next that can be decoded, and its title."""
-    near = sample.sample(walk, range(index, min(index + LOOK_AHEAD_FILES, total)), SPEC)
+    near = find_images.sample(walk, range(index, min(index + LOOK_AHEAD_FILES, total)), SPEC)
     bad = {failure.path for failure in near.bad}
     good = [item for item in near.items if item.path not in bad]
     if not good:
@@ -134,7 +133,7 @@ def _checked(where: Path, scratch: Path, on_files: Callable[[int, int], None]) -
 
 
 def _counted(
-    walk: folder_layout.ClassFolderWalk, counts: Counts, some: sample.Sample, note: str
+    walk: folder_layout.ClassFolderWalk, counts: Counts, some: find_images.Sample, note: str
 ) -> DataReport:
     """A report from the names of the files alone."""
     notes = [note]
@@ -168,7 +167,7 @@ def _drawn(report: DataReport, some: Examples, image: Image, title: str) -> Desc
     return Described(
         report,
         {
-            GRID: sample_grid.grid(report.labels, some.images, some.labels),
-            SINGLE: sample_grid.single(image, title),
+            GRID: image_sheets.grid(report.labels, some.images, some.labels),
+            SINGLE: image_sheets.single(image, title),
         },
     )

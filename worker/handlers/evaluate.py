@@ -22,9 +22,8 @@ from worker.backbones import served_version
 from worker.datasets import load
 from worker.datasets.corrected_walk import LabelledData
 from worker.datasets.examples import Labels
-from worker.evaluation import seen_images
-from worker.evaluation.metrics import confusion, score
-from worker.evaluation.reliability import Probabilities, reliability
+from worker.evaluation import heldout_answers
+from worker.evaluation.metrics import Probabilities, confusion, reliability, score
 from worker.handlers import measured_part, model_corrections
 from worker.handlers.context import EVALUATING, LOADING, Context, Reply
 from worker.runtimes import runtime
@@ -44,7 +43,7 @@ def evaluate(context: Context, work: Evaluate) -> Reply:
     version = served_version.fetch(card, partial(context.registry.read, card))
     where = work.data or source(card)
     loaded, corrected = _loaded(context, card, where, work.max_unreadable)
-    known = seen_images.read(context.registry, card)
+    known = heldout_answers.read_seen(context.registry, card)
     part = measured_part.measured(card, loaded.data, measured_part.given_parts(where), known)
     labels = np.concatenate([examples.labels for examples in part.examples])
     truth = mapped(labels, loaded.data.labels, card.labels)
@@ -77,8 +76,7 @@ def _loaded(
 def _drawn(
     context: Context, card: Card, probabilities: Probabilities, truth: Labels
 ) -> dict[str, bytes]:
-    from worker.plots.confusion import confusion_matrix
-    from worker.plots.reliability_diagram import reliability_diagram
+    from worker.plots.diagrams import confusion_matrix, reliability_diagram
 
     context.stage("drawing")
     counts = confusion(probabilities, truth, len(card.labels))

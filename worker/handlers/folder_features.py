@@ -21,8 +21,7 @@ from worker.backbones import loaded_backbone, photo_features
 from worker.backbones.feature_cache import FeatureCache
 from worker.backbones.photo_features import PhotoFeatures
 from worker.datasets.decode_files import Bad
-from worker.datasets.folder_layout import OTHER_KINDS, Item
-from worker.datasets.loose_images import LooseWalk
+from worker.datasets.folder_layout import OTHER_KINDS, Item, LooseWalk
 from worker.handlers.context import LOADING, Context, Reply
 from worker.handlers.short_rows import ShortRows, StoredRows
 from worker.training import photo_folder

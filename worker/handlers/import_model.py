@@ -170,7 +170,7 @@ def _labelled(
     data, report = load.load(
         labelled, None, spec, context.folder, unlearned=unlearned, on_progress=context.loading
     )
-    if data.heldout is None or not len(data.heldout.labels):
+    if not len(data.heldout.labels):
         raise SetupError(f"{data.name} has too few images to hold any out; add some")
 
     def named(examples: Examples) -> Examples:

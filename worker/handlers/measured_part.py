@@ -9,12 +9,11 @@ from typing import NamedTuple
 from shared.errors import SetupError
 from shared.messages.model_card import Card
 from shared.messages.training import FASHION_MNIST
-from worker.datasets.examples import Examples
+from worker.datasets.examples import HELDOUT, TEST, Examples
 from worker.datasets.folder_layout import ClassFolderWalk
 from worker.datasets.load import DataSet
-from worker.datasets.split import HELDOUT, TEST
-from worker.evaluation import seen_images
-from worker.evaluation.seen_images import SeenImages
+from worker.evaluation import heldout_answers
+from worker.evaluation.heldout_answers import SeenImages
 
 #: Notes on how far the figures can be trusted, for a folder without test/.
 _HELDOUT_NOTE = (
@@ -61,7 +60,7 @@ def measured(
     parts = [*_some(data.examples), *held, *test]
     if not parts:
         raise SetupError(f"{data.name} has no images to evaluate; name another folder")
-    if known and not any(seen_images.count(known, parts)):
+    if known and not any(heldout_answers.count_seen(known, parts)):
         return MeasuredPart("all", parts, (_ALL_NEW_NOTE,))
     if test and (card.dataset == data.name or _is_origin(known, data.examples, test)):
         return MeasuredPart("test", test, _seen_note(known, test) or (_SET_ASIDE_NOTE,))
@@ -70,14 +69,14 @@ def measured(
 
 def _is_origin(known: SeenImages | None, examples: Examples, test: list[Examples]) -> bool:
     """Whether the version learned from most of `examples` and has seen no image of `test`."""
-    if known is None or any(seen_images.count(known, test)):
+    if known is None or any(heldout_answers.count_seen(known, test)):
         return False
-    return 2 * seen_images.count(known, [examples])[0] > len(examples.labels)
+    return 2 * heldout_answers.count_seen(known, [examples])[0] > len(examples.labels)
 
 
 def _seen_note(known: SeenImages | None, parts: list[Examples]) -> tuple[str, ...]:
     """A note with the number of measured images that the version has seen, if any."""
-    learned, held = seen_images.count(known, parts) if known else (0, 0)
+    learned, held = heldout_answers.count_seen(known, parts) if known else (0, 0)
     if not learned and not held:
         return ()
     total = sum(len(part.labels) for part in parts)
@@ -92,7 +91,7 @@ def _some(part: Examples | None) -> list[Examples]:
 
 
 def given_parts(where: str) -> set[int]:
-    """The parts that the data define themselves, as in worker/datasets/split.py."""
+    """The parts that the data define themselves, as in worker/datasets/examples.py."""
     if where == FASHION_MNIST:
         return {TEST}
     return {branch.part for branch in ClassFolderWalk(Path(where)).branches}

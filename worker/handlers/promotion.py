@@ -17,7 +17,7 @@ from shared.messages.training import Rule
 from shared.registry import alias_operations, learned_lines
 from worker.backbones import served_version
 from worker.datasets.examples import Examples
-from worker.evaluation import heldout_answers, seen_images
+from worker.evaluation import heldout_answers
 from worker.evaluation.heldout_answers import HeldoutAnswers
 from worker.evaluation.metrics import evaluate
 from worker.handlers import quality_gate
@@ -126,8 +126,8 @@ def _corrected(context: Context, new: Card) -> dict[bytes, int]:
 
 def _has_learned(context: Context, old: Card, images: Examples) -> bool:
     """Whether its accuracy on these images would be too high; False if that is unknown."""
-    known = seen_images.read(context.registry, old)
-    return known is not None and seen_images.count(known, [images])[0] > 0
+    known = heldout_answers.read_seen(context.registry, old)
+    return known is not None and heldout_answers.count_seen(known, [images])[0] > 0
 
 
 def _answers(context: Context, card: Card) -> HeldoutAnswers | None:

@@ -13,8 +13,8 @@ from shared.messages.model_card import Card
 from shared.messages.training import Rule
 from shared.registry.registry import FIRST
 from worker.datasets.examples import Digests, Labels
+from worker.evaluation.calibration import log_losses
 from worker.evaluation.heldout_answers import HeldoutAnswers
-from worker.evaluation.temperature import log_losses
 from worker.runtimes.runtime import Logits
 
 #: Images that are added to those that two versions answer differently, one for each. Without them

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from worker.backbones.feature_cache import FeatureCache
 from worker.backbones.photo_features import PhotoFeatures
-from worker.photo_head import embedding, near_duplicates
+from worker.photo_head import near_duplicates
 from worker.photo_head.near_duplicates import Groups
 from worker.training.photo_folder import COMPARING, OnPart, digest_numbers
 
@@ -34,7 +34,7 @@ class StoredRows:
     def __init__(self, photos: PhotoFeatures, features: FeatureCache) -> None:
         self._photos = photos
         self._digests = [digest.tobytes() for digest in photos.digests]
-        self._width = min(embedding.COMPONENTS, *photos.features.shape)
+        self._width = min(near_duplicates.COMPONENTS, *photos.features.shape)
         # All rows depend on all images, not on their order.
         parts = [FORM, features.key.encode(), *sorted(self._digests)]
         key = hashlib.sha256(b"".join(parts)).hexdigest()[:24]
@@ -60,7 +60,7 @@ class StoredRows:
         on_part(COMPARING, 0, 0)
         stacks = near_duplicates.groups(self._photos.features, digest_numbers(self._photos))
         on_part(REDUCING, 0, 0)
-        rows = embedding.embedded(self._photos.features)
+        rows = near_duplicates.embedded(self._photos.features)
         encoded = (
             stack.tobytes() + row.tobytes()
             for stack, row in zip(stacks.astype("<u4"), rows.astype("<f2"), strict=True)

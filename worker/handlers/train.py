@@ -21,7 +21,7 @@ from worker.handlers.model_corrections import ModelCorrections
 from worker.handlers.training_progress import ProgressReporter
 from worker.learners import learner as learners
 from worker.learners.learner import BuiltVersion, Learner, Task
-from worker.training.checkpoint import OtherTraining
+from worker.training.epoch import OtherTraining
 
 log = logging.getLogger(__name__)
 STATE = "state.npz"
@@ -88,14 +88,14 @@ def _noted(work: Train, corrections: ModelCorrections, report: DataReport) -> Da
     return msgspec.structs.replace(noted, notes=(*noted.notes, CHOSEN))
 
 
-def _published(context: Context, learner: Learner[Any, Any], corrections: ModelCorrections) -> Card:
+def _published(context: Context, learner: Learner[Any], corrections: ModelCorrections) -> Card:
     made = corrections.in_version(_accepting(context, learner, corrections), learner.places())
     learner.task.observer.stage(PUBLISHING)
     return context.registry.publish(*made, who=context.who, confirm=context.confirm)
 
 
 def _accepting(
-    context: Context, learner: Learner[Any, Any], corrections: ModelCorrections
+    context: Context, learner: Learner[Any], corrections: ModelCorrections
 ) -> BuiltVersion:
     """The version that is built; one of a labels file accepts what is known of other images."""
     task = learner.task
@@ -107,7 +107,7 @@ def _accepting(
     return unlabelled_acceptance.applied(task, _built(context, learner), others)
 
 
-def _built(context: Context, learner: Learner[Any, Any]) -> BuiltVersion:
+def _built(context: Context, learner: Learner[Any]) -> BuiltVersion:
     while True:  # each checkpoint is deleted once at most: a new one has the current key
         try:
             return learner.build()

@@ -6,9 +6,10 @@ from collections.abc import Callable
 
 from shared.messages.requests import EndedEpoch, Progress
 from shared.throughput import left_s
+from worker.evaluation.metrics import Epoch
 from worker.handlers.context import LOADING
 from worker.learners.learner import TRAINING, Observer
-from worker.training.epoch import Epoch, Step
+from worker.training.epoch import Step
 
 #: A producer polls several times a second; the epochs of a small data set take a hundredth of one.
 ENDED_REPORTED = 50

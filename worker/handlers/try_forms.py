@@ -14,7 +14,7 @@ from shared.messages.requests import ImportNetwork, NetworkForm, Progress
 from worker.datasets import load
 from worker.datasets.corrected_walk import LabelledData
 from worker.datasets.examples import Images, Labels
-from worker.evaluation.temperature import log_loss, temperature
+from worker.evaluation.calibration import log_loss, temperature
 from worker.handlers.context import EVALUATING, LOADING, Context, Reply
 from worker.handlers.evaluate import mapped
 from worker.imports.bounded_check import Checked, checked

@@ -27,22 +27,20 @@ from worker.backbones import served_version
 from worker.backbones.photo_features import Features, PhotoFeatures
 from worker.datasets.corrected_walk import sha256_of
 from worker.datasets.decode_files import THREADS, prefetched, read_file
-from worker.datasets.examples import Labels
-from worker.datasets.folder_layout import Item
-from worker.datasets.loose_images import NO_LABEL, LooseWalk
-from worker.datasets.split import UNDECIDED
+from worker.datasets.examples import UNDECIDED, Labels
+from worker.datasets.folder_layout import NO_LABEL, Item, LooseWalk
 from worker.decoding.decode import decode
 from worker.evaluation import chance_sample, heldout_answers
+from worker.evaluation.metrics import Probabilities
 from worker.evaluation.operating_points import Predicted, points_by_chance
-from worker.evaluation.reliability import Probabilities
 from worker.handlers import folder_features
 from worker.handlers.context import Context
 from worker.labelling import acceptance, kmeans
 from worker.labelling.fitted import fit
 from worker.labelling.session import GROUPS, NONE
 from worker.learners.learner import BuiltVersion, Task
-from worker.photo_head import embedding, near_duplicates
-from worker.plots.operating_points_plot import accepted_accuracy
+from worker.photo_head import near_duplicates
+from worker.plots.diagrams import accepted_accuracy
 from worker.runtimes.classifier import Classifier, probabilities
 from worker.training.assessment import POINTS
 from worker.training.photo_folder import digest_numbers
@@ -76,7 +74,7 @@ class _Stacks(NamedTuple):
         named = self.labels != NONE
         if len(np.unique(self.labels[named])) < 2:
             return np.zeros(len(named), np.int64), np.zeros(len(named), np.float32)
-        rows = embedding.embedded(self.features).astype(np.float32)
+        rows = near_duplicates.embedded(self.features).astype(np.float32)
         fitted = fit(rows, self.labels, classes)
         groups = kmeans.kmeans(rows, kmeans.count(len(rows), GROUPS), 0).of
         excluded = {stack: labels for stack, labels in enumerate(self.excluded) if labels}

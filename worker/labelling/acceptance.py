@@ -199,7 +199,7 @@ class _Trust:
         self._mean, self._deviation = evidence.mean(0), evidence.std(0)
         columns, images = self._standardized(evidence), len(evidence) / 2  # each is judged twice
         penalty = 2 * PENALTY / images
-        (self._head,) = linear_head.fit(columns, right.astype(np.int64), 2, [penalty])
+        (self._head,) = linear_head.fit_regression(columns, right.astype(np.int64), 2, [penalty])
         shares = softmax(self._head.logits(columns))[:, 1]
         sides = _with_bias(columns)
         curvature = sides.T @ (sides * (shares * (1 - shares) / 2)[:, None])

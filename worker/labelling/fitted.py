@@ -8,8 +8,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from worker.evaluation.temperature import log_loss, temperature
-from worker.photo_head import discriminant
+from worker.evaluation.calibration import log_loss, temperature
+from worker.photo_head import linear_head
 from worker.photo_head.linear_head import Features, Labels
 from worker.runtimes.classifier import probabilities
 from worker.runtimes.heads import Head
@@ -134,7 +134,7 @@ def fit(rows: Features, labels: Labels, classes: int) -> Fitted:
 
 def heads(rows: Features, labels: Labels, classes: int, shrinkages: Sequence[float]) -> list[Head]:
     """Of principal components."""
-    return discriminant.fit(rows, labels, classes, shrinkages, power=POWER)
+    return linear_head.fit_discriminant(rows, labels, classes, shrinkages, power=POWER)
 
 
 def _measured(

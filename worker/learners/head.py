@@ -11,7 +11,6 @@ import hashlib
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from functools import partial
 
 import msgspec
 import numpy as np
@@ -26,23 +25,21 @@ from worker.backbones.photo_features import Features, PhotoFeatures
 from worker.backbones.served_version import ServedVersion
 from worker.datasets.decode_files import read_file
 from worker.decoding.decode import decode
-from worker.evaluation import heldout_answers, seen_images
+from worker.evaluation import heldout_answers
 from worker.evaluation.heldout_answers import HeldoutAnswers
 from worker.evaluation.operating_points import operating_points
 from worker.export.served import Served
 from worker.inference import outliers
 from worker.inference.classify_batch import decode_batch
-from worker.learners.learner import BuiltVersion, Learner, Task
-from worker.photo_head import linear_head, two_looks
+from worker.learners.learner import BuiltVersion, Learner, Task, blank_card
+from worker.photo_head import out_of_fold
 from worker.photo_head.fit_outlier_detector import fit_outlier_detector
 from worker.photo_head.folds import Folds, fold_count, folds
-from worker.photo_head.out_of_fold import OutOfFold, fit_out_of_fold
-from worker.photo_head.two_looks import FittedLooks, combined
+from worker.photo_head.out_of_fold import FittedLooks, OutOfFold, combined_looks, fit_out_of_fold
 from worker.runtimes import heads
 from worker.runtimes.classifier import probabilities
 from worker.training import photo_folder
 from worker.training.assessment import Answered, assess_answers
-from worker.training.blank_card import blank_card
 from worker.training.photo_folder import PhotoFolder, digest_numbers
 
 #: The part of the training after the folds.
@@ -75,7 +72,7 @@ def _backbones(task: Task) -> list[LoadedBackbone]:
     return [loaded_backbone.load(name, task.store) for name in names]
 
 
-class HeadOfPhotos(Learner[PhotoFolder, FittedLooks]):
+class HeadOfPhotos(Learner[FittedLooks]):
     """Fits a head for each look, and the rule of the second, to the files that are served."""
 
     def __init__(
@@ -89,29 +86,26 @@ class HeadOfPhotos(Learner[PhotoFolder, FittedLooks]):
         digests = (bytes(digest).hex() for digest in photos.digests)
         return dict(zip(digests, photos.paths, strict=True))
 
-    def data(self) -> PhotoFolder:
-        return self.folder
-
-    def fit(self, data: PhotoFolder) -> FittedLooks:
-        observer, looks = self.task.observer, data.learn.looks
+    def fit(self) -> FittedLooks:
+        data, observer, looks = self.folder, self.task.observer, self.folder.learn.looks
         parts, labels = _folds(data), data.learn.labels
 
         def fit(number: int, features: Features) -> OutOfFold:
             return fit_out_of_fold(
                 features, labels, len(data.labels), parts, data.groups,
                 mirrored=None if number else data.learn.mirrored,
-                fit=partial(linear_head.fit, weighted=self.task.work.weighted),
+                weighted=self.task.work.weighted,
                 on_fold=lambda done, of: observer.fold(number * of + done, len(looks) * of),
                 on_last=lambda: observer.part(FITTING_ALL),
             )  # fmt: skip
 
-        return combined([fit(*each) for each in enumerate(looks)], labels, data.groups)
+        return combined_looks([fit(*each) for each in enumerate(looks)], labels, data.groups)
 
-    def export(self, data: PhotoFolder, fitted: FittedLooks) -> Served:
+    def export(self, fitted: FittedLooks) -> Served:
         work, rows = self.task.work, [backbone.row for backbone in self._used(fitted)]
         of_heads = sum(head.weights.size + head.bias.size for head in fitted.heads)
         card = msgspec.structs.replace(
-            blank_card(work.name, self.task.recipe, data, work.seed),
+            blank_card(work.name, self.task.recipe, self.folder, work.seed),
             output="logits",
             precision="fp32" if rows[0].imported else "int8",
             features=rows[0].features,
@@ -128,8 +122,9 @@ class HeadOfPhotos(Learner[PhotoFolder, FittedLooks]):
             files |= backbone.files
         return Served(card, files, fitted.answers.logits)
 
-    def measure(self, data: PhotoFolder, fitted: FittedLooks, served: Served) -> BuiltVersion:
-        learn, count = data.learn, len(data.learn.labels)
+    def measure(self, fitted: FittedLooks, served: Served) -> BuiltVersion:
+        data, learn = self.folder, self.folder.learn
+        count = len(learn.labels)
         predictions = probabilities(served.logits, fitted.temperature)
         card = msgspec.structs.replace(
             served.card,
@@ -151,7 +146,7 @@ class HeadOfPhotos(Learner[PhotoFolder, FittedLooks]):
         records = {
             outliers.FILE: outliers.encode(detector),
             heldout_answers.FILE: heldout_answers.encode(answers),
-            **seen_images.files_of(learn.contents, np.empty(0, np.uint64)),
+            **heldout_answers.seen_files_of(learn.contents, np.empty(0, np.uint64)),
         }
         return BuiltVersion(
             msgspec.structs.replace(card, metrics=assessed.metrics, images_per_s=speed),
@@ -206,7 +201,7 @@ def _tested(test: PhotoFeatures | None, fitted: FittedLooks, card: Card) -> Answ
     """The answers to the photos in test/, as they are served."""
     if test is None:
         return None
-    logits = two_looks.served(fitted, test.looks)
+    logits = out_of_fold.served_looks(fitted, test.looks)
     answers = probabilities(logits, card.temperature)
     return Answered(answers, test.labels, DecodedPhotos(test, card))
 

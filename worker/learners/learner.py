@@ -8,27 +8,52 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 import msgspec
 
+from shared import installation
 from shared.labels.label_line import LabelLine
-from shared.messages.model_card import Card, Preprocessing
+from shared.messages.model_card import Card, Metrics, Preprocessing
 from shared.messages.replies import DataReport
 from shared.messages.training import Train
 from shared.recipes import Recipe
 from worker.datasets.corrected_walk import LabelledData
 
-if TYPE_CHECKING:  # they import TensorFlow
+if TYPE_CHECKING:
     from worker.datasets.examples import Examples
+    from worker.datasets.load import DataSet
+    from worker.evaluation.metrics import Epoch
     from worker.export.served import Served
-    from worker.training.epoch import Epoch, Step
+    from worker.training.epoch import Step
+    from worker.training.photo_folder import PhotoFolder
 
 TRAINING, EXPORTING, EVALUATING = "training", "exporting", "evaluating"
-Data = TypeVar("Data")
 Fitted = TypeVar("Fitted")
+
+
+def blank_card(name: str, recipe: Recipe, data: DataSet | PhotoFolder, seed: int) -> Card:
+    """The card before anything is exported or measured."""
+    return Card(
+        name=name,
+        version=0,
+        labels=data.labels,
+        preprocessing=data.preprocessing,
+        temperature=1.0,
+        metrics=Metrics(0.0, 0, 0.0, 0.0),
+        recipe=recipe.name,
+        seed=seed,
+        epochs=recipe.epochs,
+        parameters=0,
+        dataset=data.name,
+        dataset_fingerprint="",
+        code_version=installation.version(),
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        files={},
+    )
 
 
 class Observer:
@@ -85,7 +110,7 @@ class BuiltVersion(NamedTuple):
     files: dict[str, bytes]
 
 
-class Learner(ABC, Generic[Data, Fitted]):
+class Learner(ABC, Generic[Fitted]):
     """Makes a version from the data of a task, which it has loaded."""
 
     def __init__(self, task: Task, report: DataReport, images: int) -> None:
@@ -94,19 +119,15 @@ class Learner(ABC, Generic[Data, Fitted]):
         self.images = images  #: to learn from
 
     @abstractmethod
-    def data(self) -> Data:
-        """What is learned from and what is held out."""
-
-    @abstractmethod
-    def fit(self, data: Data) -> Fitted:
+    def fit(self) -> Fitted:
         """Train."""
 
     @abstractmethod
-    def export(self, data: Data, fitted: Fitted) -> Served:
+    def export(self, fitted: Fitted) -> Served:
         """The files that runtimes load, on which they agree."""
 
     @abstractmethod
-    def measure(self, data: Data, fitted: Fitted, served: Served) -> BuiltVersion:
+    def measure(self, fitted: Fitted, served: Served) -> BuiltVersion:
         """The version with its figures, plots and records."""
 
     def heldout(self, spec: Preprocessing) -> Examples | None:
@@ -126,13 +147,12 @@ class Learner(ABC, Generic[Data, Fitted]):
             OtherTraining: the state is that of another training.
         """
         stage = self.task.observer.stage
-        data = self.data()
         stage(TRAINING)
-        fitted = self.fit(data)
+        fitted = self.fit()
         stage(EXPORTING)
-        served = self.export(data, fitted)
+        served = self.export(fitted)
         stage(EVALUATING)
-        made = self.measure(data, fitted, served)
+        made = self.measure(fitted, served)
         work = self.task.work
         # The folders of images that were labelled one by one are no classes to measure by.
         source = "" if work.labelled_only else work.data
@@ -140,12 +160,12 @@ class Learner(ABC, Generic[Data, Fitted]):
         return made._replace(card=card)
 
 
-def load(task: Task) -> Learner[Any, Any]:
+def load(task: Task) -> Learner[Any]:
     """The learner of the task's recipe, with the task's data.
 
     Raises:
         SetupError: the data are not available or not usable.
     """
     module = import_module(f"worker.learners.{task.recipe.learner}")
-    learner: Learner[Any, Any] = module.load(task)
+    learner: Learner[Any] = module.load(task)
     return learner

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import msgspec
 import numpy as np
 
@@ -11,28 +9,19 @@ from shared.errors import SetupError
 from shared.messages.model_card import Preprocessing
 from shared.messages.replies import DataReport
 from worker.datasets import load as datasets
-from worker.datasets import split
 from worker.datasets.examples import Examples, Images
 from worker.datasets.load import DataSet, Loaded
-from worker.evaluation import heldout_answers, seen_images
+from worker.evaluation import heldout_answers
 from worker.export.convert import CALIBRATION_IMAGES
 from worker.export.export import export
 from worker.export.served import Served
-from worker.learners.learner import BuiltVersion, Learner, Task
+from worker.learners.learner import BuiltVersion, Learner, Task, blank_card
 from worker.training.assessment import assess
-from worker.training.blank_card import blank_card
+from worker.training.epoch import plan
 from worker.training.fit import Loss, TrainedNetwork, on_labels, train
-from worker.training.schedule import plan
 
 HISTORY = "history.json"
 NO_REPORT = DataReport("", (0, 0, 0), (), (), (), ())
-
-
-class Parts(NamedTuple):
-    """The images to learn from, and those held out."""
-
-    learn: Examples
-    held: Examples
 
 
 def load(task: Task) -> Network:
@@ -41,7 +30,7 @@ def load(task: Task) -> Network:
     return Network(task, loaded.data, loaded.report)
 
 
-class Network(Learner[Parts, TrainedNetwork]):
+class Network(Learner[TrainedNetwork]):
     """Trains the network of a recipe."""
 
     def __init__(
@@ -55,23 +44,13 @@ class Network(Learner[Parts, TrainedNetwork]):
         super().__init__(task, report, len(data.examples.labels))
         self._data, self._loss = data, loss
 
-    def data(self) -> Parts:
-        if self._data.heldout is not None:
-            return Parts(self._data.examples, self._data.heldout)
-        learn, held = split.hold_out(self._data.examples)
-        if not len(held.labels):
-            raise SetupError(
-                f"no class of {self._data.name} has {split.SMALLEST_HELDOUT} images, so none can "
-                "be held out; add more images"
-            )
-        return Parts(learn, held)
-
-    def fit(self, data: Parts) -> TrainedNetwork:
+    def fit(self) -> TrainedNetwork:
         task, recipe = self.task, self.task.recipe
         task.observer.planned(self.images, plan(recipe, self.images).epochs)
         return train(
             recipe,
-            *data,
+            self._data.examples,
+            self._data.heldout,
             len(self._data.labels),
             task.work.seed,
             state=task.state,
@@ -81,7 +60,7 @@ class Network(Learner[Parts, TrainedNetwork]):
             on_step=task.observer.step,
         )
 
-    def export(self, data: Parts, fitted: TrainedNetwork) -> Served:
+    def export(self, fitted: TrainedNetwork) -> Served:
         work, recipe, network = self.task.work, self.task.recipe, fitted.network
         card = msgspec.structs.replace(
             blank_card(work.name, recipe, self._data, work.seed),
@@ -91,15 +70,15 @@ class Network(Learner[Parts, TrainedNetwork]):
         return export(
             network,
             card,
-            data.held,
-            calibration_images(data.learn.images),
+            self._data.heldout,
+            calibration_images(self._data.examples.images),
             requested=work.precision,
             mirror=recipe.mirror,
             on_part=self.task.observer.part,
         )
 
-    def measure(self, data: Parts, fitted: TrainedNetwork, served: Served) -> BuiltVersion:
-        (learn, held), history = data, fitted.history
+    def measure(self, fitted: TrainedNetwork, served: Served) -> BuiltVersion:
+        learn, held, history = self._data.examples, self._data.heldout, fitted.history
         assessment = assess(
             served.card, served.files, history, held, served.logits, self._data.test
         )
@@ -115,7 +94,9 @@ class Network(Learner[Parts, TrainedNetwork]):
             HISTORY: msgspec.json.format(msgspec.json.encode(history), indent=2),
             heldout_answers.FILE: heldout_answers.encode(answers),
         }
-        return BuiltVersion(card, files | assessment.files | seen_images.files(learn, held))
+        return BuiltVersion(
+            card, files | assessment.files | heldout_answers.seen_files(learn, held)
+        )
 
     def heldout(self, spec: Preprocessing) -> Examples | None:
         if spec == self._data.preprocessing:

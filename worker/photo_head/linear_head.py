@@ -1,15 +1,25 @@
-"""A linear head: softmax regression on standardized features."""
+"""Linear heads: softmax regression on standardized features, and discriminant analysis."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
-from worker.photo_head.minimize import Vector, minimize
 from worker.runtimes.heads import Head
 
+Vector = npt.NDArray[np.floating]  #: of any shape
+#: Value and gradient at a point.
+Objective = Callable[[Vector], tuple[float, Vector]]
+
+#: Pairs of steps and changes of the gradient that estimate the curvature.
+MEMORY = 10
+#: Share of the decrease predicted by the slope that a step must achieve.
+SUFFICIENT = 1e-4
+#: Halvings of a step before the rounding of the values is taken for the reason.
+MAX_HALVINGS = 20
 Features = npt.NDArray[np.float32]  #: [n, features]
 Labels = npt.NDArray[np.int64]  #: [n], indices of the classes
 
@@ -24,9 +34,65 @@ TOLERANCE = 2e-3
 MAX_STEPS = 200
 #: Images whose deviations are summed at a time: bounds the memory.
 BLOCK_IMAGES = 1024
+Matrix = npt.NDArray[np.floating]
+#: A class without images has logits lower than any other's by this.
+ABSENT = 10.0
 
 
-def fit(
+def minimize(
+    objective: Objective, start: Vector, *, tolerance: float, max_steps: int
+) -> tuple[Vector, int]:
+    """The point where the norm of the gradient of a smooth convex function is below `tolerance`,
+    and the number of steps to it, by L-BFGS (Liu and Nocedal, 1989)."""
+    point = start
+    value, gradient = objective(point)
+    pairs: deque[tuple[Vector, Vector, float]] = deque(maxlen=MEMORY)
+    for step in range(max_steps):
+        norm = float(np.linalg.norm(gradient))
+        if norm < tolerance:
+            return point, step
+        direction = _direction(gradient, pairs)
+        slope = _dot(direction, gradient)
+        if slope >= 0:  # rounding has spoilt the curvature
+            pairs.clear()
+            direction, slope = -gradient, -norm * norm
+        length = 1.0 if pairs else min(1.0, 1.0 / norm)
+        for _ in range(MAX_HALVINGS):
+            moved = point + length * direction
+            new_value, new_gradient = objective(moved)
+            if new_value <= value + SUFFICIENT * length * slope:
+                break
+            length /= 2
+        else:
+            return point, step
+        change = new_gradient - gradient
+        if (curvature := _dot(moved - point, change)) > 0:
+            pairs.append((moved - point, change, curvature))
+        point, value, gradient = moved, new_value, new_gradient
+    return point, max_steps
+
+
+def _direction(gradient: Vector, pairs: deque[tuple[Vector, Vector, float]]) -> Vector:
+    """Minus the estimated inverse Hessian times the gradient (the two-loop recursion)."""
+    direction = -gradient
+    shares = []
+    for moved, change, curvature in reversed(pairs):
+        share = _dot(moved, direction) / curvature
+        shares.append(share)
+        direction = direction - share * change
+    if pairs:
+        _, change, curvature = pairs[-1]
+        direction = direction * (curvature / _dot(change, change))
+    for (moved, change, curvature), share in zip(pairs, reversed(shares), strict=True):
+        direction = direction + (share - _dot(change, direction) / curvature) * moved
+    return direction
+
+
+def _dot(one: Vector, other: Vector) -> float:
+    return float(np.vdot(one, other))
+
+
+def fit_regression(
     features: Features,
     labels: Labels,
     classes: int,
@@ -87,7 +153,7 @@ class _Loss:
     def __init__(self, rows: Features, labels: Labels, classes: int, weighted: bool) -> None:
         self._rows = rows
         self._labels = labels
-        self._shares = _shares(labels, classes, weighted)
+        self._shares = _image_shares(labels, classes, weighted)
         self._numbers = np.arange(len(labels))
 
     def __call__(self, point: Vector, penalty: float) -> tuple[float, Vector]:
@@ -106,10 +172,83 @@ class _Loss:
         return value + penalty / 2 * float(np.vdot(point[:-1], point[:-1])), gradient
 
 
-def _shares(labels: Labels, classes: int, weighted: bool) -> npt.NDArray[np.float32]:
+def _image_shares(labels: Labels, classes: int, weighted: bool) -> npt.NDArray[np.float32]:
     """The weight of each image in the loss, float32 [n]; they add up to 1."""
     if not weighted:
         return np.full(len(labels), 1 / len(labels), np.float32)
     counts = np.bincount(labels, minlength=classes)
     shares = 1 / (np.count_nonzero(counts) * np.maximum(counts, 1))
     return shares[labels].astype(np.float32)
+
+
+def fit_discriminant(
+    features: Features,
+    labels: Labels,
+    classes: int,
+    shrinkages: Sequence[float],
+    *,
+    power: float = 0.0,
+) -> list[Head]:
+    """One head by discriminant analysis for each shrinkage of the covariance (Ledoit and Wolf,
+    2004), in order.
+
+    It models how images of one class vary, so it needs fewer images than softmax regression, and no
+    steps of a minimization. Classes have equal weights.
+
+    A shrinkage, above 0, is the share of a multiple of the identity in the covariance of images
+    about the means of their classes. `power`: each feature is scaled first, to this power of its
+    deviation. With 0 all vary equally, which principal components must not: the last ones are
+    mostly noise.
+    """
+    mean, scale = standardization(features)
+    scale = np.power(scale, 1 - power, out=np.zeros_like(scale), where=scale > 0)  # 0: a constant
+    rows = (features - mean) * scale
+    present = np.bincount(labels, minlength=classes) > 0
+    centres = np.zeros((classes, rows.shape[1]), np.float32)
+    for label in np.flatnonzero(present):
+        centres[label] = rows[labels == label].mean(0)
+    rows -= centres[labels]
+    solve = _Solver(rows)
+    return [
+        _discriminant_head(solve(centres.T, shrinkage), centres, present, mean, scale)
+        for shrinkage in shrinkages
+    ]
+
+
+def _discriminant_head(
+    weights: Matrix,
+    centres: Features,
+    present: npt.NDArray[np.bool_],
+    mean: npt.NDArray[np.float32],
+    scale: npt.NDArray[np.float32],
+) -> Head:
+    """The head for features as they are. `weights` are those of standardized ones; the logit of a
+    class is its weights times what an image has beyond half of the class's centre."""
+    bias = -0.5 * (weights * centres.T).sum(0)
+    bias[~present] = bias.min() - ABSENT
+    kernel = (scale[:, None] * weights).astype(np.float32)
+    return Head(kernel, (bias - mean @ kernel).astype(np.float32))
+
+
+class _Solver:
+    """Solves for the shrunk covariance of rows [n, features] about 0, in the smaller dimension."""
+
+    def __init__(self, rows: Features) -> None:
+        self._rows = rows
+        self._few = len(rows) < rows.shape[1]
+        self._products = (rows @ rows.T if self._few else rows.T @ rows).astype(np.float64)
+        #: The mean variance; the rest of constant features would be 0.
+        self._variance = max(float(np.trace(self._products)) / rows.size, 1e-6)
+
+    def __call__(self, right: Features, shrinkage: float) -> Matrix:
+        """The inverse covariance times `right` [features, several]."""
+        ridge = shrinkage * self._variance
+        share = (1 - shrinkage) / len(self._rows)
+        matrix = share * self._products
+        matrix[np.diag_indices_from(matrix)] += ridge
+        if not self._few:
+            solution: Matrix = np.linalg.solve(matrix, right)
+            return solution
+        # Woodbury's identity.
+        inner = np.linalg.solve(matrix, self._rows @ right)
+        return (right - share * (self._rows.T @ inner)) / ridge

@@ -1,4 +1,5 @@
-"""Fits a head and measures it on answers to images that each fold's head did not learn from."""
+"""Fits a head and measures it on answers to images that each fold's head did not learn from; and
+heads behind two backbones, the second of which looks again where the first is unsure."""
 
 from __future__ import annotations
 
@@ -10,13 +11,12 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from worker.evaluation.reliability import calibration_error
-from worker.evaluation.temperature import log_loss, temperature
-from worker.photo_head import discriminant, linear_head
+from worker.evaluation import calibration
+from worker.evaluation.calibration import Passes, SecondPass, log_loss, temperature
+from worker.photo_head import linear_head
 from worker.photo_head.folds import Folds
 from worker.photo_head.linear_head import Features, Labels
 from worker.photo_head.near_duplicates import Groups
-from worker.runtimes.classifier import probabilities
 from worker.runtimes.heads import Head
 from worker.runtimes.runtime import Logits
 
@@ -35,13 +35,10 @@ class OutOfFold(NamedTuple):
     """A head that learned from all images, and how heads that did not know an image label it."""
 
     head: Head
-    penalty: float  #: of softmax regression; 0: it has no part
-    shrinkage: float  #: of discriminant analysis; 0: it has no part
     logits: Logits  #: [n, classes], before `temperature`; each image by its fold's head
     temperature: float
     accuracy: float
     error: float  #: standard error of the accuracy
-    ece: float  #: expected calibration error, after the temperature
     mirrored: bool  #: whether the head learned from mirror images as well
 
 
@@ -106,7 +103,7 @@ def fit_out_of_fold(
     shrinkages: Sequence[float] = SHRINKAGES,
     *,
     mirrored: Features | None = None,
-    fit: Callable[..., list[Head]] = linear_head.fit,
+    weighted: bool = False,
     on_fold: Callable[[int, int], None] = lambda done, total: None,
     on_last: Callable[[], None] = lambda: None,
 ) -> OutOfFold:
@@ -116,16 +113,16 @@ def fit_out_of_fold(
     temperature: logits of discriminant analysis are in the hundreds to millions. `folds` and
     `groups` [n] number each image's fold and its group of near-duplicates. `mirrored`
     [n, features] are the features of the mirror images. They are learned from as well if that
-    lowers the loss of softmax regression; answers are always to the images as they are. `fit` is
-    that regression. `on_fold` gets the number of folds that are answered, those of all methods, and
-    `on_last` is called before the head learns from all images; both may raise to stop.
+    lowers the loss of softmax regression; answers are always to the images as they are. `weighted`:
+    as in `fit_regression`. `on_fold` gets the number of folds that are answered, those of all
+    methods, and `on_last` is called before the head learns from all images; both may raise to stop.
     """
 
     def regression(rows: Features, labels: Labels, values: Sequence[float]) -> list[Head]:
-        return fit(rows, labels, classes, values)
+        return linear_head.fit_regression(rows, labels, classes, values, weighted=weighted)
 
     def analysis(rows: Features, labels: Labels, values: Sequence[float]) -> list[Head]:
-        return discriminant.fit(rows, labels, classes, values)
+        return linear_head.fit_discriminant(rows, labels, classes, values)
 
     methods = 1 + (mirrored is not None) + bool(shrinkages)
     total, answered = methods * len(np.unique(folds)), itertools.count(1)
@@ -135,7 +132,16 @@ def fit_out_of_fold(
         images, first = _with_mirrored(images, first, mirrored)
     second = images.best(analysis, shrinkages) if shrinkages else None
     on_last()
-    return _measured(_combined(images, first, second), images, groups)
+    head, logits = _combined(images, first, second)
+    right = logits.argmax(1) == labels
+    return OutOfFold(
+        head=head,
+        logits=logits,
+        temperature=temperature(logits, labels),
+        accuracy=float(right.mean()),
+        error=standard_error(right, groups),
+        mirrored=len(images.views) > 1,
+    )
 
 
 def _with_mirrored(images: _Images, first: _Tried, mirrored: Features) -> tuple[_Images, _Tried]:
@@ -145,44 +151,19 @@ def _with_mirrored(images: _Images, first: _Tried, mirrored: Features) -> tuple[
     return (both, augmented) if augmented.loss < first.loss else (images, first)
 
 
-class _Fitted(NamedTuple):
-    """A head, its answers out of fold, and the values of the methods that it has."""
-
-    head: Head
-    logits: Logits
-    penalty: float = 0.0
-    shrinkage: float = 0.0
-
-
-def _measured(fitted: _Fitted, images: _Images, groups: Groups) -> OutOfFold:
-    cooling = temperature(fitted.logits, images.labels)
-    right = fitted.logits.argmax(1) == images.labels
-    return OutOfFold(
-        head=fitted.head,
-        penalty=fitted.penalty,
-        shrinkage=fitted.shrinkage,
-        logits=fitted.logits,
-        temperature=cooling,
-        accuracy=float(right.mean()),
-        error=standard_error(right, groups),
-        ece=calibration_error(probabilities(fitted.logits, cooling), images.labels),
-        mirrored=len(images.views) > 1,
-    )
-
-
-def _combined(images: _Images, first: _Tried, second: _Tried | None) -> _Fitted:
-    """The best of two methods, softmax regression and discriminant analysis, and their sum."""
+def _combined(images: _Images, first: _Tried, second: _Tried | None) -> tuple[Head, Logits]:
+    """The best of two methods, softmax regression and discriminant analysis, and their sum: the
+    head, and its answers out of fold."""
     if second is None:
-        return _Fitted(images.cooled_head(first), first.cooled, penalty=first.value)
+        return images.cooled_head(first), first.cooled
     logits = first.cooled + second.cooled
     loss = log_loss(logits / np.float32(temperature(logits, images.labels)), images.labels)
     if first.loss <= min(loss, second.loss):
-        return _Fitted(images.cooled_head(first), first.cooled, penalty=first.value)
+        return images.cooled_head(first), first.cooled
     if second.loss <= loss:
-        return _Fitted(images.cooled_head(second), second.cooled, shrinkage=second.value)
-    one, other = images.cooled_head(first), images.cooled_head(second)
-    head = Head(one.weights + other.weights, one.bias + other.bias)
-    return _Fitted(head, logits, first.value, second.value)
+        return images.cooled_head(second), second.cooled
+    of_first, of_second = images.cooled_head(first), images.cooled_head(second)
+    return Head(of_first.weights + of_second.weights, of_first.bias + of_second.bias), logits
 
 
 def standard_error(right: npt.NDArray[np.bool_], groups: Groups) -> float:
@@ -196,3 +177,48 @@ def standard_error(right: npt.NDArray[np.bool_], groups: Groups) -> float:
     count = len(sums)
     least = math.sqrt((count + 1) / count) / (count + 2)
     return max(least, float(math.sqrt((sums * sums).sum()) / len(rights)))
+
+
+class FittedLooks(NamedTuple):
+    """The heads that are served, and how heads that did not know an image answer it by the same
+    rule."""
+
+    heads: tuple[Head, ...]  #: each divided by its own temperature, so that the mean is of equals
+    answers: SecondPass  #: out of fold: the margin, the share of second looks, and the logits
+    temperature: float  #: of these logits
+    error: float  #: standard error of their accuracy
+    mirrored: bool  #: whether the first head learned from mirror images as well
+
+
+def combined_looks(fits: Sequence[OutOfFold], labels: Labels, groups: Groups) -> FittedLooks:
+    """The rule for looks that were fitted to the same images [n] in the same folds. A second look
+    that helps nowhere is left out."""
+    answers = calibration.choose_second_pass(
+        _passes([_cooled_values(fit.logits, fit) for fit in fits]), labels
+    )
+    used = fits if answers.margin else fits[:1]
+    return FittedLooks(
+        tuple(
+            Head(_cooled_values(fit.head.weights, fit), _cooled_values(fit.head.bias, fit))
+            for fit in used
+        ),
+        answers,
+        temperature(answers.logits, labels),
+        standard_error(answers.logits.argmax(1) == labels, groups),
+        fits[0].mirrored,
+    )
+
+
+def served_looks(fitted: FittedLooks, features: Sequence[Features]) -> Logits:
+    """The logits [n, classes] of images with these features [n, ...] by each look, as a worker
+    computes them."""
+    looks = [head.served_logits(rows) for head, rows in zip(fitted.heads, features, strict=False)]
+    return calibration.second_pass(_passes(looks), fitted.answers.margin).logits
+
+
+def _passes(looks: Sequence[Logits]) -> Passes:
+    return Passes(looks[0], looks[1] if len(looks) > 1 else None)
+
+
+def _cooled_values(values: Logits, fit: OutOfFold) -> Logits:
+    return values / np.float32(fit.temperature)

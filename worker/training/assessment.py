@@ -14,13 +14,18 @@ from shared.messages.model_card import Card, Metrics
 from shared.messages.replies import Evaluation
 from worker.backbones import served_version
 from worker.datasets.examples import Examples, ImageRows, Labels
-from worker.evaluation.metrics import score
-from worker.plots import evaluation_plots
-from worker.plots.curves import Line
-from worker.plots.operating_points_plot import accepted_accuracy
+from worker.evaluation.metrics import Epoch, confusion, reliability, score
+from worker.plots.diagrams import (
+    accepted_accuracy,
+    confusion_matrix,
+    curves,
+    reliability_diagram,
+)
+from worker.plots.image_sheets import mistakes, sheet
 from worker.runtimes.classifier import probabilities
 from worker.runtimes.runtime import Logits, Probabilities
 
+CURVES = "curves.png"
 EVALUATION, POINTS = "evaluation.json", "operating_points.png"
 
 
@@ -30,6 +35,21 @@ class Answered(NamedTuple):
     predictions: Probabilities
     labels: Labels
     images: ImageRows
+
+
+def evaluation_plots(
+    labels: Sequence[str], history: Sequence[Epoch], answered: Answered
+) -> dict[str, bytes]:
+    """Plots by name, of n > 0 images. Without a history (an imported version) there are no
+    curves."""
+    predictions, truth, images = answered
+    drawn = {CURVES: curves(history)} if history else {}
+    return drawn | {
+        "confusion.png": confusion_matrix(labels, confusion(predictions, truth, len(labels))),
+        "reliability.png": reliability_diagram(reliability(predictions, truth)),
+        "samples.png": sheet(labels, images, truth, predictions),
+        "mistakes.png": mistakes(labels, images, truth, predictions),
+    }
 
 
 class Assessment(NamedTuple):
@@ -42,7 +62,7 @@ class Assessment(NamedTuple):
 def assess(
     card: Card,
     artifacts: Mapping[str, bytes],
-    history: Sequence[Line],
+    history: Sequence[Epoch],
     held: Examples,
     answers: Logits,
     test: Examples | None,
@@ -60,16 +80,13 @@ def assess(
 
 
 def assess_answers(
-    card: Card, history: Sequence[Line], heldout: Answered, test: Answered | None
+    card: Card, history: Sequence[Epoch], heldout: Answered, test: Answered | None
 ) -> Assessment:
     """The same from predictions. The plots use the test images, or else the held-out images."""
     scores = {"heldout": score(heldout.predictions, heldout.labels, card.labels)}
     if test is not None:
         scores["test"] = score(test.predictions, test.labels, card.labels)
-    plotted = heldout if test is None else test
-    plots = evaluation_plots.plots(
-        card.labels, history, plotted.images, plotted.labels, plotted.predictions
-    )
+    plots = evaluation_plots(card.labels, history, heldout if test is None else test)
     plots[POINTS] = accepted_accuracy(heldout.predictions, heldout.labels, card.operating_points)
     text = msgspec.json.format(msgspec.json.encode(scores), indent=0)
     return Assessment(_metrics(scores["heldout"], scores.get("test")), {EVALUATION: text} | plots)

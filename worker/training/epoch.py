@@ -1,4 +1,7 @@
-"""One training epoch. Order and augmentation depend only on the seed and the epoch number."""
+"""The epochs of a training: their schedule, one epoch, and the checkpoint after it.
+
+Order and augmentation depend only on the seed and the number of the epoch.
+"""
 
 from __future__ import annotations
 
@@ -6,19 +9,27 @@ import math
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
 
-from shared.errors import SetupError
+from shared import atomic_file
+from shared.errors import MISFITS, SetupError
+from shared.failpoints import failpoint
 from shared.recipes import Recipe
 from worker.datasets.decode_files import prefetched
 from worker.datasets.examples import Examples
-from worker.training.augmentation import augmented
-from worker.training.counter_rng import Numbers
-from worker.training.schedule import Schedule, rate
+from worker.evaluation.metrics import Epoch
+from worker.runtimes.array_archive import arrays
+from worker.training.augmentation import Numbers, augmented
 
+#: A set of fewer batches than this gets smaller ones, down to a smallest size.
+BATCHES_WANTED = 8
+SMALLEST_BATCH = 8
+#: The weights are averaged over at most a twentieth of all steps: at the start they are noise.
+AVERAGED_SHARE = 1 / 20
 #: Minimum interval between two calls of `on_step`.
 STEP_INTERVAL_S = 0.25
 #: Batches are prepared in parallel with the network, which uses all cores where there is no GPU.
@@ -28,22 +39,43 @@ BATCH_THREADS = max(1, min(4, len(os.sched_getaffinity(0)) // 4))
 StepFunction = Callable[[Any, Any, Any], Any]
 
 
-class Epoch(msgspec.Struct, frozen=True):
-    """One line of the history. Losses in nats; `heldout_...` with the weights after the epoch."""
+class Schedule(NamedTuple):
+    """A recipe's schedule for a set of a given size."""
 
-    number: int  #: 1 is the first
-    loss: float  #: on the augmented images
-    accuracy: float
-    heldout_loss: float
-    heldout_accuracy: float
-    seconds: float
+    images: int  #: of one epoch
+    epochs: int
+    steps: int  #: of one epoch; their batches differ by one image at most
+    peak_rate: float
+    average: float  #: momentum of the moving average of the weights
 
-    def __str__(self) -> str:
-        return (
-            f"epoch {self.number:2d}  loss {self.loss:.4f}  accuracy {self.accuracy:.4f}  "
-            f"held-out loss {self.heldout_loss:.4f}  accuracy {self.heldout_accuracy:.4f}  "
-            f"{self.seconds:.1f} s"
-        )
+
+def batch_size(recipe: Recipe, count: int) -> int:
+    """The largest batch of a training on `count` images."""
+    if not recipe.least_steps:
+        return recipe.batch
+    return min(recipe.batch, max(SMALLEST_BATCH, count // BATCHES_WANTED))
+
+
+def plan(recipe: Recipe, count: int) -> Schedule:
+    """The plan for `count` >= 1 images. Only a recipe with `least_steps` adapts to the count."""
+    batch, epochs, average = batch_size(recipe, count), recipe.epochs, recipe.average
+    if recipe.least_steps:
+        epochs = max(epochs, math.ceil(recipe.least_steps / math.ceil(count / batch)))
+    steps = math.ceil(count / batch)
+    if average:
+        average = max(0.0, min(average, 1 - 1 / (AVERAGED_SHARE * steps * epochs)))
+    # With Adam the rate scales with the square root of the batch size: arXiv:2205.10287.
+    peak = recipe.peak_rate * math.sqrt(batch / recipe.batch)
+    return Schedule(count, epochs, steps, peak, average)
+
+
+def rate(recipe: Recipe, plan: Schedule, done: float) -> float:
+    """The learning rate after the share `done` (0 to 1) of all steps."""
+    if done < recipe.warmup_share:
+        return plan.peak_rate * done / recipe.warmup_share
+    if not recipe.one_cycle:
+        return plan.peak_rate
+    return plan.peak_rate * (1 - done) / (1 - recipe.warmup_share)
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -111,11 +143,13 @@ def _batches(
     seed: int,
     epoch: int,
 ) -> Iterator[Examples]:
-    def batch(numbers: Numbers) -> Examples:
-        images = augmented(examples.images[numbers], numbers, recipe, seed, epoch)
+    def batch(part: tuple[int, Numbers]) -> Examples:
+        number, numbers = part
+        rng = np.random.default_rng([seed, epoch, 2, number])
+        images = augmented(examples.images[numbers], numbers, recipe, epoch, rng)
         return Examples(images, examples.labels[numbers])
 
-    return prefetched(batch, parts, BATCH_THREADS)
+    return prefetched(batch, enumerate(parts), BATCH_THREADS)
 
 
 def _check(loss: float, epoch: int) -> None:
@@ -124,3 +158,56 @@ def _check(loss: float, epoch: int) -> None:
             f"the loss is not finite in epoch {epoch + 1}; train again with another --seed, or "
             "with another --recipe"
         )
+
+
+class OtherTraining(SetupError):
+    """The state of another training or of another version of Hangtag, or a damaged one."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(
+            f"{path} belongs to another training or is damaged; delete it or name another file"
+        )
+        self.path = path
+
+
+class Checkpoint:
+    """The state of a training: one file, replaced atomically after each epoch. Without a file
+    nothing is stored."""
+
+    def __init__(self, file: Path | None, key: str, variables: Sequence[Any]) -> None:
+        """Set `variables` to the values stored under this key, which identifies the training.
+
+        Raises:
+            OtherTraining: the file holds no state of this training; `variables` are unchanged.
+        """
+        self._file, self._key, self._variables = file, key, variables
+        self.history: list[Epoch] = self._restored(file) if file and file.exists() else []
+
+    def add(self, epoch: Epoch) -> None:
+        """Store the end of an epoch."""
+        self.history.append(epoch)
+        if not self._file:
+            return
+        values = {str(number): each.numpy() for number, each in enumerate(self._variables)}
+        about = np.frombuffer(msgspec.json.encode([self._key, self.history]), np.uint8)
+        part = self._file.with_suffix(".part")
+        with atomic_file.created(part) as file:
+            np.savez(file, allow_pickle=False, about=about, **values)
+        failpoint("checkpoint.written")
+        atomic_file.place(part, self._file)
+        failpoint("checkpoint.placed")
+
+    def _restored(self, file: Path) -> list[Epoch]:
+        try:
+            with arrays(file.read_bytes()) as stored:
+                about = stored["about"].tobytes()
+                key, history = msgspec.json.decode(about, type=tuple[str, list[Epoch]])
+                values = [stored[str(number)] for number in range(len(self._variables))]
+        except (ValueError, *MISFITS) as error:
+            raise OtherTraining(file) from error
+        shapes = [tuple(variable.shape) for variable in self._variables]
+        if key != self._key or [value.shape for value in values] != shapes:
+            raise OtherTraining(file)
+        for variable, value in zip(self._variables, values, strict=True):
+            variable.assign(value)
+        return history

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,19 +18,15 @@ from shared.errors import SetupError
 from shared.messages.training import Train
 from shared.recipes import Recipe
 from worker.datasets.examples import Examples, Labels
-from worker.evaluation.metrics import score
+from worker.evaluation.metrics import Epoch, score
 from worker.runtimes.classifier import softmax
-from worker.training import checkpoint, networks
-from worker.training.epoch import Epoch, Step, StepFunction, train_epoch
-from worker.training.schedule import Schedule, plan
-
-__all__ = ["Epoch", "Step", "TrainedNetwork", "train"]
-
+from worker.training import networks
+from worker.training.epoch import Checkpoint, Schedule, Step, StepFunction, plan, train_epoch
 
 PLAIN = Train("", "")  #: a request without options
 #: Part of a checkpoint's key. A change of code that leads to other weights increases it, so that
 #: no training continues a half of the old code.
-FORMAT = 2
+FORMAT = 3
 #: What each image adds to the loss, from the images, their cross-entropies on the labels, and the
 #: logits.
 Loss = Callable[[Any, Any, Any], Any]
@@ -81,7 +77,7 @@ def train(
     network = make(networks.precision_of(recipe))
     optimizer = _optimizer(recipe, schedule, network)
     key = _key(recipe, seed, examples, options)
-    saved = _Checkpoint(state, key, [*network.variables, *optimizer.variables])
+    saved = Checkpoint(state, key, [*network.variables, *optimizer.variables])
     weights = _weights(examples.labels, classes, options)
     step = _step(network, optimizer, weights, loss)
     for epoch in range(len(saved.history), schedule.epochs):
@@ -103,21 +99,6 @@ def _exact(network: keras.Model, make: Callable[[str], keras.Model]) -> keras.Mo
     exact = make(networks.EXACT)
     exact.set_weights(network.get_weights())
     return exact
-
-
-class _Checkpoint:
-    """The state of a training: restored from its file, and stored there after each epoch. Without
-    a file nothing is stored."""
-
-    def __init__(self, file: Path | None, key: str, variables: Sequence[Any]) -> None:
-        self._file, self._key, self._variables = file, key, variables
-        self.history = checkpoint.restore(file, key, variables, Epoch) if file else []
-
-    def add(self, epoch: Epoch) -> None:
-        """Store the end of an epoch."""
-        self.history.append(epoch)
-        if self._file:
-            checkpoint.save(self._file, self._key, self._variables, self.history)
 
 
 def _key(recipe: Recipe, seed: int, examples: Examples, options: Train) -> str:

@@ -22,9 +22,9 @@ from worker.datasets import class_folder, quality
 from worker.datasets.class_folder import Counts
 from worker.datasets.corrected_walk import LabelledData, LostFile, lost_files
 from worker.datasets.decode_files import Bad, DecodedRows
+from worker.datasets.examples import TEST, TRAINING, Hashes
 from worker.datasets.folder_layout import LOST, ClassFolderWalk
 from worker.datasets.quality import NAMED, NAMED_IN_ERROR, UnreadableFiles
-from worker.datasets.split import TEST, TRAINING, Hashes
 from worker.photo_head import folds
 from worker.photo_head.near_duplicates import Groups, groups
 

@@ -52,15 +52,8 @@ class _Request:
 class RequestsAhead:
     """What `fetch` reads, in several threads. `check` may raise what ends a wait."""
 
-    def __init__(
-        self,
-        fetch: Fetch,
-        check: Callable[[], None] = lambda: None,
-        threads: int = THREADS,
-        max_bytes: int = MAX_BYTES,
-    ) -> None:
+    def __init__(self, fetch: Fetch, check: Callable[[], None] = lambda: None) -> None:
         self._fetch, self._check = fetch, check
-        self._threads_max, self._max_bytes = threads, max_bytes
         self._lock = threading.Lock()
         self._queued = threading.Condition(self._lock)
         self._room = threading.Condition(self._lock)
@@ -136,7 +129,7 @@ class RequestsAhead:
     def _start_thread(self) -> None:
         if self._idle:
             self._queued.notify()
-        elif len(self._threads) < self._threads_max:
+        elif len(self._threads) < THREADS:
             self._threads.append(self._spawn(self._work))
 
     def _spawn(self, target: Callable[..., None], *args: object) -> threading.Thread:
@@ -172,7 +165,7 @@ class RequestsAhead:
                 lambda: (
                     self._closed
                     or request.is_awaited
-                    or self._held_bytes - request.held_bytes + size <= self._max_bytes
+                    or self._held_bytes - request.held_bytes + size <= MAX_BYTES
                 )
             )
             if self._closed:

@@ -122,9 +122,9 @@ def _is_set(name: str) -> bool:
 class S3Client:
     """Buckets, for several threads. Raises SetupError: the environment names no server."""
 
-    def __init__(self, attempts: int = ATTEMPTS) -> None:
+    def __init__(self) -> None:
         self._region = next(filter(None, map(os.environ.get, _REGION)), _DEFAULT_REGION)
-        self.server, self._attempts = server_address(self._region), attempts
+        self.server = server_address(self._region)
         self._client = WebClient(local=True, plain=_is_set(_PLAIN), redirects=0)
         self._lock = threading.Lock()
 
@@ -161,7 +161,7 @@ class S3Client:
                 address,
                 act,
                 {name.encode(): value.encode() for name, value in headers.items()},
-                self._attempts,
+                ATTEMPTS,
                 method,
             )
         except Rejected as error:

@@ -22,7 +22,7 @@ from producer.sources.remote.s3_client import (
     query,
     whole,
 )
-from producer.sources.remote.web_client import ATTEMPTS, Failed, Response
+from producer.sources.remote.web_client import Failed, Response
 from shared.errors import SetupError, UsageError
 from shared.image_status import Status
 from shared.messages.batch import MAX_FILE_BYTES
@@ -58,10 +58,9 @@ class S3Objects(RemoteImages):
         max_bytes: int = MAX_FILE_BYTES,
         check: Callable[[], None] = lambda: None,
         address_of: Callable[[bytes], bytes] = lambda name: name,
-        attempts: int = ATTEMPTS,
     ) -> None:
         super().__init__(max_bytes, check)
-        self._client, self._address_of = S3Client(attempts), address_of
+        self._client, self._address_of = S3Client(), address_of
         self._listings = RequestsAhead(self._fetch_page, check)
 
     def entries(self, root: bytes, after: bytes = b"") -> Iterator[tuple[bytes, Stamp]]:

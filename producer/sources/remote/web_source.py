@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from producer.present.formatting import typed
+from producer.sources.folder_walk import REMEDY
 from producer.sources.remote.address import Address, check_argument, is_web, parsed
 from producer.sources.remote.remote_source import RemoteImages, RemoteSource, stamp_in
 from producer.sources.remote.requests_ahead import Hold, Read
@@ -27,7 +26,6 @@ from shared.messages.files import NO_STAMP, printable
 from shared.settings import Settings
 
 if TYPE_CHECKING:
-    from producer.inputs.job_options import JobOptions
     from producer.sources.walk import Walk
 
 
@@ -42,21 +40,12 @@ SILENT_MAX = 1000
 #: Other addresses are asked for this time, each once, where none was answered in this run.
 SEARCH_S = 60.0
 Act = Callable[[Response], Read]
-_RESUME = "fix this, and the same command resumes the job"
-
-
-class NoAnswer(SetupError):
-    """No address of a job is answered. `why` is the text without the remedy."""
-
-    def __init__(self, why: str, remedy: str) -> None:
-        super().__init__(f"{why}; {remedy}")
-        self.why = why
 
 
 class Web(RemoteImages):
     """Images by the names of their rows; `address_of` returns the address of a name, with its
     secrets. `check` may raise what ends a wait. `others` returns the addresses of the job, with
-    their secrets, and `remedy` is what a line advises if none of them is answered."""
+    their secrets."""
 
     def __init__(
         self,
@@ -65,11 +54,10 @@ class Web(RemoteImages):
         max_bytes: int = MAX_FILE_BYTES,
         check: Callable[[], None] = lambda: None,
         others: Callable[[], Iterable[bytes]] = tuple,
-        remedy: str = _RESUME,
     ) -> None:
         super().__init__(max_bytes, check)
         self._address_of = address_of
-        self._others, self._remedy = others, remedy
+        self._others = others
         self._client = WebClient(local)
         #: Hosts whose last answer was none.
         self._silent = set[bytes]()
@@ -111,14 +99,16 @@ class Web(RemoteImages):
     def _answered(
         self, name: bytes, address: Address, act: Act, headers: dict[bytes, bytes]
     ) -> Read:
-        """Raises NoAnswer; Rejected: its signature has expired."""
+        """Raises SetupError: no address is answered; Rejected: its signature has expired."""
         is_silent = address.host in self._silent
         try:
             return self._asked(address, act, headers, 1 if is_silent else ATTEMPTS)
         except Failed as error:
             other = self._answering(address)
             if other is None:
-                raise NoAnswer(f"{printable(name):.300}: {error}", self._remedy) from None
+                raise SetupError(
+                    f"{printable(name):.300}: {error}; {REMEDY}, hangtag cancel ends it"
+                ) from None
         if other.host == address.host:
             with suppress(Failed):
                 return self._asked(address, act, headers, ATTEMPTS if is_silent else 1)
@@ -223,19 +213,13 @@ class WebSource(RemoteSource[Web]):
             options.max_file_bytes,
             self.waits.check,
             self._addresses,
-            _remedy(options),
         )
 
     def check(self, is_new: bool) -> None:
         if not is_new:
             return
         check_argument(self.typed)
-        if not _is_job(self.options):
-            return
-        try:
-            self._images.head(self.typed)
-        except NoAnswer as error:
-            raise SetupError(f"{error.why}; fix this, then run the same command again") from None
+        self._images.head(self.typed)
 
     def holds(self, name: bytes) -> bool:
         return name == self.typed if self.typed else is_web(name)
@@ -248,17 +232,3 @@ class WebSource(RemoteSource[Web]):
         if self.options.list_file:
             return self._listed_addresses.web_addresses()
         return filter(is_web, self.options.roots)
-
-
-def _is_job(options: JobOptions) -> bool:
-    """Whether they are those of a job, and not of images that are read at once."""
-    return os.path.isabs(options.output)
-
-
-def _remedy(options: JobOptions) -> str:
-    if not _is_job(options):
-        return "fix this, then run the same command again"
-    return (
-        "fix this, and the same command resumes the job; to end an unfinished job without it: "
-        + typed(["hangtag", "cancel", options.output])
-    )

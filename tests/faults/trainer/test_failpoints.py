@@ -40,7 +40,6 @@ PASSAGES: dict[str, tuple[int, ...]] = {
     "stored.begun": (1,),
     "stored.split": (1,),
     "stored.described": (1,),
-    "stored.placed": (1,),
     "inbox.reported": (1, 2),
     "checkpoint.written": (1, 2),
     "checkpoint.placed": (2,),
@@ -60,7 +59,7 @@ PASSAGES: dict[str, tuple[int, ...]] = {
 #: Points at which a child also fails and is suspended by day; the night has the others (minutes).
 SOME = (
     "request.entered",
-    "stored.placed",
+    "stored.described",
     "inbox.reported",
     "checkpoint.written",
     "version.file-written",
@@ -213,7 +212,7 @@ def test_staged_files_are_swept_although_a_trainer_dies(
 
 
 def test_damaged_decoded_data_is_replaced(scene: Scene) -> None:
-    shot = Shot("stored.placed")
+    shot = Shot("stored.described")
     scene.points.arm(shot)
     request = scene.request_training("damaged")
     scene.points.wait(0)

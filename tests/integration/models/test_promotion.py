@@ -18,9 +18,8 @@ from shared.registry import packaged
 from shared.registry.registry import Registry
 from shared.settings import Settings
 from tests.support.servers.redis_server import RedisServer
-from worker.datasets.examples import Examples
-from worker.datasets.split import content_hashes
-from worker.evaluation import seen_images
+from worker.datasets.examples import Examples, content_hashes
+from worker.evaluation import heldout_answers
 from worker.handlers.context import Context, RequestStopped
 from worker.handlers.promotion import settle
 from worker.runtimes import load_runtime
@@ -74,7 +73,7 @@ class Scene:
         files = {"model.tflite": b"never read"}
         if learned is not None:
             hashes = content_hashes(self.images)
-            seen = seen_images.files_of(hashes[:learned], hashes[learned:])
+            seen = heldout_answers.seen_files_of(hashes[:learned], hashes[learned:])
             files = {"model.tflite": self.file, **seen}
         return self.registry.publish(card, files)
 

@@ -22,15 +22,17 @@ from worker.requests.shutdown import ShutdownNotice
 def test_a_training_starts_over_from_a_checkpoint_of_another_hangtag(
     server: RedisServer, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
+    from worker.evaluation.metrics import Epoch
     from worker.handlers.train import STATE  # slow to import, and collected by every process
-    from worker.training import checkpoint
+    from worker.training.epoch import Checkpoint
 
     settings = Settings(store=str(tmp_path / "store"), redis_url=server.url)
     data = draw_classes(tmp_path / "shapes")
     work = Train("shapes", "tutorial", str(data), 1, precision="fp32")
     folder = stored_requests.keep(settings.store_path, Request("one", work, "me@here", 1.0))
     folder.work.mkdir()
-    checkpoint.save(folder.work / STATE, "another format", [], [])
+    epoch = Epoch(1, 0.9, 0.6, 0.8, 0.7, 12.5)
+    Checkpoint(folder.work / STATE, "another format", []).add(epoch)
     trainer = RequestConsumer(settings, server.client, "here", ShutdownNotice(), lambda: None)
     assert trainer.take("one") == ANSWERED
     outcome = folder.outcome()

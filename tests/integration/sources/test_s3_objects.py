@@ -26,6 +26,7 @@ from producer.jobs.watch import watch
 from producer.present.events import Events
 from producer.report.report import write_report
 from producer.sources.job_sources import JobSources, as_started
+from producer.sources.remote import s3_client
 from producer.sources.remote.requests_ahead import Read
 from producer.sources.remote.s3_client import Credentials as S3Credentials
 from producer.sources.remote.s3_client import signature
@@ -146,11 +147,12 @@ def test_an_object_that_changes_while_its_body_is_cut_is_the_new_one(
 
 
 def test_an_object_whose_body_is_cut_each_time_is_a_row(
-    bucket: Bucket, s3_proxy: FaultProxy
+    bucket: Bucket, s3_proxy: FaultProxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(s3_client, "ATTEMPTS", QUICK)
     bucket.put({"a.jpg": os.urandom(2000), "b.jpg": b"good"})
     s3_proxy.faults = lambda line, _: Fault(keeps_bytes=0) if "a.jpg" in line else Fault()
-    with closing(S3Objects(attempts=QUICK)) as objects:
+    with closing(S3Objects()) as objects:
         read = read_all(objects, bucket, ["a.jpg", "b.jpg"])
     assert [content for content, _ in read] == [Status.UNREADABLE, b"good"]
 
@@ -199,9 +201,14 @@ def test_a_name_that_is_not_utf_8_is_no_other_object(objects: S3Objects, bucket:
     ],
 )
 def test_a_server_that_does_not_recover_ends_the_job_in_one_line(
-    bucket: Bucket, s3_proxy: FaultProxy, fault: Fault, line: str
+    bucket: Bucket,
+    s3_proxy: FaultProxy,
+    monkeypatch: pytest.MonkeyPatch,
+    fault: Fault,
+    line: str,
 ) -> None:
-    objects = S3Objects(attempts=QUICK)
+    monkeypatch.setattr(s3_client, "ATTEMPTS", QUICK)
+    objects = S3Objects()
     s3_proxy.faults = lambda *_: fault
     with pytest.raises(SetupError, match=f"{bucket.url}: .*{line}.* same command again$") as error:
         read_all(objects, bucket, ["a.jpg"])

@@ -142,7 +142,9 @@ def test_what_may_not_be_reached_ends_a_job_that_reaches_nothing_else(
     name = address.format(secure=secure_site.url, plain=site.url).encode()
     with (
         closing(Web(lambda name: name, local)) as images,
-        pytest.raises(SetupError, match=f"{line}.*same command resumes"),
+        pytest.raises(
+            SetupError, match=f"{line}.*run the same command again; a started job resumes, "
+        ),
     ):
         images.read(name)
     assert site.requests == secure_site.requests == []

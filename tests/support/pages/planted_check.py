@@ -24,7 +24,7 @@ from shared.registry import packaged
 from tests.support.images.encoders import save
 from tests.support.jobs.finished_job import RUBBISH
 from tests.support.pages.planted import HOSTILE
-from worker.demo.drawings import silhouette
+from worker.demo import silhouette
 
 LABELS = ("Bag", "Boot", "<img src=x onerror=hacked=1>")
 OF_CLASS = 8

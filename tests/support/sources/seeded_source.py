@@ -21,8 +21,7 @@ from shared.errors import UsageError
 from shared.image_status import Status
 from shared.messages.files import NO_STAMP, Stamp
 from shared.stop import Waits
-from worker.demo.drawings import silhouette
-from worker.demo.images import encoded
+from worker.demo import encoded, silhouette
 
 NAME = "seeded"
 _TYPED = re.compile(rb"seeded://(\d+)/(\d+)")

@@ -18,8 +18,8 @@ from worker.backbones import (
 from worker.backbones.feature_cache import DIGEST_BYTES
 from worker.backbones.photo_features import PhotoFeatures
 from worker.datasets.decode_files import Bad
+from worker.datasets.examples import content_hashes
 from worker.datasets.folder_layout import ClassFolderWalk
-from worker.datasets.split import content_hashes
 from worker.decoding.decode import decode
 from worker.runtimes.feature_graph import FeatureGraph
 from worker.training import photo_folder

@@ -11,9 +11,9 @@ import pytest
 from benchmarks import shipped_model
 from shared.messages.model_card import Preprocessing, decode_card
 from shared.recipes import RECIPES
-from worker.datasets.examples import Examples
+from worker.datasets.examples import Examples, hold_out
 from worker.datasets.load import DataSet
-from worker.training.epoch import Epoch
+from worker.evaluation.metrics import Epoch
 
 #: Keras 3.15 saves with calls that NumPy 2 deprecates.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -53,7 +53,9 @@ def printed(monkeypatch: pytest.MonkeyPatch) -> list[Epoch]:
 def test_a_small_run_makes_a_version_that_names_its_teachers_and_resumes(
     tmp_path: Path, printed: list[Epoch]
 ) -> None:
-    data = DataSet("noise", ("dark", "bright"), examples(), examples(), Preprocessing(*SHAPE))
+    learn, held = hold_out(examples())
+    spec = Preprocessing(*SHAPE)
+    data = DataSet("noise", ("dark", "bright"), learn, examples(), spec, held)
     with pytest.raises(Killed):  # in the version, after two teachers
         shipped_model.build(data, RECIPE, 5, 2, tmp_path)
     built = shipped_model.build(data, RECIPE, 5, 2, tmp_path)

@@ -24,9 +24,9 @@ from shared.pipes.thumbnail import Order
 from tests.support.images.decompression_bombs import bombs
 from tests.support.images.image_zoo import garment, variants
 from worker import prediction_plot
-from worker.demo.images import encoded
+from worker.demo import encoded
 from worker.plots import chart
-from worker.thumbnails.small_picture import thumbnail
+from worker.thumbnails import thumbnail
 
 LABELS = ("Bag", "Coat", "Trouser")
 IMAGE = thumbnail(Order(encoded(garment()), plot.SIDE_PIXELS, plot.MAX_BYTES))

@@ -7,9 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
-import threading
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -299,35 +297,6 @@ def test_a_stopped_load_leaves_nothing_and_is_restarted(root: Path) -> None:
     pixels.write_bytes(b"")
     again = load.load(LabelledData(str(root)), PHOTO.size, None, scratch)
     assert again.data.examples.fingerprint() == whole
-
-
-def test_a_suspended_attempt_does_not_damage_its_successor(root: Path) -> None:
-    """The successor decodes while the first is suspended, which then resumes during or after it."""
-    scratch = root.parent / "scratch"
-    suspended, resumed, gone = threading.Event(), threading.Event(), threading.Event()
-
-    def suspends(done: int, total: int) -> None:
-        suspended.set()
-        assert resumed.wait(30)
-        raise Stop
-
-    def first() -> None:
-        with suppress(Stop):
-            load.load(LabelledData(str(root)), PHOTO.size, None, scratch, on_progress=suspends)
-        gone.set()
-
-    def resumes(done: int, total: int) -> None:
-        resumed.set()
-        assert gone.wait(30)
-
-    thread = threading.Thread(target=first)
-    thread.start()
-    assert suspended.wait(30)
-    loaded = load.load(LabelledData(str(root)), PHOTO.size, None, scratch, on_progress=resumes)
-    thread.join()
-    assert _total(loaded) == 80
-    assert len(list(scratch.iterdir())) == 1
-    assert load.load(LabelledData(str(root)), PHOTO.size, None, scratch).report == loaded.report
 
 
 def test_any_folder_with_an_image_can_be_evaluated(tmp_path: Path) -> None:

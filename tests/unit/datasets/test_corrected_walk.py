@@ -9,8 +9,8 @@ import pytest
 from shared.labels.label_line import LabelLine
 from tests.support.jobs.decided import file_of
 from worker.datasets.corrected_walk import LabelledData
+from worker.datasets.examples import TEST, TRAINING, UNDECIDED
 from worker.datasets.folder_layout import LOST
-from worker.datasets.split import TEST, TRAINING, UNDECIDED
 
 
 def write(path: Path, content: bytes) -> Path:

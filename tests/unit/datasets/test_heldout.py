@@ -7,8 +7,7 @@ import pytest
 
 from shared.errors import SetupError
 from worker.datasets import fashion_mnist
-from worker.datasets.examples import Examples
-from worker.datasets.split import hold_out
+from worker.datasets.examples import Examples, hold_out
 
 
 def _examples(seed: int, count: int = 200) -> Examples:

@@ -10,9 +10,9 @@ import pytest
 from shared.labels.class_folders import folder_of
 from shared.messages.model_card import Preprocessing
 from tests.support.images.image_zoo import Bytes
+from worker import demo as samples
 from worker.datasets import fashion_mnist
 from worker.decoding.decode import decode
-from worker.demo import images as samples
 
 SPEC = Preprocessing(28, 28, 1)
 

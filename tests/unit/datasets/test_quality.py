@@ -8,7 +8,7 @@ import numpy as np
 
 from worker.datasets import quality
 from worker.datasets.decode_files import DecodedRows
-from worker.datasets.split import TEST, TRAINING
+from worker.datasets.examples import TEST, TRAINING
 
 
 def _notes(scenes: list[int], labels: list[int], parts: list[int]) -> tuple[str, ...]:

@@ -7,15 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.datasets.split import (
-    HELDOUT,
-    TEST,
-    TRAINING,
-    UNDECIDED,
-    Hashes,
-    Parts,
-    parts,
-)
+from worker.datasets.examples import HELDOUT, TEST, TRAINING, UNDECIDED, Hashes, Parts, parts
 
 SMALLEST_CLASS = 4
 

@@ -21,7 +21,7 @@ from tests.support.images.image_zoo import Bytes, garment, variants
 from worker.decoding import decode as decoding
 from worker.decoding import png as png_files
 from worker.decoding.decode import decode
-from worker.demo.images import encoded
+from worker.demo import encoded
 
 GREY = Preprocessing(28, 28, 1)
 INVERTED, GARMENT = (

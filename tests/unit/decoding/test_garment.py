@@ -15,8 +15,7 @@ from tests.support.images.image_zoo import Bytes, garment, variants
 from worker.datasets import fashion_mnist
 from worker.datasets.fashion_mnist import PREPROCESSING as SPEC
 from worker.decoding.decode import decode, decode_into
-from worker.demo.drawings import silhouette
-from worker.demo.images import encoded
+from worker.demo import encoded, silhouette
 from worker.preprocessing.garment import in_form
 
 LABELS = range(10)

@@ -14,7 +14,7 @@ from PIL.JpegImagePlugin import JpegImageFile
 from shared.messages.model_card import Preprocessing
 from tests.support.images.encoders import save
 from worker.decoding.decode import decode
-from worker.demo.images import encoded
+from worker.demo import encoded
 from worker.preprocessing.letterbox import fitted
 
 SIDES = st.integers(1, 300)

@@ -6,7 +6,7 @@ import msgspec
 import numpy as np
 
 from shared.registry import packaged
-from worker.evaluation.second_pass import ALWAYS, Passes, apply, choose
+from worker.evaluation.calibration import ALWAYS, Passes, choose_second_pass, second_pass
 from worker.runtimes.classifier import Classifier, probabilities
 from worker.runtimes.runtime import Graph, Images, Logits, Outputs
 
@@ -28,8 +28,8 @@ def right(logits: Logits, labels: np.ndarray) -> float:
 
 def test_few_second_passes_give_the_accuracy_of_all() -> None:
     both, labels = passes()
-    found = choose(both, labels)
-    always, never = apply(both, ALWAYS), apply(both, 0.0)
+    found = choose_second_pass(both, labels)
+    always, never = second_pass(both, ALWAYS), second_pass(both, 0.0)
     assert right(always.logits, labels) > right(never.logits, labels) + 0.01
     assert right(found.logits, labels) >= right(always.logits, labels) - 0.0005
     assert 0 < found.share < 0.6
@@ -37,11 +37,11 @@ def test_few_second_passes_give_the_accuracy_of_all() -> None:
 
 def test_a_second_pass_that_does_not_help_is_never_made() -> None:
     both, labels = passes()
-    found = choose(Passes(both.first, both.first.copy()), labels)
+    found = choose_second_pass(Passes(both.first, both.first.copy()), labels)
     assert (found.margin, found.share) == (0.0, 0.0)
-    assert choose(Passes(both.first, None), labels).margin == 0.0
+    assert choose_second_pass(Passes(both.first, None), labels).margin == 0.0
     nothing = np.empty((0, CLASSES), np.float32)
-    assert choose(Passes(nothing, nothing), labels[:0]).margin == 0.0
+    assert choose_second_pass(Passes(nothing, nothing), labels[:0]).margin == 0.0
 
 
 class Brightness(Graph):
@@ -61,7 +61,7 @@ def test_a_worker_makes_the_same_second_passes_as_the_export() -> None:
     rng = np.random.default_rng(2)
     images = rng.integers(0, 256, (200, 4, 6, 1), np.uint8)
     flipped = Brightness().run(images[:, :, ::-1]).logits
-    expected = apply(Passes(Brightness().run(images).logits, flipped), 30.0)
+    expected = second_pass(Passes(Brightness().run(images).logits, flipped), 30.0)
     card = msgspec.structs.replace(
         packaged.card(), output="logits", temperature=20.0, second_pass_margin=30.0
     )

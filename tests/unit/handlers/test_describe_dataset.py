@@ -11,8 +11,8 @@ from PIL import Image
 
 from shared.errors import SetupError
 from worker.datasets.class_folder import count_files
+from worker.datasets.examples import UNDECIDED
 from worker.datasets.folder_layout import ClassFolderWalk
-from worker.datasets.split import UNDECIDED
 from worker.handlers import describe_dataset
 
 COLOURS = {"amber": (255, 191, 0), "blue": (0, 0, 255), "cyan": (0, 255, 255)}

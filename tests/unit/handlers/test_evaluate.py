@@ -15,8 +15,8 @@ from tests.support.images.class_folders import fill
 from worker.datasets import load
 from worker.datasets.corrected_walk import LabelledData
 from worker.datasets.examples import Examples
-from worker.evaluation import seen_images
-from worker.evaluation.seen_images import SeenImages
+from worker.evaluation import heldout_answers
+from worker.evaluation.heldout_answers import SeenImages
 from worker.handlers import measured_part
 
 CARD = packaged.card()
@@ -37,10 +37,10 @@ def _measured(
 
 def _seen_of(learn: Examples, held: Examples, tmp_path: Path) -> SeenImages:
     """The record of the images that a version published with these images has seen."""
-    files = {"model.tflite": b"", **seen_images.files(learn, held)}
+    files = {"model.tflite": b"", **heldout_answers.seen_files(learn, held)}
     registry = Registry(tmp_path / "store")
     published = registry.publish(msgspec.structs.replace(CARD, name="mine", files={}), files)
-    known = seen_images.read(registry, published)
+    known = heldout_answers.read_seen(registry, published)
     assert known is not None
     return known
 
@@ -118,7 +118,7 @@ def test_images_from_the_training_are_counted(tmp_path: Path) -> None:
         shutil.copy(path, whole / f"test/a/copy-{number}.png")
     alone = tmp_path / "alone"
     shutil.copytree(whole / "test", alone)
-    learned, held = seen_images.count(known, _measured(alone).examples)
+    learned, held = heldout_answers.count_seen(known, _measured(alone).examples)
     assert learned + held == 5
     for place in (whole, alone):
         (note,) = _measured(place, known=known).notes
@@ -129,8 +129,8 @@ def test_damaged_hashes_are_an_error_and_missing_ones_are_unknown(tmp_path: Path
     root = _fill(tmp_path / "root", "train", "test")
     _seen(root, tmp_path)
     registry = Registry(tmp_path / "store")
-    (path,) = (tmp_path / "store").glob(f"mine/*/{seen_images.LEARNED}")
+    (path,) = (tmp_path / "store").glob(f"mine/*/{heldout_answers.LEARNED}")
     path.write_bytes(b"other")
     with pytest.raises(SetupError):
-        seen_images.read(registry, registry.card("mine", 1))
-    assert seen_images.read(registry, msgspec.structs.replace(CARD, files={})) is None
+        heldout_answers.read_seen(registry, registry.card("mine", 1))
+    assert heldout_answers.read_seen(registry, msgspec.structs.replace(CARD, files={})) is None

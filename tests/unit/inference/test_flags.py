@@ -18,7 +18,7 @@ from shared.messages.model_card import PixelBounds
 from shared.registry import packaged
 from tests.support.images.image_zoo import Bytes, garment
 from worker.datasets import fashion_mnist
-from worker.demo.images import encoded
+from worker.demo import encoded
 from worker.inference.classify_batch import DecodedBatch, decode_batch, flag_unlike, join, top_k
 
 SHARES = st.sampled_from((0.0, 0.1, 0.25, 0.5, 0.9, 1.0))

@@ -18,7 +18,7 @@ from shared.pipes.labelling import NextPage, Page
 from worker.labelling import fitted, kmeans, session
 from worker.labelling.fitted import fit
 from worker.labelling.session import NONE, Session
-from worker.photo_head import discriminant
+from worker.photo_head import linear_head
 from worker.photo_head.linear_head import Features, Labels
 
 LEFT_OUT = -2
@@ -417,14 +417,14 @@ def test_heads_that_measure_are_fewer_where_many_images_are_labelled(
     monkeypatch: pytest.MonkeyPatch, many: int, folds: int
 ) -> None:
     rows, truth = drawn(40)
-    sizes, learn = list[int](), discriminant.fit
+    sizes, learn = list[int](), linear_head.fit_discriminant
 
     def counted(some: Features, *rest: Any, **options: Any) -> Any:
         sizes.append(len(some))
         return learn(some, *rest, **options)
 
     monkeypatch.setattr(fitted, "MANY", many)
-    monkeypatch.setattr(discriminant, "fit", counted)
+    monkeypatch.setattr(linear_head, "fit", counted)
     fit(rows, truth, KINDS)
     assert sizes == [40 - 40 // folds] * folds + [40]
 
@@ -465,8 +465,8 @@ def test_of_components_that_tell_as_much_those_count_more_that_vary_more() -> No
     labels = np.arange(40) % 2
     signs = (2 * labels[:, None] - 1 + 0.5 * chance.standard_normal((40, 2))) * [9, 1]
     rows = np.vstack([signs, [[9, -1.5], [-9, 1.5]]]).astype(np.float32)
-    (equal,) = discriminant.fit(rows[:40], labels, 2, [0.7])
-    (more,) = discriminant.fit(rows[:40], labels, 2, [0.7], power=fitted.POWER)
+    (equal,) = linear_head.fit_discriminant(rows[:40], labels, 2, [0.7])
+    (more,) = linear_head.fit_discriminant(rows[:40], labels, 2, [0.7], power=fitted.POWER)
     assert equal.logits(rows[40:]).argmax(1).tolist() == [0, 1]
     assert more.logits(rows[40:]).argmax(1).tolist() == [1, 0]
 

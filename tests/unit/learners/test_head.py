@@ -12,11 +12,11 @@ from shared.messages.replies import DataReport
 from shared.messages.training import Train
 from worker.backbones import backbone_table, loaded_backbone
 from worker.backbones.photo_features import PhotoFeatures
-from worker.datasets.split import UNDECIDED
+from worker.datasets.examples import UNDECIDED
 from worker.learners import head
 from worker.learners.head import HeadOfPhotos
 from worker.learners.learner import Observer, Task
-from worker.photo_head import two_looks
+from worker.photo_head import out_of_fold
 from worker.photo_head.folds import fold_count
 from worker.training.photo_folder import PhotoFolder
 
@@ -68,13 +68,13 @@ def _learner(folder: PhotoFolder, observer: Observer) -> HeadOfPhotos:
 def test_a_photo_is_not_answered_by_a_head_that_knows_its_near_duplicates(
     scenes: PhotoFolder,
 ) -> None:
-    logits = _learner(scenes, Observer()).fit(scenes).answers.logits
+    logits = _learner(scenes, Observer()).fit().answers.logits
     assert (logits.argmax(1) == scenes.learn.labels).mean() < 0.75
 
 
 def test_the_folds_of_all_methods_are_counted_together(scenes: PhotoFolder) -> None:
     reports, methods = Reports(), 2
-    _learner(scenes, reports).fit(scenes)
+    _learner(scenes, reports).fit()
     folds = methods * fold_count(SCENES * OF_SCENE)
     assert reports.folds == [(number, folds) for number in range(1, folds + 1)]
     assert reports.parts == [(head.FITTING_ALL, folds)]
@@ -88,14 +88,13 @@ def test_heads_of_two_looks_answer_out_of_fold_as_they_are_served(scenes: PhotoF
     looks = [scenes.learn.looks[0], telling.astype(np.float32)]
     folder = scenes._replace(learn=scenes.learn._replace(looks=looks))
     reports = Reports()
-    learner = _learner(folder, reports)
-    alone = learner.fit(scenes)
-    fitted = learner.fit(folder)
+    alone = _learner(scenes, Observer()).fit()
+    fitted = _learner(folder, reports).fit()
     assert alone.answers.margin == 0
     assert 0 < fitted.answers.share <= 1
     right = [(each.answers.logits.argmax(1) == labels).mean() for each in (alone, fitted)]
     assert right[1] > right[0] + 0.2
-    served = two_looks.served(fitted, looks)
+    served = out_of_fold.served_looks(fitted, looks)
     assert (served.argmax(1) == labels).mean() > 0.95
     folds = 2 * 2 * fold_count(len(labels))
     assert reports.folds[-1] == (folds, folds)

@@ -7,14 +7,13 @@ import numpy as np
 import pytest
 
 from shared import runtimes
-from shared.errors import SetupError
 from shared.messages.model_card import Preprocessing
 from shared.messages.replies import Evaluation
 from shared.messages.training import Train
 from shared.recipes import RECIPES
-from worker.datasets.examples import Examples
+from worker.datasets.examples import Examples, hold_out
 from worker.datasets.load import DataSet
-from worker.evaluation.metrics import evaluate
+from worker.evaluation.metrics import score
 from worker.learners.learner import BuiltVersion, Task
 from worker.learners.network import Network
 from worker.runtimes import load_runtime
@@ -34,7 +33,8 @@ def _data(count: int) -> DataSet:
     pixels = rng.integers(0, 100, (count, *SHAPE)) + 155 * labels[:, None, None, None]
     examples = Examples.of(pixels.astype(np.uint8), labels)
     preprocessing = Preprocessing(*SHAPE)
-    return DataSet("noise", ("dark", "bright"), examples, examples, preprocessing)
+    learn, held = hold_out(examples)
+    return DataSet("noise", ("dark", "bright"), learn, examples, preprocessing, held)
 
 
 @pytest.fixture(scope="module")
@@ -70,9 +70,6 @@ def test_the_card_of_a_version_in_int8_is_that_of_the_file_that_workers_load(
 
 def _evaluated(version: BuiltVersion, kind: str) -> Evaluation:
     loaded = load_runtime.load(kind, version.card, version.files[runtimes.find(kind).artifact])
-    return evaluate(loaded, _data(300).examples)
-
-
-def test_too_few_images_to_hold_any_out_are_refused() -> None:
-    with pytest.raises(SetupError, match="add more images"):
-        Network(Task(WORK, RECIPE), _data(5)).build()
+    test = _data(300).test
+    assert test is not None
+    return score(loaded.predict(test.images), test.labels)

@@ -6,8 +6,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from worker.photo_head.embedding import embedded
 from worker.photo_head.linear_head import standardization
+from worker.photo_head.near_duplicates import embedded
 
 Values = npt.NDArray[np.floating]
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from worker.photo_head import linear_head
-from worker.photo_head.linear_head import Features, Labels, fit
+from worker.photo_head.linear_head import Features, Labels, fit_regression
 from worker.runtimes.classifier import softmax
 
 seeds = st.integers(0, 2**32 - 1)
@@ -32,7 +32,7 @@ def test_a_head_is_where_the_gradient_of_its_loss_vanishes(seed: int, weighted: 
     penalty = 0.02
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(linear_head, "TOLERANCE", 1e-5)
-        (head,) = fit(rows, labels, 3, [penalty], weighted=weighted)
+        (head,) = fit_regression(rows, labels, 3, [penalty], weighted=weighted)
     deviation = rows.std(0, dtype=np.float64)
     deviation = np.sqrt(deviation**2 + (0.1 * np.median(deviation)) ** 2)
     standard = (rows - rows.mean(0, dtype=np.float64)) / deviation
@@ -50,5 +50,5 @@ def test_the_unit_of_the_features_and_their_offsets_do_not_matter(seed: int) -> 
     rng = np.random.default_rng(seed)
     rows, labels = _blobs(rng, 60, 3, 5)
     scaled = 30 * rows + np.array([1, 100, 0, -30, 7], np.float32)
-    (one,), (other,) = (fit(each, labels, 3, [0.1]) for each in (rows, scaled))
+    (one,), (other,) = (fit_regression(each, labels, 3, [0.1]) for each in (rows, scaled))
     np.testing.assert_allclose(one.logits(rows), other.logits(scaled), atol=0.05)

@@ -14,8 +14,7 @@ from shared.registry import packaged
 from tests.support.jobs import accuracy
 from tests.support.processes.fleet import ROOT
 from worker.datasets import fashion_mnist
-from worker.datasets.examples import Examples
-from worker.datasets.split import hold_out
+from worker.datasets.examples import Examples, hold_out
 from worker.evaluation.metrics import evaluate
 from worker.runtimes import load_runtime
 

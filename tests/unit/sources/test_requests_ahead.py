@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from producer.sources.remote import requests_ahead
 from producer.sources.remote.requests_ahead import Hold, Read, RequestsAhead
 from shared.errors import Stopped
 
@@ -14,8 +15,9 @@ JOIN_S = 1.0
 NAMES = [b"%03d" % n for n in range(60)]
 
 
-def test_the_bytes_that_wait_for_their_reader_are_bounded() -> None:
+def test_the_bytes_that_wait_for_their_reader_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     size, most = 1000, 4500
+    monkeypatch.setattr(requests_ahead, "MAX_BYTES", most)
     held, highest = 0, 0
     lock = threading.Lock()
 
@@ -27,7 +29,7 @@ def test_the_bytes_that_wait_for_their_reader_are_bounded() -> None:
             highest = max(highest, held)
         return bytes(size), (size, 0)
 
-    ahead = RequestsAhead(fetch, threads=8, max_bytes=most)
+    ahead = RequestsAhead(fetch)
     ahead.announce(NAMES)
     for name in NAMES:
         ahead.read(name)
@@ -49,7 +51,7 @@ def test_a_reader_that_is_to_stop_does_not_wait_for_a_silent_server() -> None:
         if stop.is_set():
             raise Stopped
 
-    ahead = RequestsAhead(fetch, check, threads=2)
+    ahead = RequestsAhead(fetch, check)
     with pytest.raises(Stopped):
         ahead.read(NAMES[0])
     ends.set()
@@ -64,9 +66,9 @@ def test_closing_waits_once_for_all_requests_that_nothing_ends() -> None:
         ends.wait()
         return name, (1, 0)
 
-    ahead = RequestsAhead(fetch, threads=8)
+    ahead = RequestsAhead(fetch)
     ahead.announce(NAMES)
-    for _ in range(8):
+    for _ in range(32):
         begun.acquire()
     started = time.monotonic()
     ahead.close()

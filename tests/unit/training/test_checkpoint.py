@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from worker.training.checkpoint import OtherTraining, restore, save
-from worker.training.epoch import Epoch
+from worker.evaluation.metrics import Epoch
+from worker.training.epoch import Checkpoint, OtherTraining
 
 HISTORY = [Epoch(1, 0.9, 0.6, 0.8, 0.7, 12.5)]
 KEY = "the key"
@@ -39,13 +39,17 @@ def weights(value: float, *shapes: tuple[int, ...]) -> list[Weights]:
 @pytest.fixture
 def stored(tmp_path: Path) -> Path:
     """A checkpoint of weights that are all 1."""
-    save(tmp_path / "state", KEY, weights(1), HISTORY)
+    Checkpoint(tmp_path / "state", KEY, weights(1)).add(HISTORY[0])
     return tmp_path / "state"
+
+
+def test_no_file_is_the_start_of_a_training(tmp_path: Path) -> None:
+    assert Checkpoint(tmp_path / "state", KEY, weights(0)).history == []
 
 
 def test_a_checkpoint_restores_weights_and_history(stored: Path) -> None:
     found = weights(0)
-    assert restore(stored, KEY, found, Epoch) == HISTORY
+    assert Checkpoint(stored, KEY, found).history == HISTORY
     assert all((one.values == 1).all() for one in found)
 
 
@@ -60,8 +64,13 @@ def test_the_weights_of_another_network_are_refused_whole(
     """As after an update of Hangtag that has changed the layers of a recipe."""
     found = weights(0, *shapes)
     with pytest.raises(OtherTraining):
-        restore(stored, KEY, found, Epoch)
+        Checkpoint(stored, KEY, found)
     assert not any(one.values.any() for one in found)
+
+
+def test_another_key_is_refused(stored: Path) -> None:
+    with pytest.raises(OtherTraining):
+        Checkpoint(stored, "another key", weights(0))
 
 
 def test_a_damaged_file_is_refused_whole_or_harmless(stored: Path) -> None:
@@ -73,7 +82,7 @@ def test_a_damaged_file_is_refused_whole_or_harmless(stored: Path) -> None:
         stored.write_bytes(data)
         found = weights(0)
         try:
-            history = restore(stored, KEY, found, Epoch)
+            history = Checkpoint(stored, KEY, found).history
         except OtherTraining:
             refused += 1
             assert not any(one.values.any() for one in found)

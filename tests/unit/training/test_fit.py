@@ -16,14 +16,13 @@ import tensorflow as tf
 from shared.errors import SetupError
 from shared.messages.training import Train
 from shared.recipes import RECIPES
-from worker.datasets.examples import Examples
-from worker.datasets.split import hold_out
+from worker.datasets.examples import Examples, hold_out
+from worker.evaluation.metrics import Epoch
 from worker.export.export import check_agreement
 from worker.runtimes.classifier import softmax
 from worker.training import epoch, networks
-from worker.training.epoch import Epoch, Step, train_epoch
+from worker.training.epoch import Step, plan, train_epoch
 from worker.training.fit import TrainedNetwork, _exact, train
-from worker.training.schedule import plan
 
 EPOCHS = 3
 RECIPE = msgspec.structs.replace(

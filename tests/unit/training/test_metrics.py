@@ -11,8 +11,13 @@ from hypothesis import strategies as st
 
 from producer.summary.answer_counter import per_class
 from worker.datasets.examples import Labels
-from worker.evaluation.metrics import confusion, most_confident_mistakes, score
-from worker.evaluation.reliability import Probabilities, reliability
+from worker.evaluation.metrics import (
+    Probabilities,
+    confusion,
+    most_confident_mistakes,
+    reliability,
+    score,
+)
 
 evaluations = st.tuples(st.integers(0, 2**32 - 1), st.integers(2, 7), st.integers(0, 60))
 

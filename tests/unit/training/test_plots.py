@@ -20,35 +20,19 @@ from PIL import Image
 
 from shared.messages.model_card import OperatingPoint
 from worker.datasets.examples import Images, Labels
-from worker.plots import (
-    chart,
-    evaluation_plots,
-    mistakes,
-    prediction_sheet,
-    sample_grid,
-)
-from worker.plots.confusion import confusion_matrix
-from worker.plots.operating_points_plot import accepted_accuracy
-from worker.plots.pictures import Panel, in_rows, put_image
-from worker.plots.plot_style import OTHER, RIGHT, WRONG, some
-from worker.plots.probability_bars import VERTICAL_BARS, bars, colours
+from worker.evaluation.metrics import Epoch
+from worker.plots import chart, image_sheets
+from worker.plots.chart import OTHER, RIGHT, WRONG, Panel, in_rows, put_image, some
+from worker.plots.diagrams import accepted_accuracy, confusion_matrix
+from worker.plots.image_sheets import VERTICAL_BARS, bars, colours
 from worker.runtimes.classifier import softmax
+from worker.training.assessment import Answered, evaluation_plots
 
 #: A sheet of photos; drawings of grey images have a third.
 MAX_BYTES, MAX_PHOTO_BYTES = 250_000, 1_500_000
 LONG = "A very long name of a folder of images, number {}, without mercy"
 ODD = ("$x_1^", "$\\frac{1}{2}$", "日本語", "שלום", "a\nb\tc", "", "\ud800")
 ALWAYS = {"confusion.png", "reliability.png", "samples.png", "mistakes.png"}
-
-
-class Epoch(NamedTuple):
-    """The plotted values of an epoch."""
-
-    number: int
-    loss: float
-    accuracy: float
-    heldout_loss: float
-    heldout_accuracy: float
 
 
 class Case(NamedTuple):
@@ -74,7 +58,7 @@ def make(
     logits = rng.normal(0, 1, (count, len(labels)))
     logits[np.arange(count), truth] += sharpness
     images = rng.integers(0, 256, (count, *shape)).astype(np.uint8)
-    history = [Epoch(i + 1, 1 / (i + 1), 0.9, 1.2 / (i + 1), 0.8) for i in range(epochs)]
+    history = [Epoch(i + 1, 1 / (i + 1), 0.9, 1.2 / (i + 1), 0.8, 1.0) for i in range(epochs)]
     return Case(labels, history, images, truth, softmax(logits))
 
 
@@ -89,10 +73,16 @@ CASES = {
 }
 
 
+def plots(case: Case) -> dict[str, bytes]:
+    """The plots of a version with these images."""
+    answered = Answered(case.probabilities, case.truth, case.images)
+    return evaluation_plots(case.labels, case.history, answered)
+
+
 @cache
 def drawn(name: str) -> dict[str, bytes]:
     """The plots of a case."""
-    return evaluation_plots.plots(*CASES[name])
+    return plots(CASES[name])
 
 
 @pytest.mark.parametrize(
@@ -120,16 +110,16 @@ def test_no_caption_overlaps_another_panel(case: Case) -> None:
     labels, _, images, truth, probabilities = case
     with matplotlib.rc_context(chart.changed_settings()):
         for figure in (
-            figure_of(prediction_sheet.sheet)(labels, images, truth, probabilities),
-            figure_of(mistakes.mistakes)(labels, images, truth, probabilities),
-            figure_of(sample_grid.grid)(labels, images, truth),
+            figure_of(image_sheets.sheet)(labels, images, truth, probabilities),
+            figure_of(image_sheets.mistakes)(labels, images, truth, probabilities),
+            figure_of(image_sheets.grid)(labels, images, truth),
         ):
             assert_no_text_crosses_panels(figure)
 
 
 def test_the_same_figures_give_the_same_bytes_with_any_matplotlib_settings() -> None:
     with matplotlib.rc_context({"axes.facecolor": "pink", "font.size": 30, "savefig.dpi": 30}):
-        assert evaluation_plots.plots(*CASES[PHOTOS]) == drawn(PHOTOS)
+        assert plots(CASES[PHOTOS]) == drawn(PHOTOS)
 
 
 def test_the_files_contain_no_dates_and_no_programs() -> None:
@@ -141,7 +131,7 @@ def test_names_of_the_widest_letters_are_complete() -> None:
     wide = "Ǆ" * 80
     plots = [
         confusion_matrix((wide, "a"), np.array([[1, 2], [3, 4]])),
-        sample_grid.single(CASES["ten"].images[0], wide),
+        image_sheets.single(CASES["ten"].images[0], wide),
     ]
     for plot in plots:
         assert is_white(border(Image.open(io.BytesIO(plot))))
@@ -153,9 +143,9 @@ def test_odd_labels_can_be_drawn_everywhere() -> None:
         truth=np.arange(len(ODD))
     )
     assert not (case.probabilities.argmax(1) == case.truth).any()
-    assert set(evaluation_plots.plots(*case)) == ALWAYS
-    assert sample_grid.grid(case.labels, case.images, case.truth)
-    assert sample_grid.single(case.images[0], " ".join(ODD))
+    assert set(plots(case)) == ALWAYS
+    assert image_sheets.grid(case.labels, case.images, case.truth)
+    assert image_sheets.single(case.images[0], " ".join(ODD))
 
 
 @pytest.mark.parametrize(("truth", "expected"), [(0, [RIGHT, OTHER]), (1, [WRONG, RIGHT])])
@@ -188,9 +178,7 @@ def test_bars_are_as_long_as_their_probabilities_and_stay_in_their_panel(classes
 
 def test_the_first_image_of_a_sheet_is_the_first_image() -> None:
     case = CASES["ten"]
-    figure = figure_of(prediction_sheet.sheet)(
-        case.labels, case.images, case.truth, case.probabilities
-    )
+    figure = figure_of(image_sheets.sheet)(case.labels, case.images, case.truth, case.probabilities)
     [axes] = figure.axes
     assert np.array_equal(np.asarray(axes.images[0].get_array()), case.images[0, ..., 0])
     left, right, bottom, top = axes.images[0].get_extent()

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from worker.datasets.examples import Labels
-from worker.evaluation.reliability import Probabilities, calibration_error
-from worker.evaluation.temperature import temperature
+from worker.evaluation.calibration import temperature
+from worker.evaluation.metrics import Probabilities, calibration_error
 from worker.runtimes.classifier import softmax
 
 seeds = st.integers(0, 2**32 - 1)

@@ -1,15 +1,26 @@
-"""Small pictures for people, from the same decoders as the network's input."""
+"""`python -m worker.thumbnails`: makes small pictures of images for people, from the same decoders
+as the network's input, in a process of its own that may be killed by any of them.
+
+It gets bytes through a pipe (shared/pipes/thumbnail.py), opens no files once it is ready, and has
+limits on memory and time. A process that has died is replaced by the one that started it
+(producer/pages/thumbnails.py).
+"""
 
 from __future__ import annotations
 
 import io
+import resource
 
 import numpy as np
 from PIL import Image, WebPImagePlugin  # noqa: F401  (loads the encoder)
 
+from shared import garbage
+from shared.errors import ImageError
 from shared.messages.model_card import Preprocessing
+from shared.pipes.framing import orders, reply
 from shared.pipes.thumbnail import Order, Thumbnail
 from worker.decoding.decode import image_errors, read_image
+from worker.inference.resource_limits import memory_limit, time_limit
 from worker.preprocessing.letterbox import ORIENTATION, SIDEWAYS, fitted, shrunk, upright
 
 #: The colour behind transparent pixels.
@@ -19,6 +30,10 @@ _LOSSLESS_PIXELS = 64 * 64
 #: Tried in turn until a picture is small enough.
 _QUALITIES = (80, 60, 40)
 _SMALLEST_SIDE_PIXELS = 16
+#: One image takes at most 0.8 GB (worker/decoding/size_limits.py).
+MEMORY_BYTES = 1536 << 20
+#: The largest images within the limits take 3 s.
+TIME_LIMIT_S = 15.0
 
 
 def thumbnail(order: Order) -> Thumbnail:
@@ -82,3 +97,32 @@ _MODES = {
     "GIF": ("RGB",),
     "TIFF": ("RGB",),
 }
+
+
+def main() -> None:
+    """Serve until the input ends."""
+    garbage.skip_last_search()
+    warm_up()  # before files are out of reach
+    with memory_limit(MEMORY_BYTES):
+        _forbid_files()
+        for order in orders(Order):
+            with time_limit(TIME_LIMIT_S):
+                made = _made(order)
+            reply(made)
+
+
+def _made(order: Order) -> Thumbnail:
+    try:
+        return thumbnail(order)
+    except ImageError as error:
+        return Thumbnail(why=error.status.sentence)
+
+
+def _forbid_files() -> None:
+    """No new descriptors, no files written, no core dumps: what is open stays usable."""
+    for limit in (resource.RLIMIT_NOFILE, resource.RLIMIT_FSIZE, resource.RLIMIT_CORE):
+        resource.setrlimit(limit, (0, 0))
+
+
+if __name__ == "__main__":
+    main()

@@ -271,19 +271,6 @@ def test_the_process_that_learns_may_die(folder: PlantedFolder, label: Label) ->
     assert reply["standing"]["named"] == len(saved(label).images())
 
 
-def test_a_few_images_that_are_all_alike_are_labelled_too(
-    fleet: Fleet, hand: Hand, tmp_path: Path
-) -> None:
-    few = plant(tmp_path / "photos", 1, copies=3)
-    running = Label(fleet, hand, few)
-    page = running.next()
-    assert [one["images"] for one in page["stacks"]] == [4]
-    assert running.decide(colour(few, page["stacks"][0]))["page"]["why"] == "end"
-    assert running.end() == Exit.OK
-    assert "4 of 4 images named by a person, 1 label" in running.process.out
-    assert "hangtag train" not in running.process.out  # of one class nothing is learned
-
-
 def test_with_json_the_link_is_one_object_and_the_end_prints_nothing(
     fleet: Fleet, hand: Hand, folder: PlantedFolder
 ) -> None:
@@ -312,16 +299,3 @@ def test_a_start_states_unproven_lines_and_one_that_is_incomplete(
     assert "1 line of 0.2.0, unproven" in said[1]
     numbers = [json.loads(line).get("line") for line in label.file.read_text().splitlines()]
     assert numbers == [None, *range(2, len(numbers) + 1)]
-
-
-def test_nothing_is_computed_for_a_damaged_file(
-    fleet: Fleet, hand: Hand, folder: PlantedFolder
-) -> None:
-    file = folder.root.parent / "photos.labels.jsonl"
-    file.write_bytes(b'{"rename":"a","label":"b","line":1,"check":"00000000"}\n')
-    before = file.read_bytes()
-    label = fleet.producer("label", "photos", cwd=file.parent)
-    assert label.wait() == Exit.SETUP
-    assert "photos.labels.jsonl:1: " in label.log
-    assert hand.open() == []
-    assert file.read_bytes() == before

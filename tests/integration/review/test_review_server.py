@@ -23,7 +23,7 @@ from shared.errors import Exit
 from shared.labels import labels_file
 from tests.support.images.drawn_folders import draw
 from tests.support.jobs import finished_job
-from tests.support.processes import flood, in_process
+from tests.support.processes import flood
 from tests.support.processes.fleet import wait_for
 from tests.support.processes.review_server import Review
 
@@ -90,12 +90,6 @@ def test_copies_share_a_decision(review: Review) -> None:
     assert totals["decided"] == before + 2
     rows = review.rows("kind=all&count=500")["rows"]
     assert sum(row["decided"] == "Bag" for row in rows) == 2
-
-
-def test_a_failed_row_is_not_shown(review: Review) -> None:
-    rows = review.rows("kind=all&count=500")
-    assert rows["total"] == len(rows["rows"]) == review.json("GET", "/table")["images"]
-    assert not [row for row in rows["rows"] if row["path"].endswith("broken.png")]
 
 
 def test_views_are_ordered_and_leave_out_decided_rows(review: Review) -> None:
@@ -187,14 +181,6 @@ def test_a_picture_of_a_job_that_is_gone_is_one_line(table: Path, tmp_path: Path
     finally:
         review.end()
     assert "Traceback" not in review.errors
-
-
-def test_an_unknown_folder_is_a_usage_error(table: Path) -> None:
-    arguments = ("review", str(table), "--folder", "shpes")
-    done = in_process.run_with(dict(os.environ), *arguments, cwd=table.parent)
-    assert done.code == Exit.USAGE, done.story
-    (line,) = done.log.splitlines()
-    assert "no folder 'shpes'" in line
 
 
 def test_a_new_label_is_a_label_of_every_page(review: Review) -> None:

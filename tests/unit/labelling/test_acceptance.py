@@ -193,29 +193,3 @@ def test_those_that_came_back_count_for_those_that_did_not(folder: Folder) -> No
     assert np.flatnonzero(found.denied).tolist() == free[:5].tolist()
     assert found.times[named].tolist() == [1, 1, *[round((8 + 25) / 8)] * 8]
     assert set(np.delete(found.times, named)) == {1}
-
-
-def test_evidence_that_is_the_same_for_all_says_nothing() -> None:
-    evidence = np.random.default_rng(0).standard_normal((300, 4))
-    evidence[:, 3] = 5
-    right = evidence[:, 0] > -1
-    trust = acceptance._Trust(evidence, right)
-    other = evidence.copy()
-    other[:, 3] = 6
-    assert (trust(other) == trust(evidence)).all()
-    assert trust(evidence)[right].min() > trust(evidence)[~right].max()
-
-
-def test_guesses_that_were_all_right_prove_no_certainty() -> None:
-    evidence = np.random.default_rng(0).standard_normal((240, 4))
-    shares = acceptance._Trust(evidence, np.ones(240, bool))(evidence)
-    assert 0.9 < shares.mean() < 0.995
-
-
-def test_distances_of_many_images_are_computed_in_blocks(
-    folder: Folder, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    labels = folder.named(GROUPS)
-    whole = judged(folder, labels, labels >= 0)[0]
-    monkeypatch.setattr(acceptance, "BLOCK_IMAGES", 100)
-    np.testing.assert_allclose(judged(folder, labels, labels >= 0)[0], whole, atol=1e-4)

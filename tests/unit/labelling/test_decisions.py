@@ -13,7 +13,6 @@ import pytest
 
 from producer.people.decisions import Decisions
 from producer.people.folder_images import FolderImages
-from shared import regular_file
 from shared.labels.label_line import LabelLine
 from shared.labels.labels_file import LabelsFile
 from shared.labels.labels_so_far import Decided
@@ -60,13 +59,6 @@ def test_equal_files_have_one_line(folder: Path, decisions: Decisions) -> None:
     for _ in range(2):  # there is nothing to take back the second time
         assert decisions.decide({0: None}) == []
         assert lines(folder) == 4
-    assert decisions.of(0) is None
-
-
-def test_there_may_be_nothing_to_take_back(folder: Path, decisions: Decisions) -> None:
-    assert decisions.undo() is None
-    assert decisions.decide({0: None}) == []
-    assert decisions.undo() is None
     assert decisions.of(0) is None
 
 
@@ -128,15 +120,6 @@ def test_decisions_are_saved_one_at_a_time(
     assert not decisions._lock.locked()
 
 
-def test_an_image_that_was_shown_is_not_read_again(
-    decisions: Decisions, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for image in range(len(FILES)):
-        decisions._images.content(image)
-    monkeypatch.setattr(regular_file, "read", lambda *_: pytest.fail("it was read again"))
-    assert decisions.decide({0: COAT}) == []
-
-
 def held(decisions: Decisions) -> tuple[Decided | None, tuple[str, ...]]:
     return decisions.of(0), decisions.excluded(0)
 
@@ -152,17 +135,6 @@ def test_each_undo_restores_labels_and_names_that_are_excluded(decisions: Decisi
         assert decisions.undo() == {0: step}
         assert held(decisions) == state
     assert decisions.undo() is None
-
-
-def test_an_undo_writes_nothing_about_names_that_stay_excluded(
-    folder: Path, decisions: Decisions
-) -> None:
-    decisions.decide({0: NO_COAT})
-    decisions.decide({0: NO_HAT})
-    before = lines(folder)
-    decisions.undo()
-    assert lines(folder) == before + 2  # one for each different image
-    assert held(decisions) == (None, ("coat",))
 
 
 def test_an_excluded_name_follows_a_rename_and_its_undo(decisions: Decisions) -> None:

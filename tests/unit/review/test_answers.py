@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +10,6 @@ import pytest
 from producer.journal.totals import Withdrawn
 from producer.locations.row_files import RowFiles
 from producer.pages.thumbnails import Thumbnails
-from producer.people import table_queue as desks
 from producer.people.answer_arrays import Answers
 from producer.people.table_decisions import Decisions, Refused
 from producer.people.table_queue import Desk
@@ -49,22 +47,9 @@ def test_a_table_without_answers_is_not_reviewed(
         Answers(made(tmp_path, files, stop_after))
 
 
-def test_without_a_job_the_command_that_makes_one_is_named(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"out\.csv does not exist; .* classify has written"):
-        Answers(tmp_path / "out.csv")
-
-
 def test_rows_that_failed_have_no_answer(tmp_path: Path) -> None:
     answers = Answers(made(tmp_path, {"a.png": RUBBISH, "b.png": b"b", "c.png": b"c"}))
     assert list(answers.rows) == [2, 3]
-
-
-def test_files_of_one_size_with_another_checksum_are_no_copies(tmp_path: Path) -> None:
-    contents = sorted([b"one", b"two", b"six", b"ten"], key=zlib.crc32)
-    files = {f"{i}.png": content for i, content in enumerate([*contents, contents[0]])}
-    answers = Answers(made(tmp_path, files))
-    assert sorted(answers.same_content(answers.content(0))) == [0, 4]
-    assert list(answers.same_content(answers.content(1))) == [1]
 
 
 @pytest.fixture
@@ -80,12 +65,6 @@ def desk(table: Path) -> Iterator[Desk]:
     decisions = Decisions(answers, table, "ada", RowFiles(JobSources(answers.options)))
     with Thumbnails() as thumbnails:
         yield Desk(table, answers, decisions, thumbnails)
-
-
-def test_only_some_views_are_kept_in_memory(desk: Desk) -> None:
-    for n in range(2 * desks._KEPT_VIEWS):
-        assert desk.rows(ViewKind.ALL, None, f"folder {n}", False, 0, ROWS).total == 0
-    assert len(desk._orders) == desks._KEPT_VIEWS
 
 
 def test_the_picture_of_a_file_that_is_gone_has_a_reason(desk: Desk, table: Path) -> None:

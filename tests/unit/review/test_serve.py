@@ -13,11 +13,9 @@ from producer.locations.row_files import RowFiles
 from producer.people import after_review as next_steps
 from producer.people.answer_arrays import Answers
 from producer.people.review import serve
-from producer.people.serving import listening
 from producer.people.table_decisions import Decisions
 from producer.sources.job_sources import JobSources
-from shared import installation
-from shared.errors import HangtagError, UsageError
+from shared.errors import UsageError
 from shared.messages.model_card import encode_card
 from shared.registry import learned_lines, packaged
 from shared.settings import Settings
@@ -61,11 +59,6 @@ def test_an_unknown_label_or_folder_is_named_with_the_known_ones(table: Path) ->
         served(table, folder="bags")
 
 
-def test_the_page_has_one_address_of_this_machine_only() -> None:
-    with listening(0) as listener:
-        assert listener.getsockname()[0] == "127.0.0.1"
-
-
 def test_a_version_that_is_gone_is_named_once_and_its_decisions_count(
     table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -78,12 +71,6 @@ def test_a_version_that_is_gone_is_named_once_and_its_decisions_count(
         served(table, settings=Settings(store=str(tmp_path / "store")))
     (line,) = capsys.readouterr().out.splitlines()
     assert "gone@3 has learned count as others do" in line
-
-
-def test_missing_packages_are_named(table: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(installation, "missing", lambda *_: "starlette is not installed")
-    with pytest.raises(HangtagError, match="cannot be served: starlette is not installed"):
-        served(table)
 
 
 def test_a_label_that_differs_in_case_only_is_refused(table: Path) -> None:

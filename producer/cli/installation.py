@@ -8,12 +8,12 @@ from pathlib import Path
 import click
 
 from producer.cli.options import (
+    as_json,
     command,
     json_option,
     print_answer,
     seldom_option,
 )
-from producer.present.formatting import show_json
 from shared.errors import Exit
 
 _SHELLS = ("bash", "zsh", "fish")
@@ -26,7 +26,7 @@ _SHELLS = ("bash", "zsh", "fish")
 @click.argument("folder", type=click.Path(path_type=Path), default=Path("demo"), metavar="[FOLDER]")
 @seldom_option("--count", type=click.IntRange(1), metavar="N", help="Only the first N images.")
 @json_option
-def demo(folder: Path, count: int | None, as_json: bool) -> None:
+def demo(folder: Path, count: int | None) -> None:
     """Classify 10,000 test images here, and name what to try.
 
     They are the test images of Fashion-MNIST, from this machine or downloaded; without them, 1,000
@@ -34,7 +34,7 @@ def demo(folder: Path, count: int | None, as_json: bool) -> None:
     """
     from producer.demo import demo as run_demo
 
-    sys.exit(run_demo(folder, count, as_json))
+    sys.exit(run_demo(folder, count, as_json()))
 
 
 @command(
@@ -42,7 +42,7 @@ def demo(folder: Path, count: int | None, as_json: bool) -> None:
     ("hangtag doctor --json", "for a report of a fault; it has no secrets"),
 )
 @json_option
-def doctor(as_json: bool) -> None:
+def doctor() -> None:
     """Check packages, broker, workers, disk and models.
 
     Nothing is started or changed. Each problem is displayed with what to do.
@@ -53,7 +53,7 @@ def doctor(as_json: bool) -> None:
     from producer.present.style import columns_of
 
     report = examine()
-    print_answer(report, lines(report, columns_of(sys.stdout)), as_json)
+    print_answer(report, lines(report, columns_of(sys.stdout)))
     sys.exit(int(Exit.SETUP if report.problems else Exit.OK))
 
 
@@ -65,7 +65,7 @@ def doctor(as_json: bool) -> None:
 @click.argument("shell", type=click.Choice(_SHELLS))
 @json_option
 @click.pass_context
-def completion(ctx: click.Context, shell: str, as_json: bool) -> None:
+def completion(ctx: click.Context, shell: str) -> None:
     """Print the completion script of a shell.
 
     It completes commands, options, models, recipes, jobs and requests.
@@ -76,7 +76,4 @@ def completion(ctx: click.Context, shell: str, as_json: bool) -> None:
     root = ctx.find_root()
     assert kind is not None
     script = kind(root.command, {}, "hangtag", "_HANGTAG_COMPLETE").source()
-    if as_json:
-        show_json({"shell": shell, "script": script})
-    else:
-        click.echo(script)
+    print_answer({"shell": shell, "script": script}, [script])

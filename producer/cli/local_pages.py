@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from producer.cli.options import backbone_option, command, json_option
+from producer.cli.options import as_json, backbone_option, command, json_option
 from producer.cli.params import Parsed
 from producer.inputs.job_options import parse_accept
 from shared.errors import UsageError
@@ -41,7 +41,7 @@ NAMED = 5
 @click.option("--open", "open_browser", is_flag=True, help="Open the page in the browser.")
 @json_option
 def review(
-    table: Path, rows: str, label: str, folder: str, port: int, open_browser: bool, as_json: bool
+    table: Path, rows: str, label: str, folder: str, port: int, open_browser: bool
 ) -> None:  # fmt: skip
     """Confirm and correct labels on a local page.
 
@@ -55,7 +55,7 @@ def review(
     from producer.present.style import next_commands
 
     def ready(link: str, images: int, notes: list[str]) -> None:
-        if as_json:
+        if as_json():
             show_json({"review": link, "images": images})
         else:
             click.echo(f"review {images:,} images of {table} at:\n  {link}\nCtrl-C ends it")
@@ -72,7 +72,7 @@ def review(
         open_browser=open_browser,
         on_ready=ready,
     )
-    for line in [] if as_json else ["", *next_commands(next_steps(table))]:
+    for line in [] if as_json() else ["", *next_commands(next_steps(table))]:
         click.echo(line)
 
 
@@ -114,7 +114,6 @@ def label(
     backbone: str,
     port: int,
     open_browser: bool,
-    as_json: bool,
 ) -> None:
     """Give first labels to unsorted images on a local page.
 
@@ -139,21 +138,21 @@ def label(
 
     def ready(found: Ready) -> None:
         _show_notes(found)
-        if as_json:
+        if as_json():
             show_json({"label": found.link, "images": found.images, "labels": str(path)})
         else:
             what = f"{counted(found.images, 'image')} of {folder}"
             click.echo(f"label {what} at:\n  {found.link}\nCtrl-C ends it")
 
     def compute() -> Computed:
-        with running_request(as_json) as (events, stop):
+        with running_request() as (events, stop):
             return computed(Settings.from_env(), folder, backbone, events, stop)
 
     ended = serve(
         folder, path, compute, tables=tables, accept=accept, folders=folders, port=port,
         open_browser=open_browser, on_ready=ready,
     )  # fmt: skip
-    if as_json:
+    if as_json():
         return
     click.echo()
     click.echo(reached(ended.standing, ended.by_folders, len(ended.labels), path))

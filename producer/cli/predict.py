@@ -8,7 +8,15 @@ from pathlib import Path
 
 import click
 
-from producer.cli.options import command, json_option, quiet_option, report_drawn
+from producer.cli.options import (
+    as_json,
+    command,
+    is_quiet,
+    is_silent,
+    json_option,
+    quiet_option,
+    report_drawn,
+)
 from producer.cli.params import MODEL, MODEL_FORM
 from shared.errors import Exit
 from shared.settings import Settings
@@ -59,8 +67,6 @@ def predict(
     truth: tuple[str, ...],
     plot_file: Path | None,
     force: bool,
-    quiet: bool,
-    as_json: bool,
 ) -> None:  # fmt: skip
     """Classify a few images and print their labels.
 
@@ -78,19 +84,19 @@ def predict(
     settings = Settings.from_env()
     model = model or default_model(settings)
     with ExitStack() as opened:
-        with running_job(quiet or as_json) as (events, stop):
+        with running_job(is_silent()) as (events, stop):
             files = opened.enter_context(in_files(images, stop))
             made = predict_images(
                 files, settings, model=model, truth=truth, events=events, stop=stop
             )
         predictions = found.named(made, files, images)
-        if as_json:
+        if as_json():
             click.echo(found.as_json(predictions, top).encode())
-        elif not quiet:
+        elif not is_quiet():
             click.echo("\n".join(found.lines(predictions, top)))
             for line in found.summary(predictions):
                 click.echo(line, err=True)
         if plot_file is not None:
             plots.draw(plot_file, predictions)
-            report_drawn([plot_file], quiet)
+            report_drawn([plot_file])
     sys.exit(Exit.SOME_FAILED if predictions.failed else Exit.OK)

@@ -10,6 +10,7 @@ from contextlib import closing, contextmanager
 
 import click
 
+from producer.cli.options import as_json, is_silent
 from producer.cli.signals import stopped_by_signals
 from producer.present.events import Events, Notice
 from producer.present.formatting import one_line
@@ -35,15 +36,15 @@ def running_job(quiet: bool) -> Iterator[tuple[Events, Stop]]:
 
 
 @contextmanager
-def running_request(quiet: bool) -> Iterator[tuple[Events, Stop]]:
+def running_request(quiet: bool | None = None) -> Iterator[tuple[Events, Stop]]:
     """The events of one request, which are displayed, and its stop, which signals request: the
-    request continues then."""
+    request continues then. `quiet` is by default what the command says."""
     from producer.requests.request_display import RequestDisplay
 
     events = Events()
     with (
         stopped_by_signals() as stop,
-        closing(make_progress(quiet)) as progress,
+        closing(make_progress(is_silent() if quiet is None else quiet)) as progress,
     ):
         events.subscribe(RequestDisplay(progress).show)
         yield events, stop
@@ -56,7 +57,7 @@ watch_option = click.option(
 )
 
 
-def show_lines(lines: Lines, watch: bool, as_json: bool = False) -> None:
+def show_lines(lines: Lines, watch: bool) -> None:
     """Print the lines once, with notices on standard error; or again and again, above the notices.
     JSON is in UTF-8, with any encoding of texts.
 
@@ -67,7 +68,7 @@ def show_lines(lines: Lines, watch: bool, as_json: bool = False) -> None:
         _watch(lines)
     else:
         for line in lines(lambda text: click.echo(one_line(text), err=True)):
-            click.echo(line.encode() if as_json else line)
+            click.echo(line.encode() if as_json() else line)
 
 
 def _watch(lines: Lines) -> None:

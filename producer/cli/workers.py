@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from producer.cli.options import command, json_option, log_json_option, logging_json, print_answer
+from producer.cli.options import (
+    as_json,
+    command,
+    json_option,
+    log_json_option,
+    logging_json,
+    print_answer,
+)
 from producer.cli.params import CHILDREN_MAX, FORM, HELP, PER_CORE, Wanted, WorkersParam
 from producer.cli.running import show_lines, watch_option
 from producer.present.formatting import show_json
@@ -30,7 +37,7 @@ PORT = 9808
 )
 @click.option("--workers", type=WorkersParam(), default=Wanted(), metavar=FORM, help=HELP)
 @json_option
-def up(workers: Wanted, as_json: bool) -> None:
+def up(workers: Wanted) -> None:
     """Start this machine's stack, or change its workers.
 
     It runs in the background until hangtag down. Scaling does not interrupt batches in progress.
@@ -42,14 +49,8 @@ def up(workers: Wanted, as_json: bool) -> None:
     shown = stack.describe(settings)
     if notice := stack.memory_notice(settings):
         click.echo(notice, err=True)
-    if as_json:
-        show_json(shown)
-        return
-    click.echo(
-        f"this machine's stack is up; workers: {_worker_count(shown)}, supervisor: {shown.pid}"
-    )
-    click.echo(f"log: {shown.log}")
-    click.echo("stop it with: hangtag down")
+    up = f"this machine's stack is up; workers: {_worker_count(shown)}, supervisor: {shown.pid}"
+    print_answer(shown, [up, f"log: {shown.log}", "stop it with: hangtag down"])
 
 
 def _worker_count(shown: Stack) -> str:
@@ -68,7 +69,7 @@ def _worker_count(shown: Stack) -> str:
 )
 @click.option("--force", is_flag=True, help="Stop it even if jobs run on it. They can be resumed.")
 @json_option
-def down(force: bool, as_json: bool) -> None:
+def down(force: bool) -> None:
     """Stop this machine's stack, unless jobs run on it."""
     from producer.stack import stack
 
@@ -77,7 +78,7 @@ def down(force: bool, as_json: bool) -> None:
         _check_unused(settings)
     ended = stack.down(settings)
     lines = ["this machine's stack is down" if ended else "there was no stack on this machine"]
-    print_answer({"stopped": ended}, lines + _unfinished(settings), as_json)
+    print_answer({"stopped": ended}, lines + _unfinished(settings))
 
 
 def _unfinished(settings: Settings) -> list[str]:
@@ -140,7 +141,7 @@ def _check_unused(settings: Settings) -> None:
 @log_json_option
 @json_option
 def worker(
-    queue: str, concurrency: int | None, root: str | None, log_json: bool, as_json: bool
+    queue: str, concurrency: int | None, root: str | None, log_json: bool
 ) -> None:  # fmt: skip
     """Run a worker for a shared Redis in the foreground.
 
@@ -153,12 +154,12 @@ def worker(
             option = "--root" if concurrency is None else "--concurrency"
             raise UsageError(f"a trainer runs one training at a time; leave out {option}")
         settings = logging_json(Settings.from_env(), log_json)
-        commands.run_trainer(settings, partial(_starts, queue, as_json))
+        commands.run_trainer(settings, partial(_starts, queue))
     settings = logging_json(Settings.from_env(), log_json)
     if root is not None:
         settings = msgspec.structs.replace(settings, root=root)
     children = concurrency or _children(settings)
-    commands.run(settings, children, partial(_starts, queue, as_json))
+    commands.run(settings, children, partial(_starts, queue))
 
 
 @command(
@@ -168,17 +169,17 @@ def worker(
 )
 @watch_option
 @json_option
-def workers(watch: bool, as_json: bool) -> None:
+def workers(watch: bool) -> None:
     """List live workers, their models and throughput."""
     from producer.fleet import workers as live_workers
 
     settings = Settings.from_env()
-    show_lines(lambda notice: live_workers.worker_lines(settings, as_json, notice), watch, as_json)
+    show_lines(lambda notice: live_workers.worker_lines(settings, as_json(), notice), watch)
 
 
-def _starts(queue: str, as_json: bool, children: int) -> None:
+def _starts(queue: str, children: int) -> None:
     """The answer of a process that becomes a worker. Without JSON the worker logs it."""
-    if as_json:
+    if as_json():
         show_json({"queue": queue, "processes": children, "pid": os.getpid()})
 
 
@@ -199,7 +200,7 @@ def _children(settings: Settings) -> int:
 )  # fmt: skip
 @log_json_option
 @json_option
-def metrics(host: str, port: int, log_json: bool, as_json: bool) -> None:
+def metrics(host: str, port: int, log_json: bool) -> None:
     """Serve Prometheus metrics in the foreground.
 
     They are at /metrics. Ctrl-C ends it.
@@ -210,6 +211,6 @@ def metrics(host: str, port: int, log_json: bool, as_json: bool) -> None:
     from producer.metrics.http_endpoint import serve
 
     def ready(url: str) -> None:
-        print_answer({"metrics": url}, [f"metrics: {url}"], as_json)
+        print_answer({"metrics": url}, [f"metrics: {url}"])
 
     serve(logging_json(Settings.from_env(), log_json), host, port, ready)

@@ -13,10 +13,9 @@ from redis.exceptions import RedisError
 
 from producer.dispatch.attempt import Attempt, OpenJob
 from producer.dispatch.batcher import Batch, resumed
-from producer.dispatch.file_count import FileCount
 from producer.dispatch.file_transport import Transport
 from producer.dispatch.job_queue import PublishedProgress, Result
-from producer.dispatch.loop_report import LoopReport
+from producer.dispatch.loop_report import FileCount, LoopReport
 from producer.dispatch.new_files import NewFiles
 from producer.dispatch.reconciler import Reconciler
 from producer.dispatch.send_limits import SendLimits

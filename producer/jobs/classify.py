@@ -4,39 +4,130 @@ signal handler and displays nothing: events go to subscribers, and a stop ends i
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
 from producer.dispatch.attempt import Attempt
 from producer.dispatch.file_transport import check_below
 from producer.dispatch.new_files import NewFiles
-from producer.formats.table_file import check_replaceable
+from producer.formats.table_file import check_replaceable, is_foreign
 from producer.formats.table_formats import check_installed
 from producer.inputs.job_options import JobOptions
-from producer.jobs import finished_job
-from producer.jobs.empty_job import check_not_empty
+from producer.inputs.skipped import listed
 from producer.jobs.job import Job
 from producer.jobs.run import Run, Summary
+from producer.journal.snapshot import is_formed
 from producer.locations import row_files
 from producer.locations.row_files import RowFiles
 from producer.output.output_path import check_folder
 from producer.present.events import Events
-from producer.present.formatting import counted
+from producer.present.formatting import counted, typed
 from producer.sources.job_sources import JobSources
+from producer.sources.path_list import list_name
 from producer.sources.piped_list import is_empty, received
+from producer.sources.walk import Walk
 from producer.stack.stack import BrokerSession
-from shared.errors import SetupError, StillOpen, Stopped, UsageError
+from shared.errors import HangtagError, SetupError, StillOpen, Stopped, UsageError
+from shared.image_formats import DECODED_ENDINGS
+from shared.messages.files import printable
+from shared.messages.model_name import parse
+from shared.registry.registry import Registry
 from shared.settings import Settings
 from shared.stop import Stop, Waits
+
+#: The patterns that an error names at most.
+PATTERNS_MAX = 4
+#: What to do with a finished job, unless the caller says something else.
+RESTART = "run it again with classify --restart"
+
+
+def check_not_empty(sources: JobSources, check: Callable[[], None] = lambda: None) -> None:
+    """Check that a job that has no files yet finds at least one. `check` may end the search.
+
+    Raises:
+        UsageError: there is no file.
+        SetupError: a folder that was typed cannot be listed.
+    """
+    closed: list[bytes] = []
+    walk = Walk(sources, lambda folder, why: closed.append(folder), check=check)
+    # A folder that cannot be listed may have files; the job reports it.
+    if next(walk.paths(), None) is None and not closed:
+        raise UsageError(_nothing(sources.options, listed(walk.skipped)))
+
+
+def _nothing(options: JobOptions, skipped: str) -> str:
+    if options.list_file:
+        how = "end each name with NUL" if options.list0 else "give one path a line"
+        return f"{list_name(options)} names no file; {how}"
+    first, *more = options.roots
+    where = f"{printable(first)} and {len(more):,} more" if more else printable(first)
+    if not skipped and all(root.startswith(b"s3://") for root in options.roots):
+        return f"there is no object below {where}; check the prefix"
+    there = f"skipped: {skipped}" if skipped else "there is no file at all"
+    if options.globs:
+        patterns = " or ".join(f"--glob {pattern!r}" for pattern in options.globs[:PATTERNS_MAX])
+        what, other = f"no file matches {patterns:.300}", "another pattern"
+    else:
+        endings = " ".join(f".{ending.decode()}" for ending in DECODED_ENDINGS)
+        what, other = f"no file has an image's ending ({endings})", "choose files with --glob"
+    return f"{where}: {what}, {there}; name another folder, or {other}"
+
+
+def _nothing_to_do(
+    job: Job, settings: Settings, retry_failed: bool, added: int, if_finished: str
+) -> str:
+    """Why there is nothing to do. Empty if files were added: the line on these says what to run."""
+    if retry_failed:
+        return f"no row of {job.output} has failed; there is nothing to retry"
+    if if_finished != RESTART:
+        return f"{job.output} is finished already; {if_finished}"
+    if added:
+        return ""
+    if now := _in_use_now(job, settings):
+        finished = f"{job.output} is finished already, with {job.card.ref}"
+        return f"{finished}; {now} is in use now: {RESTART} to classify with it"
+    return f"{job.output} is finished already; {RESTART}"
+
+
+def _in_use_now(job: Job, settings: Settings) -> str:
+    """The version that the job's model stands for now, if that is another one. Empty if it is not
+    known without a server: a finished job needs none."""
+    if settings.redis_url:
+        return ""
+    with suppress(HangtagError, OSError):
+        now = Registry(settings.store_path).resolve(parse(job.options.model)).ref
+        return now if now != job.card.ref else ""
+    return ""
+
+
+def _report_finished(job: Job, events: Events, waits: Waits, then: str) -> None:
+    """Write its table again if that is missing or old, and say what is unusual; last `then`."""
+    if not job.output.exists():
+        job.table.render(passed=lambda rows: waits.check())
+        events.notice(f"{job.output} was missing; it was written again from its journal")
+    elif not job.table.is_rendered:
+        job.table.render(passed=lambda rows: waits.check())
+        events.notice(f"{job.output} was rendered again from its journal; nothing was classified")
+        return
+    elif is_foreign(job.journal, job.output):
+        events.notice(
+            f"{job.output} differs from what its job wrote; show the differences with: "
+            f"{typed(['hangtag', 'verify', str(job.output)])} (to write it again, remove the file "
+            "and run the same command)"
+        )
+    if is_formed(job.output):
+        events.notice("an update of the table was interrupted; continue it with: classify --update")
+    if then:
+        events.notice(then)
 
 
 def classify(
     options: JobOptions,
     settings: Settings,
     *,
-    if_finished: str = finished_job.RESTART,
+    if_finished: str = RESTART,
     stdin: BinaryIO | None = None,
     events: Events | None = None,
     stop: Stop | None = None,
@@ -69,8 +160,8 @@ def classify(
         new = None if absent else _new_files(job, events, files, waits)
         if not _has_work(job):
             added = _count_new(new, events, absent)
-            then = finished_job.notice(job, settings, retry_failed, added, if_finished)
-            finished_job.report(job, events, waits, then)
+            then = _nothing_to_do(job, settings, retry_failed, added, if_finished)
+            _report_finished(job, events, waits, then)
             return run.summary(job.judge(budget), run.result(0, job.journal.attempt.skipped))
         if job.has_started:
             check_replaceable(job.journal, job.output)

@@ -32,7 +32,7 @@ from producer.rendering.display_options import (
     make_table,
     stored_display,
 )
-from producer.rendering.learned_rows import Taken, said, take_learned
+from producer.rendering.person_labels import Taken, said, take_learned
 from producer.summary.answer_counter import count_rows
 from shared.errors import SetupError
 from shared.labels import labels_file

@@ -25,7 +25,7 @@ from producer.jobs.run import Run, Summary
 from producer.journal.job_index import set_model
 from producer.journal.snapshot import read_snapshot
 from producer.locations import row_files
-from producer.locations.present_files import PresentFiles
+from producer.locations.compared import PresentFiles
 from producer.present.events import Events, RowChanged
 from producer.present.formatting import counted
 from producer.rendering.display_options import asked_display, make_table

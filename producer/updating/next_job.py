@@ -22,8 +22,7 @@ from producer.journal.job_properties import FILE_COUNT, NUMBERS, TABLE
 from producer.journal.journal import WALKED, Journal, discard_next, next_journal
 from producer.journal.records import Record
 from producer.journal.retries import ONLY_CHANGED
-from producer.locations.compared import KnownRow
-from producer.locations.present_files import PresentFiles
+from producer.locations.compared import KnownRow, PresentFiles
 from producer.updating.changes import Changes, NextRow
 from shared.errors import Damaged, HangtagError, UsageError
 from shared.failpoints import failpoint

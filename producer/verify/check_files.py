@@ -8,8 +8,7 @@ from collections.abc import Iterator
 import msgspec
 
 from producer.journal.sealed_journal import SealedJournal
-from producer.locations.compared import KnownRow, compared
-from producer.locations.present_files import PresentFiles
+from producer.locations.compared import KnownRow, PresentFiles, compared
 from producer.locations.row_files import RowFiles
 from producer.sources.job_sources import JobSources
 from producer.sources.walk import WalkPosition, announced

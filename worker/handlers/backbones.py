@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from datetime import UTC, datetime
 
 from shared import installation
@@ -27,7 +26,7 @@ def add(context: Context, work: AddBackbone) -> Reply:
         RequestStopped: the request was cancelled or taken over.
     """
     if lack := installation.missing(ONNX_PACKAGES, "onnx"):
-        raise SetupError(f"the trainer on {socket.gethostname()} cannot do that: {lack}")
+        raise installation.of_trainer(lack)
     if work.name in BACKBONES:
         raise SetupError(f"{work.name} is part of Hangtag; give another --name")
     store, mark = context.registry.root, context.request.mark

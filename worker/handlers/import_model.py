@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import NamedTuple
 
 import keras
 import msgspec
 
-from shared import installation
 from shared.errors import HangtagError, SetupError, is_fault_of_machine
-from shared.messages.model_card import IMPORTED, Card, Metrics, PixelBounds, Preprocessing
+from shared.messages.model_card import Card, PixelBounds, Preprocessing
 from shared.messages.replies import DataReport, Trained
 from shared.messages.requests import Import
 from shared.messages.training import FASHION_MNIST
@@ -28,12 +26,12 @@ from worker.export.served import Served
 from worker.handlers import promotion
 from worker.handlers.context import EVALUATING, LOADING, PUBLISHING, Context, Reply
 from worker.handlers.evaluate import mapped
+from worker.handlers.import_network import new_card, sent_file
 from worker.learners.learner import BuiltVersion
 from worker.learners.network import calibration_images
 from worker.training.assessment import assess
 
 EXPORTING = "exporting"
-UNKNOWN = "unknown"  #: the data set of an imported model
 
 
 class Labelled(NamedTuple):
@@ -69,9 +67,8 @@ def import_model(context: Context, work: Import) -> Reply:
 
 
 def _make(context: Context, work: Import) -> BuiltVersion:
-    if context.input is None:
-        raise SetupError("the bytes of the .keras file are missing; import it again")
-    network = keras_import.network(context.input, work.sha256, len(work.labels), work.scale)
+    file = sent_file(context, work.sha256)
+    network = keras_import.network(file, len(work.labels), work.scale)
     shape: tuple[int, int, int] = network.input_shape[1:]
     spec = preprocessing(work.data, shape)
     labelled = _labelled(context, work, spec, unlearned=True)
@@ -101,35 +98,18 @@ def _card(
     spec: Preprocessing,
     labelled: Labelled | None,
 ) -> Card:
-    dataset, fingerprint = UNKNOWN, ""
-    notes = "Imported; not evaluated, and its confidence is not calibrated."
-    if labelled is not None:
-        held = labelled.held
-        dataset, fingerprint = labelled.report.name, held.fingerprint()
-        notes = (
-            f"Imported; calibrated on {len(held.labels)} images of {dataset}. It is unknown "
-            "whether it was trained on them."
-        )
-    return Card(
-        name=work.name,
-        version=0,
-        labels=work.labels,
-        preprocessing=spec,
-        temperature=1.0,
-        metrics=Metrics(0.0, 0, 0.0, 0.0),
-        recipe=IMPORTED,
-        seed=0,
-        epochs=0,
-        parameters=network.count_params(),
-        dataset=dataset,
-        dataset_fingerprint=fingerprint,
-        code_version=installation.version(),
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
-        files={},
-        notes=notes,
-        request=context.request.mark,
+    card = new_card(context, work.name, work.labels, spec, network.count_params())
+    if labelled is None:
+        return card
+    held, name = labelled.held, labelled.report.name
+    return msgspec.structs.replace(
+        card,
+        dataset=name,
+        dataset_fingerprint=held.fingerprint(),
+        notes=f"Imported; calibrated on {len(held.labels)} images of {name}. It is unknown "
+        "whether it was trained on them.",
         source=work.data,
-        pixel_bounds=labelled.pixel_bounds if labelled else None,
+        pixel_bounds=labelled.pixel_bounds,
     )
 
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import socket
 import time
 from datetime import UTC, datetime
+
+import msgspec
 
 from shared import installation
 from shared.errors import SetupError
 from shared.installation import ONNX_PACKAGES
-from shared.messages.model_card import IMPORTED, Card, Metrics
+from shared.messages.model_card import IMPORTED, Card, Metrics, Preprocessing
 from shared.messages.replies import Trained
 from shared.messages.requests import ImportNetwork
 from shared.registry import staging
@@ -32,7 +33,7 @@ def import_network(context: Context, work: ImportNetwork) -> Reply:
         RequestStopped: the request was cancelled or taken over.
     """
     if work.kind == "onnx" and (lack := installation.missing(ONNX_PACKAGES, "onnx")):
-        raise SetupError(f"the trainer on {socket.gethostname()} cannot do that: {lack}")
+        raise installation.of_trainer(lack)
     context.stage(LOADING)
     if work.data:
         return try_forms.tried(context, work, sent_file(context, work.sha256))
@@ -61,17 +62,28 @@ def version(
 ) -> tuple[Card, dict[str, bytes]]:
     """The card and the files of a network that passed its check."""
     network = passed.network
-    card = Card(
-        name=work.name,
+    card = new_card(context, work.name, network.labels, network.preprocessing, network.parameters)
+    card = msgspec.structs.replace(card, output="logits", call_images=1, imported=network.imported)
+    if work.kind == "onnx":
+        return card, {ONNX.artifact: file, ONNX.beside: passed.drawn}
+    return card, {LITERT.artifact: file}
+
+
+def new_card(
+    context: Context, name: str, labels: tuple[str, ...], spec: Preprocessing, parameters: int
+) -> Card:
+    """The card of a network of another tool, which was not measured."""
+    return Card(
+        name=name,
         version=0,
-        labels=network.labels,
-        preprocessing=network.preprocessing,
+        labels=labels,
+        preprocessing=spec,
         temperature=1.0,
         metrics=Metrics(0.0, 0, 0.0, 0.0),
         recipe=IMPORTED,
         seed=0,
         epochs=0,
-        parameters=network.parameters,
+        parameters=parameters,
         dataset=UNKNOWN,
         dataset_fingerprint="",
         code_version=installation.version(),
@@ -79,10 +91,4 @@ def version(
         files={},
         notes=NOTES,
         request=context.request.mark,
-        output="logits",
-        call_images=1,
-        imported=network.imported,
     )
-    if work.kind == "onnx":
-        return card, {ONNX.artifact: file, ONNX.beside: passed.drawn}
-    return card, {LITERT.artifact: file}

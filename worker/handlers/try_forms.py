@@ -19,7 +19,7 @@ from worker.handlers.context import EVALUATING, LOADING, Context, Reply
 from worker.handlers.evaluate import mapped
 from worker.imports.bounded_check import Checked, checked
 from worker.imports.facts import Described
-from worker.runtimes.imported_graph import SMALLEST, Converter, Network
+from worker.runtimes.imported_graph import SMALLEST, Converter, Network, are_probabilities
 from worker.runtimes.runtime import Logits
 
 #: Images that are tried at most.
@@ -28,7 +28,6 @@ MOST_IMAGES = 500
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 COLOURS = 3
 _SCALES: tuple[Scale, ...] = ("0-255", "0-1", "-1-1")
-_SUM_TOLERANCE = 0.02
 
 
 def tried(context: Context, work: ImportNetwork, file: bytes) -> Reply:
@@ -128,9 +127,7 @@ def _scored(network: Described, form: NetworkForm, rows: Logits, labels: Labels)
     """With the output that the rows are, if the file does not say it: those of a softmax add up
     to 1 for every image."""
     with np.errstate(all="ignore"):
-        sums = rows.sum(1)
-        adds_up = bool((rows >= 0).all() and (np.abs(sums - 1) < _SUM_TOLERANCE).all())
-        is_softmax = network.says_softmax or adds_up
+        is_softmax = network.says_softmax or are_probabilities(rows)
         logits = np.log(np.maximum(rows, SMALLEST)) if is_softmax else rows
         # Values of a wrong scale can make every answer surer, also the right ones.
         loss = log_loss(logits / temperature(logits, labels), labels)

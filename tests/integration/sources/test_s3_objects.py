@@ -20,9 +20,9 @@ from botocore.credentials import Credentials
 from PIL import Image
 
 from producer.inputs.job_options import JobOptions
-from producer.jobs.empty_job import check_not_empty
+from producer.jobs.classify import check_not_empty
 from producer.jobs.follow import collect
-from producer.jobs.watch import watch
+from producer.jobs.perform import watch
 from producer.present.events import Events
 from producer.report.report import write_report
 from producer.sources.job_sources import JobSources, as_started

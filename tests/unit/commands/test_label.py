@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 
 from producer.cli.local_pages import _show_notes
 from producer.cli.main import hangtag
-from producer.models.labelled_input import labelled_input
+from producer.models.corrected_files import labelled_input
 from producer.people.estimate import standing
 from producer.people.label import Ready
 from producer.people.next_steps import next_steps, reached, small_classes, unsure

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producer.dispatch.batch_size import BatchSize
+from producer.dispatch.send_limits import BatchSize
 from producer.dispatch.window import Window
 
 BATCH_S = 1.0

@@ -40,7 +40,7 @@ from tests.support.jobs.finished_job import (
 )
 from tests.support.jobs.image_blobs import decode_images
 from tests.support.machine.small_disk import mounted
-from tests.unit.formats.test_crash_safety import killed_at, passages
+from tests.unit.formats.test_forms_of_jobs import killed_at, passages
 from tests.unit.formats.test_text_format import write_table
 
 FILES, BATCH, UNDER_WAY = 14, 2, 4

@@ -29,6 +29,7 @@ from shared.image_status import FLAGS, Flag, Status
 from shared.messages.batch import BatchResult, encode_result
 from shared.messages.job_record import JobRecord
 from shared.messages.model_card import Card, Metrics, Preprocessing
+from tests.support.jobs.frozen_table import FrozenTable
 from tests.unit.output.test_csv_cells import names
 
 #: No path is empty or holds a NUL.
@@ -285,3 +286,16 @@ def test_a_table_is_never_written_through_a_symbolic_link(
     assert (other.read_text() if other.exists() else None) == target
     assert not (tmp_path / "out.csv").is_symlink()
     assert not draft.is_symlink()
+
+
+@given(tables())
+def test_the_bytes_of_a_table_are_those_of_69e60f4f(
+    given_: tuple[Card, int, bool, int, list[Row]],
+) -> None:
+    card, top_k, every, k, rows = given_
+    names, statuses, predictions, flags = map(list, zip(*rows, strict=True))
+    result = packed(k, statuses, predictions, flags if any(flags) else [])
+    product, frozen = csv_rows(card, top_k, every), FrozenTable(card, top_k, every)
+    assert product.first_line == frozen.header
+    batch = RowBatch(b"\0".join(names), result)
+    assert product.lines(batch) == "".join(frozen.rows(names, result))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from producer.models.labelled_input import labelled_input
+from producer.models.corrected_files import labelled_input
 from producer.people import existing_labels
 from producer.people.decisions import Decisions
 from producer.people.existing_labels import ExistingLabels, of_tables

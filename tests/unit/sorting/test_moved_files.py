@@ -17,7 +17,7 @@ from producer.journal.journal import journal_path
 from producer.journal.sealed_journal import SealedJournal
 from producer.journal.snapshot import read_snapshot
 from producer.locations import row_files
-from producer.locations.moved_files import MovedFiles
+from producer.locations.row_files import MovedFiles
 from producer.predict import predict
 from producer.present.events import Event, Events, Notice
 from producer.sort_log.log import Way

@@ -161,13 +161,6 @@ def test_a_version_that_a_person_promoted_meanwhile_is_promoted_once(scene: Scen
     assert scene.registry.rollback(NAME).version == 0
 
 
-def test_an_attempt_that_must_stop_moves_nothing(scene: Scene) -> None:
-    with pytest.raises(RequestStopped):
-        scene.settle(scene.publish(1.0, "lost"), held=False)
-    assert scene.production == 0
-    assert scene.registry.history(NAME) == []
-
-
 def test_versions_with_different_held_out_images_are_not_compared(scene: Scene) -> None:
     decided = scene.settle(scene.publish(1.0, "other", count=COUNT + 1), right=0.1)
     assert not decided.changed
@@ -183,14 +176,6 @@ def test_production_is_not_measured_on_images_that_it_learned_from(
     decided = scene.settle(scene.publish(0.5, "new"), right=0.25)
     assert decided.changed == (learned == 0)
     assert ("25.00%" if learned == 0 else "cannot be measured") in decided.why
-
-
-def test_images_of_a_version_with_folds_are_not_decoded_in_vain(scene: Scene) -> None:
-    """It is measured on all images, which no other version has held out."""
-    decided = scene.settle(scene.publish(1.0, "head", folds=5), right=0.1)
-    assert not decided.changed
-    assert "cannot be measured" in decided.why
-    assert scene.decoded == 0
 
 
 def test_the_first_version_of_a_name_was_promoted_when_it_was_published(scene: Scene) -> None:

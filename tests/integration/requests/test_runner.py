@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import closing
@@ -20,8 +19,6 @@ from shared.ledger.request_inbox import RequestInbox
 from shared.ledger.request_states import RequestState, RequestView
 from shared.ledger.request_store import RequestFolder
 from shared.messages.requests import (
-    CheckDataset,
-    Import,
     Outcome,
     Progress,
     Promote,
@@ -230,28 +227,6 @@ def attempt(*_: object) -> Reply:
 
 def no_file(number: int) -> OSError:
     return OSError(number, os.strerror(number))
-
-
-@pytest.mark.parametrize(
-    ("work", "parts"),
-    [
-        (Train("shoes", "fast"), ["importing TensorFlow"]),
-        (Import("shoes", ("a", "b"), "0" * 64), ["importing TensorFlow"]),
-        (Train("shoes", "photo-head", "/photos"), []),
-        (Train("shoes", "photo", "/photos"), []),
-        (CheckDataset("/photos"), []),
-    ],
-)
-def test_only_work_on_whole_networks_reports_that_tensorflow_is_imported(
-    trainer: Trainer, monkeypatch: pytest.MonkeyPatch, work: Work, parts: list[str]
-) -> None:
-    reported: list[Progress] = []
-    monkeypatch.setattr(Attempt, "report", lambda attempt, progress: reported.append(progress))
-    monkeypatch.delitem(sys.modules, "tensorflow", raising=False)
-    monkeypatch.setitem(runner.HANDLERS, type(work), (__name__, "attempt"))
-    ERRORS.clear()
-    assert trainer.take(work) == ANSWERED
-    assert [progress.part for progress in reported] == parts
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])

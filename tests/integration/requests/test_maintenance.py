@@ -16,7 +16,6 @@ import pytest
 from celery.worker import state
 
 from shared import keys
-from shared.broker.address import address_of
 from shared.broker.celery_app import make_app
 from shared.broker.message_filter import TRAIN_TASK
 from shared.broker.redis_client import connect
@@ -34,7 +33,6 @@ from shared.settings import Settings
 from tests.support.jobs import stored_requests
 from tests.support.processes.fleet import wait_for
 from tests.support.servers.redis_server import RedisServer
-from worker.lifecycle.access_check import RefusalLimit
 from worker.requests import maintenance
 from worker.requests.long_work import LongWork
 from worker.requests.maintenance import Maintenance
@@ -298,26 +296,6 @@ def test_a_file_without_room_is_named_once_and_not_tried_in_each_round(
         record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING
     ]
     assert "model.keras of shoes@1: 4 MiB do not fit" in line
-
-
-def test_a_refusal_while_models_are_copied_is_recorded(
-    scene: Scene, server: RedisServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Also beside a damaged version."""
-    monkeypatch.setattr(maintenance, "refusals", RefusalLimit(0.0))
-    monkeypatch.setattr(state, "should_stop", None)
-    server.client.acl_setuser(
-        "trainer", enabled=True, passwords=["+x"], keys=["*"], commands=["+@all", "-set"]
-    )
-    registry = Registry(scene.store)
-    card = msgspec.structs.replace(packaged.card(), name="shoes", files={})
-    for _ in range(2):
-        registry.publish(card, {"model.tflite": b"a model"})
-    (registry.folder("shoes") / "1" / "card.json").write_bytes(b"{")
-    address = msgspec.structs.replace(address_of(server.url), user="trainer", password="x")
-    with connect(address, "test") as client:
-        Maintenance(client, scene.settings, scene._hint).go()
-    assert state.should_stop == Exit.SETUP
 
 
 def test_a_trainer_at_a_broker_needs_no_runtime_folder(scene: Scene, tmp_path: Path) -> None:

@@ -12,7 +12,6 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from shared import keys
 from shared.broker.address import address_of
 from shared.broker.redis_client import connect
 from shared.ledger.request_inbox import RequestInbox
@@ -37,7 +36,6 @@ from tests.support.servers.redis_server import RedisServer
 from worker.handlers.context import Reply
 from worker.requests import runner
 from worker.requests.attempt import Attempt
-from worker.requests.maintenance import Maintenance
 from worker.requests.request_consumer import RequestConsumer
 from worker.requests.runner import ANSWERED, LEFT
 from worker.requests.shutdown import ShutdownNotice
@@ -97,28 +95,6 @@ class Trainer:
 def trainer(server: RedisServer, tmp_path: Path) -> Iterator[Trainer]:
     with closing(Trainer(server, tmp_path / "store")) as trainer:
         yield trainer
-
-
-@pytest.mark.parametrize("lost", ["lost", "foreign"])
-def test_an_outcome_that_redis_does_not_take_is_that_of_the_store(
-    trainer: Trainer, monkeypatch: pytest.MonkeyPatch, lost: str
-) -> None:
-    original = Workspace.answer
-
-    def answer(folder: Workspace) -> bool:
-        trainer.client.flushall()
-        if lost == "foreign":
-            trainer.client.set(keys.request(ID, "state"), "not a hash")
-        return original(folder)
-
-    monkeypatch.setattr(Workspace, "answer", answer)
-    assert trainer.take() == ANSWERED
-    outcome = trainer.folder.outcome()
-    assert outcome is not None
-    assert "no-such-model" in outcome.error
-    trainer.client.flushall()
-    Maintenance(trainer.client, trainer.settings, lambda request_id: None).go()
-    assert trainer.error() == outcome.error
 
 
 def test_a_request_that_is_cancelled_before_its_outcome_counts_stays_cancelled(

@@ -13,7 +13,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pytest
@@ -24,7 +23,7 @@ from producer.processes import lock
 from producer.processes.process_handle import ManagedProcess, managed_process, save_roster
 from producer.requests.client import make_request
 from producer.requests.submit import submit
-from producer.stack import desired_state, launch, stack
+from producer.stack import desired_state, stack
 from shared import keys
 from shared.broker.runtime_paths import private_stack_dir, socket_path, stack_dir
 from shared.errors import Exit, SetupError
@@ -216,30 +215,6 @@ def test_the_error_of_a_server_that_does_not_start_is_quoted(
         submit(place.settings, make_request(Train("mine", "fast")), wait=False)
     assert not place.processes()
     assert request_store.open_requests(place.settings.store_path) == [], "it would start later"
-
-
-def test_a_supervisor_that_is_killed_during_the_start_is_started_again(
-    workerless: Place, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path, killed = stack_dir(workerless.settings) / lock.SUPERVISOR, list[int]()
-
-    def start_and_kill(*arguments: Any) -> int:
-        code = started(*arguments)
-        if len(killed) < 2:  # 3 starts at most
-            wait_for("a signature", lambda: (one := lock.holder(path)) and one.alive)
-            holder = lock.holder(path)
-            assert holder is not None
-            procfs.kill(holder.pid)
-            killed.append(holder.pid)
-            wait_for("a free lock", lambda: not lock.held(path))
-        return code
-
-    started = launch._start_supervisor
-    monkeypatch.setattr(launch, "_start_supervisor", start_and_kill)
-    stack.ensure(workerless.settings)
-    assert len(set(killed)) == 2
-    with workerless.client() as client:
-        assert client.ping()
 
 
 def test_down_names_the_jobs_whose_producers_live_and_force_ends_the_stack_under_them(

@@ -104,21 +104,6 @@ def test_nothing_is_accepted_with_few_images_that_a_person_has_labelled(folder: 
         assert (judged(folder, labels, named)[0].max() > 0) == is_seen  # the others are suggested
 
 
-def test_nothing_is_accepted_while_many_groups_have_a_label_of_their_own(folder: Folder) -> None:
-    labels = folder.named(GROUPS)
-    kinds = np.arange(KINDS)
-    for seen, accepts in ((30, True), (10, False)):
-        # Four looks of each kind, but of those above this number a single one.
-        ours = np.where(kinds < seen, kinds * 4 + np.arange(4)[:, None], kinds * 4)
-        some = ours[np.arange(len(labels)) % 4, folder.truth]
-        share = acceptance._new_labels(folder.truth[labels >= 0], some[labels >= 0])
-        assert (share <= acceptance.MOST_NEW) == accepts
-        fitted = fit(folder.rows, labels, KINDS)
-        found = chances(folder.rows, labels, said(labels >= 0), some, fitted)
-        assert (found.max() > 0) == accepts
-    assert acceptance._new_labels(np.array([0, 0, 1, 2]), np.array([5, 5, 6, 6])) == 1.5
-
-
 def test_no_image_has_a_label_that_few_labelled_images_have(folder: Folder) -> None:
     labels = folder.named(GROUPS)
     mine = np.flatnonzero(labels == 0)

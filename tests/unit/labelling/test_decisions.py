@@ -4,7 +4,7 @@ changed, and what holds for a stack of several."""
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -13,7 +13,6 @@ import pytest
 
 from producer.people.decisions import Decisions
 from producer.people.folder_images import FolderImages
-from shared.labels.label_line import LabelLine
 from shared.labels.labels_file import LabelsFile
 from shared.labels.labels_so_far import Decided
 from shared.messages.folder_features import FolderFeatures
@@ -90,34 +89,6 @@ def test_what_chance_drew_is_known_after_a_new_start(folder: Path, drawn: bool) 
         decisions.decide({0: COAT})
     with opened(folder) as decisions:
         assert decisions.was_drawn(0) == drawn
-
-
-@pytest.mark.parametrize(
-    "use",
-    [
-        lambda one: one.decide({0: HAT}),
-        lambda one: one.relabel("coat", "hat"),
-        lambda one: one.undo(),
-        lambda one: one.append(
-            lambda: [LabelLine(kind="folder", taken_from="hat/", by="ada", at="2026")], list
-        ),
-    ],
-    ids=["decide", "relabel", "undo", "append"],
-)
-def test_decisions_are_saved_one_at_a_time(
-    decisions: Decisions, monkeypatch: pytest.MonkeyPatch, use: Callable[[Decisions], object]
-) -> None:
-    decisions.decide({0: COAT})
-    locked, append = list[bool](), decisions._append
-
-    def noting(lines: Sequence[LabelLine]) -> None:
-        locked.append(decisions._lock.locked())
-        append(lines)
-
-    monkeypatch.setattr(decisions, "_append", noting)
-    use(decisions)
-    assert locked == [True]
-    assert not decisions._lock.locked()
 
 
 def held(decisions: Decisions) -> tuple[Decided | None, tuple[str, ...]]:

@@ -143,32 +143,6 @@ def test_drawn_images_that_are_left_out_are_wrong_and_unknown_ones_tell_nothing(
     assert run.counts().share == pytest.approx(expected, abs=0.05)
 
 
-def test_no_more_images_are_sure_than_have_no_decision() -> None:
-    rows, truth = drawn(900)
-    run = started(rows)
-    labelled(run, truth, 60)
-    run.judge()
-    assert run.counts().sure > 10
-    rest = np.flatnonzero(run._decided == NONE)[5:]
-    run.decide(rest, truth[rest], np.zeros(len(rest), bool))
-    assert run.counts().sure <= 5
-
-
-def test_an_image_that_has_none_of_the_labels_has_no_likely_guess() -> None:
-    rows, truth = drawn(200)
-    run = started(rows)
-    labelled(run, truth, 20)
-    stack = int(np.flatnonzero(run._decided == NONE)[0])
-    run.decide(np.array([stack]), np.array([NONE]), np.array([False]), [list(range(KINDS))])
-    run.learn()
-    page = run.similar(stack)
-    assert page.confidences[0] == 0
-    assert run.next(NextPage()).why
-    while (page := run.next(NextPage())).why != "naming":
-        decide(run, page, truth[page.stacks].tolist())
-    assert page.proposals[page.stacks.index(stack)] == []
-
-
 def test_where_all_that_is_left_was_clicked_away_it_is_named_also_without_a_head() -> None:
     run = started(drawn(3)[0])
     run.decide(np.array([0]), np.array([0]), np.array([False]))

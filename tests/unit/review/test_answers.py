@@ -11,13 +11,12 @@ from producer.journal.totals import Withdrawn
 from producer.locations.row_files import RowFiles
 from producer.pages.thumbnails import Thumbnails
 from producer.people.answer_arrays import Answers
-from producer.people.table_decisions import Decisions, Refused
+from producer.people.table_decisions import Decisions
 from producer.people.table_queue import Desk
 from producer.people.views import ViewKind
 from producer.sources.job_sources import JobSources
 from shared.errors import UsageError
 from shared.image_status import Status
-from shared.messages.files import NO_DIGEST
 from tests.support.images.drawn_folders import draw
 from tests.support.jobs.finished_job import RUBBISH, finish, options_of
 
@@ -84,11 +83,3 @@ def test_estimates_are_shown_unless_they_are_withdrawn(
         shown = desk.totals()
         assert shown.expected == (whole.expected if why is None else None)
         assert shown.accuracy == (whole.accuracy if why is None else None)
-
-
-@pytest.mark.parametrize("digest", [b"", NO_DIGEST])
-def test_a_file_without_a_checksum_in_the_journal_is_not_decided(desk: Desk, digest: bytes) -> None:
-    (answer,) = desk.answers.read([0])
-    refused = desk.decisions._sha256(answer._replace(digest=digest))
-    assert isinstance(refused, Refused)
-    assert refused.why == "the job has no checksum of this file; classify it again"

@@ -80,16 +80,6 @@ def test_a_label_that_differs_in_case_only_is_refused(table: Path) -> None:
         decisions.decide({0: "bAG"})
 
 
-def test_the_command_that_learns_names_the_folders_of_the_model(tmp_path: Path) -> None:
-    (tmp_path / "shoes").mkdir()
-    card = msgspec.structs.replace(packaged.card(), source=str(tmp_path / "shoes"))
-    named = [msgspec.structs.replace(card, name=name) for name in ("shoes", "boots")]
-    assert [len(next_steps._data(one)) for one in named] == [1, 3]
-    assert next_steps._data(named[1])[1:] == ["--name", "boots"]
-    gone = msgspec.structs.replace(card, source=str(tmp_path / "gone"))
-    assert next_steps._data(gone) == [next_steps.CLASS_FOLDERS]
-
-
 def test_commands_that_use_decisions_are_named_if_there_are_any(table: Path) -> None:
     assert next_steps.next_steps(table) == []
     answers = Answers(table)

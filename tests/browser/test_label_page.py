@@ -31,7 +31,7 @@ from tests.support.processes.manual_trainer import Hand
 MANY = 800
 DECIDED = 50
 #: What the heading says as long as nothing can be estimated.
-STANDING = re.compile(r"\d+ of \d+ named by a person · ")
+STANDING = re.compile(r"\d+ of \d+ images named by a person · ")
 SERVER_ENDED = tuple(
     f"error: Failed to load resource: net::ERR_{how}" for how in ("CONNECTION_", "EMPTY_RESPONSE")
 )
@@ -54,7 +54,7 @@ def test_decisions_by_keyboard_are_in_the_file_after_the_server_was_killed(
         found = given(run)
         assert found.items() <= folder.colours.items()
         run = Label(fleet, hand, folder)
-        assert run.json("GET", "/folder")["standing"]["named"] == len(found)
+        assert run.named(run.json("GET", "/facts")) == len(found)
     run.end(signal.SIGKILL)
     assert len(found) > DECIDED
 
@@ -224,5 +224,5 @@ def test_two_tabs_lose_nothing_and_a_reload_goes_on(
         named = len(given(label))
         one.reload()
         one.wait_for_selector(".tile")
-        expect(one.locator("#totals")).to_contain_text(f"{named} of {IMAGES + 1} named")
+        expect(one.locator("#totals")).to_contain_text(f"{named} of {IMAGES + 1} images named")
         assert "mine" in one.locator("#labels").inner_text()

@@ -11,9 +11,9 @@ from producer.journal.totals import Withdrawn
 from producer.locations.row_files import RowFiles
 from producer.pages.thumbnails import Thumbnails
 from producer.people.answer_arrays import Answers
-from producer.people.table_decisions import Decisions
-from producer.people.table_queue import Desk
-from producer.people.views import ViewKind
+from producer.people.table_decisions import TableDecisions
+from producer.people.table_queue import TableQueue
+from producer.people.views import View, ViewKind
 from producer.sources.job_sources import JobSources
 from shared.errors import UsageError
 from shared.image_status import Status
@@ -59,23 +59,23 @@ def table(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def desk(table: Path) -> Iterator[Desk]:
+def desk(table: Path) -> Iterator[TableQueue]:
     answers = Answers(table)
-    decisions = Decisions(answers, table, "ada", RowFiles(JobSources(answers.options)))
+    decisions = TableDecisions(answers, table, "ada", RowFiles(JobSources(answers.options)))
     with Thumbnails() as thumbnails:
-        yield Desk(table, answers, decisions, thumbnails)
+        yield TableQueue(table, answers, decisions, thumbnails)
 
 
-def test_the_picture_of_a_file_that_is_gone_has_a_reason(desk: Desk, table: Path) -> None:
-    row = desk.rows(ViewKind.ALL, None, None, False, 0, 1).rows[0]
+def test_the_picture_of_a_file_that_is_gone_has_a_reason(desk: TableQueue, table: Path) -> None:
+    row = desk.rows(View(ViewKind.ALL), False, 0, 1).items[0]
     (table.parent / row.path).unlink()
-    picture = desk.picture(row.position, 128)
+    picture = desk.picture(row.item, 128)
     assert not picture.webp
     assert picture.why == Status.MISSING.sentence
 
 
 def test_estimates_are_shown_unless_they_are_withdrawn(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
+    desk: TableQueue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = desk.decisions.totals()
     for why in (None, Withdrawn("", "")):

@@ -10,10 +10,10 @@ import pytest
 
 from producer.journal.journal import Journal, journal_path
 from producer.locations.row_files import RowFiles
-from producer.people import after_review as next_steps
+from producer.people import next_steps
 from producer.people.answer_arrays import Answers
 from producer.people.review import serve
-from producer.people.table_decisions import Decisions
+from producer.people.table_decisions import TableDecisions
 from producer.sources.job_sources import JobSources
 from shared.errors import UsageError
 from shared.messages.model_card import encode_card
@@ -75,23 +75,23 @@ def test_a_version_that_is_gone_is_named_once_and_its_decisions_count(
 
 def test_a_label_that_differs_in_case_only_is_refused(table: Path) -> None:
     answers = Answers(table)
-    decisions = Decisions(answers, table, "ada", RowFiles(JobSources(answers.options)))
+    decisions = TableDecisions(answers, table, "ada", RowFiles(JobSources(answers.options)))
     with pytest.raises(UsageError, match="has the folder of 'Bag'"):
         decisions.decide({0: "bAG"})
 
 
 def test_commands_that_use_decisions_are_named_if_there_are_any(table: Path) -> None:
-    assert next_steps.next_steps(table) == []
+    assert next_steps.after_review(table) == []
     answers = Answers(table)
-    decisions = Decisions(answers, table, "ada", RowFiles(JobSources(answers.options)))
+    decisions = TableDecisions(answers, table, "ada", RowFiles(JobSources(answers.options)))
     decisions.decide({0: "Bag"})
-    _, (aim, command) = steps = next_steps.next_steps(table)
+    _, (aim, command) = steps = next_steps.after_review(table)
     assert [command.split()[1] for _, command in steps] == ["table", "train"]
     # The shipped model has no folders here: the aim says what stands for them.
     assert next_steps.CLASS_FOLDERS in aim
     assert next_steps.CLASS_FOLDERS in command
     decisions.decide({0: None})
-    assert next_steps.next_steps(table) == []
+    assert next_steps.after_review(table) == []
 
 
 def test_decisions_on_a_table_of_a_labels_version_are_added_to_the_labels(tmp_path: Path) -> None:

@@ -7,10 +7,8 @@ import zlib
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-import msgspec
 import numpy as np
 
-from shared import recipes
 from shared.errors import ImageError
 from shared.image_status import Flag, Status
 from shared.messages import checked_dataset
@@ -187,8 +185,12 @@ def _card(
 ) -> Card:
     """The card of the heads that answered, which are no version."""
     measured = score(answers, photos.labels, folder.labels)
-    return msgspec.structs.replace(
-        blank_card(MODEL, recipes.find(RECIPE), folder, 0),
+    return blank_card(
+        MODEL,
+        RECIPE,
+        folder.labels,
+        folder.preprocessing,
+        folder.name,
         temperature=fitted.temperature,
         metrics=Metrics(measured.accuracy, measured.count, measured.loss, measured.ece),
         heldout_error=fitted.error,

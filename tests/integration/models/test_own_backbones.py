@@ -36,13 +36,13 @@ from tests.support.models import drawn_backbones, drawn_networks
 from tests.support.models.drawn_backbones import FEATURES, FORM, IMPORTED, LABELS, SIDE
 from tests.support.servers.redis_server import RedisServer
 from worker.backbones import loaded_backbone, served_version
-from worker.handlers import backbones, check_dataset, train
+from worker.handlers import check_dataset, import_network, train
 from worker.handlers import folder_features as features_handler
 from worker.handlers.context import Reply
 
 HANDLERS: dict[type, Any] = {
-    AddBackbone: backbones.add,
-    ListBackbones: backbones.list_,
+    AddBackbone: import_network.add_backbone,
+    ListBackbones: import_network.list_backbones,
     Train: train.train,
     CheckDataset: check_dataset.check,
     ComputeFeatures: features_handler.compute,

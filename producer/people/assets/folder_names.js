@@ -1,12 +1,8 @@
-"use strict";
 // Names of folders that may be labels: a person sees some pictures of each folder, and confirms or
 // declines its name, before the first page of stacks.
 
 const putOff = new Set(); // names that this page asks about no more
 const isAsking = () => !$("folders").hidden;
-
-document.querySelector("main").prepend(element("section", { id: "folders", hidden: true }));
-$("folders").setAttribute("aria-labelledby", "folders-question");
 
 // Displays the folders about which nothing is said yet in place of the page; without any, the page.
 async function askFolders() {
@@ -26,22 +22,16 @@ async function askFolders() {
 }
 
 // The keys are those of the first folder: each reply makes the next one the first.
-function folderRow({ name, images, stacks: some }, index) {
-  const number = `${count(images)} ${images === 1 ? "picture" : "pictures"}`;
-  const pictures = some.map((stack) => element("img", {
-    alt: `a picture in ${name}`, loading: "lazy", decoding: "async", src: address(`/pictures/${stack}?side=192`) }));
+function folderRow({ name, images, items }, index) {
+  const pictures = items.map((item) => element("img", {
+    alt: `a picture in ${name}`, loading: "lazy", decoding: "async", src: address(`/pictures/${item}?side=192`) }));
   return element("li", {}, element("span", { className: "pictures" }, ...pictures),
-    element("b", { textContent: name, title: name }), element("span", { className: "stack", textContent: number }),
+    element("b", { textContent: name, title: name }), element("span", { className: "stack", textContent: plural(images, "picture") }),
     replyButton("a label", () => sayOf([name], true), index ? "" : "Y", `${name} is a label`),
     replyButton("no label", () => sayOf([name], false), index ? "" : "N", `${name} is no label`));
 }
 
-function replyButton(text, act, key = "", label = "") {
-  const made = element("button", { type: "button" }, ...(key ? [element("kbd", { textContent: key }), " "] : []), text);
-  if (label) made.setAttribute("aria-label", label);
-  made.addEventListener("click", act);
-  return made;
-}
+const replyButton = (text, act, key = "", label = text) => keyed(key, text, act, { ariaLabel: label });
 
 function setAsking(asks) {
   if (!asks && !isAsking()) return;
@@ -51,7 +41,7 @@ function setAsking(asks) {
 }
 
 function sayOf(folders, isLabel) {
-  const text = isLabel ? `saved ${folders.length === 1 ? "1 folder" : `${count(folders.length)} folders`}` : "saved";
+  const text = isLabel ? `saved ${plural(folders.length, "folder")}` : "saved";
   return act(text, () => ask("/name-folders", { folders, is_label: isLabel }), async ({ page }) => {
     showPage(page);
     await askFolders();
@@ -73,9 +63,3 @@ window.addEventListener("keydown", (event) => {
   const named = [...$("folders").querySelectorAll("kbd")].find(({ textContent }) => textContent === key);
   named?.parentElement.click();
 }, true);
-
-// Those whose label no person has seen are no images that a person has named.
-function namedBy(named, images, byFolders) {
-  const others = byFolders ? [", ", element("b", { textContent: count(byFolders) }), " by their folders"] : [];
-  return [element("b", { textContent: count(named - byFolders) }), ` of ${count(images)} named by a person`, ...others];
-}

@@ -1,4 +1,3 @@
-"use strict";
 // One label: its pictures together, to find those that are none of it, and another name for it.
 
 const TOGETHER = 24; // pictures of a label on a page
@@ -15,7 +14,7 @@ function toggleManaging() {
   const kinds = DECIDED.map((kind) => element("option", { value: kind, textContent: WORDS[kind] }));
   const labels = state.labels.map((label) => element("option", { value: `label ${label}`, textContent: label }));
   $("of").replaceChildren(...labels, ...kinds);
-  const wanted = `label ${state.name || (stacks()[state.focus] || {}).guess}`;
+  const wanted = `label ${state.name || (focused() || {}).guess}`;
   if (labels.some(({ value }) => value === wanted)) $("of").value = wanted;
   $("of").focus();
 }
@@ -28,10 +27,10 @@ function chosen() {
 
 async function openTogether(decision) {
   try {
-    const found = await ask(`/together?${new URLSearchParams(decision)}`);
-    together = { decision, stacks: found.stacks, total: found.total, first: 0 };
+    const found = await ask(`/items?${new URLSearchParams(decision)}`);
+    together = { decision, items: found.items, total: found.total, first: 0 };
     report("");
-    if (found.stacks.length) { keepPage(); showTogether(0); }
+    if (found.items.length) { keepPage(); showTogether(0); }
     else leaveTogether(`nothing is ${brief(words(decision))}`);
   } catch (error) {
     report(error.message, true);
@@ -40,11 +39,11 @@ async function openTogether(decision) {
 
 function showTogether(first) {
   together.first = first;
-  showPage({ why: "together", label: together.decision.label, stacks: together.stacks.slice(first, first + TOGETHER) });
+  showPage({ why: "together", label: together.decision.label, items: together.items.slice(first, first + TOGETHER) });
 }
 
 function togetherQuestion() {
-  const { decision, stacks: all, total, first } = together, last = Math.min(first + TOGETHER, all.length);
+  const { decision, items: all, total, first } = together, last = Math.min(first + TOGETHER, all.length);
   const some = total > all.length ? `, the ${count(all.length)} of ${count(total)} most unlike the others`
     : total > TOGETHER ? ", the most unlike the others first" : "";
   return `${brief(words(decision))}: ${count(first + 1)} to ${count(last)} of ${count(all.length)}${some}. ` +
@@ -65,21 +64,21 @@ function confirmTogether(decisions) {
   if (!decisions.length) { nextTogether("nothing was changed"); return; }
   const text = savedText(decisions);
   act(text, () => ask("/decisions", { decisions, next_page: false }), ({ refused }) => {
-    const lost = new Set(refused.map(({ stack }) => stack));
-    setDecided(decisions.filter(({ stack }) => !lost.has(stack))
-      .map(({ stack, ...one }) => [stack, one.kind && one.kind !== "not-this" ? one : null]));
+    const lost = new Set(refused.map(({ item }) => item));
+    setDecided(decisions.filter(({ item }) => !lost.has(item))
+      .map(({ item, ...one }) => [item, one.kind && one.kind !== "not-this" ? one : null]));
     return state.page.why === "together" ? nextTogether(text) : showTogether(together.first);
   });
 }
 
 function setDecided(pairs) {
   const changed = new Map(pairs);
-  for (const stack of together.stacks) if (changed.has(stack.stack)) stack.decided = changed.get(stack.stack);
+  for (const one of together.items) if (changed.has(one.item)) one.decided = changed.get(one.item);
 }
 
 function nextTogether(text) {
   const next = together.first + TOGETHER;
-  if (next < together.stacks.length) { report(text); return showTogether(next); }
+  if (next < together.items.length) { report(text); return showTogether(next); }
   return leaveTogether(`these were all of ${brief(words(together.decision))}`);
 }
 
@@ -93,10 +92,10 @@ function leaveTogether(text) {
 
 // After undo: the page of the label that has one of these pictures.
 async function againTogether(page) {
-  const numbers = new Set(page.why === "undone" ? page.stacks.map(({ stack }) => stack) : []);
-  const place = together.stacks.findIndex(({ stack }) => numbers.has(stack));
+  const numbers = new Set(page.why === "undone" ? page.items.map(({ item }) => item) : []);
+  const place = together.items.findIndex(({ item }) => numbers.has(item));
   if (place >= 0) {
-    setDecided(page.stacks.map(({ stack, decided }) => [stack, decided]));
+    setDecided(page.items.map(({ item, decided }) => [item, decided]));
     showTogether(place - (place % TOGETHER));
   } else {
     together = null;

@@ -104,5 +104,5 @@ PACKAGES = {
         3,
         without=("producer/requests/request_meter.py",),  # what is displayed
     ),
-    "doctor": Package(("producer/doctor/*.py",), ("tests/unit/commands/test_doctor.py",), 1),
+    "doctor": Package(("producer/doctor.py",), ("tests/unit/commands/test_doctor.py",), 1),
 }

@@ -50,7 +50,7 @@ def review(
     """
     from producer.people.next_steps import after_review
     from producer.people.review import serve
-    from producer.people.views import ViewKind
+    from producer.people.table_queue import ViewKind
     from producer.present.formatting import show_json
     from producer.present.style import next_commands
 
@@ -122,7 +122,7 @@ def label(
     printed. Ctrl-C ends it; the same command goes on.
     """
     from producer.cli.running import running_request
-    from producer.people.folder_request import Computed, computed, place
+    from producer.people.folder_images import Computed, computed, place
     from producer.people.label import serve
     from producer.people.next_steps import after_label, reached, small_classes, unsure
     from producer.present.formatting import counted, show_json

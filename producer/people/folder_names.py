@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from producer.people.class_folders import ClassFolders, class_folders, is_date_or_camera
-from producer.people.existing_labels import Taken, listed, of_folders
+from producer.people.existing_labels import (
+    ClassFolders,
+    Taken,
+    class_folders,
+    is_date_or_camera,
+    listed,
+    of_folders,
+)
 from producer.people.folder_decisions import FolderDecisions
 from producer.people.folder_images import FolderImages
 from producer.people.queue import ProposedFolder

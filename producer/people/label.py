@@ -10,16 +10,15 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from producer.pages.thumbnails import Thumbnails
+from producer.pages.pictures import Thumbnails
 from producer.people import accepted_rows, existing_labels, serving
 from producer.people.folder_decisions import FolderDecisions
-from producer.people.folder_images import FolderImages
+from producer.people.folder_images import Computed, FolderImages
 from producer.people.folder_names import FolderNames
 from producer.people.folder_queue import FolderQueue
-from producer.people.folder_request import Computed
 from producer.people.learner import Learner
 from shared.labels.labels_file import LabelsFile
-from shared.messages.folder_features import decode_features
+from shared.messages.request_files import decode_features
 from shared.pipes.labelling import Counts
 
 

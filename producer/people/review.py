@@ -8,12 +8,11 @@ from urllib.parse import urlencode
 
 from producer.locations import row_files
 from producer.models.load_catalog import learned_labels
-from producer.pages.thumbnails import Thumbnails
+from producer.pages.pictures import Thumbnails
 from producer.people import serving
 from producer.people.answer_arrays import Answers
 from producer.people.table_decisions import TableDecisions
-from producer.people.table_queue import TableQueue
-from producer.people.views import ViewKind
+from producer.people.table_queue import TableQueue, ViewKind
 from producer.present.progress import Stages, make_progress
 from shared.errors import BrokerAway, SetupError, UsageError
 from shared.messages.files import printable

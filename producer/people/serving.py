@@ -18,8 +18,7 @@ from shared import installation
 from shared.errors import SetupError, UsageError
 
 if TYPE_CHECKING:
-    from producer.people.connections import Connections
-    from producer.people.guard import Guard
+    from producer.people.guard import Connections, Guard
     from producer.people.queue import Queue
 
 #: What the server needs: the extra `review`.
@@ -44,8 +43,7 @@ def serve(
 ) -> None:
     """Serve the page of a queue until Ctrl-C. `port` 0: a free one. `on_ready` gets the link of
     the page, which ends with `view`. Raises UsageError: the port is taken."""
-    from producer.people.connections import Connections
-    from producer.people.guard import Guard
+    from producer.people.guard import Connections, Guard
     from producer.people.web_app import make
 
     with listening(port) as listener:
@@ -62,7 +60,7 @@ def serve(
 def _run(guard: Guard, listener: socket.socket, connections: Connections) -> None:
     import uvicorn
 
-    from producer.people.connections import watched
+    from producer.people.guard import watched
 
     # Thousands of connections may come at once: those beyond the limit are accepted and refused.
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

@@ -46,19 +46,6 @@ class Totals(msgspec.Struct, frozen=True):
     accuracy: float | None
 
 
-class _Sums:
-    """Sums over decided rows."""
-
-    def __init__(self) -> None:
-        self.rows, self.right, self.confidence = 0, 0, 0.0
-
-    def add(self, sign: int, is_right: bool, confidence: float) -> None:
-        """Add a row, or with a `sign` of -1 take it out."""
-        self.rows += sign
-        self.right += sign * is_right
-        self.confidence += sign * confidence
-
-
 class _Row(NamedTuple):
     """A row with a label of a person."""
 
@@ -85,7 +72,6 @@ class TableDecisions(Decisions):
         self._deciding = threading.Lock()  #: held while files are read
         self._rows: dict[int, _Row] = {}  #: by position
         self._confidence = math.fsum(answers.confidences)
-        self._of_all, self._of_learned = _Sums(), _Sums()
         self.note([line for some in file.rows.lines.values() for line in some])
 
     def of(self, positions: Sequence[int]) -> list[str | None]:
@@ -110,16 +96,23 @@ class TableDecisions(Decisions):
 
     def totals(self) -> Totals:
         """What is decided in the whole table."""
+        of_model, confidences = self._answers.card.labels, self._answers.confidences
+        judged = right = learned_right = 0
+        expected = of_learned = 0.0
         with self.up_to_date():
-            every, learned = self._of_all, self._of_learned
-            others = self._confidence - every.confidence
-            return Totals(
-                every.rows,
-                learned.rows,
-                every.right - learned.right,
-                every.confidence - learned.confidence,
-                (every.right + others) / len(self._answers),
-            )
+            for at, row in self._rows.items():
+                is_right = row.label == of_model[self._answers.labels[at]]
+                if row.sha256 in self._learned:
+                    learned_right += is_right
+                    of_learned += confidences[at]
+                else:
+                    judged += 1
+                    right += is_right
+                    expected += confidences[at]
+            decided = len(self._rows)
+        others = self._confidence - expected - of_learned
+        accuracy = (right + learned_right + others) / len(self._answers)
+        return Totals(decided, decided - judged, right, expected, accuracy)
 
     def decide(self, labels: Mapping[int, str | None]) -> tuple[list[Refused], Labels]:
         """Save the label of each of these rows, or with None that there is no decision any more.
@@ -224,7 +217,9 @@ class TableDecisions(Decisions):
             for position in self._answers.same_content(content):
                 sha256 = self._sha256_of(position)
                 decided = self.file.so_far.of(sha256)
-                self._set(position, _Row(decided.label, sha256) if decided else None)
+                self._rows.pop(position, None)
+                if decided and decided.label:
+                    self._rows[position] = _Row(decided.label, sha256)
 
     def _sha256_of(self, position: int) -> str:
         """The image that a row follows; empty: none."""
@@ -238,18 +233,3 @@ class TableDecisions(Decisions):
     def _label(self, position: int) -> str | None:
         row = self._rows.get(position)
         return None if row is None else row.label
-
-    def _set(self, position: int, row: _Row | None) -> None:
-        """Note the decision about one row, and keep the sums."""
-        if position in self._rows:
-            self._count(-1, position, self._rows.pop(position))
-        if row is not None and row.label:
-            self._rows[position] = row
-            self._count(1, position, row)
-
-    def _count(self, sign: int, position: int, row: _Row) -> None:
-        guess = self._answers.card.labels[self._answers.labels[position]]
-        sums = sign, row.label == guess, self._answers.confidences[position]
-        self._of_all.add(*sums)
-        if row.sha256 in self._learned:
-            self._of_learned.add(*sums)

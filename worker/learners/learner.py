@@ -41,14 +41,19 @@ def blank_card(
     **known: Any,
 ) -> Card:
     """The card of a version before anything is measured, with the fields that are known."""
-    unknown: dict[str, Any] = {"seed": 0, "epochs": 0, "parameters": 0, "dataset_fingerprint": ""}
+    unknown: dict[str, Any] = {
+        "temperature": 1.0,
+        "metrics": Metrics(0.0, 0, 0.0, 0.0),
+        "seed": 0,
+        "epochs": 0,
+        "parameters": 0,
+        "dataset_fingerprint": "",
+    }
     return Card(
         name=name,
         version=0,
         labels=labels,
         preprocessing=preprocessing,
-        temperature=1.0,
-        metrics=Metrics(0.0, 0, 0.0, 0.0),
         recipe=recipe,
         dataset=dataset,
         code_version=installation.version(),

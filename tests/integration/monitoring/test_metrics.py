@@ -18,7 +18,7 @@ from typing import cast
 import msgspec
 import pytest
 
-from producer.metrics.redis_snapshot import take_snapshot
+from producer.metrics.metric_families import take_snapshot
 from producer.stack import stack
 from shared import keys
 from shared.errors import Exit

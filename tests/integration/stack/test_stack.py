@@ -25,7 +25,7 @@ from producer.requests.client import make_request
 from producer.requests.submit import submit
 from producer.stack import desired_state, stack
 from shared import keys
-from shared.broker.runtime_paths import private_stack_dir, socket_path, stack_dir
+from shared.broker.runtime_paths import SUPERVISOR_LOCK, private_stack_dir, socket_path, stack_dir
 from shared.errors import Exit, SetupError
 from shared.ledger import request_store
 from shared.messages.training import Train
@@ -165,7 +165,7 @@ def test_leftovers_of_a_crash_do_not_matter(workerless: Place) -> None:
     with socket.socket(socket.AF_UNIX) as dead:
         folder = private_stack_dir(workerless.settings)
         dead.bind(str(socket_path(workerless.settings)))
-    (folder / lock.SUPERVISOR).write_text("nonsense")
+    (folder / SUPERVISOR_LOCK).write_text("nonsense")
     (folder / lock.START).touch()
     with _sleeper() as orphan, _sleeper() as stranger:
         known = managed_process("worker", orphan.pid)

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producer.formats.table_draft import TableDraft
+from producer.formats.table_file import TableDraft
 from producer.formats.table_formats import Unreadable, loaded
 from producer.formats.text_format import Csv
 from producer.journal.journal import Journal
@@ -25,8 +25,7 @@ from producer.rows.columns import COLUMNS, Column, Table, table_columns
 from producer.rows.row_batch import AS_CLASSIFIED, RowBatch, Rules
 from shared.atomic_file import DRAFT_SUFFIX
 from shared.image_status import FLAGS, Flag, Status
-from shared.messages.batch import BatchResult, encode_result
-from shared.messages.job_record import JobRecord
+from shared.messages.batch import BatchResult, JobRecord, encode_result
 from shared.messages.model_card import Card, Metrics, Preprocessing
 from tests.support.jobs.frozen_table import FrozenTable
 from tests.unit.output.test_csv_cells import names

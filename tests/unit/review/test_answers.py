@@ -9,11 +9,10 @@ import pytest
 
 from producer.journal.totals import Withdrawn
 from producer.locations.row_files import RowFiles
-from producer.pages.thumbnails import Thumbnails
+from producer.pages.pictures import Thumbnails
 from producer.people.answer_arrays import Answers
 from producer.people.table_decisions import TableDecisions
-from producer.people.table_queue import TableQueue
-from producer.people.views import View, ViewKind
+from producer.people.table_queue import TableQueue, View, ViewKind
 from producer.sources.job_sources import JobSources
 from shared.errors import UsageError
 from shared.image_status import Status

@@ -14,12 +14,11 @@ from hypothesis import strategies as st
 
 from producer.journal.journal import Journal, journal_path
 from producer.locations.row_files import RowFiles
-from producer.pages.thumbnails import Thumbnails
+from producer.pages.pictures import Thumbnails
 from producer.people.answer_arrays import Answers
 from producer.people.queue import Item
 from producer.people.table_decisions import TableDecisions
-from producer.people.table_queue import TableQueue
-from producer.people.views import View, ViewKind
+from producer.people.table_queue import TableQueue, View, ViewKind
 from producer.sources.job_sources import JobSources
 from shared.errors import SetupError
 from shared.labels import labels_file

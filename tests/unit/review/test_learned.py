@@ -12,7 +12,7 @@ import pytest
 from producer.locations.row_files import RowFiles
 from producer.people.answer_arrays import Answers
 from producer.people.table_decisions import TableDecisions
-from producer.people.views import View, ViewKind
+from producer.people.table_queue import View, ViewKind
 from producer.sources.job_sources import JobSources
 from shared.image_status import Status
 from shared.messages.batch import BatchResult

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from producer.inputs.job_options import JobOptions
 from producer.sorting.plan import Sources, file_name
-from producer.sources.source_table import path_of_address
+from producer.sources.source import path_of_address
 
 
 def test_links_are_resolved_where_a_path_was_typed_and_not_below_folders(tmp_path: Path) -> None:

@@ -158,28 +158,6 @@ def test_every_key_of_the_page_is_in_the_panel_of_its_keys(
         assert keys_without_name(page) == set()
 
 
-def test_a_picture_is_seen_large_and_nothing_is_said_about_it(
-    browser: Browser, review: Review, lines: Log
-) -> None:
-    with opened(browser, review) as page:
-        zoomed = page.locator("#zoom")
-        second = page.locator(".tile").nth(1)
-        press(page, ["ArrowRight", "Shift+Space"])
-        expect(zoomed).to_contain_text(second.get_attribute("title") or "")
-        press(page, ["3", "Enter", "Escape"])
-        expect(zoomed).to_be_hidden()
-        second.click(delay=700)  # a long press
-        expect(zoomed).to_be_visible()
-        zoomed.click()
-        expect(zoomed).to_be_hidden()
-        expect(page.locator(".tile[aria-selected=true]")).to_have_count(0)
-        press(page, ["g"])
-        expect(page.locator("#single")).to_be_visible()
-        press(page, ["Escape"])
-        expect(page.locator("#grid")).to_be_visible()
-        assert lines() == []
-
-
 def test_a_new_label_is_added_by_a_second_enter_only(
     browser: Browser, review: Review, lines: Log
 ) -> None:

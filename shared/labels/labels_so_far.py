@@ -140,6 +140,10 @@ class LabelsSoFar:
         """The last line about an image that gives it a label or another kind, or takes it back."""
         return self._last[sha256][1] if sha256 in self._last else None
 
+    def known(self) -> list[str]:
+        """Every image that some line is about."""
+        return list(dict.fromkeys([*self._last, *self._excluded]))
+
     def images(self) -> dict[str, Decided]:
         """What holds, by SHA-256, in the order of the first line about each image."""
         every = ((sha256, self.of(sha256)) for sha256 in self._last)
@@ -147,7 +151,7 @@ class LabelsSoFar:
 
     def lines(self) -> Iterator[LabelLine]:
         """Lines without renames that say the same, also of what was taken back."""
-        for sha256 in dict.fromkeys([*self._last, *self._excluded]):
+        for sha256 in self.known():
             for name, (number, line) in self._excluded.get(sha256, {}).items():
                 if now := self._excluded_name(name, number):
                     yield self._as_now(line, number, now)

@@ -156,8 +156,8 @@ class RequestFolder:
             return None
         return RequestView(request, state, self.outcome())
 
-    def submit(self, request: Request, input: bytes | None = None) -> bool:
-        """Store a request; False if it is stored already, open or ended.
+    def submit(self, request: Request, input: bytes | None = None, stack: str = "") -> bool:
+        """Store a request that is given to `stack`; False if it is stored already, open or ended.
 
         Raises:
             UsageError: other work has this id.
@@ -179,7 +179,8 @@ class RequestFolder:
                         failpoint("request.room-made")
                         if input is not None:
                             replace(self.path / INPUT_FILE, input)
-                        replace(self.path / REQUEST_FILE, encode_request(request))
+                        given = msgspec.structs.replace(request, stack=stack)
+                        replace(self.path / REQUEST_FILE, encode_request(given))
                         return True
         if known.work != request.work:
             raise other_work(self.id)
@@ -252,14 +253,9 @@ class RequestFolder:
             os.close(file)  # the folder was forgotten meanwhile
 
     def _is_locked(self) -> bool:
-        try:
-            file = os.open(self.path / _LOCK_FILE, os.O_RDONLY | os.O_CLOEXEC)
-        except OSError:
-            return False
-        try:
-            return not file_lock.try_share(file)
-        finally:
-            os.close(file)
+        with suppress(OSError):
+            return file_lock.held(self.path / _LOCK_FILE)
+        return False
 
 
 def folders(store: Path) -> Iterator[RequestFolder]:

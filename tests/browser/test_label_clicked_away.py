@@ -70,7 +70,7 @@ def displayed(
     """Show undecided pictures of the page as if the server had chosen them for this reason."""
     page.evaluate(
         """([why, label, guesses]) => showPage({ why, label,
-            stacks: state.page.stacks.filter(({ decided }) => !decided).slice(0, guesses.length)
+            items: state.items.filter(({ decided }) => !decided).slice(0, guesses.length)
                 .map((one, i) => ({ ...one, guess: guesses[i], confidence: 0.9 })) })""",
         [why, label, guesses],
     )

@@ -32,7 +32,7 @@ from tests.support.processes.manual_trainer import Hand
 MANY = 800
 DECIDED = 50
 #: What the heading says as long as nothing can be estimated.
-STANDING = re.compile(r"\d+ of \d+ named by a person · ")
+STANDING = re.compile(r"\d+ of \d+ images named by a person · ")
 SERVER_ENDED = tuple(
     f"error: Failed to load resource: net::ERR_{how}" for how in ("CONNECTION_", "EMPTY_RESPONSE")
 )
@@ -55,7 +55,7 @@ def test_decisions_by_keyboard_are_in_the_file_after_the_server_was_killed(
         found = given(run)
         assert found.items() <= folder.colours.items()
         run = Label(fleet, hand, folder)
-        assert run.json("GET", "/folder")["standing"]["named"] == len(found)
+        assert run.named(run.json("GET", "/facts")) == len(found)
     run.end(signal.SIGKILL)
     assert len(found) > DECIDED
 
@@ -152,7 +152,7 @@ def test_a_label_that_is_less_likely_than_the_others_is_not_proposed(
     browser: Browser, label: Label
 ) -> None:
     with opened(browser, label) as page:
-        shown = "confidence => proposed({why: 'group', label: 'red', stacks: [{confidence}]})"
+        shown = "confidence => proposed({why: 'group', label: 'red', items: [{confidence}]})"
         assert [page.evaluate(shown, confidence) for confidence in (0.4, 0.6)] == ["", "red"]
 
 
@@ -285,5 +285,5 @@ def test_two_tabs_lose_nothing_and_a_reload_goes_on(
         named = len(given(label))
         one.reload()
         one.wait_for_selector(".tile")
-        expect(one.locator("#totals")).to_contain_text(f"{named} of {IMAGES + 1} named")
+        expect(one.locator("#totals")).to_contain_text(f"{named} of {IMAGES + 1} images named")
         assert "mine" in one.locator("#labels").inner_text()

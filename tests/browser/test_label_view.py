@@ -49,8 +49,8 @@ def test_pictures_are_as_large_as_the_page_allows_without_scrolling(
 def display_many(page: Page, number: int) -> None:
     """Show pictures as if the server had chosen them for a label."""
     page.evaluate(
-        """number => showPage({ why: "label", label: "red", stacks: Array.from({ length: number },
-            (_, stack) => ({ ...state.page.stacks[0], stack, confidence: 0.9 })) })""",
+        """number => showPage({ why: "label", label: "red", items: Array.from({ length: number },
+            (_, item) => ({ ...state.items[0], item, confidence: 0.9 })) })""",
         number,
     )
     expect(page.locator(".tile")).to_have_count(number)
@@ -62,7 +62,7 @@ def test_the_sentence_of_the_last_page_is_in_view(
 ) -> None:
     with opened(browser, label, width, dark) as page:
         page.set_viewport_size({"width": width, "height": height})
-        page.evaluate("showPage({ why: 'end', label: '', stacks: [] })")
+        page.evaluate("showPage({ why: 'end', label: '', items: [] })")
         expect(page.locator("#empty")).to_contain_text("Every image is decided.")
         expect(page.locator("#empty")).to_be_in_viewport(ratio=1)
         assert scrolled_pixels(page) == 0
@@ -72,7 +72,7 @@ def test_the_sentence_of_the_last_page_is_in_view(
 def side(page: Page) -> float:
     """The smallest side of a picture, in pixels, once the page has its columns."""
     page.wait_for_timeout(100)
-    sides = page.locator(".frame").evaluate_all("all => all.map(one => one.clientWidth)")
+    sides = page.locator(".tile .frame").evaluate_all("all => all.map(one => one.clientWidth)")
     return float(min(sides))
 
 
@@ -165,28 +165,6 @@ def test_the_tenth_label_has_the_key_0_as_on_the_review_page(
 def test_every_key_of_the_page_is_in_the_panel_of_its_keys(browser: Browser, label: Label) -> None:
     with opened(browser, label) as page:
         assert keys_without_name(page) == set()
-
-
-#: The heading, with no image labelled by its folder.
-SHOW = "standing => showStanding(standing, 0)"
-
-
-def test_the_heading_says_what_is_measured_of_the_others(browser: Browser, label: Label) -> None:
-    known = {"images": 688, "named": 211, "without": 0, "sure": 48, "drawn": 28}
-    with opened(browser, label) as page:
-        totals = page.locator("#totals")
-        page.evaluate(SHOW, {**known, "share": 0.66, "low": 0.51, "high": 0.79})
-        expect(totals).to_have_text(
-            "211 of 688 named by a person · of the 477 others 66% would be right (51 to 79, from "
-            "28 drawn by chance) · 48 sure at 95%, 429 would come into unknown/"
-        )
-        unmeasured = {**known, "drawn": 7, "share": None, "low": None, "high": None}
-        page.evaluate(SHOW, unmeasured)
-        expect(totals).to_contain_text("not measured yet: 7 of 24 drawn by chance are decided")
-        page.evaluate(SHOW, {**unmeasured, "named": 680})  # counted since
-        expect(totals).to_contain_text("8 sure at 95%, 0 would come into unknown/")
-        page.evaluate(SHOW, {**unmeasured, "named": 688})
-        expect(totals).to_have_text("688 of 688 named by a person")
 
 
 @pytest.mark.parametrize(("width", "dark"), shapes(in_ci="narrow-dark"))

@@ -48,8 +48,8 @@ def server(table: Path) -> Iterator[Review]:
 @pytest.fixture
 def review(server: Review) -> Review:
     """The server, after every decision of an earlier test has been taken back."""
-    rows = server.rows("kind=all&count=500")["rows"]
-    server.decide(*((row["position"], None) for row in rows if row["decided"] is not None))
+    rows = server.rows("kind=all&count=500")["items"]
+    server.decide(*((row["item"], None) for row in rows if row["decided"] is not None))
     return server
 
 
@@ -96,7 +96,7 @@ def test_decisions_by_keyboard_are_in_the_log_and_on_the_page(
     browser: Browser, review: Review, lines: Log
 ) -> None:
     with opened(browser, review) as page:
-        order = review.rows(f"kind=all&count={DECIDED}")["rows"]
+        order = review.rows(f"kind=all&count={DECIDED}")["items"]
         page.locator("#kinds button").last.click()
         expect(page.locator("#totals")).to_contain_text("all left")
         page.locator(".tile").first.focus()
@@ -123,7 +123,7 @@ def test_keys_after_the_last_row_change_nothing(
 ) -> None:
     with opened(browser, review) as page:
         bag = LABELS.index("Bag")
-        rows = review.rows(f"kind=all&label={bag}&count=500")["rows"]
+        rows = review.rows(f"kind=all&label={bag}&count=500")["items"]
         page.locator("#kinds button").last.click()
         page.locator("#by-label").select_option(label="Bag")
         expect(page.locator(".tile")).to_have_count(len(rows))
@@ -138,7 +138,7 @@ def test_keys_after_the_last_row_change_nothing(
 def test_one_at_a_time_a_key_decides_about_the_picture_on_display(
     browser: Browser, review: Review, lines: Log
 ) -> None:
-    rows = review.rows("kind=doubtful&count=6")["rows"]
+    rows = review.rows("kind=doubtful&count=6")["items"]
     with opened(browser, review) as page:
         press(page, ["g", "Space", "ArrowRight", "2"])
         wait_until_saved(page, 1)
@@ -167,7 +167,7 @@ def test_each_of_the_first_ten_labels_has_a_key(
 def test_the_second_and_third_guess_of_each_picture_have_a_key(
     browser: Browser, review: Review, lines: Log
 ) -> None:
-    rows = review.rows("kind=doubtful&count=4")["rows"]
+    rows = review.rows("kind=doubtful&count=4")["items"]
     guesses = [[label for label, _ in row["others"]] for row in rows]
     with opened(browser, review) as page:
         for label in guesses[0]:
@@ -259,12 +259,14 @@ def test_a_tab_of_an_earlier_review_at_the_same_port_saves_nothing(
             later.end(signal.SIGKILL)
 
 
-def test_undo_takes_back_the_last_decisions_in_their_order(
-    browser: Browser, review: Review, lines: Log
+def test_undo_takes_back_the_last_decisions_in_their_order_also_after_a_reload(
+    browser: Browser, table: Path, lines: Log
 ) -> None:
-    with opened(browser, review) as page:
+    with running(table) as review, opened(browser, review) as page:
         press(page, ["Enter", "2", "ArrowLeft", "ArrowLeft", "3"])
         wait_until_saved(page, 2)
+        page.reload()
+        page.wait_for_selector(".tile")
         first, second = [line.rows[0] for line in lines()][:2]
         guess = lines()[0].label
         page.locator("#kinds button").last.click()  # other rows are displayed
@@ -343,7 +345,7 @@ def test_a_log_that_is_removed_beside_the_page_is_reported_until_it_is_back(
 def test_a_decision_that_was_not_saved_stays_reported_until_it_is(
     browser: Browser, review: Review, table: Path, lines: Log
 ) -> None:
-    row = review.rows("kind=doubtful&count=1")["rows"][0]
+    row = review.rows("kind=doubtful&count=1")["items"][0]
     file = table.parent / row["path"]
     content = file.read_bytes()
     saved = "#saved"

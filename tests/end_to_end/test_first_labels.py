@@ -24,10 +24,10 @@ from shared.labels.label_line import LabelLine
 from shared.labels.labels_file import LabelsFile
 from shared.labels.labels_so_far import LabelsSoFar
 from shared.labels.submitted_lines import encode_lines, input_sha256, labelled
-from shared.messages import folder_features
-from shared.messages.folder_features import decode_features
+from shared.messages import request_files
 from shared.messages.model_card import Card
 from shared.messages.replies import Trained
+from shared.messages.request_files import decode_features
 from shared.messages.requests import ComputeFeatures, Evaluate, Outcome
 from shared.messages.training import Train
 from shared.registry import learned_lines, mirror_writer
@@ -103,7 +103,7 @@ def described(server: RedisServer, store: Path, root: Path) -> PlantedFolder:
     """The folder, and its features."""
     work = ComputeFeatures(str(root))
     context, _ = handler_context.make(server, store, work, request_id="features")
-    features = decode_features(handler.compute(context, work).files[folder_features.FILE])
+    features = decode_features(handler.compute(context, work).files[request_files.FEATURES_FILE])
     return PlantedFolder(root, {os.fsdecode(path): "" for path in features.paths}, features)
 
 
@@ -111,8 +111,8 @@ def name_some(label: Label) -> None:
     """Name the shapes of some pages, as a person who sees them."""
     page, named = label.next(), 0
     while named < NAMED:
-        reply = label.decide(*map(named_stack, page["stacks"]))
-        page, named = reply["page"], reply["standing"]["named"]
+        reply = label.decide(*map(named_stack, page["items"]))
+        page, named = reply["page"], label.named(reply)
 
 
 def exclude_one(file: Path, root: Path) -> None:
@@ -135,7 +135,7 @@ def sha256_of(path: Path) -> str:
 
 def named_stack(shown: dict[str, Any]) -> dict[str, Any]:
     (name,) = (name for shape, name in SHAPES.items() if shape in shown["path"])
-    return {"stack": shown["stack"], "kind": "label", "label": name}
+    return {"item": shown["item"], "kind": "label", "label": name}
 
 
 def before_moving(path: str) -> str:
@@ -238,15 +238,15 @@ def test_a_name_that_a_person_excluded_is_never_accepted_and_not_proposed_in_a_r
     assert unknown == wrong
     review = Review(table, **run.fleet.environment({}))
     try:
-        shown = review.rows("kind=all&count=500")["rows"]
-        totals = review.json("GET", "/table")["totals"]
+        shown = review.rows("kind=all&count=500")["items"]
+        heading = review.json("GET", "/facts")["heading"]
     finally:
         review.end()
     assert {row["row"] - 1: row["guess"] for row in shown if row["row"] - 1 in wrong} == {
         n: next(name for name in run.card.labels if name not in excluded[n]) for n in wrong
     }
     named = sum(row["source"] == "person" for row in rows)
-    assert (totals["decided"], totals["learned"], totals["right"]) == (named, named, 0)
+    assert heading.startswith(f"{named} decided, {named} learned by the version, not counted.")
 
 
 def test_a_guess_that_is_excluded_has_no_chance_where_thresholds_are_chosen(run: Run) -> None:
@@ -285,7 +285,7 @@ def test_images_without_a_label_are_accepted_where_labelled_ones_show_that_they_
     right = [
         row
         for row in accepted
-        if named_stack({"path": before_moving(row["path"]), "stack": 0})["label"] == row["label"]
+        if named_stack({"path": before_moving(row["path"]), "item": 0})["label"] == row["label"]
     ]
     assert len(right) >= 0.9 * len(accepted)
 

@@ -7,17 +7,15 @@ import zlib
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-import msgspec
 import numpy as np
 
-from shared import recipes
 from shared.errors import ImageError
 from shared.image_status import Flag, Status
-from shared.messages import checked_dataset
-from shared.messages.checked_dataset import CheckedRows
+from shared.messages import request_files
 from shared.messages.files import DIGEST_BYTES, NO_STAMP, Stamp, stamp
 from shared.messages.model_card import Card, Metrics, encode_card
 from shared.messages.replies import CheckedDataset
+from shared.messages.request_files import CheckedRows
 from shared.messages.requests import CheckDataset, Progress
 from worker.backbones import loaded_backbone
 from worker.backbones.photo_features import PhotoFeatures
@@ -34,8 +32,7 @@ from worker.photo_head.linear_head import Labels
 from worker.photo_head.near_duplicates import Groups, groups
 from worker.photo_head.out_of_fold import OutOfFold, fit_out_of_fold
 from worker.photo_head.wrong_labels import WrongLabels, wrong_labels
-from worker.runtimes.classifier import probabilities
-from worker.runtimes.runtime import Probabilities
+from worker.runtimes.runtime import Probabilities, probabilities
 from worker.training import photo_folder
 from worker.training.photo_folder import PhotoFolder, digest_numbers
 
@@ -77,7 +74,7 @@ def check(context: Context, work: CheckDataset) -> Reply:
     odd = fit_outlier_detector(photos.features, backbone.row.part_widths, checked.folds).outliers
     rows = _rows(work, folder, photos, checked, odd.tolist(), bad)
     answer = CheckedDataset(folder.report, checked.out_of_fold.accuracy, checked.out_of_fold.error)
-    return Reply(answer, {checked_dataset.FILE: checked_dataset.encode_rows(rows)})
+    return Reply(answer, {request_files.ROWS_FILE: request_files.encode_rows(rows)})
 
 
 class Checked(NamedTuple):
@@ -187,8 +184,12 @@ def _card(
 ) -> Card:
     """The card of the heads that answered, which are no version."""
     measured = score(answers, photos.labels, folder.labels)
-    return msgspec.structs.replace(
-        blank_card(MODEL, recipes.find(RECIPE), folder, 0),
+    return blank_card(
+        MODEL,
+        RECIPE,
+        folder.labels,
+        folder.preprocessing,
+        folder.name,
         temperature=fitted.temperature,
         metrics=Metrics(measured.accuracy, measured.count, measured.loss, measured.ece),
         heldout_error=fitted.error,

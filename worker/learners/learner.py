@@ -24,35 +24,42 @@ from shared.recipes import Recipe
 from worker.datasets.corrected_walk import LabelledData
 
 if TYPE_CHECKING:
-    from worker.datasets.examples import Examples
-    from worker.datasets.load import DataSet
     from worker.evaluation.metrics import Epoch
     from worker.export.served import Served
     from worker.training.epoch import Step
-    from worker.training.photo_folder import PhotoFolder
 
 TRAINING, EXPORTING, EVALUATING = "training", "exporting", "evaluating"
 Fitted = TypeVar("Fitted")
 
 
-def blank_card(name: str, recipe: Recipe, data: DataSet | PhotoFolder, seed: int) -> Card:
-    """The card before anything is exported or measured."""
+def blank_card(
+    name: str,
+    recipe: str,
+    labels: tuple[str, ...],
+    preprocessing: Preprocessing,
+    dataset: str,
+    **known: Any,
+) -> Card:
+    """The card of a version before anything is measured, with the fields that are known."""
+    unknown: dict[str, Any] = {
+        "temperature": 1.0,
+        "metrics": Metrics(0.0, 0, 0.0, 0.0),
+        "seed": 0,
+        "epochs": 0,
+        "parameters": 0,
+        "dataset_fingerprint": "",
+    }
     return Card(
         name=name,
         version=0,
-        labels=data.labels,
-        preprocessing=data.preprocessing,
-        temperature=1.0,
-        metrics=Metrics(0.0, 0, 0.0, 0.0),
-        recipe=recipe.name,
-        seed=seed,
-        epochs=recipe.epochs,
-        parameters=0,
-        dataset=data.name,
-        dataset_fingerprint="",
+        labels=labels,
+        preprocessing=preprocessing,
+        recipe=recipe,
+        dataset=dataset,
         code_version=installation.version(),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         files={},
+        **(unknown | known),
     )
 
 
@@ -129,11 +136,6 @@ class Learner(ABC, Generic[Fitted]):
     @abstractmethod
     def measure(self, fitted: Fitted, served: Served) -> BuiltVersion:
         """The version with its figures, plots and records."""
-
-    def heldout(self, spec: Preprocessing) -> Examples | None:
-        """The held-out images with the preprocessing of another version; None if there are none, as
-        by default: a version with folds is compared by its record alone."""
-        return None
 
     def places(self) -> Mapping[str, bytes]:
         """The paths of the images to learn from, by the SHA-256 of their files; none by default."""

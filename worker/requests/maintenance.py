@@ -18,14 +18,14 @@ from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
 from shared import keys
+from shared.broker.runtime_paths import is_in_charge
 from shared.errors import BrokerRefuses, HangtagError, SetupError
 from shared.installation import absent
 from shared.ledger.request_inbox import ENDED_MS, RequestInbox
 from shared.ledger.request_states import RequestState
 from shared.ledger.request_store import RequestFolder, folders, open_requests
-from shared.log_limit import DAY_S, LogLimit
-from shared.messages.requests import Request
-from shared.messages.work_packages import needed_packages
+from shared.logs import DAY_S, LogLimit
+from shared.messages.requests import Request, needed_packages
 from shared.registry.mirror_writer import Incomplete, publish
 from shared.registry.registry import Registry
 from shared.settings import Settings
@@ -162,12 +162,13 @@ class Maintenance(threading.Thread):
 
 def waiting(settings: Settings) -> list[Request]:
     """The requests that this trainer should work on, and no process does, oldest first. One of a
-    stack waits while this environment lacks packages for it."""
+    stack waits while this environment lacks packages for it, or its own stack runs."""
     store, at_broker = settings.store_path, bool(settings.redis_url)
     return [
         request
         for request in open_requests(store)
         if RequestFolder(store, request.id).state is RequestState.WAITING
+        and is_in_charge(settings, request.stack)
         and (at_broker or not absent(needed_packages(request.work)))
     ]
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 import redis
 from redis.exceptions import RedisError
 
-from shared.broker.runtime_paths import log_path
+from shared.broker.runtime_paths import is_in_charge, log_path
 from shared.errors import BadMessage, SetupError, UsageError
 from shared.ledger.request_inbox import RequestInbox
 from shared.ledger.request_store import LOCK_WAIT_S, RequestFolder
@@ -60,7 +60,7 @@ class RequestConsumer:
         try:
             store_sent(self._inbox, folder)
             request = folder.request()
-            if request is None:
+            if request is None or not is_in_charge(self._common.settings, request.stack):
                 return LEFT
             with self._alone(request) as may_start, folder.locked(LOCK_WAIT_S) as is_mine:
                 if not (may_start and is_mine and folder.is_open):

@@ -49,14 +49,14 @@ def test_the_page_asks_about_folders_but_no_date_and_a_reply_is_that_of_a_person
     asked = label.json("GET", label.of("/folders"))
     assert [(one["name"], one["images"]) for one in asked] == [("Coat", 10), ("Hat", 5)]
     for one in asked:
-        assert len(one["stacks"]) == 3
-        for stack in one["stacks"]:
+        assert len(one["items"]) == 3
+        for stack in one["items"]:
             status, headers, _ = label.ask("GET", label.of(f"/pictures/{stack}"))
             assert (status, headers["content-type"]) == (200, "image/webp")
-    facts = label.json("GET", "/folder")
-    assert (facts["standing"]["named"], facts["labels"]) == (0, [])
+    facts = label.json("GET", "/facts")
+    assert (label.named(facts), facts["labels"]) == (0, [])
     reply = say(label, ["Coat"], True)
-    assert (reply["standing"]["named"], reply["by_folders"]) == (10, 0)
+    assert (label.named(reply), "by their folders" in reply["heading"]) == (10, False)
     assert (reply["labels"], reply["page"]["why"]) == (["Coat"], "group")
     say(label, ["Hat"], False)
     assert label.end(signal.SIGKILL) != Exit.OK  # what was reported as saved stays
@@ -72,13 +72,13 @@ def test_labels_that_were_asked_for_and_not_confirmed_are_no_labels_by_a_person(
 ) -> None:
     label = Label(fleet, hand, folder, ["--folders"])
     assert label.json("GET", label.of("/folders")) == []
-    assert label.json("GET", "/folder")["by_folders"] == 16
+    assert "0 of 30 images named by a person, 16 by their" in label.json("GET", "/facts")["heading"]
     assert "which no person has confirmed" in label.process.log
     assert label.end() == Exit.OK, label.process.story
     assert "0 of 30 images named by a person, 16 by their folders, 3 labels" in label.process.out
     without = Label(fleet, hand, folder, ["--no-folders"])
     assert without.json("GET", without.of("/folders")) == []
-    assert without.json("GET", "/folder")["standing"]["named"] == 0
+    assert without.named(without.json("GET", "/facts")) == 0
     assert without.end() == Exit.OK, without.process.story
 
 

@@ -23,8 +23,8 @@ from tests.support.servers.redis_server import RedisServer
 from worker.export import keras_import
 from worker.handlers import import_model
 from worker.runtimes import load_runtime
-from worker.runtimes.classifier import softmax
 from worker.runtimes.imported_graph import are_probabilities
+from worker.runtimes.runtime import softmax
 
 NAME = "mine"
 LABELS = ("bag", "dress", "sandal")

@@ -26,9 +26,9 @@ from tests.support.jobs import handler_context
 from tests.support.models import drawn_networks, drawn_tflite
 from tests.support.models.drawn_networks import LABELS, Drawn
 from tests.support.servers.redis_server import RedisServer
-from worker.backbones import served_version
 from worker.handlers import calibrate, import_network
 from worker.inference.classify_batch import decode_batch, top_k
+from worker.runtimes import load_runtime
 
 SIDE = 16
 #: Dark, red, bright, blue.
@@ -58,7 +58,7 @@ def imported(
 def served(server: RedisServer, card: Card, images: np.ndarray) -> np.ndarray:
     """The answers of a worker that reads the version from Redis alone."""
     read = partial(Mirror(server.client).read, card)
-    return served_version.fetch(card, read).load().predict(images)
+    return load_runtime.fetch(card, read).load().predict(images)
 
 
 def expected(images: np.ndarray) -> np.ndarray:
@@ -262,7 +262,7 @@ def test_a_picture_that_the_network_has_no_answer_for_costs_a_row(
         encoded(image) for image in (noise[0], IMAGES[0], np.full_like(noise[0], 255), noise[1])
     ]
     read = partial(Mirror(server.client).read, card)
-    model = served_version.fetch(card, read).load()
+    model = load_runtime.fetch(card, read).load()
     batch = decode_batch(card, files)
     found = top_k(model.probabilities(model.outputs(batch.images)), batch, 1)
     bad = Status.NO_ANSWER.code

@@ -16,7 +16,7 @@ from producer.journal.totals import JobCounts
 from shared import keys
 from shared.broker.celery_app import make_app
 from shared.messages import model_card
-from shared.messages.job_record import JobRecord
+from shared.messages.batch import JobRecord
 from shared.messages.replies import Evaluated, Pruned, Trained
 from shared.registry import mirror_writer, packaged
 from shared.registry.catalog import CatalogModel

@@ -19,7 +19,7 @@ import msgspec
 import pytest
 
 from producer.journal.snapshot import JobState, JobView
-from producer.metrics.redis_snapshot import take_snapshot
+from producer.metrics.metric_families import take_snapshot
 from producer.stack import stack
 from shared import keys
 from shared.errors import Exit

@@ -84,6 +84,14 @@ def test_a_hint_of_a_request_that_is_gone_starts_nothing(trainer: Trainer) -> No
     assert not trainer.store.exists()
 
 
+def test_a_hint_of_a_request_of_a_stack_of_another_machine_starts_nothing(trainer: Trainer) -> None:
+    """Submitted again here, for example."""
+    folder = Workspace(trainer.store, "r1")
+    folder.submit(Request("r1", SHORT, "ann", 1.0), stack="elsewhere:/tmp/none")
+    assert trainer.take("r1") == LEFT
+    assert folder.is_open
+
+
 @pytest.mark.parametrize("work", [SHORT, LONG])
 def test_a_request_that_another_trainer_works_on_is_stored_and_not_taken(
     trainer: Trainer, monkeypatch: pytest.MonkeyPatch, work: Work

@@ -380,7 +380,9 @@ def test_a_request_of_a_stack_waits_for_a_trainer_with_its_packages(
     settings = Settings(store=str(scene.settings.store_path))
     works: dict[str, Work] = {"promote": Promote("mine@2"), "train": Train("mine", "fast")}
     for name, work in works.items():
-        stored_requests.keep(scene.store, msgspec.structs.replace(REQUEST, id=name, work=work))
+        request = msgspec.structs.replace(REQUEST, id=name, work=work)
+        stored_requests.keep_on_stack(settings, request)
+    stored_requests.keep(scene.store, msgspec.structs.replace(REQUEST, id="of-a-broker"))
     hinted = list[str]()
     rounds = Maintenance(scene.client, settings, hinted.append)
     with monkeypatch.context() as lacking:

@@ -79,7 +79,7 @@ def test_a_trainer_starts_for_a_request_and_ends_when_there_is_none(place: Place
 
 
 def test_a_request_that_one_stack_left_open_is_done_by_the_next(place: Place) -> None:
-    stored_requests.keep(place.settings.store_path, make_request(Promote("mine@2"), "left"))
+    stored_requests.keep_on_stack(place.settings, make_request(Promote("mine@2"), "left"))
     stack.up(place.settings, 1, floor=0)  # for another purpose
     wait_for("the promotion", lambda: production(place) == 2)
     _, outcome = follow(place.settings, "left")
@@ -145,7 +145,7 @@ def test_a_cancelled_request_stays_cancelled_if_its_trainer_dies_at_once(place: 
 
 def test_a_failure_that_was_reported_outlives_a_stack_that_ends_at_once(place: Place) -> None:
     request = make_request(Promote("mine@2"), "r1")
-    folder = stored_requests.keep(place.settings.store_path, request)
+    folder = stored_requests.keep_on_stack(place.settings, request)
     for _ in range(MAX_ATTEMPTS):
         assert folder.enter()  # and dies
     stack.up(place.settings, 1, floor=0)
@@ -173,8 +173,9 @@ def test_a_waiting_request_keeps_the_stack_up_and_the_trainers_connections_do_no
     demand = IdleDetector(tmp_path, settings)
     server.client.close()
     wait_for("idleness", lambda: demand.idle_s(own[0]) > 0.3)
+    stored_requests.keep(settings.store_path, make_request(Train("mine", "fast"), "of-a-broker"))
     assert not demand.training()
-    folder = stored_requests.keep(settings.store_path, make_request(Train("mine", "fast"), "r1"))
+    folder = stored_requests.keep_on_stack(settings, make_request(Train("mine", "fast"), "r1"))
     assert demand.idle_s(own[0]) < 0.1
     assert demand.training()
     folder.cancel()

@@ -107,7 +107,7 @@ def test_a_request_waits_for_an_environment_that_can_do_it(
     place: Place, bare: Installation
 ) -> None:
     store = place.settings.store_path
-    stored_requests.keep(store, make_request(Train("mine", "nope"), "t1"))
+    stored_requests.keep_on_stack(place.settings, make_request(Train("mine", "nope"), "t1"))
     up(bare, place)
     refused = bare.hangtag("train", "--follow", "t1", env=place.environment)
     assert refused.returncode == 1

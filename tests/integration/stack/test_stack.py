@@ -28,7 +28,7 @@ from producer.requests.client import make_request
 from producer.requests.submit import submit
 from producer.stack import desired_state, launch, stack
 from shared import file_lock, keys
-from shared.broker.runtime_paths import private_stack_dir, socket_path, stack_dir
+from shared.broker.runtime_paths import SUPERVISOR_LOCK, private_stack_dir, socket_path, stack_dir
 from shared.errors import Exit, SetupError
 from shared.ledger import request_store
 from shared.messages.training import Train
@@ -216,7 +216,7 @@ def test_leftovers_of_a_crash_do_not_matter(workerless: Place) -> None:
     with socket.socket(socket.AF_UNIX) as dead:
         folder = private_stack_dir(workerless.settings)
         dead.bind(str(socket_path(workerless.settings)))
-    (folder / lock.SUPERVISOR).write_text("nonsense")
+    (folder / SUPERVISOR_LOCK).write_text("nonsense")
     (folder / lock.START).touch()
     with _sleeper() as orphan, _sleeper() as stranger:
         known = managed_process("worker", orphan.pid)
@@ -258,7 +258,7 @@ def test_the_error_of_a_server_that_does_not_start_is_quoted(
 def test_a_supervisor_that_is_killed_during_the_start_is_started_again(
     workerless: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path, killed = stack_dir(workerless.settings) / lock.SUPERVISOR, list[int]()
+    path, killed = stack_dir(workerless.settings) / SUPERVISOR_LOCK, list[int]()
 
     def start_and_kill(*arguments: Any) -> int:
         code = started(*arguments)
@@ -268,7 +268,7 @@ def test_a_supervisor_that_is_killed_during_the_start_is_started_again(
             assert holder is not None
             procfs.kill(holder.pid)
             killed.append(holder.pid)
-            wait_for("a free lock", lambda: not lock.held(path))
+            wait_for("a free lock", lambda: not file_lock.held(path))
         return code
 
     started = launch._start_supervisor

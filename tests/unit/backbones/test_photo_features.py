@@ -12,12 +12,7 @@ from PIL import Image
 from shared.messages.model_card import Preprocessing
 from shared.registry import packaged
 from tests.support.images import class_folders, shapes
-from worker.backbones import (
-    backbone_table,
-    feature_key,
-    loaded_backbone,
-    photo_features,
-)
+from worker.backbones import backbone_table, feature_cache, loaded_backbone, photo_features
 from worker.backbones.feature_cache import DIGEST_BYTES
 from worker.backbones.photo_features import PhotoFeatures
 from worker.datasets.decode_files import Bad
@@ -173,18 +168,18 @@ def test_two_looks_decode_a_file_once(scene: Scene, monkeypatch: pytest.MonkeyPa
 def test_the_key_depends_on_the_network_and_the_preprocessing() -> None:
     sha256, other = LITE0.sha256, backbone_table.find("efficientnet-lite2").sha256
     keys = {
-        feature_key.cache_key(sha256, SPEC),
-        feature_key.cache_key(other, SPEC),
-        feature_key.cache_key(sha256, structs.replace(SPEC, ground=9)),
-        feature_key.cache_key(sha256, SPEC, mirrored=True),
+        feature_cache.cache_key(sha256, SPEC),
+        feature_cache.cache_key(other, SPEC),
+        feature_cache.cache_key(sha256, structs.replace(SPEC, ground=9)),
+        feature_cache.cache_key(sha256, SPEC, mirrored=True),
     }
     assert len(keys) == 4
-    assert feature_key.cache_key(sha256, SPEC) in keys
+    assert feature_cache.cache_key(sha256, SPEC) in keys
 
 
 def test_the_key_depends_on_how_images_are_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
-    before = feature_key.cache_key(LITE0.sha256, SPEC)
+    before = feature_cache.cache_key(LITE0.sha256, SPEC)
     monkeypatch.setattr(letterbox, "_FILTER", Image.Resampling.BILINEAR)
-    feature_key._decoder_sample.cache_clear()  # as in the process of a later version
-    assert feature_key.cache_key(LITE0.sha256, SPEC) != before
-    feature_key._decoder_sample.cache_clear()
+    feature_cache._decoder_sample.cache_clear()  # as in the process of a later version
+    assert feature_cache.cache_key(LITE0.sha256, SPEC) != before
+    feature_cache._decoder_sample.cache_clear()

@@ -26,7 +26,7 @@ from producer.journal.totals import AnswerCounts
 from producer.output.output_path import default_output
 from producer.present.events import Event, Events, Notice
 from shared.errors import Exit, UsageError
-from shared.messages.job_record import JobRecord, encode_job
+from shared.messages.batch import JobRecord, encode_job
 from shared.messages.model_card import card_sha256, encode_card
 from shared.registry import packaged
 from shared.registry.registry import Registry

@@ -23,7 +23,7 @@ from producer.models.load_catalog import Catalog
 from producer.present.formatting import one_line
 from shared.errors import Exit, SetupError, UsageError
 from shared.labels import network_labels
-from shared.messages.job_record import JobRecord, encode_job
+from shared.messages.batch import JobRecord, encode_job
 from shared.messages.model_card import Card, Metrics, card_sha256, encode_card
 from shared.messages.replies import Decided, Pruned, Trained, Tried, TriedForm
 from shared.messages.requests import NetworkForm

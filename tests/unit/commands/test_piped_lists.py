@@ -15,7 +15,7 @@ from click.testing import CliRunner, Result
 from producer.cli.main import hangtag
 from producer.inputs.job_options import STDIN
 from producer.journal.journal import journal_path
-from producer.sources.piped_list import received, record
+from producer.sources.lists import received, record
 from producer.verify.verify import verify
 from shared.errors import Exit, Stopped
 from shared.stop import Stop, Waits, unstoppable

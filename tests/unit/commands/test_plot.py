@@ -19,8 +19,8 @@ from PIL import Image
 from producer.predict import plot
 from producer.predict.predictions import Prediction
 from shared.image_status import Status
-from shared.pipes import prediction_plot as pipe
-from shared.pipes.thumbnail import Order
+from shared.pipes import helpers as pipe
+from shared.pipes.helpers import ThumbnailOrder
 from tests.support.images.decompression_bombs import bombs
 from tests.support.images.image_zoo import garment, variants
 from worker import prediction_plot
@@ -29,7 +29,7 @@ from worker.plots import chart
 from worker.thumbnails import thumbnail
 
 LABELS = ("Bag", "Coat", "Trouser")
-IMAGE = thumbnail(Order(encoded(garment()), plot.SIDE_PIXELS, plot.MAX_BYTES))
+IMAGE = thumbnail(ThumbnailOrder(encoded(garment()), plot.SIDE_PIXELS, plot.MAX_BYTES))
 MANY = tuple(f"A label with a long name {i}" for i in range(40))
 
 
@@ -43,12 +43,12 @@ def predicted(
     )
 
 
-def order_of(found: list[Prediction], labels: tuple[str, ...] = LABELS) -> pipe.Order:
+def order_of(found: list[Prediction], labels: tuple[str, ...] = LABELS) -> pipe.PlotOrder:
     """What the producer sends for one image with each of these predictions."""
-    return pipe.Order(labels, tuple(plot._drawn(IMAGE, one, labels) for one in found))
+    return pipe.PlotOrder(labels, tuple(plot._drawn(IMAGE, one, labels) for one in found))
 
 
-def axes_of(order: pipe.Order) -> Axes:
+def axes_of(order: pipe.PlotOrder) -> Axes:
     """The axes of the plot, laid out."""
     with matplotlib.rc_context(chart.changed_settings()):
         figure = prediction_plot.plot.__wrapped__(order)  # type: ignore[attr-defined]
@@ -62,7 +62,7 @@ def axes_of_files(found: list[Prediction]) -> Axes:
     """The plot of the images that the predictions name."""
     images = plot._decoded([os.fsencode(one.path) for one in found], found)
     pairs = zip(images, found, strict=True)
-    return axes_of(pipe.Order(LABELS, tuple(plot._drawn(*pair, LABELS) for pair in pairs)))
+    return axes_of(pipe.PlotOrder(LABELS, tuple(plot._drawn(*pair, LABELS) for pair in pairs)))
 
 
 def bar_colours(axes: Axes) -> list[str]:

@@ -39,9 +39,9 @@ from shared.messages.requests import (
     Promote,
     Request,
     Work,
+    needed_packages,
 )
 from shared.messages.training import Train
-from shared.messages.work_packages import needed_packages
 from shared.settings import Settings
 from tests.support.jobs import stored_requests
 from tests.support.machine.unlistable_folders import obeying
@@ -254,9 +254,9 @@ def test_the_command_that_starts_a_trainer_contains_no_password() -> None:
     assert "secret" not in line
 
 
-def store_request(store: Path, request: Request, outcome: Outcome | None = None) -> None:
+def store_request(settings: Settings, request: Request, outcome: Outcome | None = None) -> None:
     """Store a request; with an outcome as a finished one."""
-    folder = stored_requests.keep(store, request)
+    folder = stored_requests.keep_on_stack(settings, request)
     if outcome is not None:
         stored_requests.finish(folder, outcome)
 
@@ -267,9 +267,9 @@ def test_requests_that_are_only_in_the_store_are_listed_as_paused(here: Path) ->
     old = make_request(Train("b", "fast"), "old")
     new = msgspec.structs.replace(make_request(Train("a", "fast"), "new"), created=time.time() + 9)
     for request in (new, old):
-        store_request(settings.store_path, request)
+        store_request(settings, request)
     done = make_request(Train("a", "fast"), "done")
-    store_request(settings.store_path, done, Outcome(ok=True))
+    store_request(settings, done, Outcome(ok=True))
     damaged = settings.store_path / request_store.FOLDER / "damaged"
     damaged.mkdir()
     (damaged / request_store.REQUEST_FILE).write_text("{")
@@ -288,10 +288,9 @@ def test_the_outcome_of_a_known_id_needs_no_data(
     """A restarted script submits the same command; the photos may have been moved since."""
     monkeypatch.delenv("HANGTAG_REDIS_URL")
     monkeypatch.setenv("HANGTAG_RUNTIME_DIR", str(here / "stack"))
-    store = Settings.from_env().store_path
     request = make_request(make_work({"data": "photos", "name": "garments"}, Settings()), "r1")
     outcome = Outcome(ok=True, answer=msgspec.Raw(msgspec.json.encode(ANSWER)))
-    store_request(store, request, outcome)
+    store_request(Settings.from_env(), request, outcome)
     again = ("train", "photos", "--name", "garments", "--request-id", "r1", "--json")
     (here / "photos/bag").rmdir()  # nothing to learn from
     assert msgspec.json.decode(run(*again).stdout)["model"] == ANSWER.model
@@ -332,7 +331,7 @@ def test_figures_are_shown_until_the_check_and_the_request_have_ended() -> None:
 
 def test_other_work_under_a_stored_id_is_refused_before_anything_starts(here: Path) -> None:
     settings = Settings(runtime_dir=str(here / "stack"), store=str(here / "store"))
-    store_request(settings.store_path, make_request(Train("garments", "fast"), "r1"))
+    store_request(settings, make_request(Train("garments", "fast"), "r1"))
     with pytest.raises(UsageError, match="other work"):
         submit(settings, make_request(Train("garments", "fast", seed=2), "r1"))
     assert not (here / "stack").exists()
@@ -341,7 +340,7 @@ def test_other_work_under_a_stored_id_is_refused_before_anything_starts(here: Pa
 def test_a_finished_request_in_the_store_is_not_submitted_again(here: Path) -> None:
     settings = Settings(runtime_dir=str(here / "stack"), store=str(here / "store"))
     request = make_request(Train("garments", "fast"), "r1")
-    store_request(settings.store_path, request, Outcome(ok=True))
+    store_request(settings, request, Outcome(ok=True))
     assert submit(settings, make_request(Train("garments", "fast"), "r1")).ok
     assert not (here / "stack").exists()
 
@@ -349,7 +348,7 @@ def test_a_finished_request_in_the_store_is_not_submitted_again(here: Path) -> N
 def test_a_failed_request_names_its_error_and_how_to_submit_it_again(here: Path) -> None:
     settings = Settings(runtime_dir=str(here / "stack"), store=str(here / "store"))
     outcome = Outcome(ok=False, error="no images; name another folder")
-    store_request(settings.store_path, make_request(Train("garments", "fast"), "r1"), outcome)
+    store_request(settings, make_request(Train("garments", "fast"), "r1"), outcome)
     with pytest.raises(SetupError, match=r"failed before: no images; .*another --request-id"):
         submit(settings, make_request(Train("garments", "fast"), "r1"))
 

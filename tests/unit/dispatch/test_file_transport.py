@@ -21,9 +21,8 @@ from producer.locations.row_files import RowFiles
 from producer.sources.job_sources import JobSources
 from shared.errors import UsageError
 from shared.image_status import Status
-from shared.messages.batch import decode_payload, encode_images
+from shared.messages.batch import JobRecord, decode_payload, encode_images, encode_job
 from shared.messages.files import AUTO, INLINE, PATH, UNSEEN, Reference
-from shared.messages.job_record import JobRecord, encode_job
 from shared.settings import Settings
 from tests.support.jobs.image_blobs import decode_images
 from tests.unit.dispatch.test_batcher import bounds, contents, formed, image_files

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producer.formats.table_draft import TableDraft
+from producer.formats.table_file import TableDraft
 from producer.formats.table_formats import FORMATS, Unreadable, loaded
 from producer.formats.text_format import Csv
 from producer.journal.journal import Journal
@@ -26,9 +26,9 @@ from producer.rows.columns import COLUMNS, Column, Table, table_columns
 from producer.rows.row_batch import AS_CLASSIFIED, RowBatch, Rules
 from shared.atomic_file import DRAFT_SUFFIX
 from shared.image_status import FLAGS, Flag, Status
-from shared.messages.batch import BatchResult, encode_result
-from shared.messages.job_record import JobRecord
+from shared.messages.batch import BatchResult, JobRecord, encode_result
 from shared.messages.model_card import Card, Metrics, Preprocessing
+from tests.support.jobs.frozen_table import FrozenTable
 from tests.unit.output.test_csv_cells import names
 
 #: No path is empty or holds a NUL.
@@ -285,3 +285,16 @@ def test_a_table_is_never_written_through_a_symbolic_link(
     assert (other.read_text() if other.exists() else None) == target
     assert not (tmp_path / "out.csv").is_symlink()
     assert not draft.is_symlink()
+
+
+@given(tables())
+def test_the_bytes_of_a_table_are_those_of_69e60f4f(
+    given_: tuple[Card, int, bool, int, list[Row]],
+) -> None:
+    card, top_k, every, k, rows = given_
+    names, statuses, predictions, flags = map(list, zip(*rows, strict=True))
+    result = packed(k, statuses, predictions, flags if any(flags) else [])
+    product, frozen = csv_rows(card, top_k, every), FrozenTable(card, top_k, every)
+    assert product.first_line == frozen.header
+    batch = RowBatch(b"\0".join(names), result)
+    assert product.lines(batch) == "".join(frozen.rows(names, result))

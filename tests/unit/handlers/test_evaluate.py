@@ -19,7 +19,7 @@ from worker.datasets.corrected_walk import LabelledData
 from worker.datasets.examples import Examples
 from worker.evaluation import heldout_answers
 from worker.evaluation.heldout_answers import SeenImages
-from worker.handlers import evaluate, measured_part
+from worker.handlers import evaluate
 
 CARD = packaged.card()
 
@@ -32,9 +32,9 @@ def _loaded(root: Path) -> load.DataSet:
 
 def _measured(
     root: Path, learned_from: str = "other", known: SeenImages | None = None
-) -> measured_part.MeasuredPart:
+) -> evaluate.MeasuredPart:
     card = msgspec.structs.replace(CARD, dataset=learned_from)
-    return measured_part.measured(card, _loaded(root), measured_part.given_parts(str(root)), known)
+    return evaluate.measured(card, _loaded(root), evaluate.given_parts(str(root)), known)
 
 
 def _seen_of(learn: Examples, held: Examples, tmp_path: Path) -> SeenImages:
@@ -61,7 +61,7 @@ def _fill(root: Path, *places: str) -> Path:
     return root
 
 
-def _count(measured: measured_part.MeasuredPart) -> int:
+def _count(measured: evaluate.MeasuredPart) -> int:
     return sum(len(part.labels) for part in measured.examples)
 
 

@@ -19,7 +19,7 @@ from producer.journal.job_index import IndexedJob, entries, index_dir, remember
 from producer.journal.job_properties import Pinned
 from producer.journal.journal import journal_path
 from shared.errors import Exit
-from shared.messages.job_record import JobRecord
+from shared.messages.batch import JobRecord
 from shared.messages.model_card import card_sha256
 from shared.registry import packaged
 from shared.registry.registry import Registry

@@ -11,15 +11,15 @@ import pytest
 
 from producer.models.corrected_files import labelled_input
 from producer.people import existing_labels
-from producer.people.decisions import Decisions
 from producer.people.existing_labels import ExistingLabels, of_tables
+from producer.people.folder_decisions import FolderDecisions
 from producer.people.folder_images import FolderImages
 from shared.errors import UsageError
 from shared.labels.class_folders import SORT_LOG
 from shared.labels.labels_file import LabelsFile, read
 from shared.labels.labels_so_far import Decided
 from shared.labels.submitted_lines import decode_input, input_sha256
-from shared.messages.folder_features import FolderFeatures
+from shared.messages.request_files import FolderFeatures
 from tests.support.jobs.decided import correct, line_of
 from tests.support.jobs.finished_job import finish, options_of
 
@@ -75,7 +75,7 @@ class Folder:
         shas = [images.sha256(image) for image in range(len(images))]
         with closing(LabelsFile(self.file)) as file:
             stack = shas.index(hashlib.sha256(content).hexdigest())
-            assert Decisions(images, file, "ada").decide({stack: decided}) == []
+            assert FolderDecisions(images, file, "ada").decide({stack: decided}) == []
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 
 from producer.people.learner import Learner, StackLabel
 from shared.errors import SetupError
-from shared.messages.folder_features import FolderFeatures, encode_features
+from shared.messages.request_files import FolderFeatures, encode_features
 
 
 @pytest.mark.parametrize(

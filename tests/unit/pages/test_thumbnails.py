@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from producer.pages import thumbnails
-from producer.pages.thumbnails import CRASHED, SIDE_PIXELS, Thumbnails
+from producer.pages import pictures
+from producer.pages.pictures import CRASHED, SIDE_PIXELS, Thumbnails
 from shared import installation
 from shared.image_status import Status
-from shared.pipes.thumbnail import Thumbnail
+from shared.pipes.helpers import Thumbnail
 from tests.support.images import image_zoo
 from tests.support.images.encoders import save, turned
 
@@ -138,7 +138,7 @@ def test_a_process_that_dies_costs_one_picture(service: Thumbnails) -> None:
 def test_a_process_that_hangs_costs_one_picture(
     service: Thumbnails, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(thumbnails, "_LIMIT_S", 0.3)
+    monkeypatch.setattr(pictures, "_LIMIT_S", 0.3)
     os.kill(pid_of(service), signal.SIGSTOP)
     assert service.make(save(photo(64, 64), "PNG")) == CRASHED
     monkeypatch.undo()
@@ -157,6 +157,6 @@ def test_a_reply_that_is_no_picture_costs_one_picture(
         "    reply(sent[int(order['data'])])\n"
     )
     monkeypatch.setattr(installation, "python_path", lambda: f"{installation.ROOT}:{tmp_path}")
-    monkeypatch.setattr(thumbnails, "_MODULE", "taken_over")
+    monkeypatch.setattr(pictures, "_MODULE", "taken_over")
     with Thumbnails(processes=1) as running:
         assert [running.make(b"%d" % i) for i in range(4)] == [CRASHED] * 4

@@ -11,8 +11,7 @@ from worker.evaluation.calibration import log_loss, temperature
 from worker.photo_head import linear_head
 from worker.photo_head.linear_head import Features, Labels, fit_regression, standardization
 from worker.photo_head.out_of_fold import fit_out_of_fold, standard_error
-from worker.runtimes.classifier import probabilities
-from worker.runtimes.runtime import Logits
+from worker.runtimes.runtime import Logits, probabilities
 
 seeds = st.integers(0, 2**32 - 1)
 #: Ten by day and fifty by night: each fits a head for each fold.

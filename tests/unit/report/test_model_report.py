@@ -21,7 +21,7 @@ from producer.report.model_report import WrittenVersion
 from shared.errors import Exit
 from shared.labels.submitted_lines import encode_lines
 from shared.messages.model_card import Card, Preprocessing, encode_card
-from shared.pipes.mistakes import Found, Question
+from shared.pipes.helpers import FoundMistakes, MistakesQuestion
 from shared.registry import learned_lines, packaged
 from shared.registry.registry import Registry
 from tests.support.images.encoders import save
@@ -103,9 +103,9 @@ def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def find_here(
         card: Card, answers: bytes, corrections: bytes | None, on_progress: Progress
-    ) -> Found:
+    ) -> FoundMistakes:
         limits = model_report.MOST, model_report.MOST_OF_PAIR
-        question = Question(encode_card(card), answers, *limits, corrections)
+        question = MistakesQuestion(encode_card(card), answers, *limits, corrections)
         return mistakes.answer(question, on_progress)
 
     monkeypatch.setattr(model_report, "find_mistakes", find_here)

@@ -50,8 +50,8 @@ def test_an_unknown_request_is_a_usage_error(
 
 
 def test_a_request_that_waits_for_the_next_stack_is_found(settings: Settings) -> None:
-    stored_requests.keep(settings.store_path, REQUEST)
-    assert find(settings, "r1").request == REQUEST
+    stored_requests.keep_on_stack(settings, REQUEST)
+    assert find(settings, "r1").request.work == REQUEST.work
     assert [one.state for one in open_requests(settings)] == [PAUSED]
 
 

@@ -10,11 +10,11 @@ import pytest
 
 from producer.journal.journal import Journal, journal_path
 from producer.locations.row_files import RowFiles
-from producer.people import after_review as next_steps
+from producer.people import next_steps
 from producer.people.answer_arrays import Answers
 from producer.people.review import serve
 from producer.people.serving import listening
-from producer.people.table_decisions import Decisions
+from producer.people.table_decisions import TableDecisions
 from producer.sources.job_sources import JobSources
 from shared import installation
 from shared.errors import HangtagError, UsageError
@@ -88,7 +88,7 @@ def test_missing_packages_are_named(table: Path, monkeypatch: pytest.MonkeyPatch
 
 def test_a_label_that_differs_in_case_only_is_refused(table: Path) -> None:
     answers = Answers(table)
-    decisions = Decisions(answers, table, "ada", RowFiles(JobSources(answers.options)))
+    decisions = TableDecisions(answers, table, "ada", RowFiles(JobSources(answers.options)))
     with pytest.raises(UsageError, match="has the folder of 'Bag'"):
         decisions.decide({0: "bAG"})
 
@@ -104,17 +104,17 @@ def test_the_command_that_learns_names_the_folders_of_the_model(tmp_path: Path) 
 
 
 def test_commands_that_use_decisions_are_named_if_there_are_any(table: Path) -> None:
-    assert next_steps.next_steps(table) == []
+    assert next_steps.after_review(table) == []
     answers = Answers(table)
-    decisions = Decisions(answers, table, "ada", RowFiles(JobSources(answers.options)))
+    decisions = TableDecisions(answers, table, "ada", RowFiles(JobSources(answers.options)))
     decisions.decide({0: "Bag"})
-    _, (aim, command) = steps = next_steps.next_steps(table)
+    _, (aim, command) = steps = next_steps.after_review(table)
     assert [command.split()[1] for _, command in steps] == ["table", "train"]
     # The shipped model has no folders here: the aim says what stands for them.
     assert next_steps.CLASS_FOLDERS in aim
     assert next_steps.CLASS_FOLDERS in command
     decisions.decide({0: None})
-    assert next_steps.next_steps(table) == []
+    assert next_steps.after_review(table) == []
 
 
 def test_decisions_on_a_table_of_a_labels_version_are_added_to_the_labels(tmp_path: Path) -> None:

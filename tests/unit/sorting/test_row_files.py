@@ -12,7 +12,7 @@ import pytest
 
 from producer.inputs.job_options import JobOptions
 from producer.locations.row_files import RowFiles
-from producer.sources import source_table
+from producer.sources import source as kinds
 from producer.sources.job_sources import JobSources
 from shared.image_status import Status
 from shared.messages.files import NO_DIGEST, Stamp, digest
@@ -82,7 +82,7 @@ def test_a_source_is_read_by_one_thread_at_a_time(
         return CONTENT, (len(CONTENT), 1)
 
     monkeypatch.setattr(KnownSource, "read", read)
-    monkeypatch.setitem(source_table.SOURCES, known_source.NAME, known_source.ROW)
+    monkeypatch.setitem(kinds.SOURCES, known_source.NAME, known_source.ROW)
     options = JobOptions(names, bytes(tmp_path), str(tmp_path / "out.csv"))
     with ThreadPoolExecutor(2) as pool:
         assert [data for data, _ in pool.map(RowFiles(JobSources(options)).read, names)] == [

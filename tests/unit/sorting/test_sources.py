@@ -8,7 +8,7 @@ from pathlib import Path
 
 from producer.inputs.job_options import JobOptions
 from producer.sorting.plan import Sources, file_name
-from producer.sources.source_table import path_of_address
+from producer.sources.source import path_of_address
 
 FILES = 10_000
 

@@ -23,8 +23,7 @@ from producer.inputs.skipped import HIDDEN, LINK, NO_ENDING, SPECIAL, UNREADABLE
 from producer.journal import journal
 from producer.output.output_path import PART_SUFFIX
 from producer.sources import folder_walk
-from producer.sources.job_sources import JobSources
-from producer.sources.walk import Walk
+from producer.sources.job_sources import JobSources, Walk
 from shared.atomic_file import DRAFT_SUFFIX
 from shared.errors import SetupError, UsageError
 from shared.image_formats import has_image_ending

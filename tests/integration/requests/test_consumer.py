@@ -11,19 +11,17 @@ from pathlib import Path
 
 import pytest
 
+from producer.fleet import commands
 from shared.ledger.request_inbox import RequestInbox
-from shared.ledger.request_states import RequestState
-from shared.ledger.request_store import RequestFolder
-from shared.messages.requests import Request, Rollback, Work
+from shared.ledger.request_store import RequestFolder, RequestState
+from shared.messages.requests import Import, Prune, Request, Rollback, Work
 from shared.messages.training import Train
 from shared.settings import Settings
 from tests.support.servers.redis_server import RedisServer
 from worker.requests import request_consumer
-from worker.requests.attempt import SHUTDOWN, Attempt
-from worker.requests.long_work import LongWork
-from worker.requests.request_consumer import RequestConsumer, store_sent
+from worker.requests.attempt import SHUTDOWN, Attempt, ShutdownNotice
+from worker.requests.request_consumer import LongWork, RequestConsumer, is_long, store_sent
 from worker.requests.runner import ANSWERED, LEFT
-from worker.requests.shutdown import ShutdownNotice
 from worker.requests.workspace import Workspace
 
 LONG = Train("shoes", "fast")
@@ -113,8 +111,21 @@ def test_long_work_waits_for_other_long_work_of_its_trainer_and_short_work_does_
     with trainer.long_work_elsewhere():
         assert trainer.take("long") == LEFT
         assert trainer.take("short") == ANSWERED
+    assert not trainer.long_work.busy, "it ends with its process"
     assert folder.state is RequestState.WAITING
     assert folder.attempts == 0
+
+
+def test_trainings_and_imports_are_long_and_a_second_process_needs_a_core(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert is_long(Train("shoes", "fast"))
+    assert is_long(Import("shoes", ("a", "b"), "0" * 64))
+    assert not is_long(Prune("shoes", 3))
+    for cores, children in ((1, "1"), (2, "2"), (64, "2")):
+        monkeypatch.setattr(commands, "cores", lambda cores=cores: cores)
+        line = commands.trainer_command()
+        assert line[line.index("--concurrency") + 1] == children
 
 
 def test_work_of_a_trainer_that_ends_is_left_and_does_not_count(

@@ -17,8 +17,7 @@ from shared import keys
 from shared.broker.address import address_of
 from shared.broker.redis_client import connect
 from shared.ledger.request_inbox import RequestInbox
-from shared.ledger.request_states import RequestState, RequestView
-from shared.ledger.request_store import RequestFolder
+from shared.ledger.request_store import RequestFolder, RequestState, RequestView
 from shared.messages.requests import (
     CheckDataset,
     Import,
@@ -39,11 +38,10 @@ from tests.support.processes.fleet import wait_for
 from tests.support.servers.redis_server import RedisServer
 from worker.handlers.context import Reply
 from worker.requests import runner
-from worker.requests.attempt import Attempt
+from worker.requests.attempt import Attempt, ShutdownNotice
 from worker.requests.maintenance import Maintenance
 from worker.requests.request_consumer import RequestConsumer
 from worker.requests.runner import ANSWERED, LEFT
-from worker.requests.shutdown import ShutdownNotice
 from worker.requests.workspace import Workspace
 
 MAX_ATTEMPTS = 3

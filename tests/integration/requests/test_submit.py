@@ -21,7 +21,7 @@ from producer.requests.request_display import RequestDisplay
 from producer.requests.wait import RequestWaiter
 from shared import keys
 from shared.errors import Exit, RequestCancelled
-from shared.ledger.request_states import RequestState
+from shared.ledger.request_store import RequestState
 from shared.messages.replies import Trained
 from shared.messages.requests import EndedEpoch, Outcome, Progress
 from shared.messages.training import Train

@@ -29,7 +29,7 @@ from shared import installation
 from shared.errors import BadMessage, Exit, SetupError, UsageError
 from shared.installation import DRAW_PACKAGES, ONNX_PACKAGES, ROOT, TENSORFLOW_PACKAGES
 from shared.ledger import request_store
-from shared.ledger.request_states import RequestState, RequestView
+from shared.ledger.request_store import RequestState, RequestView
 from shared.messages.requests import (
     CheckDataset,
     ComputeFeatures,

@@ -1,4 +1,4 @@
-"""The features of one image a call: the interface of backbones, and those in LiteRT."""
+"""A `.tflite` file that takes one image a call: of another tool, or a backbone."""
 
 from __future__ import annotations
 
@@ -8,13 +8,52 @@ from typing import Protocol
 from weakref import WeakValueDictionary
 
 import numpy as np
-import numpy.typing as npt
 from ai_edge_litert.interpreter import Interpreter
 from PIL import Image
 
+from worker.runtimes.imported_graph import Row, Values
 from worker.runtimes.runtime import Images
 
-Row = npt.NDArray[np.float32]  #: [features] of one image
+_VALUES = (np.uint8, np.int8, np.float32)
+
+
+class TfliteNetwork:
+    """A file that takes an image in float32 or uint8, in one thread. Quantized outputs are
+    scaled."""
+
+    def __init__(self, artifact: bytes) -> None:
+        """Raises ValueError: it cannot be loaded, or does not take one image."""
+        try:
+            self._interpreter = Interpreter(model_content=artifact, num_threads=1)
+            self._interpreter.allocate_tensors()
+            # The names in a damaged file may not be UTF-8.
+            inputs = self._interpreter.get_input_details()
+            outputs = self._interpreter.get_output_details()
+        except RuntimeError as error:
+            raise ValueError(str(error)) from error
+        if len(inputs) != 1 or len(outputs) != 1:
+            raise ValueError(f"it has {len(inputs)} inputs and {len(outputs)} outputs")
+        self._input, self._output = inputs[0], outputs[0]
+        self.shape = tuple(int(side) for side in self._input["shape"])
+        self.output_shape = tuple(int(side) for side in self._output["shape"])
+        if self._input["dtype"] not in (np.uint8, np.float32) or (
+            self._output["dtype"] not in _VALUES
+        ):
+            raise ValueError("its values are neither float32 nor uint8")
+        self.takes_uint8: bool = self._input["dtype"] is np.uint8
+
+    def row(self, values: Values) -> Row:
+        """As `Network.row`."""
+        try:
+            self._interpreter.set_tensor(self._input["index"], values)
+            self._interpreter.invoke()
+        except RuntimeError as error:
+            raise ValueError(str(error)) from error
+        numbers = self._interpreter.get_tensor(self._output["index"]).reshape(-1)
+        if self._output["dtype"] is np.float32:
+            return np.asarray(numbers, np.float32)
+        scale, zero = self._output["quantization"]
+        return np.asarray((numbers.astype(np.float32) - zero) * scale, np.float32)
 
 
 class BackboneGraph(Protocol):
@@ -28,31 +67,21 @@ class BackboneGraph(Protocol):
 
 
 class FeatureGraph:
-    """A `.tflite` file that has a row of numbers for an image, for one thread."""
+    """A backbone that ships, for one thread."""
 
     def __init__(self, file: bytes) -> None:
         """Raises ValueError if this is no such file."""
-        try:
-            self._interpreter = Interpreter(model_content=file, num_threads=1)
-            self._interpreter.allocate_tensors()
-            # The names in a damaged file may not be UTF-8.
-            inputs = self._interpreter.get_input_details()
-            outputs = self._interpreter.get_output_details()
-        except RuntimeError as error:
-            raise ValueError(str(error)) from error
-        forms = [(one["dtype"], len(one["shape"]), one["shape"][0]) for one in inputs + outputs]
-        if forms != [(np.uint8, 4, 1), (np.float32, 2, 1)]:
+        self._network = TfliteNetwork(file)
+        first, *shape = self._network.shape
+        one, *width = self._network.output_shape
+        is_one = self._network.takes_uint8 and (first, one) == (1, 1)
+        if not is_one or (len(shape), len(width)) != (3, 1):
             raise ValueError("it does not turn an image into features")
-        self.shape: tuple[int, ...] = tuple(inputs[0]["shape"].tolist()[1:])  #: of an image
-        self.features = int(outputs[0]["shape"][1])
-        self._input, self._output = inputs[0]["index"], outputs[0]["index"]
+        self.shape, self.features = tuple(shape), width[0]
 
     def run(self, image: Images) -> Row:
         """As `BackboneGraph.run`. The image is resized if the input is smaller."""
-        self._interpreter.set_tensor(self._input, _resized(image, self.shape)[None])
-        self._interpreter.invoke()
-        features: Row = self._interpreter.get_tensor(self._output)[0]
-        return features
+        return self._network.row(_resized(image, self.shape)[None])
 
 
 def _resized(image: Images, shape: tuple[int, ...]) -> Images:

@@ -20,8 +20,7 @@ from typing import IO, Any
 
 from benchmarks.environment.paths import STARTED
 from producer.inputs.job_options import KEPT_LABELS, JobOptions
-from producer.sources.job_sources import JobSources
-from producer.sources.walk import Walk
+from producer.sources.job_sources import JobSources, Walk
 from shared.image_status import Status
 from shared.messages.batch import BatchResult
 from shared.messages.model_card import Card, decode_card

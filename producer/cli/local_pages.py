@@ -48,9 +48,9 @@ def review(
     Each decision is saved in RESULTS.CSV.corrections.jsonl at once. The page can be opened on this
     machine only, with the link that is printed. Ctrl-C ends it.
     """
-    from producer.people.after_review import next_steps
+    from producer.people.next_steps import after_review
     from producer.people.review import serve
-    from producer.people.views import ViewKind
+    from producer.people.table_queue import ViewKind
     from producer.present.formatting import show_json
     from producer.present.style import next_commands
 
@@ -72,7 +72,7 @@ def review(
         open_browser=open_browser,
         on_ready=ready,
     )
-    for line in [] if as_json() else ["", *next_commands(next_steps(table))]:
+    for line in [] if as_json() else ["", *next_commands(after_review(table))]:
         click.echo(line)
 
 
@@ -122,9 +122,9 @@ def label(
     printed. Ctrl-C ends it; the same command goes on.
     """
     from producer.cli.running import running_request
-    from producer.people.folder_request import Computed, computed, place
+    from producer.people.folder_images import Computed, computed, place
     from producer.people.label import serve
-    from producer.people.next_steps import next_steps, reached, small_classes, unsure
+    from producer.people.next_steps import after_label, reached, small_classes, unsure
     from producer.present.formatting import counted, show_json
     from producer.present.style import next_commands
     from shared.labels import labels_file
@@ -155,10 +155,10 @@ def label(
     if as_json():
         return
     click.echo()
-    click.echo(reached(ended.standing, ended.by_folders, len(ended.labels), path))
-    for line in filter(None, (small_classes(ended.labels), unsure(ended.standing))):
+    click.echo(reached(ended.counts, ended.by_folders, len(ended.labels), path))
+    for line in filter(None, (small_classes(ended.labels), unsure(ended.counts))):
         click.echo(line)
-    for line in next_commands(next_steps(folder, path, len(ended.labels), backbone)):
+    for line in next_commands(after_label(folder, path, len(ended.labels), backbone)):
         click.echo(line)
 
 

@@ -21,8 +21,7 @@ from producer.journal.journal import WALKED, Journal
 from producer.journal.records import FrozenBatch, RowPlace
 from producer.journal.retries import ONLY_CHANGED
 from producer.locations.row_files import RowFiles
-from producer.sources.job_sources import JobSources
-from producer.sources.walk import Walk, WalkedImage, announced
+from producer.sources.job_sources import JobSources, Walk, WalkedImage, announced
 from shared.image_status import Status
 from shared.messages.batch import MAX_BATCH_IMAGES, encode_images
 from shared.messages.files import INLINE, Reference, Stamp, digests

@@ -9,6 +9,8 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
+import msgspec
+
 from producer.dispatch.attempt import Attempt
 from producer.dispatch.file_transport import check_below
 from producer.dispatch.new_files import NewFiles
@@ -18,18 +20,17 @@ from producer.inputs.job_options import JobOptions
 from producer.inputs.skipped import listed
 from producer.jobs.job import Job
 from producer.jobs.run import Run, Summary
+from producer.jobs.update import bring_up_to_date
 from producer.journal.snapshot import is_formed
 from producer.locations import row_files
 from producer.locations.row_files import RowFiles
 from producer.output.output_path import check_folder
 from producer.present.events import Events
 from producer.present.formatting import counted, typed
-from producer.sources.job_sources import JobSources
-from producer.sources.path_list import list_name
-from producer.sources.piped_list import is_empty, received
-from producer.sources.walk import Walk
+from producer.sources.job_sources import JobSources, Walk
+from producer.sources.lists import is_empty, list_name, received
 from producer.stack.stack import BrokerSession
-from shared.errors import HangtagError, SetupError, StillOpen, Stopped, UsageError
+from shared.errors import COMPLETE, HangtagError, SetupError, StillOpen, Stopped, UsageError
 from shared.image_formats import DECODED_ENDINGS
 from shared.messages.files import printable
 from shared.messages.model_name import parse
@@ -39,6 +40,8 @@ from shared.stop import Stop, Waits
 
 #: The patterns that an error names at most.
 PATTERNS_MAX = 4
+#: The least time that an update gets after its job: none at all means no limit.
+_LEAST_S = 0.001
 #: What to do with a finished job, unless the caller says something else.
 RESTART = "run it again with classify --restart"
 
@@ -132,8 +135,9 @@ def classify(
     events: Events | None = None,
     stop: Stop | None = None,
 ) -> Summary:
-    """Finish a job, or leave it resumable. Of a finished job other display options render the table
-    again, also without its folders. `if_finished` ends the notice on one that needs no work.
+    """Finish a job, or leave it resumable; then bring its table up to date, if the options say so.
+    Of a finished job other display options render the table again, also without its folders.
+    `if_finished` ends the notice on one that needs no work.
     `stdin` has the list of a job whose list is standard input; without it the recorded one is used.
     Once it has `stop`ped while it classified, the summary says so.
 
@@ -144,28 +148,46 @@ def classify(
         Stopped: it was stopped before or after it classified; a started job can be resumed.
     """
     started = time.monotonic()
-    events, retry_failed = events or Events(), options.retry_failed
+    events, stop = events or Events(), stop or Stop()
     deadline = started + options.timeout_s if options.timeout_s else float("inf")
     with (
-        closing(Waits(stop or Stop())) as waits,
-        closing(opened_job(options, stdin, events, waits)) as job,
+        closing(Waits(stop)) as waits,
+        closing(_opened_job(options, stdin, events, waits)) as job,
         row_files.of_table(job.output, job.options, waits, job.listed) as files,
     ):
         use, budget = BrokerSession(settings, waits), options.max_failures
         run = Run(job, files, Attempt(settings, events, waits, use, budget, deadline, started))
-        _report_reopened(job, events)
-        with _in_time(waits, deadline):
-            absent = _absent(job, files.sources, settings)
-            _check_start(job, files.sources, retry_failed, waits)
-        new = None if absent else _new_files(job, events, files, waits)
-        if not _has_work(job):
-            added = _count_new(new, events, absent)
-            then = _nothing_to_do(job, settings, retry_failed, added, if_finished)
-            _report_finished(job, events, waits, then)
-            return run.summary(job.judge(budget), run.result(0, job.journal.attempt.skipped))
-        if job.has_started:
-            check_replaceable(job.journal, job.output)
-        return run.work(new, retry_failed)
+        is_update = options.update or options.watch
+        if is_update and job.exit_code is not None:
+            _check_sources(files.sources, settings)
+            summary, is_earlier = bring_up_to_date(run, options.retry_failed)
+            may_lack = is_earlier and not options.is_piped  # there may be more by now
+        else:
+            may_lack = is_update and job.has_started
+            retry_failed = options.retry_failed and (may_lack or not is_update)
+            summary = _classified(run, retry_failed, if_finished)
+    if not may_lack or summary.exit_code not in COMPLETE:
+        return summary
+    left_s = options.timeout_s and max(deadline - time.monotonic(), _LEAST_S)
+    again = msgspec.structs.replace(options, retry_failed=False, timeout_s=left_s)
+    return classify(again, settings, stdin=stdin, events=events, stop=stop)
+
+
+def _classified(run: Run, retry_failed: bool, if_finished: str) -> Summary:
+    job, files, (settings, events, waits, _, budget, deadline, _) = run.job, run.files, run.attempt
+    _report_reopened(job, events)
+    with _in_time(waits, deadline):
+        absent = _absent(job, files.sources, settings)
+        _check_start(job, files.sources, retry_failed, waits)
+    new = None if absent else _new_files(job, events, files, waits)
+    if not _has_work(job):
+        added = _count_new(new, events, absent)
+        then = _nothing_to_do(job, settings, retry_failed, added, if_finished)
+        _report_finished(job, events, waits, then)
+        return run.summary(job.judge(budget), run.result(0, job.journal.attempt.skipped))
+    if job.has_started:
+        check_replaceable(job.journal, job.output)
+    return run.work(new, retry_failed)
 
 
 @contextmanager
@@ -191,7 +213,7 @@ def _absent(job: Job, sources: JobSources, settings: Settings) -> str:
     """Why the files of a job that has no work, which needs them for nothing but to count new ones,
     cannot be listed; or empty. Raises UsageError, SetupError for another job, Stopped."""
     try:
-        check_sources(sources, settings)
+        _check_sources(sources, settings)
     except (UsageError, SetupError) as error:
         if _has_work(job):
             raise
@@ -199,13 +221,13 @@ def _absent(job: Job, sources: JobSources, settings: Settings) -> str:
     return ""
 
 
-def check_sources(sources: JobSources, settings: Settings) -> None:
+def _check_sources(sources: JobSources, settings: Settings) -> None:
     """Raises UsageError, SetupError, Stopped."""
     sources.check()
     check_below(sources, settings)
 
 
-def opened_job(options: JobOptions, stdin: BinaryIO | None, events: Events, waits: Waits) -> Job:
+def _opened_job(options: JobOptions, stdin: BinaryIO | None, events: Events, waits: Waits) -> Job:
     """The job, with its list if that comes from standard input. Raises as `classify`."""
     if not options.is_piped or stdin is None:
         return Job(options, check=waits.check)

@@ -14,7 +14,6 @@ from producer.inputs.job_options import JobOptions
 from producer.jobs.classify import classify
 from producer.jobs.follow import followed, is_followed
 from producer.jobs.run import Summary
-from producer.jobs.update import update
 from producer.journal.snapshot import not_started, with_known_files
 from producer.present.events import Events, Watching
 from producer.sources.job_sources import JobSources
@@ -127,9 +126,8 @@ def perform(
     events, stop = events or Events(), stop or Stop()
 
     def once(timeout_s: float | None) -> Summary:
-        act = update if options.update or options.watch else classify
         asked = msgspec.structs.replace(options, timeout_s=timeout_s)
-        return act(asked, settings, stdin=stdin, events=events, stop=stop)
+        return classify(asked, settings, stdin=stdin, events=events, stop=stop)
 
     if options.watch:
         return watch(options, once, events, stop)

@@ -14,7 +14,7 @@ from producer.journal.batch_reader import BatchReader
 from producer.journal.records import Record
 from producer.locations.row_files import RowFiles
 from producer.rows.row_batch import START, RowBatch
-from producer.sources.walk import Walk, WalkPosition
+from producer.sources.job_sources import Walk, WalkPosition
 from shared.image_status import Status
 from shared.messages.files import NO_STAMP, Stamp, printable
 

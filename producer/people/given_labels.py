@@ -13,13 +13,14 @@ from typing import NamedTuple
 
 import msgspec
 
+from producer.people.decisions import Decisions
 from producer.people.folder_images import reason
 from shared import regular_file
 from shared.errors import UsageError
 from shared.image_formats import HEAD_BYTES, is_image
 from shared.labels import labels_file
+from shared.labels.class_folders import check_known, check_labels
 from shared.labels.label_line import ImageKind, LabelLine, utc_now
-from shared.labels.label_names import check_known, check_labels, check_rename
 from shared.labels.labels_file import LabelsFile
 from shared.labels.labels_so_far import Decided, LabelsSoFar
 from shared.messages.batch import MAX_FILE_BYTES
@@ -79,9 +80,7 @@ def rename(path: Path, before: str, after: str, by: str) -> Counter[str]:
     """
     check_known(before, labels_file.read(path).so_far.labels())  # makes no file
     with closing(LabelsFile(path)) as file:
-        check_rename(before, after, file.so_far.labels())
-        renamed = LabelLine(kind="rename", taken_from=before, label=after, by=by, at=utc_now())
-        file.append([renamed])
+        Decisions(file, by).relabel(before, after)
         return file.so_far.labels()
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -10,12 +9,10 @@ import keras
 import msgspec
 
 from shared.errors import HangtagError, SetupError, is_fault_of_machine
-from shared.messages.model_card import Card, PixelBounds, Preprocessing
-from shared.messages.replies import DataReport, Trained
+from shared.messages.model_card import IMPORTED, Card, PixelBounds, Preprocessing
+from shared.messages.replies import DataReport
 from shared.messages.requests import Import
 from shared.messages.training import FASHION_MNIST
-from shared.registry import staging
-from shared.registry.mirror_writer import refresh
 from worker.datasets import fashion_mnist, load
 from worker.datasets.corrected_walk import LabelledData
 from worker.datasets.examples import Digests, Examples, Images
@@ -24,14 +21,15 @@ from worker.export import keras_import
 from worker.export.export import export, export_unlabelled
 from worker.export.served import Served
 from worker.handlers import promotion
-from worker.handlers.context import EVALUATING, LOADING, PUBLISHING, Context, Reply
+from worker.handlers.context import EVALUATING, LOADING, Context, Reply
 from worker.handlers.evaluate import mapped
-from worker.handlers.import_network import new_card, sent_file
-from worker.learners.learner import BuiltVersion
+from worker.handlers.import_network import sent_file
+from worker.learners.learner import BuiltVersion, blank_card
 from worker.learners.network import calibration_images
 from worker.training.assessment import assess
 
 EXPORTING = "exporting"
+UNKNOWN = "unknown"  #: the data set of an imported model
 
 
 class Labelled(NamedTuple):
@@ -53,17 +51,10 @@ def import_model(context: Context, work: Import) -> Reply:
         RequestStopped: the request was cancelled or taken over.
     """
     context.stage(LOADING)
-    card = staging.published(context.registry, work.name, context.request.mark)
-    if card is None:
-        made = _make(context, work)
-        context.stage(PUBLISHING)
-        card = context.registry.publish(*made, who=context.who, confirm=context.confirm)
-    labelled = _labelled(context, work, card.preprocessing, unlearned=True)
-    decided = promotion.settle(context, card, work.promote, _heldout(context, work))
-    refresh(context.client, context.registry)
-    seconds = time.time() - context.started
+    card = promotion.published(context, work.name, lambda: _make(context, work))
+    labelled = _labelled(context, work, card.preprocessing)
     report = labelled.report if labelled else None
-    return Reply(Trained(card.ref, card.metrics, decided, seconds, report))
+    return promotion.trained(context, card, work.promote, data=report)
 
 
 def _make(context: Context, work: Import) -> BuiltVersion:
@@ -71,7 +62,7 @@ def _make(context: Context, work: Import) -> BuiltVersion:
     network = keras_import.network(file, len(work.labels), work.scale)
     shape: tuple[int, int, int] = network.input_shape[1:]
     spec = preprocessing(work.data, shape)
-    labelled = _labelled(context, work, spec, unlearned=True)
+    labelled = _labelled(context, work, spec)
     card = _card(context, work, network, spec, labelled)
     context.stage(EXPORTING)
     if labelled is None:
@@ -98,18 +89,27 @@ def _card(
     spec: Preprocessing,
     labelled: Labelled | None,
 ) -> Card:
-    card = new_card(context, work.name, work.labels, spec, network.count_params())
-    if labelled is None:
-        return card
-    held, name = labelled.held, labelled.report.name
-    return msgspec.structs.replace(
-        card,
-        dataset=name,
-        dataset_fingerprint=held.fingerprint(),
-        notes=f"Imported; calibrated on {len(held.labels)} images of {name}. It is unknown "
-        "whether it was trained on them.",
+    dataset, fingerprint = UNKNOWN, ""
+    notes = "Imported; not evaluated, and its confidence is not calibrated."
+    if labelled is not None:
+        held = labelled.held
+        dataset, fingerprint = labelled.report.name, held.fingerprint()
+        notes = (
+            f"Imported; calibrated on {len(held.labels)} images of {dataset}. It is unknown "
+            "whether it was trained on them."
+        )
+    return blank_card(
+        work.name,
+        IMPORTED,
+        work.labels,
+        spec,
+        dataset,
+        parameters=network.count_params(),
+        dataset_fingerprint=fingerprint,
+        notes=notes,
+        request=context.request.mark,
         source=work.data,
-        pixel_bounds=labelled.pixel_bounds,
+        pixel_bounds=labelled.pixel_bounds if labelled else None,
     )
 
 
@@ -134,11 +134,9 @@ def _exported(act: Callable[[], Served]) -> Served:
         ) from error
 
 
-def _labelled(
-    context: Context, work: Import, spec: Preprocessing, *, unlearned: bool = False
-) -> Labelled | None:
-    """The images of `--data`, preprocessed for this network; None without the option. `unlearned`:
-    with those that a training of Hangtag, as of another version, would learn from.
+def _labelled(context: Context, work: Import, spec: Preprocessing) -> Labelled | None:
+    """The images of `--data`, preprocessed for this network, with those that a training of Hangtag
+    would learn from; None without the option.
 
     Raises:
         SetupError: they are not available, or none of them is held out.
@@ -146,10 +144,10 @@ def _labelled(
     if not work.data:
         return None
 
-    labelled = LabelledData(work.data)
     data, report = load.load(
-        labelled, None, spec, context.folder, unlearned=unlearned, on_progress=context.loading
-    )
+        LabelledData(work.data), None, spec, context.folder,
+        unlearned=True, on_progress=context.loading,
+    )  # fmt: skip
     if not len(data.heldout.labels):
         raise SetupError(f"{data.name} has too few images to hold any out; add some")
 
@@ -165,16 +163,3 @@ def _labelled(
         report,
         data.pixel_bounds,
     )
-
-
-def _heldout(context: Context, work: Import) -> promotion.HeldOut:
-    """Returns the held-out images, preprocessed for this or for another version."""
-
-    def heldout(spec: Preprocessing) -> Examples | None:
-        try:
-            labelled = _labelled(context, work, spec)
-        except SetupError:  # the other version may need colour while these images are grey
-            return None
-        return None if labelled is None else labelled.held
-
-    return heldout

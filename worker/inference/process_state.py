@@ -16,9 +16,9 @@ from shared.broker.address import Address
 from shared.broker.redis_client import connect
 from shared.errors import SetupError
 from shared.ledger.batch_ledger import BatchLedger
-from shared.log_limit import DAY_S, LogLimit
+from shared.logs import DAY_S, LogLimit
 from shared.messages import model_card
-from shared.messages.job_record import JobRecord
+from shared.messages.batch import JobRecord
 from shared.messages.model_card import Card
 from shared.process import child_id
 from shared.registry.mirror_reader import Mirror

@@ -104,8 +104,13 @@ class HeadOfPhotos(Learner[FittedLooks]):
     def export(self, fitted: FittedLooks) -> Served:
         work, rows = self.task.work, [backbone.row for backbone in self._used(fitted)]
         of_heads = sum(head.weights.size + head.bias.size for head in fitted.heads)
-        card = msgspec.structs.replace(
-            blank_card(work.name, self.task.recipe, self.folder, work.seed),
+        card = blank_card(
+            work.name,
+            self.task.recipe.name,
+            self.folder.labels,
+            self.folder.preprocessing,
+            self.folder.name,
+            seed=work.seed,
             output="logits",
             precision="fp32" if rows[0].imported else "int8",
             features=rows[0].features,

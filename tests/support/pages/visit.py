@@ -114,7 +114,7 @@ def keys_without_name(page: Page) -> set[str]:
     """The keys of a local page that the panel of its keys does not name."""
     names = {"ArrowLeft": "←", "ArrowRight": "→", "ArrowUp": "↑", "ArrowDown": "↓"}
     names |= {"Escape": "Esc", " ": "Space"}
-    keys = page.evaluate("Object.keys(KEYS)")
+    keys = page.evaluate("Object.keys(acts)")
     page.keyboard.press("F1")
     named = page.locator("#keys kbd").locator("visible=true").all_text_contents()
     page.keyboard.press("F1")

@@ -181,7 +181,7 @@ def test_a_process_that_is_killed_while_it_writes_rows_leaves_a_job_that_resumes
 def test_a_disk_that_fills_while_rows_are_written_costs_the_draft_and_no_result(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("producer.formats.table_draft._WRITE_BUFFER_BYTES", 0)
+    monkeypatch.setattr("producer.formats.table_file._WRITE_BUFFER_BYTES", 0)
     with mounted(tmp_path / "disk", "4m") as disk:
         made = options(plant(disk.folder))
         for n in range(LARGE // LONG_NAME):

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from producer.people.connections import Client, Connections
+from producer.people.guard import Client, Connections
 
 EARLIEST_CHECK = 2  # seconds
 LAST_CHECK = 10  # seconds

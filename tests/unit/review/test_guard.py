@@ -10,8 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
-from producer.people.connections import Connections
-from producer.people.guard import Guard
+from producer.people.guard import Connections, Guard
 
 HOST = "127.0.0.1"
 PORT = 8765

@@ -8,8 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
-from producer.people.connections import Connections
-from producer.people.guard import Guard
+from producer.people.guard import Connections, Guard
 
 HOST = "127.0.0.1"
 MAX_BODY_BYTES = 64 << 10

@@ -15,7 +15,7 @@ from tests.support.jobs import accuracy
 from tests.support.processes.fleet import ROOT
 from worker.datasets import fashion_mnist
 from worker.datasets.examples import Examples, hold_out
-from worker.evaluation.metrics import evaluate
+from worker.evaluation.metrics import score
 from worker.runtimes import load_runtime
 
 #: Of figures that depend on every probability.
@@ -30,7 +30,7 @@ def _evaluate(split_name: fashion_mnist.Split, part: int) -> Evaluation:
     if split_name == "train":
         examples = hold_out(examples)[part]
     loaded = load_runtime.load("litert", packaged.card(), packaged.read("model.tflite"))
-    return evaluate(loaded, examples)
+    return score(loaded.predict(examples.images), examples.labels)
 
 
 def _right(found: Evaluation) -> int:

@@ -23,7 +23,7 @@ from producer.sources.remote.address import (
 )
 from producer.sources.remote.remote_source import ListedAddresses
 from producer.sources.remote.s3_client import server_address
-from producer.sources.source_table import address_of_path, path_of_address
+from producer.sources.source import address_of_path, path_of_address
 from shared.errors import SetupError, UsageError
 
 SECRET = b"SECRETxyz"

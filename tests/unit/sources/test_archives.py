@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from producer.sources.archives.archive import ArchiveFile
 from producer.sources.archives.tar_archive import BLOCK, BadBlock, parsed
-from producer.sources.walk import Walk
+from producer.sources.job_sources import Walk
 from shared.errors import SetupError, UsageError
 from shared.image_status import Status
 from shared.messages.files import NO_STAMP

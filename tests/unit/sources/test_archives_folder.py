@@ -14,8 +14,7 @@ import msgspec
 import pytest
 
 from producer.inputs.job_options import JobOptions, decode_options, encode_options
-from producer.sources.job_sources import JobSources
-from producer.sources.walk import Walk, WalkPosition
+from producer.sources.job_sources import JobSources, Walk, WalkPosition
 from shared.errors import SetupError
 from shared.image_status import Status
 from shared.messages.batch import MAX_FILE_BYTES

@@ -16,9 +16,9 @@ from producer.cli.main import hangtag
 from producer.present.events import Events
 from producer.present.progress import Live
 from producer.requests.client import RequestClient, make_request
-from producer.requests.open_requests import OpenRequest
+from producer.requests.existing import OpenRequest
 from producer.requests.request_display import RequestDisplay
-from producer.requests.wait import RequestWaiter
+from producer.requests.submit import RequestWaiter
 from shared import keys
 from shared.errors import Exit, RequestCancelled
 from shared.ledger.request_store import RequestState

@@ -20,10 +20,9 @@ from producer.models.train import make_work
 from producer.present.events import Waiting
 from producer.present.progress import Figures, Quiet
 from producer.requests.client import make_request
-from producer.requests.open_requests import open_requests
+from producer.requests.existing import open_requests
 from producer.requests.request_display import RequestDisplay
-from producer.requests.submit import submit
-from producer.requests.wait import Viewed, continues, how_to_start_trainer
+from producer.requests.submit import Viewed, continues, how_to_start_trainer, submit
 from producer.stack import stack
 from shared import installation
 from shared.errors import BadMessage, Exit, SetupError, UsageError

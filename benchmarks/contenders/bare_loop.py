@@ -100,11 +100,11 @@ class Loop:
 
 def load(folder: Path, card: Card) -> Answer:
     """The version in this folder, with its detector."""
-    from worker.backbones import served_version
     from worker.inference import outliers
     from worker.inference.classify_batch import decode_batch, flag_unlike, top_k
+    from worker.runtimes import load_runtime
 
-    model = served_version.fetch(card, lambda name: (folder / name).read_bytes()).load()
+    model = load_runtime.fetch(card, lambda name: (folder / name).read_bytes()).load()
     detector = None
     if outliers.FILE in card.files:
         data = (folder / outliers.FILE).read_bytes()

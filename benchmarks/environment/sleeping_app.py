@@ -13,7 +13,7 @@ from typing import Any
 from celery.signals import worker_process_init
 
 from worker.app import app
-from worker.backbones.served_version import ServedVersion
+from worker.runtimes.load_runtime import ServedVersion
 
 SLEEP = "HANGTAG_BENCH_SLEEP_S"
 

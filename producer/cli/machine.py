@@ -90,10 +90,12 @@ def down(force: bool) -> None:
 def _unfinished(settings: Settings) -> list[str]:
     """What becomes of the requests that wait in the store."""
     from producer.present.formatting import counted
-    from shared.ledger import request_store
+    from shared.broker.runtime_paths import is_in_charge
+    from shared.ledger.request_store import open_requests
 
     with suppress(OSError, HangtagError):  # of the store, without which a stack can end
-        waiting = request_store.open_requests(settings.store_path)
+        listed = open_requests(settings.store_path)
+        waiting = [one for one in listed if is_in_charge(settings, one.stack)]
         if waiting:
             goes = "it goes" if len(waiting) == 1 else "they go"
             return [

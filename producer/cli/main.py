@@ -20,7 +20,7 @@ from producer.cli.options import JSON, examples
 from producer.cli.running import interruptible
 from producer.present.formatting import json_text, one_line
 from producer.present.style import colour_wanted, columns_of, failed, wrapped
-from shared import garbage
+from shared import process
 from shared.errors import Exit, HangtagError, RequestCancelled, StillOpen, UsageError
 
 #: ASCII under a name by which click keeps it: it writes UTF-8 to a stream of the plain name.
@@ -213,6 +213,6 @@ def main() -> None:
     codecs.register(_codec)
     for stream in (sys.stdout, sys.stderr):
         _replace_unknown(stream)
-    garbage.search_seldom()
-    garbage.skip_last_search()
+    process.search_seldom()
+    process.skip_last_search()
     sys.exit(hangtag.main(standalone_mode=True))

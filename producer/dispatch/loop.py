@@ -25,8 +25,7 @@ from producer.present.events import PAUSE_S, Found, Outage
 from shared import runtimes
 from shared.broker.access_errors import write_refusal
 from shared.errors import BadMessage, BrokerRefuses, Exit, SetupError, Stopped
-from shared.messages.batch import decode_result
-from shared.messages.job_record import JobRecord
+from shared.messages.batch import JobRecord, decode_result
 from shared.throughput import Rate
 
 #: How often the ledger, the workers and Redis' memory are polled.

@@ -25,9 +25,16 @@ from shared.errors import (
 )
 from shared.image_status import BY_CODE, Flag, Status
 from shared.ledger.batch_ledger import LOADING, BatchLedger, Claim, ClaimVerdict
-from shared.messages.batch import KINDS, BatchResult, decode_payload, encode_result
+from shared.messages.batch import (
+    KINDS,
+    BatchResult,
+    JobRecord,
+    check_hint,
+    decode_job,
+    decode_payload,
+    encode_result,
+)
 from shared.messages.files import Reference, digests
-from shared.messages.job_record import JobRecord, check_hint, decode_job
 from shared.messages.model_card import Card
 from worker.decoding import decode
 from worker.inference import outliers

@@ -19,8 +19,8 @@ from shared import regular_file
 from shared.errors import UsageError
 from shared.image_formats import HEAD_BYTES, is_image
 from shared.labels import labels_file
+from shared.labels.class_folders import check_known, check_labels
 from shared.labels.label_line import ImageKind, LabelLine, utc_now
-from shared.labels.label_names import check_known, check_labels
 from shared.labels.labels_file import LabelsFile
 from shared.labels.labels_so_far import Decided, LabelsSoFar
 from shared.messages.batch import MAX_FILE_BYTES

@@ -20,8 +20,7 @@ from PIL import Image
 from producer.requests.open_requests import OpenRequest
 from producer.stack import stack
 from shared.errors import Exit, SetupError
-from shared.ledger.request_states import RequestState
-from shared.ledger.request_store import RequestFolder
+from shared.ledger.request_store import RequestFolder, RequestState
 from shared.messages.replies import Trained
 from shared.registry import packaged
 from shared.registry.registry import Registry

@@ -12,8 +12,7 @@ import pytest
 
 from shared.errors import BadMessage, Unavailable, UsageError
 from shared.ledger import request_store
-from shared.ledger.request_states import RequestState
-from shared.ledger.request_store import RequestFolder, open_requests
+from shared.ledger.request_store import RequestFolder, RequestState, open_requests
 from shared.messages.requests import Outcome, Promote, Request, Rollback
 from tests.support.jobs import stored_requests
 from tests.support.processes.fleet import wait_for

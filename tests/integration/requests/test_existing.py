@@ -149,22 +149,10 @@ def test_an_id_that_was_cancelled_at_a_broker_is_not_submitted_again(broker: Sce
         broker.submit()
 
 
-def test_the_wait_for_an_outcome_ends_in_time(broker: Scene) -> None:
-    with pytest.raises(StillOpen, match="request r1 continues"):
-        submit(broker.settings, REQUEST, events=broker.counted(), timeout_s=0.0)
-
-
 def test_the_waiting_command_submits_a_request_that_redis_lost(broker: Scene) -> None:
     with pytest.raises(StillOpen):
         broker.wait()
     assert broker.inbox.ids() == ["r1"]
-
-
-def test_the_wait_for_a_cancelled_request_ends(broker: Scene) -> None:
-    broker.inbox.submit(REQUEST)
-    broker.inbox.cancel("r1")
-    with pytest.raises(RequestCancelled, match="request r1 is cancelled"):
-        broker.wait()
 
 
 def test_a_request_that_waits_for_another_reports_it_after_a_while(

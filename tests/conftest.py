@@ -41,7 +41,7 @@ if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
 
 # `quick` runs the same examples each time; HYPOTHESIS_PROFILE=thorough, which the night uses, and
 # full run more, with new ones.
-settings.register_profile("quick", max_examples=40, deadline=None, derandomize=True, database=None)
+settings.register_profile("quick", max_examples=25, deadline=None, derandomize=True, database=None)
 settings.register_profile(
     "thorough", max_examples=200, deadline=None, derandomize=False, database=None, print_blob=True
 )

@@ -56,19 +56,6 @@ def display_many(page: Page, number: int) -> None:
     expect(page.locator(".tile")).to_have_count(number)
 
 
-@pytest.mark.parametrize(("width", "height", "dark"), [(1280, 800, True), (NARROW, 844, False)])
-def test_the_sentence_of_the_last_page_is_in_view(
-    browser: Browser, label: Label, width: int, height: int, dark: bool
-) -> None:
-    with opened(browser, label, width, dark) as page:
-        page.set_viewport_size({"width": width, "height": height})
-        page.evaluate("showPage({ why: 'end', label: '', items: [] })")
-        expect(page.locator("#empty")).to_contain_text("Every image is decided.")
-        expect(page.locator("#empty")).to_be_in_viewport(ratio=1)
-        assert scrolled_pixels(page) == 0
-        assert serious_findings(page) == []
-
-
 def side(page: Page) -> float:
     """The smallest side of a picture, in pixels, once the page has its columns."""
     page.wait_for_timeout(100)
@@ -147,19 +134,6 @@ def test_escape_leads_back_to_the_page_before(
         expect(page.locator(".tile").nth(1)).to_be_focused()
         page.keyboard.press("Escape")  # an ordinary page starts again
         expect(page.locator(".tile[aria-selected=true]")).to_have_count(0)
-
-
-def test_the_tenth_label_has_the_key_0_as_on_the_review_page(
-    browser: Browser, label: Label
-) -> None:
-    ten = [f"label {number}" for number in range(1, 11)]
-    with opened(browser, label) as page:
-        page.evaluate("showLabels", ten)
-        assert page.locator("#labels kbd").all_inner_texts() == list("1234567890")
-        page.keyboard.press("0")
-        page.keyboard.press("Enter")
-        expect(page.locator("#saved")).to_contain_text("saved")
-    assert set(given(label).values()) == {"label 10"}
 
 
 def test_every_key_of_the_page_is_in_the_panel_of_its_keys(browser: Browser, label: Label) -> None:

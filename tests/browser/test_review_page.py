@@ -118,23 +118,6 @@ def _expected(place: int, guess: str) -> str:
     return [guess, LABELS[2], LABELS[6], LABELS[6], "Trouser"][place]
 
 
-def test_keys_after_the_last_row_change_nothing(
-    browser: Browser, review: Review, lines: Log
-) -> None:
-    with opened(browser, review) as page:
-        bag = LABELS.index("Bag")
-        rows = review.rows(f"kind=all&label={bag}&count=500")["items"]
-        page.locator("#kinds button").last.click()
-        page.locator("#by-label").select_option(label="Bag")
-        expect(page.locator(".tile")).to_have_count(len(rows))
-        page.locator(".tile").first.focus()
-        press(page, ["3"] * len(rows) + ["4", "Enter"])
-        expect(page.locator("#totals")).to_contain_text(f"{len(rows)} decided")
-        page.wait_for_timeout(300)  # for a decision that should not be
-        found = [(line.rows[0], line.label) for line in lines()]
-        assert found == [(row["row"], LABELS[2]) for row in rows]
-
-
 def test_one_at_a_time_a_key_decides_about_the_picture_on_display(
     browser: Browser, review: Review, lines: Log
 ) -> None:
@@ -153,17 +136,6 @@ def test_one_at_a_time_a_key_decides_about_the_picture_on_display(
     assert found == list(zip((row["row"] for row in rows[1:]), expected, strict=True))
 
 
-def test_each_of_the_first_ten_labels_has_a_key(
-    browser: Browser, review: Review, lines: Log
-) -> None:
-    keys = "1234567890"
-    with opened(browser, review) as page:
-        assert page.locator("#labels kbd").all_inner_texts() == list(keys)
-        press(page, list(keys))
-        wait_until_saved(page, len(keys))
-    assert [line.label for line in lines()] == list(LABELS)
-
-
 def test_the_second_and_third_guess_of_each_picture_have_a_key(
     browser: Browser, review: Review, lines: Log
 ) -> None:
@@ -177,22 +149,6 @@ def test_the_second_and_third_guess_of_each_picture_have_a_key(
     expected = [guesses[0][0], guesses[1][1], guesses[2][0], guesses[3][0]]
     found = [(line.rows[0], line.label) for line in lines()]
     assert found == list(zip((row["row"] for row in rows), expected, strict=True))
-
-
-def test_without_second_guesses_in_the_job_their_keys_save_nothing(
-    browser: Browser, tmp_path: Path
-) -> None:
-    """As of a job of an earlier version."""
-    of_one = planted_journal.plant(tmp_path / "out.csv", [(b"1.png", 1, 0.4), (b"2.png", 2, 0.9)])
-    missing = ("error: Failed to load resource: the server responded with a status of 422",)
-    with running(of_one) as review, opened(browser, review, errors=missing) as page:
-        expect(page.locator("#second, #third").locator("visible=true")).to_have_count(0)
-        for key, rank in ((",", "second"), (".", "third")):
-            press(page, [key])
-            expect(page.locator("#saved")).to_have_text(
-                f"the job has no {rank} label for each image"
-            )
-        assert lines_in(labels_file.of_table(of_one)) == []
 
 
 def test_every_key_of_the_page_is_in_the_panel_of_its_keys(

@@ -365,21 +365,6 @@ def test_the_administrator_cannot_reconfigure_or_empty_the_server(
         administered.execute_command(*command)  # type: ignore[no-untyped-call]
 
 
-@pytest.mark.parametrize(
-    "command",
-    [("INFO",), ("CLIENT", "LIST"), ("SLOWLOG", "GET"), ("ACL", "LOG"), ("ACL", "LOAD"),
-     ("CONFIG", "GET", "maxmemory"), ("SCAN", "0"), ("HGETALL", JOB), ("DEL", JOB),
-     ("XRANGE", keys.job("a", "results"), "-", "+"), ("LRANGE", QUEUE, "0", "-1"),
-     ("MEMORY", "USAGE", JOB), ("GET", BEAT), ("ZRANGE", keys.WORKERS, "0", "-1"),
-     ("HSET", JOB, "state", "cancelled"), ("EXPIRE", JOB, "60")],
-    ids=" ".join,
-)  # fmt: skip
-def test_the_administrator_can_inspect_and_repair(
-    administered: redis.Redis, command: tuple[str, ...]
-) -> None:
-    administered.execute_command(*command)  # type: ignore[no-untyped-call]
-
-
 @pytest.fixture(scope="module")
 def administered(
     server_binary: Path, tmp_path_factory: pytest.TempPathFactory

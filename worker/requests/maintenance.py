@@ -11,7 +11,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import cast
 
 import redis
 from kombu.exceptions import OperationalError
@@ -40,8 +39,6 @@ log = logging.getLogger(__name__)
 PUBLISH_S = 30.0
 #: An outcome stays in the store for this time, in case the same request is submitted again.
 RETENTION_S = 7 * 86_400.0
-#: Messages of the queue that are read.
-HINTS_READ = 10_000
 
 
 class Maintenance(threading.Thread):
@@ -61,7 +58,6 @@ class Maintenance(threading.Thread):
         self._inbox = RequestInbox(client)
         self._ended = threading.Event()
         self._published = float("-inf")
-        self._cards = 0  #: number in Redis after the last publishing
         self._lines = LogLimit(log, DAY_S)
 
     def stop(self) -> None:
@@ -75,16 +71,12 @@ class Maintenance(threading.Thread):
 
     def go(self) -> None:
         """One round."""
-        steps = (
-            self._publish, self._store_sent, self._hint_again, self._clear,
-        )  # fmt: skip
-        for step in steps:
+        for step in (self._store_sent, self._publish, self._hint_again, self._clear):
             with self._retried(), fork_lock.delay_forks():
                 step()
 
     def _publish(self) -> None:
-        due = time.monotonic() - self._published >= PUBLISH_S
-        if due or self._count_cards() < self._cards:  # Redis lost them, and workers need them
+        if time.monotonic() - self._published >= PUBLISH_S:
             try:
                 publish(self._client, Registry(self._store))
             except BrokerRefuses:
@@ -95,19 +87,12 @@ class Maintenance(threading.Thread):
             except SetupError as error:
                 self._lines.warning(str(error))
             self._published = time.monotonic()
-            self._cards = self._count_cards()
-
-    def _count_cards(self) -> int:
-        """The number of versions of the store whose card is in Redis."""
-        registry = Registry(self._store)
-        names = registry.names()
-        cards = [keys.model_card(name, v) for name in names for v in registry.versions(name)]
-        return self._client.exists(*cards) if cards else 0
 
     def _store_sent(self) -> None:
         """Store what clients have sent, also while all processes work. Copy to Redis what has ended
         here, and, after it has lost its data, what it should have."""
         if check_shared(self._client, self._store) or not self._round:
+            self._published = float("-inf")  # workers need the models, too
             for folder in folders(self._store):
                 is_recent = bool(self._settings.redis_url) and _age_s(folder) * 1000 < ENDED_MS
                 if folder.is_open or is_recent:
@@ -119,23 +104,18 @@ class Maintenance(threading.Thread):
                 store_sent(self._inbox, RequestFolder(self._store, request_id))
 
     def _hint_again(self) -> None:
-        """Repeat the hint for each waiting request that has none in the queue.
+        """Repeat the hints for the waiting requests, once the queue is empty.
 
         Hints for long work would be dropped while some is in progress here; an idle trainer
         repeats them, or this one afterwards.
         """
+        if self._client.llen(keys.TRAIN_QUEUE):
+            return
         requests = waiting(self._settings)
-        if requests and self._long_work.busy:
-            requests = [request for request in requests if not is_long(request.work)]
-        queued = self._queued() if requests else []
+        is_busy = bool(requests) and self._long_work.busy
         for request in requests:
-            argument = f"'{request.id}'".encode()  # as in Celery's headers
-            if not any(argument in message for message in queued):
+            if not (is_busy and is_long(request.work)):
                 self._hint(request.id)
-
-    def _queued(self) -> list[bytes]:
-        """The messages in the queue."""
-        return cast(list[bytes], self._client.lrange(keys.TRAIN_QUEUE, 0, HINTS_READ))
 
     def _clear(self) -> None:
         """Delete old requests, and what a trainer that died has left of one that was cancelled."""

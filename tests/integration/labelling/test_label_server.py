@@ -140,67 +140,6 @@ def test_a_second_process_is_refused_before_it_computes_anything(
     assert hand.open() == []
 
 
-def test_left_out_not_known_and_taken_back_are_lines_too(undecided: Label) -> None:
-    undecided.decide(
-        {"item": 1, "kind": "left-out"},
-        {"item": 2, "kind": "cannot-tell"},
-        {"item": 3, "kind": "label", "label": "red"},
-    )
-    kinds = [decided.kind for decided in saved(undecided).images().values()]
-    assert sorted(kinds) == ["cannot-tell", "label", "left-out"]
-    body = {"decisions": [{"item": 3}], "next_page": False}
-    assert undecided.json("POST", undecided.of("/decisions"), body)["page"] is None
-    assert len(saved(undecided).images()) == 2
-    assert "2 left out or not known" in undecided.json("GET", "/facts")["heading"]
-
-
-def test_a_picture_that_does_not_have_a_name_comes_again_and_undo_takes_that_back(
-    undecided: Label,
-) -> None:
-    undecided.decide({"item": 1, "kind": "label", "label": "red"})
-    reply = undecided.decide(
-        {"item": 1, "kind": "not-this", "label": "red"},
-        {"item": 2, "kind": "not-this", "label": "red"},
-    )
-    assert (reply["labels"], undecided.named(reply)) == ([], 0)
-    rest = ({"item": stack, "kind": "left-out"} for stack in (0, 3, 4, 5))
-    page = undecided.decide(*rest)["page"]  # of those that chance drew, if it drew one
-    assert page["why"] == "naming"
-    assert {one["item"] for one in page["items"]} <= {1, 2}
-    assert undecided.json("POST", undecided.of("/undo"), {})["labels"] == []
-    (line,) = (line for line in saved(undecided).lines() if "0002" in line.path and not line.undo)
-    assert (line.kind, line.label) == ("not-this", "red")
-    page = undecided.json("POST", undecided.of("/undo"), {})["page"]
-    taken = {one["item"]: (one["taken_back"], one["decided"]) for one in page["items"]}
-    no_red = {"kind": "not-this", "label": "red"}
-    assert taken == {1: (no_red, {"kind": "label", "label": "red"}), 2: (no_red, None)}
-    asked = undecided.ask("GET", undecided.of("/items?kind=not-this&label=red"))
-    assert asked[0] == 400
-
-
-def test_undo_takes_back_decisions_and_renames_in_their_order(
-    folder: PlantedFolder, label: Label
-) -> None:
-    def give(stack: int, name: str) -> None:
-        label.decide({"item": stack, "kind": "label", "label": name})
-
-    def post(path: str, body: dict[str, str]) -> Any:
-        return label.json("POST", label.of(path), body)
-
-    give(0, "coat")
-    give(5, "hat")
-    give(0, "jacket")
-    assert post("/rename", {"before": "jacket", "after": "hat"})["labels"] == ["hat"]
-    expected = [["hat", "jacket"], ["coat", "hat"], ["coat"], []]
-    for labels in expected:
-        reply = post("/undo", {})
-        assert reply["labels"] == labels
-        assert list(saved(label).labels()) == labels
-    assert reply["page"]["why"] == "undone"
-    assert {one["item"] for one in reply["page"]["items"]} == {0}
-    assert post("/undo", {}) is None
-
-
 def test_a_stack_has_a_line_for_each_of_its_images(undecided: Label) -> None:
     undecided.decide({"item": 0, "kind": "label", "label": "red"})
     images = saved(undecided).images()
@@ -251,14 +190,6 @@ def test_a_name_that_can_name_no_folder_is_refused_in_one_line(
     assert undecided.file.read_bytes() == before
 
 
-@pytest.mark.parametrize(("before", "after"), [("none", "some"), ("red", "red"), ("red", "a\\b")])
-def test_what_cannot_be_renamed_is_refused(undecided: Label, before: str, after: str) -> None:
-    undecided.decide({"item": 0, "kind": "label", "label": "red"})
-    names = {"before": before, "after": after}
-    assert undecided.ask("POST", undecided.of("/rename"), names)[0] == 400
-    assert list(saved(undecided).labels()) == ["red"]
-
-
 def test_the_process_that_learns_may_die(folder: PlantedFolder, label: Label) -> None:
     page = label.next()
     page = label.decide(*(colour(folder, one) for one in page["items"]))["page"]
@@ -269,19 +200,6 @@ def test_the_process_that_learns_may_die(folder: PlantedFolder, label: Label) ->
     procfs.wait_for_end(children)
     reply = label.decide(*(colour(folder, one) for one in page["items"]))
     assert label.named(reply) == len(saved(label).images())
-
-
-def test_a_few_images_that_are_all_alike_are_labelled_too(
-    fleet: Fleet, hand: Hand, tmp_path: Path
-) -> None:
-    few = plant(tmp_path / "photos", 1, copies=3)
-    running = Label(fleet, hand, few)
-    page = running.next()
-    assert [one["images"] for one in page["items"]] == [4]
-    assert running.decide(colour(few, page["items"][0]))["page"]["why"] == "end"
-    assert running.end() == Exit.OK
-    assert "4 of 4 images named by a person, 1 label" in running.process.out
-    assert "hangtag train" not in running.process.out  # of one class nothing is learned
 
 
 def test_with_json_the_link_is_one_object_and_the_end_prints_nothing(
@@ -312,16 +230,3 @@ def test_a_start_states_unproven_lines_and_one_that_is_incomplete(
     assert "1 line of 0.2.0, unproven" in said[1]
     numbers = [json.loads(line).get("line") for line in label.file.read_text().splitlines()]
     assert numbers == [None, *range(2, len(numbers) + 1)]
-
-
-def test_nothing_is_computed_for_a_damaged_file(
-    fleet: Fleet, hand: Hand, folder: PlantedFolder
-) -> None:
-    file = folder.root.parent / "photos.labels.jsonl"
-    file.write_bytes(b'{"rename":"a","label":"b","line":1,"check":"00000000"}\n')
-    before = file.read_bytes()
-    label = fleet.producer("label", "photos", cwd=file.parent)
-    assert label.wait() == Exit.SETUP
-    assert "photos.labels.jsonl:1: " in label.log
-    assert hand.open() == []
-    assert file.read_bytes() == before

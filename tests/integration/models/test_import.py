@@ -23,7 +23,6 @@ from tests.support.servers.redis_server import RedisServer
 from worker.export import keras_import
 from worker.handlers import import_model
 from worker.runtimes import load_runtime
-from worker.runtimes.imported_graph import are_probabilities
 from worker.runtimes.runtime import softmax
 
 NAME = "mine"
@@ -173,16 +172,3 @@ def test_an_unsuitable_model_is_reported_in_one_line_and_not_published(
         imported(server, tmp_path, make(), **options)
     assert str(error.value).isprintable()
     assert Registry(tmp_path / "store").versions(NAME) == []
-
-
-@pytest.mark.parametrize(
-    ("rows", "are"),
-    [
-        ([[0.2, 0.8], [1.0, 0.0]], True),
-        ([[0.2, 0.7], [1.0, 0.0]], False),
-        ([[1.2, -0.2], [1.0, 0.0]], False),
-        ([[float("nan"), 1.0]], False),
-    ],
-)
-def test_rows_that_add_up_to_one_are_probabilities(rows: list[list[float]], are: bool) -> None:
-    assert are_probabilities(np.array(rows, np.float32)) is are

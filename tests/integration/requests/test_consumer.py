@@ -5,7 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from multiprocessing.synchronize import Event
 from pathlib import Path
 
@@ -13,13 +13,11 @@ import pytest
 
 from shared.ledger.request_inbox import RequestInbox
 from shared.ledger.request_states import RequestState
-from shared.ledger.request_store import RequestFolder
 from shared.messages.requests import Request, Rollback, Work
 from shared.messages.training import Train
 from shared.settings import Settings
 from tests.support.servers.redis_server import RedisServer
 from worker.requests import request_consumer
-from worker.requests.attempt import SHUTDOWN, Attempt
 from worker.requests.long_work import LongWork
 from worker.requests.request_consumer import RequestConsumer, store_sent
 from worker.requests.runner import ANSWERED, LEFT
@@ -115,30 +113,3 @@ def test_long_work_waits_for_other_long_work_of_its_trainer_and_short_work_does_
         assert trainer.take("short") == ANSWERED
     assert folder.state is RequestState.WAITING
     assert folder.attempts == 0
-
-
-def test_work_of_a_trainer_that_ends_is_left_and_does_not_count(
-    trainer: Trainer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(Attempt, "start", lambda attempt: setattr(attempt, "why", SHUTDOWN))
-    folder = trainer.submit("r1", SHORT)
-    assert trainer.take("r1") == LEFT
-    assert (folder.state, folder.attempts) == (RequestState.WAITING, 0)
-
-
-def test_a_request_that_ends_while_its_lock_is_awaited_is_not_started(
-    trainer: Trainer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    folder = trainer.submit("r1", SHORT)
-    store_sent(trainer.inbox, folder)
-    original = Workspace.locked
-
-    def late(held: Workspace, wait_s: float) -> AbstractContextManager[bool]:
-        monkeypatch.setattr(Workspace, "locked", original)
-        assert RequestFolder(trainer.store, "r1").cancel()
-        return original(held, wait_s)
-
-    monkeypatch.setattr(Workspace, "locked", late)
-    assert trainer.take("r1") == LEFT
-    assert folder.state is RequestState.CANCELLED
-    assert not folder.work.exists()

@@ -181,15 +181,3 @@ def test_a_waiting_request_keeps_the_stack_up_and_the_trainers_connections_do_no
     folder.cancel()
     wait_for("idleness again", lambda: demand.idle_s(own[0]) > 0.3)
     assert not demand.training()
-
-
-def test_an_endpoint_of_metrics_does_not_keep_the_stack_up(
-    server: RedisServer, tmp_path: Path
-) -> None:
-    own, metrics = connect(server.url, "supervisor"), connect(server.url, "metrics")
-    metrics.ping()
-    server.client.close()
-    demand = IdleDetector(tmp_path, Settings(store=str(tmp_path / "store")))
-    names = [one["name"].split("-")[1] for one in own.client_list()]
-    assert sorted(names) == ["metrics", "supervisor"]
-    wait_for("idleness", lambda: demand.idle_s(own) > 0.3)

@@ -23,9 +23,9 @@ from shared.errors import Exit
 from shared.labels import labels_file
 from tests.support.images.drawn_folders import draw
 from tests.support.jobs import finished_job
-from tests.support.processes import flood, in_process
+from tests.support.processes import flood
 from tests.support.processes.fleet import wait_for
-from tests.support.processes.review_server import Review, decision
+from tests.support.processes.review_server import Review
 
 MAX_ADMITTED = 200  # connections
 
@@ -80,37 +80,6 @@ def test_a_decision_is_in_the_log_when_its_reply_arrives(review: Review, table: 
     again = review.rows("kind=all&count=3")["items"]
     assert [row["decided"] for row in again] == [None, rows[1]["guess"], None]
     assert review.end() == 0
-
-
-def test_copies_share_a_decision(review: Review) -> None:
-    rows = review.rows("kind=all&count=500")["items"]
-    (copy,) = (row for row in rows if row["path"].endswith("copy.png"))
-    before = review.decided
-    review.decide((copy["item"], "Bag"))
-    assert review.decided == before + 2
-    rows = review.rows("kind=all&count=500")["items"]
-    assert sum(row["decided"] == "Bag" for row in rows) == 2
-
-
-def test_a_failed_row_is_not_shown(review: Review) -> None:
-    rows = review.rows("kind=all&count=500")
-    assert rows["total"] == len(rows["items"])
-    assert f" {rows['total']} images" in review.json("GET", "/facts")["title"]
-    assert not [row for row in rows["items"] if row["path"].endswith("broken.png")]
-
-
-def test_views_are_ordered_and_leave_out_decided_rows(review: Review) -> None:
-    doubtful = review.rows("count=500")
-    confidences = [row["confidence"] for row in doubtful["items"]]
-    assert confidences == sorted(confidences)
-    assert doubtful["left"] == doubtful["total"] == len(confidences) > 2
-    first, second = doubtful["items"][:2]
-    review.decide((first["item"], first["guess"]))
-    rest = review.rows("count=500&open=1")
-    assert rest["items"][0]["item"] == second["item"]
-    label = review.json("GET", "/facts")["labels"].index(second["guess"])
-    chosen = review.rows(f"kind=all&count=500&label={label}")["items"]
-    assert {row["guess"] for row in chosen} == {second["guess"]}
 
 
 def test_nothing_that_was_reported_as_saved_is_lost_to_kill_9(review: Review, table: Path) -> None:
@@ -188,28 +157,6 @@ def test_a_picture_of_a_job_that_is_gone_is_one_line(table: Path, tmp_path: Path
     finally:
         review.end()
     assert "Traceback" not in review.errors
-
-
-def test_an_unknown_folder_is_a_usage_error(table: Path) -> None:
-    arguments = ("review", str(table), "--folder", "shpes")
-    done = in_process.run_with(dict(os.environ), *arguments, cwd=table.parent)
-    assert done.code == Exit.USAGE, done.story
-    (line,) = done.log.splitlines()
-    assert "no folder 'shpes'" in line
-
-
-def test_a_new_label_is_a_label_of_every_page(review: Review) -> None:
-    row = review.rows("kind=all&count=1")["items"][0]
-    assert "wool hat" in review.decide((row["item"], "wool hat"))["labels"]
-
-
-@pytest.mark.parametrize("label", ["../x", "a\nb", ".x", "unknown", "failed", "con", "", "COAT"])
-def test_a_label_that_cannot_name_a_folder_is_refused(
-    idle: Review, table: Path, label: str
-) -> None:
-    status, _, body = idle.ask("POST", idle.of("/decisions"), {"decisions": [decision((0, label))]})
-    assert (status, b"error" in body) == (400, True)
-    assert saved(table) == {}
 
 
 def test_the_arguments_of_a_browser_open_the_page_once(table: Path, tmp_path: Path) -> None:

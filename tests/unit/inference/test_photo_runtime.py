@@ -73,13 +73,6 @@ def test_the_head_is_applied_to_the_features_of_the_backbone(card: Card) -> None
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5 * np.abs(expected).max())
 
 
-def test_versions_of_a_process_share_a_backbone_until_none_is_left(card: Card) -> None:
-    one, other = (_load(card, photo_versions.head(seed)) for seed in (1, 2))
-    [graph] = one._graph._backbones  # type: ignore[attr-defined]
-    assert other._graph._backbones == [graph]  # type: ignore[attr-defined]
-    assert (one.logits(IMAGES[:1]) != other.logits(IMAGES[:1])).all()
-
-
 def test_an_unsure_image_is_answered_by_the_mean_of_both_looks(card: Card) -> None:
     lite2 = backbone_table.find("efficientnet-lite2")
     pair = [photo_versions.head(), photo_versions.head(2, lite2)]

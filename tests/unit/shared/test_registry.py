@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import msgspec
@@ -11,7 +10,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared import file_lock
 from shared.errors import SetupError
 from shared.messages.model_card import Card
 from shared.messages.model_name import ModelName
@@ -220,28 +218,6 @@ def test_a_removed_version_is_deleted_and_its_number_is_not_reused(
             registry.remove("shoes", version)
     with pytest.raises(SetupError, match="part of Hangtag"):
         registry.remove(packaged.NAME, 0)
-
-
-def test_a_version_that_is_promoted_meanwhile_is_not_removed(
-    registry: Registry, card: Card, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for _ in range(2):
-        registry.publish(card, FILES)
-    reached, acquire = threading.Event(), file_lock.acquire
-
-    def announced(file: int) -> None:
-        reached.set()
-        acquire(file)
-
-    with ThreadPoolExecutor() as pool:
-        with AliasLog(registry.folder("shoes")).locked() as log:
-            monkeypatch.setattr(file_lock, "acquire", announced)
-            removal = pool.submit(registry.remove, "shoes", 2)
-            reached.wait(10)
-            log.append("production", 2, "promote", "ann", "better")
-        with pytest.raises(SetupError, match="used by an alias"):
-            removal.result(30)
-    assert registry.versions("shoes") == [1, 2]
 
 
 @settings(deadline=None)

@@ -18,7 +18,7 @@ from producer.dispatch.job_queue import PublishedProgress, Result
 from producer.dispatch.loop_report import FileCount, LoopReport
 from producer.dispatch.new_files import NewFiles
 from producer.dispatch.reconciler import Reconciler
-from producer.dispatch.send_limits import SendLimits
+from producer.dispatch.window import SendLimits
 from producer.inputs.skipped import Unlisted, passed_over
 from producer.journal.records import FrozenBatch, StoredResult
 from producer.present.events import PAUSE_S, Found, Outage

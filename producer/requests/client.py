@@ -20,8 +20,7 @@ from shared.broker.redis_client import GLANCE_TIMEOUT_S, connect
 from shared.broker.runtime_paths import broker_url, socket_path, stack_id
 from shared.errors import BadMessage, UsageError
 from shared.ledger.request_inbox import RequestInbox
-from shared.ledger.request_states import RequestState, RequestView
-from shared.ledger.request_store import RequestFolder, folders
+from shared.ledger.request_store import RequestFolder, RequestState, RequestView, folders
 from shared.messages import model_name
 from shared.messages.batch import new_id
 from shared.messages.requests import REQUEST_ID, Request, Work, decode_request, encode_request

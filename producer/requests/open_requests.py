@@ -12,7 +12,7 @@ from producer.requests.client import Requests, read
 from producer.requests.request_meter import describe, no_news, title
 from shared.broker.runtime_paths import is_in_charge, socket_path
 from shared.errors import BadMessage, bounded
-from shared.ledger.request_states import RequestState, RequestView
+from shared.ledger.request_store import RequestState, RequestView
 from shared.messages.requests import Progress, Work
 from shared.settings import Settings
 

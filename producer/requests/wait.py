@@ -14,8 +14,7 @@ from producer.stack import stack
 from shared.broker.redis_client import GLANCE_TIMEOUT_S
 from shared.broker.runtime_paths import is_in_charge, log_path
 from shared.errors import RequestCancelled, StillOpen, Stopped
-from shared.ledger.request_states import RequestState, RequestView
-from shared.ledger.request_store import other_work
+from shared.ledger.request_store import RequestState, RequestView, other_work
 from shared.messages.requests import CheckDataset, ComputeFeatures, Outcome, Request
 from shared.settings import Settings
 from shared.stop import Waits

@@ -16,6 +16,7 @@ process that dies; one that is suspended keeps it, so no other process does its 
 
 from __future__ import annotations
 
+import enum
 import os
 import shutil
 import socket
@@ -28,8 +29,14 @@ import msgspec
 from shared import atomic_file, file_lock, regular_file
 from shared.errors import MISFITS, BadMessage, SetupError, Unavailable, UsageError
 from shared.failpoints import failpoint
-from shared.ledger.request_states import RequestState, RequestView
-from shared.messages.requests import REQUEST_ID, Outcome, Request, decode_request, encode_request
+from shared.messages.requests import (
+    REQUEST_ID,
+    Outcome,
+    Progress,
+    Request,
+    decode_request,
+    encode_request,
+)
 
 FOLDER = ".requests"
 REQUEST_FILE = "request.json"
@@ -46,6 +53,30 @@ _LOCK_FILE = "lock"
 #: For all who may use the store.
 _LOCK_MODE = 0o666
 _REMEDY = "set HANGTAG_STORE to a folder"
+
+
+class RequestState(enum.StrEnum):
+    WAITING = "waiting"  #: no trainer works on it
+    RUNNING = "running"
+    DONE = "done"  #: it has an outcome, success or failure
+    CANCELLED = "cancelled"
+
+
+class RequestView(msgspec.Struct, frozen=True):
+    """A snapshot of a request."""
+
+    request: Request
+    state: RequestState
+    outcome: Outcome | None = None  #: of DONE
+    progress: Progress | None = None  #: as of the last report
+    owner: str = ""  #: the process that has reported it
+    silent_s: float = 0.0  #: since that report
+    is_stored: bool = True  #: whether the store says so, and not Redis alone
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it has not ended."""
+        return self.state in (RequestState.WAITING, RequestState.RUNNING)
 
 
 class RequestFolder:

@@ -15,10 +15,9 @@ from __future__ import annotations
 import re
 import secrets
 import struct
-import sys
 from array import array
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from typing import cast
 
 import msgspec
 
@@ -120,7 +119,7 @@ class BatchResult(msgspec.Struct, frozen=True, array_like=True):
         Raises:
             BadMessage: it does not; writing it to a table would crash the producer.
         """
-        indices: Sequence[int] = numbers("H", self.indices)
+        indices: Sequence[int] = array("H", self.indices)
         if self.k != k or max(indices, default=0) >= labels:
             raise BadMessage(f"a result does not name {k} of {labels} labels")
         return self
@@ -143,14 +142,6 @@ def decode_result(data: bytes, count: int) -> BatchResult:
         raise BadMessage(f"not a batch result: {error}") from error
 
 
-def numbers(kind: str, data: bytes) -> Any:
-    """An array of little-endian numbers; `kind` as in the standard library's `array`."""
-    values = array(kind, data)
-    if sys.byteorder == "big":
-        values.byteswap()
-    return values
-
-
 def max_result_bytes(k: int) -> int:
     """The size of the largest result with `k` labels for each image."""
     headers = 64  # of MessagePack: one for each field
@@ -166,8 +157,6 @@ def encode_images(images: Sequence[bytes | Reference | Status]) -> bytes:
         contents = [
             i if isinstance(i, bytes) else i.pack() for i in images if not isinstance(i, Status)
         ]
-    if sys.byteorder == "big":
-        words.byteswap()
     return b"".join([struct.pack("<I", len(images)), words.tobytes(), *contents])
 
 

@@ -12,14 +12,10 @@ from tests.browser.test_pages import shapes
 from tests.support.pages.label_tab import (
     decide,
     display_naming,
-    give,
     given,
-    mislabelled,
-    names,
-    see_together,
 )
 from tests.support.pages.planted_folder import PlantedFolder
-from tests.support.pages.visit import NARROW, keys_without_name, opened, serious_findings
+from tests.support.pages.visit import NARROW, opened, serious_findings
 from tests.support.processes.label_server import Label
 
 #: A name as long as that of a folder may be, written from right to left.
@@ -98,47 +94,6 @@ def test_a_picture_is_seen_large_and_nothing_is_said_about_it(
         second.click()
         expect(page.locator(".tile[aria-selected=true]")).to_have_count(1)
     assert given(label) == {}
-
-
-def test_escape_leads_back_to_the_page_before(
-    browser: Browser, folder: PlantedFolder, label: Label
-) -> None:
-    mislabelled(folder, label)
-    with opened(browser, label) as page:
-        give(page, "own")
-        page.locator(".tile").nth(1).click()
-        before = names(page)
-        page.keyboard.press("=")
-        expect(page.locator("#question")).to_contain_text("Most like")
-        page.keyboard.press("Escape")
-        assert names(page) == before
-        for field in ("#of", "#rename"):
-            page.keyboard.press("+")
-            page.locator(field).focus()
-            page.keyboard.press("Escape")
-            expect(page.locator("#managing")).to_be_hidden()
-            expect(page.locator(".tile").nth(1)).to_contain_text("not own")
-        see_together(page, "red")
-        expect(page.locator("#question")).to_contain_text("red: 1 to")
-        page.keyboard.press("=")
-        expect(page.locator("#question")).to_contain_text("Most like")
-        page.keyboard.press("Escape")
-        expect(page.locator("#question")).to_contain_text("red: 1 to")
-        page.keyboard.press("Escape")
-        assert names(page) == before
-        expect(page.locator(".tile").nth(1)).to_contain_text("not own")
-        page.keyboard.press("/")
-        page.keyboard.type("half")
-        page.keyboard.press("Escape")
-        expect(page.locator("#name")).to_have_value("")
-        expect(page.locator(".tile").nth(1)).to_be_focused()
-        page.keyboard.press("Escape")  # an ordinary page starts again
-        expect(page.locator(".tile[aria-selected=true]")).to_have_count(0)
-
-
-def test_every_key_of_the_page_is_in_the_panel_of_its_keys(browser: Browser, label: Label) -> None:
-    with opened(browser, label) as page:
-        assert keys_without_name(page) == set()
 
 
 @pytest.mark.parametrize(("width", "dark"), shapes(in_ci="narrow-dark"))

@@ -212,32 +212,6 @@ def test_a_gallery_is_one_tab_stop_and_arrows_move_in_it(page: Page) -> None:
     assert page.locator("#viewer").is_visible()
 
 
-def test_the_histogram_is_whole_on_a_narrow_screen(browser: Browser, report: Path) -> None:
-    with visit(browser, report, 400) as page:
-        drawn = page.locator(".chart svg:visible")
-        assert drawn.count() == 1
-        assert drawn.locator("text.threshold").count() > 2
-        edges = page.locator(".chart").evaluate(
-            "node => [...node.querySelectorAll('svg *')].map(n => n.getBoundingClientRect())"
-            ".filter(r => r.width || r.height).map(r => [r.left, r.right])"
-        )
-        assert edges
-        assert min(left for left, _ in edges) >= 0
-        assert max(right for _, right in edges) <= 400
-        texts = drawn.locator("text").evaluate_all(
-            "all => all.map(t => { const r = t.getBoundingClientRect();"
-            " return [r.left, r.right, r.top, r.bottom]; })"
-        )
-        assert not [
-            (one, other)
-            for i, one in enumerate(texts)
-            for other in texts[:i]
-            if one[0] < other[1] and other[0] < one[1] and one[2] + 3 < other[3]
-            and other[2] + 3 < one[3]
-        ]  # fmt: skip
-        assert min(bottom - top for _, _, top, bottom in texts) >= 10
-
-
 def test_hostile_names_are_displayed_as_they_are(page: Page) -> None:
     """`visit` checks at the end of the module that none of them ran."""
     assert page.evaluate("document.scripts.length") == 1
@@ -301,15 +275,6 @@ def test_without_its_script_a_page_has_the_same_content(browser: Browser, report
         assert page.locator("main .shot .path:visible").count() == shown(page)
         assert page.locator(".filter:visible").count() == 0
         assert page.get_by_text(f"photos/{folder_of(LABELS[0])}/broken.png").is_visible()
-
-
-def test_a_page_prints_with_paths_and_without_navigation(page: Page) -> None:
-    page.emulate_media(media="print")
-    assert page.locator("nav:visible").count() == 0
-    assert page.locator("main .shot .path:visible").count() == shown(page)
-    printed = page.pdf(format="A4")
-    assert printed.startswith(b"%PDF")
-    assert 3 < printed.count(b"/Type /Page\n") < 60
 
 
 def test_mistakes_of_a_version_are_below_what_they_were_taken_for(

@@ -18,7 +18,7 @@ from tests.browser.test_pages import shapes
 from tests.support.jobs import planted_journal
 from tests.support.jobs.decided import lines_in
 from tests.support.pages.planted import LABELS, plant
-from tests.support.pages.visit import keys_without_name, opened, serious_findings
+from tests.support.pages.visit import opened, serious_findings
 from tests.support.processes.review_server import Review
 
 DECIDED = 50
@@ -131,6 +131,8 @@ def test_one_at_a_time_a_key_decides_about_the_picture_on_display(
         wait_until_saved(page, 4)
         press(page, ["Enter"])
         wait_until_saved(page, 5)
+        press(page, ["Escape"])
+        expect(page.locator("#grid")).to_be_visible()
     expected = [LABELS[1], LABELS[3], rows[3]["guess"], "Trouser", rows[5]["guess"]]
     found = [(line.rows[0], line.label) for line in lines()]
     assert found == list(zip((row["row"] for row in rows[1:]), expected, strict=True))
@@ -149,35 +151,6 @@ def test_the_second_and_third_guess_of_each_picture_have_a_key(
     expected = [guesses[0][0], guesses[1][1], guesses[2][0], guesses[3][0]]
     found = [(line.rows[0], line.label) for line in lines()]
     assert found == list(zip((row["row"] for row in rows), expected, strict=True))
-
-
-def test_every_key_of_the_page_is_in_the_panel_of_its_keys(
-    browser: Browser, review: Review
-) -> None:
-    with opened(browser, review) as page:
-        assert keys_without_name(page) == set()
-
-
-def test_a_picture_is_seen_large_and_nothing_is_said_about_it(
-    browser: Browser, review: Review, lines: Log
-) -> None:
-    with opened(browser, review) as page:
-        zoomed = page.locator("#zoom")
-        second = page.locator(".tile").nth(1)
-        press(page, ["ArrowRight", "Shift+Space"])
-        expect(zoomed).to_contain_text(second.get_attribute("title") or "")
-        press(page, ["3", "Enter", "Escape"])
-        expect(zoomed).to_be_hidden()
-        second.click(delay=700)  # a long press
-        expect(zoomed).to_be_visible()
-        zoomed.click()
-        expect(zoomed).to_be_hidden()
-        expect(page.locator(".tile[aria-selected=true]")).to_have_count(0)
-        press(page, ["g"])
-        expect(page.locator("#single")).to_be_visible()
-        press(page, ["Escape"])
-        expect(page.locator("#grid")).to_be_visible()
-        assert lines() == []
 
 
 def test_a_new_label_is_added_by_a_second_enter_only(
@@ -248,18 +221,6 @@ def test_the_page_promises_nothing_of_strange_images(browser: Browser, tmp_path:
         expect(totals).to_contain_text("No precision is promised: 100.0% are doubtful")
         expect(totals).to_contain_text("train your own: hangtag train DIR")
         expect(totals).not_to_contain_text("should be right")
-
-
-def test_two_tabs_see_and_lose_nothing(browser: Browser, review: Review, lines: Log) -> None:
-    with opened(browser, review) as one, opened(browser, review) as other:
-        press(one, ["Enter", "Enter"])
-        wait_until_saved(one, 2)
-        other.keyboard.press("g")
-        for _ in range(3):
-            other.keyboard.press("ArrowRight")
-        press(other, ["5", "5"])
-        wait_until_saved(other, 4)
-        assert len(LabelsSoFar(lines()).labelled()) == 4
 
 
 def test_what_the_page_called_saved_survives_the_end_of_its_server(

@@ -10,7 +10,7 @@ import numpy as np
 from shared.errors import SetupError
 from shared.messages.model_card import Scale
 from shared.messages.replies import Tried, TriedForm
-from shared.messages.requests import ImportNetwork, NetworkForm, Progress
+from shared.messages.requests import IMAGENET, ImportNetwork, NetworkForm, Progress
 from worker.datasets import load
 from worker.datasets.corrected_walk import LabelledData
 from worker.datasets.examples import Images, Labels
@@ -24,8 +24,6 @@ from worker.runtimes.runtime import Logits
 
 #: Images that are tried at most.
 MOST_IMAGES = 500
-#: Those of ImageNet, by which most networks of photos normalize values of 0 to 1.
-MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 COLOURS = 3
 _SCALES: tuple[Scale, ...] = ("0-255", "0-1", "-1-1")
 
@@ -90,7 +88,7 @@ def _opened(work: ImportNetwork, file: bytes) -> Network:
             from worker.runtimes.onnx_runtime import OnnxNetwork
 
             return OnnxNetwork(file, is_exact=True)
-        from worker.runtimes.imported_tflite import TfliteNetwork
+        from worker.runtimes.tflite_network import TfliteNetwork
 
         return TfliteNetwork(file)
     except ValueError as error:
@@ -110,7 +108,7 @@ def _forms(given: NetworkForm, network: Described, takes_uint8: bool) -> Iterato
             plain = msgspec.structs.replace(form, scale=said, channels=order)
             yield plain
             if scale == "0-1" and channels == COLOURS and not (given.mean or given.std):
-                yield msgspec.structs.replace(plain, mean=MEAN, std=STD)
+                yield msgspec.structs.replace(plain, mean=IMAGENET.mean, std=IMAGENET.std)
 
 
 def _rows(network: Described, form: NetworkForm, opened: Network, images: Images) -> Logits:

@@ -7,22 +7,24 @@ models. Hints can be lost and trainers can die, so each trainer does this for al
 from __future__ import annotations
 
 import logging
+import os
+import secrets
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import redis
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
-from shared import keys
+from shared import atomic_file, file_lock, keys
 from shared.broker.runtime_paths import is_in_charge
 from shared.errors import BrokerRefuses, HangtagError, SetupError
 from shared.installation import absent
 from shared.ledger.request_inbox import ENDED_MS, RequestInbox
-from shared.ledger.request_states import RequestState
-from shared.ledger.request_store import RequestFolder, folders, open_requests
+from shared.ledger.request_store import FOLDER, RequestFolder, RequestState, folders, open_requests
 from shared.logs import DAY_S, LogLimit
 from shared.messages.requests import Request, needed_packages
 from shared.registry.mirror_writer import Incomplete, publish
@@ -30,15 +32,57 @@ from shared.registry.registry import Registry
 from shared.settings import Settings
 from worker.lifecycle.access_check import refusals, stop_worker
 from worker.lifecycle.pool import fork_lock
-from worker.requests.long_work import LongWork, is_long
-from worker.requests.request_consumer import store_sent
-from worker.requests.shared_store import OtherStore, check_shared
+from worker.requests.request_consumer import LongWork, is_long, store_sent
 
 log = logging.getLogger(__name__)
 #: Redis may lose the serving copies; they are published again at this interval.
 PUBLISH_S = 30.0
 #: An outcome stays in the store for this time, in case the same request is submitted again.
 RETENTION_S = 7 * 86_400.0
+#: The store of trainers that have all ended can be replaced after this time.
+HELD_S = 60.0
+#: In STORE/.requests; names the store in Redis, since a request is decided in one folder.
+_ID_FILE = "store-id"
+
+
+class OtherStore(SetupError):
+    """Trainers of the same broker work in another store."""
+
+
+def check_shared(client: redis.Redis, store: Path) -> bool:
+    """Check that the trainers of this server work in this store; the first one decides. Returns
+    whether Redis knew none: no trainer was alive, or it has lost its data.
+
+    Raises:
+        OtherStore: they work in another one.
+        OSError: the store cannot be written.
+        redis.exceptions.RedisError: the server is unreachable.
+    """
+    mine, held_ms = _id(store), int(HELD_S * 1000)
+    is_new = bool(client.set(keys.STORE, mine, nx=True, px=held_ms))
+    if client.get(keys.STORE) not in (mine, None):
+        raise OtherStore(
+            f"the trainers of this broker share another store than {store}; set HANGTAG_STORE to "
+            f"theirs, or end them and wait {HELD_S:.0f} s"
+        )
+    client.pexpire(keys.STORE, held_ms)
+    return is_new
+
+
+def _id(store: Path) -> bytes:
+    """The id of the store, which is created if it has none."""
+    atomic_file.make_folder(store / FOLDER)
+    file = os.open(store / FOLDER / _ID_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    try:
+        file_lock.acquire(file)
+        known = os.pread(file, 64, 0)
+        if not known:
+            known = secrets.token_hex(16).encode()
+            os.pwrite(file, known, 0)
+            os.fsync(file)
+        return known
+    finally:
+        os.close(file)
 
 
 class Maintenance(threading.Thread):

@@ -35,7 +35,6 @@ from tests.support.jobs import handler_context
 from tests.support.models import drawn_backbones, drawn_networks
 from tests.support.models.drawn_backbones import FEATURES, FORM, IMPORTED, LABELS, SIDE
 from tests.support.servers.redis_server import RedisServer
-from worker.backbones import loaded_backbone
 from worker.handlers import check_dataset, import_network, train
 from worker.handlers import folder_features as features_handler
 from worker.handlers.context import Reply
@@ -134,15 +133,6 @@ def test_what_cannot_be_known_is_asked_for_in_one_line_and_nothing_is_added(
         added(server, store, file, form)
     assert "\n" not in str(error.value)
     assert own_backbones.listed(store) == {}
-
-
-def test_the_named_one_of_several_outputs_has_the_features(
-    server: RedisServer, store: Path
-) -> None:
-    added(server, store, drawn_backbones.file(returned=("map", "f")), output="f")
-    graph = loaded_backbone.load("cells", store).graph()
-    image = np.random.default_rng(1).integers(0, 256, (SIDE, SIDE, 3), np.uint8)
-    np.testing.assert_allclose(graph.run(image), drawn_backbones.features(image), atol=1e-5)
 
 
 def test_a_version_has_the_network_and_outlives_its_removal(

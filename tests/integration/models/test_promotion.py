@@ -12,7 +12,7 @@ import pytest
 
 from shared.messages.model_card import Card
 from shared.messages.replies import Decided
-from shared.messages.requests import Progress, Request
+from shared.messages.requests import Request
 from shared.messages.training import Train
 from shared.registry import packaged
 from shared.registry.registry import Registry
@@ -28,18 +28,8 @@ NAME = packaged.NAME
 Rule = Literal["if-better", "always", "never"]
 
 
-class Holder:
-    """An attempt that may go on or must stop."""
-
-    def __init__(self, held: bool = True) -> None:
-        self.held = held
-
-    def report(self, progress: Progress) -> None:
-        pass
-
-    def confirm(self) -> None:
-        if not self.held:
-            raise RequestStopped("another trainer's")
+def _stop() -> None:
+    raise RequestStopped
 
 
 class WatchedRegistry(Registry):
@@ -85,7 +75,8 @@ class Scene:
             folder=self.registry.root,
             input=None,
             started=0.0,
-            attempt=Holder(held),
+            report=lambda progress: None,
+            confirm=(lambda: None) if held else _stop,
         )
         return settle(context, new, rule)
 

@@ -12,16 +12,15 @@ from pathlib import Path
 import pytest
 
 from shared.ledger.request_inbox import RequestInbox
-from shared.ledger.request_states import RequestState
+from shared.ledger.request_store import RequestState
 from shared.messages.requests import Request, Rollback, Work
 from shared.messages.training import Train
 from shared.settings import Settings
 from tests.support.servers.redis_server import RedisServer
 from worker.requests import request_consumer
-from worker.requests.long_work import LongWork
-from worker.requests.request_consumer import RequestConsumer, store_sent
+from worker.requests.attempt import ShutdownNotice
+from worker.requests.request_consumer import LongWork, RequestConsumer, store_sent
 from worker.requests.runner import ANSWERED, LEFT
-from worker.requests.shutdown import ShutdownNotice
 from worker.requests.workspace import Workspace
 
 LONG = Train("shoes", "fast")
@@ -111,5 +110,6 @@ def test_long_work_waits_for_other_long_work_of_its_trainer_and_short_work_does_
     with trainer.long_work_elsewhere():
         assert trainer.take("long") == LEFT
         assert trainer.take("short") == ANSWERED
+    assert not trainer.long_work.busy, "it ends with its process"
     assert folder.state is RequestState.WAITING
     assert folder.attempts == 0

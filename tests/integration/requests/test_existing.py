@@ -22,7 +22,7 @@ from producer.requests.wait import RequestWaiter, Viewed
 from shared.broker.runtime_paths import SUPERVISOR_LOCK, private_stack_dir, socket_path
 from shared.errors import RequestCancelled, SetupError, StillOpen, UsageError
 from shared.ledger import request_store
-from shared.ledger.request_states import RequestState
+from shared.ledger.request_store import RequestState
 from shared.messages.requests import Outcome, Progress, Promote, Request, Rollback
 from shared.settings import Settings
 from shared.stop import Stop, Waits, unstoppable

@@ -22,7 +22,7 @@ from shared.broker.redis_client import connect
 from shared.broker.runtime_paths import runtime_dir
 from shared.errors import Exit
 from shared.ledger.request_inbox import RequestInbox
-from shared.ledger.request_states import RequestState
+from shared.ledger.request_store import RequestState
 from shared.messages.model_name import ModelName
 from shared.messages.requests import Outcome, Promote, Prune, Request, Work
 from shared.messages.training import Train
@@ -34,8 +34,8 @@ from tests.support.jobs import stored_requests
 from tests.support.processes.fleet import wait_for
 from tests.support.servers.redis_server import RedisServer
 from worker.requests import maintenance
-from worker.requests.long_work import LongWork
 from worker.requests.maintenance import Maintenance
+from worker.requests.request_consumer import LongWork
 from worker.requests.workspace import Workspace
 
 RETENTION_S = 7 * 86_400.0

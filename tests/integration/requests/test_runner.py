@@ -15,8 +15,7 @@ import pytest
 from shared.broker.address import address_of
 from shared.broker.redis_client import connect
 from shared.ledger.request_inbox import RequestInbox
-from shared.ledger.request_states import RequestState, RequestView
-from shared.ledger.request_store import RequestFolder
+from shared.ledger.request_store import RequestFolder, RequestState, RequestView
 from shared.messages.requests import (
     Outcome,
     Progress,
@@ -35,10 +34,9 @@ from tests.support.processes.fleet import wait_for
 from tests.support.servers.redis_server import RedisServer
 from worker.handlers.context import Reply
 from worker.requests import runner
-from worker.requests.attempt import Attempt
+from worker.requests.attempt import Attempt, ShutdownNotice
 from worker.requests.request_consumer import RequestConsumer
 from worker.requests.runner import ANSWERED, LEFT
-from worker.requests.shutdown import ShutdownNotice
 from worker.requests.workspace import Workspace
 
 MAX_ATTEMPTS = 3

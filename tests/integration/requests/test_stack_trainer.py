@@ -19,8 +19,7 @@ from shared import keys
 from shared.broker.redis_client import connect
 from shared.errors import BadMessage, RequestCancelled, SetupError, UsageError
 from shared.ledger import request_store
-from shared.ledger.request_states import RequestState
-from shared.ledger.request_store import RequestFolder
+from shared.ledger.request_store import RequestFolder, RequestState
 from shared.messages.replies import Decided
 from shared.messages.requests import Outcome, Promote
 from shared.messages.training import Train

@@ -14,7 +14,7 @@ from producer.cli.main import hangtag
 from producer.requests.open_requests import OpenRequest
 from shared import keys
 from shared.errors import Exit
-from shared.ledger.request_states import RequestState
+from shared.ledger.request_store import RequestState
 from shared.messages.replies import Trained
 from shared.messages.requests import EndedEpoch, Outcome, Progress
 from shared.messages.training import Train

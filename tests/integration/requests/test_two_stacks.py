@@ -14,8 +14,7 @@ from producer.requests.client import make_request, read
 from producer.requests.existing import cancel
 from producer.requests.submit import submit
 from producer.stack import stack
-from shared.ledger.request_states import RequestState
-from shared.ledger.request_store import RequestFolder
+from shared.ledger.request_store import RequestFolder, RequestState
 from shared.messages.requests import Promote
 from shared.messages.training import Train
 from tests.support.processes import local_stack, trainers

@@ -16,7 +16,7 @@ from producer.requests.open_requests import open_requests
 from producer.requests.submit import submit
 from producer.stack import stack
 from shared.ledger import request_store
-from shared.ledger.request_states import RequestState
+from shared.ledger.request_store import RequestState
 from shared.messages.replies import Evaluated, Trained
 from shared.messages.training import Train
 from shared.registry.registry import Registry

@@ -161,19 +161,6 @@ def test_the_processes_of_a_killed_supervisor_end_and_are_replaced(running: Plac
     assert stack.describe(running.settings).kept
 
 
-def test_a_number_that_cannot_be_written_is_written_later(running: Place) -> None:
-    """As on a full disk: the supervisor goes on."""
-    supervisor, folder = running.the("supervisor"), stack_dir(running.settings)
-    (folder / "children.new").mkdir()
-    stack.up(running.settings, 2)
-    wait_for("the log line", lambda: "cannot be written" in (folder / "stack.log").read_text())
-    (folder / "children.new").rmdir()
-    wait_for("2 children", lambda: running.children() == 2)
-    stack.up(running.settings, 1)
-    wait_for("1 child", lambda: running.children() == 1)
-    assert running.the("supervisor") == supervisor
-
-
 def test_leftovers_of_a_crash_do_not_matter(workerless: Place) -> None:
     with socket.socket(socket.AF_UNIX) as dead:
         folder = private_stack_dir(workerless.settings)

@@ -15,9 +15,9 @@ import msgspec
 import pytest
 from click.testing import CliRunner
 
+from producer import doctor as checks
 from producer.cli.main import hangtag
-from producer.doctor import doctor as checks
-from producer.doctor.doctor import Level, Report
+from producer.doctor import Level, Report
 from producer.fleet import machine_resources
 from producer.journal.job_index import IndexedJob, index_dir, remember
 from producer.journal.journal import journal_path

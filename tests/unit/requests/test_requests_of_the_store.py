@@ -24,7 +24,7 @@ from producer.requests.wait import how_to_start_trainer
 from shared.broker.runtime_paths import log_path
 from shared.errors import BadMessage, RequestCancelled, SetupError, UsageError
 from shared.ledger import request_store
-from shared.ledger.request_states import RequestState
+from shared.ledger.request_store import RequestState
 from shared.messages.requests import Outcome, Promote, Request
 from shared.messages.training import FASHION_MNIST, Train
 from shared.settings import Settings

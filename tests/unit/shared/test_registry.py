@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from shared.errors import SetupError
 from shared.messages.model_card import Card
 from shared.messages.model_name import ModelName
-from shared.registry import packaged, staging
+from shared.registry import packaged
 from shared.registry.alias_log import AliasLog
 from shared.registry.registry import Registry
 
@@ -175,20 +175,6 @@ def test_an_alias_cannot_look_like_a_version_or_a_path(
         registry.promote("shoes", 1, alias=alias)
 
 
-def test_the_history_has_time_user_and_reason(registry: Registry, card: Card) -> None:
-    registry.publish(card, FILES, who="trainer")
-    registry.publish(card, FILES)
-    registry.promote("shoes", 2, who="ann", why="better\nshoes\t!")
-    registry.rollback("shoes", who="bob", why="worse")
-    history = [(d.action, d.version, d.who, d.why) for d in registry.history("shoes")]
-    assert history == [
-        ("promote", 1, "trainer", "the first version"),
-        ("promote", 2, "ann", "better\nshoes\t!"),
-        ("rollback", 1, "bob", "worse"),
-    ]
-    assert all(decision.when.endswith("+00:00") for decision in registry.history("shoes"))
-
-
 def test_a_torn_line_is_skipped_and_hides_no_later_one(registry: Registry, card: Card) -> None:
     for _ in range(3):
         registry.publish(card, FILES)
@@ -240,34 +226,3 @@ def test_rollback_undoes_promotions_one_after_the_other(
             assert log.previous("production") is None
         log.append("canary", 9, "promote", "", "")
     assert log.current().get("production") == (stack[-1] if stack else None)
-
-
-def test_files_that_a_successor_swept_cannot_be_published(registry: Registry, card: Card) -> None:
-    """The author is suspended between the last check and the renaming."""
-
-    def suspend() -> None:
-        staging.sweep(registry, "shoes", "asked")
-
-    with pytest.raises(SetupError, match="emptied"):
-        registry.publish(msgspec.structs.replace(card, request="asked"), FILES, confirm=suspend)
-    assert registry.versions("shoes") == []
-    assert list(registry.root.glob("shoes/*/*")) == []
-    assert registry.publish(card, FILES).version == 2
-
-
-def test_a_refused_publication_leaves_no_files(registry: Registry, card: Card) -> None:
-    def refuse() -> None:
-        raise RuntimeError
-
-    with pytest.raises(RuntimeError):
-        registry.publish(card, FILES, confirm=refuse)
-    assert list(registry.root.glob("shoes/*/*")) == []
-    registry.publish(card, FILES)
-    with pytest.raises(RuntimeError):
-        registry.promote("shoes", 2, alias="staging", confirm=refuse)
-    assert registry.aliases("shoes") == {"production": 2}
-    registry.publish(card, FILES)
-    registry.promote("shoes", 3)
-    with pytest.raises(RuntimeError):
-        registry.rollback("shoes", confirm=refuse)
-    assert registry.aliases("shoes") == {"production": 3}

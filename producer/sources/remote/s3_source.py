@@ -177,12 +177,12 @@ class S3Source(RemoteSource[S3Objects]):
             )
         # Whatever is wrong with the bucket or the credentials is reported before work starts.
         if self._one() == NO_STAMP:
-            next(self._images.entries(self._folder), None)
+            next(self._images.entries(self.prefix), None)
 
     def holds(self, name: bytes) -> bool:
         if not self.typed:
             return name[: len(SCHEME)].lower() == SCHEME
-        return name == self.typed or name.startswith(self._folder)
+        return name == self.typed or name.startswith(self.prefix)
 
     def entries(self, after: bytes, walk: Walk) -> Iterator[bytes]:
         return (name for name, _ in self.stamps(after, walk))
@@ -193,9 +193,9 @@ class S3Source(RemoteSource[S3Objects]):
             if self.typed > after:
                 yield self.typed, stamp
             return
-        folder, selection = self._folder, Selection(self.options.globs)
-        for name, stamp in self._images.entries(folder, after):
-            below = name[len(folder) :]
+        selection = Selection(self.options.globs)
+        for name, stamp in self._images.entries(self.prefix, after):
+            below = name[len(self.prefix) :]
             why = selection.why_skipped(below, FILE, lambda: False, walk.skipped)
             if is_hidden(below):
                 walk.skip(skipped.HIDDEN)
@@ -203,11 +203,6 @@ class S3Source(RemoteSource[S3Objects]):
                 yield name, stamp
             else:
                 walk.skip(why)
-
-    @property
-    def _folder(self) -> bytes:
-        """The address of what is below a prefix, with its slash."""
-        return self.typed.rstrip(b"/") + b"/"
 
     def _one(self) -> Stamp:
         """The stamp of a single object that was typed; NO_STAMP if it is a prefix."""

@@ -193,13 +193,9 @@ class ArchivesFolder(Source):
         self._files.check(is_new)
 
     def entries(self, after: bytes, walk: Walk) -> Iterator[bytes]:
-        return FolderWalk(self._files, self.options, walk, self).names(self.typed, after)
+        return FolderWalk(self._files, self.options, walk, self._members).names(self.typed, after)
 
-    def is_archive(self, name: bytes) -> bool:
-        """Whether a file of this name is walked like a folder."""
-        return is_archive(name)
-
-    def members(self, archive: bytes, after: bytes, walk: Walk) -> Iterator[bytes]:
+    def _members(self, archive: bytes, after: bytes, walk: Walk) -> Iterator[bytes]:
         """The names of the images in an archive. One that cannot be read is like a folder that
         cannot be listed."""
         try:

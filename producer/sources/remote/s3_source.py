@@ -138,14 +138,10 @@ class S3Objects(RemoteImages):
 
 def _line(where: str, error: object) -> SetupError:
     """The one line on what a server answers, or that it does not."""
-    if isinstance(error, Failed):
-        return SetupError(
-            f"{where}: its server cannot be reached ({error}); check the network and "
-            "AWS_ENDPOINT_URL, then run the same command again"
-        )
+    what = f"cannot be reached ({error})" if isinstance(error, Failed) else f"answers {error}"
     return SetupError(
-        f"{where}: its server answers {error}; check the bucket, AWS_REGION and the credentials, "
-        "then run the same command again"
+        f"{where}: its server {what}; check the bucket, AWS_ENDPOINT_URL, AWS_REGION and the "
+        "credentials, then run the same command again"
     )
 
 

@@ -33,8 +33,8 @@ from worker.decoding.decode import decode
 from worker.demo import encoded
 from worker.inference.classify_batch import classified
 from worker.inference.process_state import LoadedModel
-from worker.runtimes.classifier import Classifier
 from worker.runtimes.load_runtime import load
+from worker.runtimes.runtime import Classifier
 
 HEADING = "## Photographs, and what is flagged"
 COUNT, SEED = 2_000, 1

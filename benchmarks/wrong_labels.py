@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from benchmarks.environment import machine
 from benchmarks.report.tables import markdown
-from producer.dataset_check.findings import LISTED
+from producer.dataset_check.check_page import LISTED
 from worker.backbones import loaded_backbone
 from worker.backbones.photo_features import PhotoFeatures
 from worker.datasets.corrected_walk import LabelledData

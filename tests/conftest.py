@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from producer.pages import thumbnails
+from producer.pages import pictures
 from shared import process
 from shared.broker import runtime_paths
 from tests.support import random_seed
@@ -41,7 +41,7 @@ if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
 
 # `quick` runs the same examples each time; HYPOTHESIS_PROFILE=thorough, which the night uses, and
 # full run more, with new ones.
-settings.register_profile("quick", max_examples=40, deadline=None, derandomize=True, database=None)
+settings.register_profile("quick", max_examples=25, deadline=None, derandomize=True, database=None)
 settings.register_profile(
     "thorough", max_examples=200, deadline=None, derandomize=False, database=None, print_blob=True
 )
@@ -96,7 +96,7 @@ def _leave_the_users_state() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def _one_process_for_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each takes 0.3 s to start, and a test needs few pictures."""
-    monkeypatch.setattr(thumbnails, "MAX_PROCESSES", 1)
+    monkeypatch.setattr(pictures, "MAX_PROCESSES", 1)
 
 
 @pytest.fixture(scope="session", autouse=True)

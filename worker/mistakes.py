@@ -27,7 +27,7 @@ from worker.evaluation.heldout_answers import HeldoutAnswers
 from worker.evaluation.metrics import confusion, most_confident_mistakes
 from worker.handlers.evaluate import source
 from worker.inference.resource_limits import memory_limit
-from worker.runtimes.classifier import probabilities
+from worker.runtimes.runtime import probabilities
 
 MEMORY_BYTES = 3 << 30
 TOP_LABELS = 5

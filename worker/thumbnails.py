@@ -3,7 +3,7 @@ as the network's input, in a process of its own that may be killed by any of the
 
 It gets bytes through a pipe (shared/pipes/helpers.py), opens no files once it is ready, and has
 limits on memory and time. A process that has died is replaced by the one that started it
-(producer/pages/thumbnails.py).
+(producer/pages/pictures.py).
 """
 
 from __future__ import annotations

@@ -29,11 +29,9 @@ from worker.lifecycle import access_check, pool, scratch_folder
 from worker.lifecycle.heartbeat_thread import HeartbeatThread, start_heartbeat
 from worker.lifecycle.watchdog import Watchdog, watchdog
 from worker.lifecycle.worker_log import log_once
-from worker.requests.attempt import end_process
-from worker.requests.long_work import LongWork
-from worker.requests.maintenance import Maintenance, waiting
-from worker.requests.shared_store import check_shared
-from worker.requests.shutdown import ShutdownNotice
+from worker.requests.attempt import ShutdownNotice, end_process
+from worker.requests.maintenance import Maintenance, check_shared, waiting
+from worker.requests.request_consumer import LongWork
 
 ROLE = "trainer"
 #: A training that takes longer counts as hung.

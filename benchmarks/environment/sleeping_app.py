@@ -13,7 +13,7 @@ from typing import Any
 from celery.signals import worker_process_init
 
 from worker.app import app
-from worker.backbones.served_version import ServedVersion
+from worker.runtimes.load_runtime import ServedVersion
 
 SLEEP = "HANGTAG_BENCH_SLEEP_S"
 
@@ -24,8 +24,7 @@ def _replace_model(**_: Any) -> None:
 
     from worker.inference import process_state
     from worker.inference.process_state import LoadedModel
-    from worker.runtimes.classifier import Classifier
-    from worker.runtimes.runtime import Graph, Images, Outputs
+    from worker.runtimes.runtime import Classifier, Graph, Images, Outputs
 
     seconds = float(os.environ[SLEEP])
 

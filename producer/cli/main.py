@@ -17,7 +17,7 @@ import msgspec
 
 from producer.cli.groups import GroupedCommands
 from producer.cli.options import JSON, examples
-from producer.cli.signals import interruptible
+from producer.cli.running import interruptible
 from producer.present.formatting import json_text, one_line
 from producer.present.style import colour_wanted, columns_of, failed, wrapped
 from shared import process

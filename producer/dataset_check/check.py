@@ -17,7 +17,7 @@ from pathlib import Path
 import msgspec
 
 from producer.dataset_check import check_page
-from producer.dataset_check.findings import Findings
+from producer.dataset_check.check_page import Findings
 from producer.formats.table_file import check_part, is_foreign
 from producer.inputs.job_options import JobOptions
 from producer.jobs.job import Job

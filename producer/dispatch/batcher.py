@@ -7,35 +7,89 @@ process works on a large one while the others have nothing to do.
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from itertools import chain
-from typing import NamedTuple
+from itertools import chain, islice
+from typing import Generic, NamedTuple, TypeVar
 
 import msgspec
 
 from producer.dispatch.file_transport import Transport
-from producer.dispatch.lookahead import Lookahead
 from producer.inputs.job_options import JobOptions
 from producer.inputs.skipped import Counts, Unlisted
 from producer.journal.journal import WALKED, Journal
 from producer.journal.records import FrozenBatch, RowPlace
 from producer.journal.retries import ONLY_CHANGED
 from producer.locations.row_files import RowFiles
-from producer.sources.job_sources import JobSources
-from producer.sources.walk import Walk, WalkedImage, announced
+from producer.sources.job_sources import JobSources, Walk, WalkedImage, announced
 from shared.image_status import Status
 from shared.messages.batch import MAX_BATCH_IMAGES, encode_images
 from shared.messages.files import INLINE, Reference, Stamp, digests
 from shared.settings import Settings
 
-Image = bytes | Reference | Status
-#: Reads the image of a name.
-Read = Callable[[bytes], tuple[Image, Stamp]]
+T = TypeVar("T")
+#: Bounds the memory for names, at 150 bytes each. Beyond 4 processes it is less than the images
+#: that they may have in full batches of small files; batches of photographs are smaller.
+AHEAD_MAX = 1 << 14
 #: Smaller batches are not worth a message, unless they have as many bytes: the work for small
 #: images is that of the network, for large ones that of decoding.
 SMALL_IMAGES, SMALL_BYTES = 64, 1 << 18
 #: The time of a turn in which an image is awaited; results are collected in between.
 WAIT_S = 0.02
+
+
+class Lookahead(Generic[T]):
+    """The items of an iterator. `ahead` of them, at most AHEAD_MAX, are read in advance, up to the
+    first one that must be used before the next."""
+
+    def __init__(self, items: Iterator[T], must_be_used: Callable[[T], bool] | None = None) -> None:
+        self.ahead = 1
+        self._must_be_used = must_be_used
+        self._items = items
+        self._held: deque[T] = deque()
+        self._error: Exception | None = None
+        self._ended = False
+
+    @property
+    def left(self) -> int | None:
+        """The number of items that are left; None if their end is not known yet."""
+        self._read(min(self.ahead, AHEAD_MAX))
+        return len(self._held) if self._ended else None
+
+    def __iter__(self) -> Iterator[T]:
+        return self
+
+    def __next__(self) -> T:
+        """Only `left` reads further, so that most items cost little."""
+        if not self._held:
+            self._read(1)
+        if self._held:
+            return self._held.popleft()
+        if self._error is not None:
+            raise self._error
+        raise StopIteration
+
+    def _read(self, ahead: int) -> None:
+        """Read in advance. An error of the iterator is raised after the items before it."""
+        while not self._ended and (missing := ahead - len(self._held)) > 0:
+            if self._must_be_used is not None:
+                if self._held and self._must_be_used(self._held[-1]):
+                    return
+                missing = 1
+            self._take(missing)
+
+    def _take(self, count: int) -> None:
+        before = len(self._held)
+        try:
+            self._held.extend(islice(self._items, count))
+            self._ended = len(self._held) < before + count
+        except Exception as error:
+            self._ended, self._error = True, error
+
+
+Image = bytes | Reference | Status
+#: Reads the image of a name.
+Read = Callable[[bytes], tuple[Image, Stamp]]
 
 
 class Batch(msgspec.Struct, frozen=True):

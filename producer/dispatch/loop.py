@@ -13,13 +13,12 @@ from redis.exceptions import RedisError
 
 from producer.dispatch.attempt import Attempt, OpenJob
 from producer.dispatch.batcher import Batch, resumed
-from producer.dispatch.file_count import FileCount
 from producer.dispatch.file_transport import Transport
 from producer.dispatch.job_queue import PublishedProgress, Result
-from producer.dispatch.loop_report import LoopReport
+from producer.dispatch.loop_report import FileCount, LoopReport
 from producer.dispatch.new_files import NewFiles
 from producer.dispatch.reconciler import Reconciler
-from producer.dispatch.send_limits import SendLimits
+from producer.dispatch.window import SendLimits
 from producer.inputs.skipped import Unlisted, passed_over
 from producer.journal.records import FrozenBatch, StoredResult
 from producer.present.events import PAUSE_S, Found, Outage

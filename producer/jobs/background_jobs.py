@@ -12,7 +12,7 @@ from pathlib import Path
 
 from producer.dispatch.file_transport import check_below
 from producer.inputs.job_options import JobOptions
-from producer.jobs.empty_job import check_not_empty
+from producer.jobs.classify import check_not_empty
 from producer.jobs.follow import is_followed
 from producer.journal.journal import producer_log
 from producer.journal.snapshot import (

@@ -7,8 +7,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from producer.journal.job_index import entries, ids_of, output_of
-from producer.journal.no_table import no_table
+from producer.journal.job_index import entries, ids_of, no_table, output_of
 from producer.journal.snapshot import has_journal, read_snapshot
 from producer.present.formatting import typed
 from shared.errors import UsageError, no_such

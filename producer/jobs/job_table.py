@@ -9,10 +9,11 @@ from pathlib import Path
 
 import msgspec
 
-from producer.formats.table_draft import GrowingTable, TableDraft
 from producer.formats.table_file import (
     PART,
     PLACING,
+    GrowingTable,
+    TableDraft,
     check_replaceable,
     is_own_part,
     sha256_of,
@@ -32,7 +33,7 @@ from producer.rendering.display_options import (
     make_table,
     stored_display,
 )
-from producer.rendering.learned_rows import Taken, said, take_learned
+from producer.rendering.person_labels import Taken, said, take_learned
 from producer.summary.answer_counter import count_rows
 from shared.errors import SetupError
 from shared.labels import labels_file

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import cast
@@ -13,11 +14,20 @@ import redis
 from redis.exceptions import RedisError
 
 from producer.jobs.find_job import NoSuchJob, find_output, whole_id
-from producer.jobs.status_table import status_table
 from producer.journal.job_index import entries
 from producer.journal.snapshot import JobState, JobView, check_readable, not_started, read_snapshot
-from producer.present.formatting import json_text
-from producer.present.style import columns_of, paragraphs
+from producer.present.formatting import ago, duration, json_text, near, one_line
+from producer.present.style import (
+    Column,
+    Keep,
+    columns_of,
+    dim,
+    doubtful,
+    failed,
+    fitted,
+    good,
+    paragraphs,
+)
 from producer.requests.open_requests import OpenRequest, open_requests, table
 from producer.summary.job_text import answer_lines
 from producer.summary.promise import promised_view
@@ -33,8 +43,70 @@ from shared.messages.batch import decode_job
 from shared.settings import Settings
 from shared.throughput import left_s
 
+_STATES = {
+    JobState.RUNNING: good,
+    JobState.PAUSED: doubtful,
+    JobState.CANCELLED: doubtful,
+    JobState.UNREADABLE: failed,
+}
 #: Images/s; a larger rate in Redis is invalid.
 RATE_MAX = 1e12
+
+
+def status_table(views: Sequence[JobView], now_s: float | None = None) -> list[str]:
+    """The heading and one line for each job; `now_s` is the time in seconds since 1970."""
+    now_s = time.time() if now_s is None else now_s
+    newest_first = sorted(views, key=lambda view: -view.created)
+    return fitted(_COLUMNS, [_row(view, now_s) for view in newest_first])
+
+
+def _state(text: str) -> str:
+    return _STATES[JobState(text)](text) if text in set(_STATES) else text
+
+
+def _failures(text: str) -> str:
+    return text if text == "0" else failed(text)
+
+
+def _flags(text: str) -> str:
+    return text if text == "0" else doubtful(text)
+
+
+_COLUMNS = (
+    Column("job"),
+    Column("state", style=_state),
+    Column("images", left=False),
+    Column("failed", left=False, drop=1, style=_failures),
+    Column("flagged", left=False, drop=5, style=_flags),
+    Column("images/s", left=False, drop=4),
+    Column("left", left=False, drop=2),
+    Column("started", drop=3),
+    Column("model", least=10, drop=6),
+    Column("table", least=12, keep=Keep.END, style=dim),
+)
+
+
+def _row(view: JobView, now_s: float) -> tuple[str, ...]:
+    return (
+        view.job,
+        view.state,
+        _images(view),
+        f"{view.failed:,}",
+        f"{sum(view.flagged.values()):,}",
+        "-" if view.rate is None else f"{view.rate:,.0f}",
+        "-" if view.left_s is None else duration(view.left_s),
+        ago(view.created, now_s),
+        one_line(view.model),
+        one_line(near(view.output)),
+    )
+
+
+def _images(view: JobView) -> str:
+    """`10,000` of a finished job, `4,096 of 10,000` of another."""
+    if view.state is JobState.FINISHED:
+        return f"{view.done:,}"
+    total = f"{view.images:,}+" if view.file_count is None else f"{view.file_count:,}"
+    return f"{view.done:,} of {total}"
 
 
 def job_lines(

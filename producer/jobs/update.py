@@ -6,126 +6,65 @@ beside the table (producer/updating/next_job.py), finished like any other, and r
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
-from pathlib import Path
 from time import time_ns as now_ns
-from typing import BinaryIO, NamedTuple
 
 import msgspec
 
-from producer.dispatch.attempt import Attempt
 from producer.formats.table_file import check_replaceable
 from producer.formats.table_formats import check_installed
-from producer.inputs.job_options import JobOptions
-from producer.jobs.classify import check_sources, classify, opened_job
 from producer.jobs.job import Job
 from producer.jobs.run import Run, Summary
 from producer.journal.job_index import set_model
-from producer.journal.snapshot import read_snapshot
-from producer.locations import row_files
-from producer.locations.present_files import PresentFiles
-from producer.present.events import Events, RowChanged
+from producer.journal.journal import Journal
+from producer.locations.compared import PresentFiles
+from producer.present.events import RowChanged
 from producer.present.formatting import counted
-from producer.rendering.display_options import asked_display, make_table
+from producer.rendering.display_options import make_table
 from producer.rows.columns import displayed_label
 from producer.rows.row_batch import Row
-from producer.stack.stack import BrokerSession
 from producer.updating.changes import Changes, Kind, Settling
-from producer.updating.next_job import form, is_current
-from shared.errors import COMPLETE, Exit
+from producer.updating.next_job import current, form
+from shared.errors import Exit
 from shared.messages.files import printable
-from shared.settings import Settings
-from shared.stop import Stop, Waits
 
 
-class Update(NamedTuple):
-    """What is asked for."""
-
-    options: JobOptions
-    settings: Settings
-    retry_failed: bool
-    deadline: float  #: monotonic
-    stdin: BinaryIO | None
-    events: Events
-
-
-def update(
-    options: JobOptions,
-    settings: Settings,
-    *,
-    stdin: BinaryIO | None = None,
-    events: Events | None = None,
-    stop: Stop | None = None,
-) -> Summary:
-    """Bring the table of a job up to date; start or finish the job first, if need be. The arguments
-    and what is raised are those of `classify`. The table is the old one or the new one at every
-    moment, and the same call continues.
+def bring_up_to_date(run: Run, retry_failed: bool) -> tuple[Summary, bool]:
+    """Bring the table of a finished job up to date; return whether it is so only as of an earlier
+    call, which this one has continued. The table is the old one or the new one at every moment.
 
     A file that was written in the last two seconds is waited for; one that is written meanwhile is
-    left to the next update.
+    left to the next update. Raises as `classify`.
     """
-    events, stop = events or Events(), stop or Stop()
-    deadline = time.monotonic() + (options.timeout_s or float("inf"))
-    view = read_snapshot(Path(options.output))
-    is_finished = view is not None and view.exit_code is not None
-    if not is_finished:
-        retried = options.retry_failed and view is not None
-        first = msgspec.structs.replace(options, retry_failed=retried)
-        summary = classify(first, settings, stdin=stdin, events=events, stop=stop)
-        if view is None or Exit(summary.exit_code) not in COMPLETE:
-            return summary
-    retry_failed = options.retry_failed and is_finished
-    asked = Update(options, settings, retry_failed, deadline, stdin, events)
-    summary, is_earlier = _round(asked, stop)
-    is_finished = summary.view.exit_code is not None
-    if is_earlier and is_finished and not options.is_piped:  # there may be more by now
-        summary, _ = _round(asked, stop)
-    return summary
+    old = run.job
+    check_installed(old.options.form)
+    check_replaceable(old.journal, old.output)
+    if (formed := current(old.journal, old.output)) is not None:
+        run.attempt.events.notice("continuing an update that was interrupted")
+        return _finished(run, formed, None), True
+    changes, formed = _compared(run, retry_failed)
+    summary = _unchanged(run) if formed is None else _finished(run, formed, changes)
+    return msgspec.structs.replace(summary, young=changes.young), False
 
 
-def _round(asked: Update, stop: Stop) -> tuple[Summary, bool]:
-    """The summary, and whether the table is up to date only as of an earlier call."""
-    started = time.monotonic()
-    output, events = Path(asked.options.output), asked.events
-    budget, deadline = asked.options.max_failures, asked.deadline
-    with (
-        closing(Waits(stop)) as waits,
-        closing(opened_job(asked.options, asked.stdin, events, waits)) as old,
-        row_files.of_table(output, old.options, waits, old.listed) as files,
-    ):
-        use = BrokerSession(asked.settings, waits)
-        attempt = Attempt(asked.settings, events, waits, use, budget, deadline, started)
-        run = Run(old, files, attempt)
-        check_sources(files.sources, asked.settings)
-        check_installed(old.options.form)
-        check_replaceable(old.journal, output)
-        if is_current(old.journal, output):
-            events.notice("continuing an update that was interrupted")
-            return _finished(asked, run, None), True
-        changes, differs = _compared(asked, run)
-        summary = _finished(asked, run, changes) if differs else _unchanged(asked, run)
-        return msgspec.structs.replace(summary, young=changes.young), False
-
-
-def _compared(asked: Update, run: Run) -> tuple[Changes, bool]:
-    """Compare the rows with the files, and form the next job, if any differs; whether it does."""
-    old, waits = run.job, run.attempt.waits
+def _compared(run: Run, retry_failed: bool) -> tuple[Changes, Journal | None]:
+    """Compare the rows with the files; the next journal, if any differs."""
+    old, waits, events = run.job, run.attempt.waits, run.attempt.events
     present = PresentFiles(run.files, waits.check)
-    changes = Changes(present, Settling(waits.sleep, now_ns), asked.retry_failed)
-    reported = run.passing("comparing files")
-    differs = form(old.journal, old.output, changes, present, reported)
-    if not _are_listed(asked, changes) and (line := _counts(changes)):
-        asked.events.notice(line)
+    changes = Changes(present, Settling(waits.sleep, now_ns), retry_failed)
+    formed = form(old.journal, old.output, changes, present, run.passing("comparing files"))
+    if not _are_listed(run, changes) and (line := _counts(changes)):
+        events.notice(line)
     for line in _left_out(changes, present):
-        asked.events.notice(line)
-    return changes, differs
+        events.notice(line)
+    return changes, formed
 
 
-def _are_listed(asked: Update, changes: Changes) -> bool:
+def _are_listed(run: Run, changes: Changes) -> bool:
     """Whether every change is an event of its own."""
-    return asked.events.wants(RowChanged) and len(changes.named) == sum(changes.counts.values())
+    wants = run.attempt.events.wants(RowChanged)
+    return wants and len(changes.named) == sum(changes.counts.values())
 
 
 def _counts(changes: Changes) -> str:
@@ -157,45 +96,43 @@ def _left_out(changes: Changes, present: PresentFiles) -> Iterator[str]:
         )
 
 
-def _unchanged(asked: Update, run: Run) -> Summary:
+def _unchanged(run: Run) -> Summary:
     """The summary of a table that is up to date. It is rendered again if that is needed."""
-    old, waits = run.job, run.attempt.waits
+    old, waits, events = run.job, run.attempt.waits, run.attempt.events
     is_missing = not old.output.exists()
     if is_missing or not old.table.is_rendered:
         old.table.render(passed=lambda rows: waits.check())
     if is_missing:
-        asked.events.notice(f"{old.output} was missing; it was written again from its journal")
-    if not asked.events.wants(RowChanged):
-        asked.events.notice(f"{old.output} is up to date")
-    code = old.judge(asked.options.max_failures)
-    return run.summary(code, run.result(0, old.journal.attempt.skipped))
+        events.notice(f"{old.output} was missing; it was written again from its journal")
+    if not events.wants(RowChanged):
+        events.notice(f"{old.output} is up to date")
+    return run.summary(old.judge(run.attempt.budget), run.result(0, old.journal.attempt.skipped))
 
 
-def _finished(asked: Update, run: Run, changes: Changes | None) -> Summary:
-    """Classify what is to be, and put the next journal and its table in the place of the old ones.
-    Raises as `classify`."""
-    old, check = run.job, run.attempt.waits.check
-    with closing(Job(asked.options, asked_display(asked.options), check, is_next=True)) as new:
-        following = Run(new, run.files, run.attempt, replaces=old)
+def _finished(run: Run, formed: Journal, changes: Changes | None) -> Summary:
+    """Classify what is to be, and put the next journal and its table in the place of the old
+    ones."""
+    old, attempt = run.job, run.attempt
+    with closing(Job(old.options, journal=formed)) as new:
+        following = Run(new, run.files, attempt, replaces=old)
         if new.journal.repeating:
             set_model(old.record.id, old.card.ref)
             summary = following.work()
         else:
-            summary = _rendered(asked, following)
-        if new.exit_code is not None and changes is not None and asked.events.wants(RowChanged):
-            for change in _changed_rows(new, changes.named if _are_listed(asked, changes) else ()):
-                asked.events.report(change)
+            summary = _rendered(following)
+        if new.exit_code is not None and changes is not None and _are_listed(run, changes):
+            for change in _changed_rows(new, changes.named):
+                attempt.events.report(change)
         return summary
 
 
-def _rendered(asked: Update, run: Run) -> Summary:
+def _rendered(run: Run) -> Summary:
     """Write the next table, which has all its rows."""
     journal = run.job.journal
     lacks = journal.totals.failed or journal.unlisted.count
     code = Exit.SOME_FAILED if lacks else Exit.OK
     summary = run.finished(code, 0, journal.skipped, journal.unlisted)
-    code = run.job.judge(asked.options.max_failures)
-    return msgspec.structs.replace(summary, exit_code=code)
+    return msgspec.structs.replace(summary, exit_code=run.job.judge(run.attempt.budget))
 
 
 def _changed_rows(job: Job, named: Sequence[tuple[Kind, bytes]]) -> list[RowChanged]:

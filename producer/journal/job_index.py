@@ -11,6 +11,8 @@ from pathlib import Path
 
 import msgspec
 
+from producer.journal.journal import journal_path
+from producer.present.formatting import near
 from shared import atomic_file
 from shared.errors import MISFITS
 from shared.failpoints import failpoint
@@ -151,3 +153,21 @@ def ids_of(output: str) -> set[str]:
 def any_id_of(output: str) -> str:
     """The id of a job of this output, if need be one of another machine; or empty."""
     return next((entry.id for entry in entries() if entry.output == output), "")
+
+
+def no_table(table: Path) -> str:
+    """What there is at this absolute path, which has no journal, and what to name instead."""
+    if os.path.isdir(table):
+        found = "is a folder"
+    elif os.path.exists(table):
+        found = f"has no journal ({journal_path(table).name}) beside it"
+    else:
+        found = "does not exist"
+    return f"{near(str(table))} {found}; name a table that classify has written{_example(table)}"
+
+
+def _example(table: Path) -> str:
+    """The newest table with a journal, those in the same folder first."""
+    known = [Path(entry.output) for entry in reversed(entries()) if is_reachable(entry)]
+    here = sorted(known, key=lambda path: path.parent != table.parent)
+    return f", for example {near(str(here[0]))}" if here else ""

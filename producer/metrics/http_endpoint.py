@@ -15,8 +15,7 @@ import redis
 from prometheus_client import CollectorRegistry, make_wsgi_app, start_wsgi_server
 from redis.exceptions import RedisError
 
-from producer.metrics.metric_families import Families
-from producer.metrics.redis_snapshot import Snapshot, take_snapshot
+from producer.metrics.metric_families import Families, Snapshot, take_snapshot
 from producer.present.formatting import one_line
 from shared import logs
 from shared.broker.redis_client import connect

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 
-from producer.journal.no_table import no_table
+from producer.journal.job_index import no_table
 from producer.journal.sealed_journal import SealedJournal
 from producer.journal.snapshot import has_journal
 from producer.present.formatting import typed

@@ -25,7 +25,7 @@ from producer.rows.acceptance import doubtless
 from producer.rows.row_batch import Row
 from producer.sources.job_sources import JobSources
 from producer.sources.remote.address import check_argument
-from producer.sources.source_table import LOCAL, is_address, kind_of
+from producer.sources.source import LOCAL, is_address, kind_of
 from producer.stack.stack import BrokerSession
 from shared.errors import Exit, SetupError, Stopped, UsageError
 from shared.messages.batch import MAX_FILE_BYTES, JobRecord

@@ -15,7 +15,7 @@ from producer.models.corrected_files import corrections_input
 from producer.models.load_catalog import load_catalog
 from producer.models.show import VersionDetails, facts, figures, find
 from producer.pages import page, text
-from producer.pages.matrix import matrix
+from producer.pages.figures import matrix
 from producer.pages.pictures import PageImages, Picture
 from producer.pages.shots import Answer, Shot, galleries
 from producer.present.progress import Stages, make_progress

@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from operator import itemgetter
 
-from producer.pages.smallest import Smallest
+from producer.pages.figures import Smallest
 from producer.rows.acceptance import Acceptance, at_precision, doubtless
 from producer.rows.folder_labels import FolderLabels, LabelPairs
 from producer.rows.row_batch import Row, RowBatch, marked

@@ -12,7 +12,7 @@ from producer.requests.submit import check_outcome
 from producer.requests.wait import RequestWaiter
 from producer.stack import stack
 from shared.errors import BadMessage, BrokerAway, RequestCancelled, UsageError, no_such
-from shared.ledger.request_states import RequestState, RequestView
+from shared.ledger.request_store import RequestState, RequestView
 from shared.messages.requests import REQUEST_ID, Outcome, Progress, Request, Work
 from shared.settings import Settings
 from shared.stop import Stop, Waits

@@ -10,9 +10,9 @@ from producer.present.formatting import ago, duration, one_line
 from producer.present.style import Column, doubtful, fitted, good
 from producer.requests.client import Requests, read
 from producer.requests.request_meter import describe, no_news, title
-from shared.broker.runtime_paths import socket_path
+from shared.broker.runtime_paths import is_in_charge, socket_path
 from shared.errors import BadMessage, bounded
-from shared.ledger.request_states import RequestState, RequestView
+from shared.ledger.request_store import RequestState, RequestView
 from shared.messages.requests import Progress, Work
 from shared.settings import Settings
 
@@ -81,7 +81,9 @@ def _found(settings: Settings, requests: Requests, request_id: str) -> OpenReque
 def state_of(settings: Settings, view: RequestView) -> str:
     """The state of an open request."""
     is_up = bool(settings.redis_url) or socket_path(settings).exists()
-    return PAUSED if view.state is RequestState.WAITING and not is_up else view.state
+    if view.state is RequestState.WAITING and not is_up:
+        return PAUSED if is_in_charge(settings, view.request.stack) else view.state
+    return view.state
 
 
 def _row(request: OpenRequest, now_s: float) -> tuple[str, ...]:

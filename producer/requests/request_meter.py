@@ -9,7 +9,7 @@ import msgspec
 
 from producer.present.formatting import duration, one_line, percent
 from producer.present.progress import ESTIMATE_AFTER_S, Figures
-from shared.ledger.request_states import RequestState, RequestView
+from shared.ledger.request_store import RequestState, RequestView
 from shared.messages.requests import Progress, Work
 from shared.throughput import left_s
 

@@ -10,11 +10,10 @@ from producer.present.events import Events
 from producer.requests.client import RequestClient, opened, read, stored
 from producer.requests.wait import RequestWaiter, how_to_start_trainer
 from producer.sources.remote.address import shown_address
-from producer.sources.source_table import is_address
+from producer.sources.source import is_address
 from producer.stack import stack
 from shared.errors import RequestCancelled, SetupError, UsageError
-from shared.ledger.request_states import RequestState, RequestView
-from shared.ledger.request_store import other_work
+from shared.ledger.request_store import RequestState, RequestView, other_work
 from shared.messages.requests import Outcome, Request
 from shared.messages.training import FASHION_MNIST
 from shared.settings import Settings

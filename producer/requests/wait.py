@@ -8,13 +8,13 @@ from redis.exceptions import RedisError
 
 from producer.fleet.start_command import trainer_line
 from producer.present.events import PAUSE_S, Event, Events, Outage
+from producer.present.formatting import one_line
 from producer.requests.client import RequestClient
 from producer.stack import stack
 from shared.broker.redis_client import GLANCE_TIMEOUT_S
-from shared.broker.runtime_paths import log_path
+from shared.broker.runtime_paths import is_in_charge, log_path
 from shared.errors import RequestCancelled, StillOpen, Stopped
-from shared.ledger.request_states import RequestState, RequestView
-from shared.ledger.request_store import other_work
+from shared.ledger.request_store import RequestState, RequestView, other_work
 from shared.messages.requests import CheckDataset, ComputeFeatures, Outcome, Request
 from shared.settings import Settings
 from shared.stop import Waits
@@ -118,14 +118,19 @@ class RequestWaiter:
         if view.state is RequestState.CANCELLED:
             raise RequestCancelled(f"request {self._request.id} is cancelled")
         if view.state is RequestState.WAITING:
-            self._check_trainer()
+            self._check_trainer(view.request.stack)
         return Outcome(ok=True) if self._until_stored and view.is_stored else view.outcome
 
-    def _check_trainer(self) -> None:
-        if not self._reported and time.monotonic() > self._trainer_due:
-            self._reported = not self._client.has_trainer()
-            if self._reported:
-                self._events.notice(how_to_start_trainer(self._settings))
+    def _check_trainer(self, stack: str) -> None:
+        if self._reported or time.monotonic() <= self._trainer_due:
+            return
+        if not is_in_charge(self._settings, stack):
+            self._events.notice(_how_to_have_it_here(self._request.id, stack))
+        elif not self._client.has_trainer():
+            self._events.notice(how_to_start_trainer(self._settings))
+        else:
+            return
+        self._reported = True
 
     def _note_ahead(self, view: RequestView) -> None:
         """Note what this request waits for, with the time that is left now."""
@@ -133,7 +138,9 @@ class RequestWaiter:
             self._ahead = None
         elif time.monotonic() >= self._queue_due:
             self._queue_due = time.monotonic() + QUEUED_S
-            ahead = next(self._client.running(), None)
+            stack = view.request.stack
+            running = (one for one in self._client.running() if one.request.stack == stack)
+            ahead = next(running, None)
             if ahead is None or ahead.request.id != self._request.id:
                 self._ahead = ahead
 
@@ -151,6 +158,16 @@ def _how_to_go_on(request: Request) -> str:
 
 def how_to_follow(request_id: str) -> str:
     return f"follow it with: hangtag train --follow {request_id}"
+
+
+def _how_to_have_it_here(request_id: str, stack: str) -> str:
+    """The line for a request of another stack that runs, of another machine or of a broker."""
+    host, _, folder = one_line(stack).partition(":")
+    who = f"the stack in {folder} on {host}" if stack else "a trainer of its broker"
+    return (
+        f"request {request_id} waits for {who}; to have it done here: hangtag cancel {request_id}, "
+        "then the command again"
+    )
 
 
 def how_to_start_trainer(settings: Settings) -> str:

@@ -27,7 +27,7 @@ from producer.sorting.folders import (
 from producer.sources.job_sources import JobSources
 from producer.sources.reader import FileReader
 from producer.sources.remote.address import without_line
-from producer.sources.source_table import address_of_path, is_address, path_of_address
+from producer.sources.source import address_of_path, is_address, path_of_address
 from shared.image_status import BY_CODE, Status
 from shared.labels.class_folders import FAILED, FLAGGED, UNKNOWN, ClassFolders, folded
 from shared.messages.files import NO_DIGEST

@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 from producer.formats.table_file import is_foreign
-from producer.journal.no_table import no_table
+from producer.journal.job_index import no_table
 from producer.journal.sealed_journal import SealedJournal
 from producer.journal.snapshot import has_journal
 from producer.locations import row_files

@@ -18,7 +18,7 @@ from producer.sorting.placing import Work
 from producer.sorting.plan import Remaining
 from producer.sources.job_sources import JobSources
 from producer.sources.remote.address import line_of
-from producer.sources.source_table import address_of_path
+from producer.sources.source import address_of_path
 from shared.errors import SetupError
 from shared.image_status import Status
 from shared.messages.batch import MAX_FILE_BYTES

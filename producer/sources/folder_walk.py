@@ -21,15 +21,14 @@ from producer.inputs.job_options import JobOptions
 from producer.inputs.skipped import Counts
 from producer.sources.reader import GONE, FileReader, resolved
 from producer.sources.remote.address import address_line, shown_address
-from producer.sources.source import Source
-from producer.sources.source_table import is_address
+from producer.sources.source import Source, is_address
 from shared.errors import SetupError, UsageError
 from shared.image_formats import has_image_ending
 from shared.messages.files import printable
 from shared.stop import Waits
 
 if TYPE_CHECKING:
-    from producer.sources.walk import Walk
+    from producer.sources.job_sources import Walk
 
 
 #: The kind of an entry. A folder's name ends in "/", so that full paths are sorted.

@@ -25,7 +25,12 @@ from producer.stack.environment import own
 from producer.stack.server_socket import ServerSocket, is_ready
 from producer.stack.service_group import Services, end_leftovers
 from shared import file_lock, logs, process
-from shared.broker.runtime_paths import LOG_NAME, private_stack_dir, socket_path
+from shared.broker.runtime_paths import (
+    LOG_NAME,
+    SUPERVISOR_LOCK,
+    private_stack_dir,
+    socket_path,
+)
 from shared.errors import SetupError
 from shared.settings import Settings
 
@@ -161,7 +166,7 @@ def main() -> None:
     """Take the lock, go into the background and run the stack. Without the lock, do nothing."""
     settings = Settings.from_env()
     folder = private_stack_dir(settings)
-    mine = lock.Lock(folder / lock.SUPERVISOR)
+    mine = lock.Lock(folder / SUPERVISOR_LOCK)
     if not mine.take(LOCK_WAIT_S):
         return
     mine.sign(managed_process("supervisor", os.getpid()))  # until its child does

@@ -8,11 +8,9 @@ from collections.abc import Iterator
 import msgspec
 
 from producer.journal.sealed_journal import SealedJournal
-from producer.locations.compared import KnownRow, compared
-from producer.locations.present_files import PresentFiles
+from producer.locations.compared import KnownRow, PresentFiles, compared
 from producer.locations.row_files import RowFiles
-from producer.sources.job_sources import JobSources
-from producer.sources.walk import WalkPosition, announced
+from producer.sources.job_sources import JobSources, WalkPosition, announced
 from shared.errors import NoCredentials, SetupError
 from shared.image_status import BY_CODE, Status
 from shared.messages.batch import MAX_FILE_BYTES

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
-from typing import IO
+from typing import IO, TypeVar
 
 from producer.formats.table_file import PLACING, render, sha256_of
 from producer.formats.table_formats import Cell, Format, Unreadable, loaded, row_of
@@ -13,10 +15,54 @@ from producer.formats.text_format import Cells, heads
 from producer.journal.sealed_journal import SealedJournal
 from producer.present.formatting import one_line, typed
 from producer.rendering.display_options import table_of
-from producer.verify.align import align
 from shared import regular_file
 
+E = TypeVar("E")
+F = TypeVar("F")
+#: A longer run of entries in only one stream is reported as unmatched entries of both; the streams
+#: differ either way.
+AHEAD = 2_048
 _CELL_CHARS = 80
+
+
+def align(
+    expected: Iterator[E],
+    actual: Iterator[F],
+    key: Callable[[E], object],
+    key_found: Callable[[F], object],
+) -> Iterator[tuple[E | None, F | None]]:
+    """Pairs with equal keys, in order; None for the stream that lacks an entry. They need no order:
+    rows of a damaged table may have any."""
+    left: deque[E] = deque(islice(expected, AHEAD))
+    right: deque[F] = deque(islice(actual, AHEAD))
+    while left and right:
+        if key(left[0]) == key_found(right[0]):
+            yield left.popleft(), right.popleft()
+        else:
+            more = _position(right, key_found, key(left[0]))
+            less = _position(left, key, key_found(right[0]))
+            if more and (not less or more <= less):
+                yield from ((None, right.popleft()) for _ in range(more))
+            elif less:
+                yield from ((left.popleft(), None) for _ in range(less))
+            else:
+                yield left.popleft(), None
+                yield None, right.popleft()
+        left.extend(islice(expected, AHEAD - len(left)))
+        right.extend(islice(actual, AHEAD - len(right)))
+    for entry in left:
+        yield entry, None
+    yield from ((entry, None) for entry in expected)
+    for other in right:
+        yield None, other
+    yield from ((None, other) for other in actual)
+
+
+def _position(queue: deque[F], key: Callable[[F], object], wanted: object) -> int:
+    """The index of `wanted`; 0 if it is not after the first entry."""
+    return next((i for i, entry in enumerate(queue) if i and key(entry) == wanted), 0)
+
+
 NumberedCells = tuple[int, list[str]]  # of a row: its number, 0 for the header, and its cells
 
 

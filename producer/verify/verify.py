@@ -10,8 +10,8 @@ from pathlib import Path
 import msgspec
 
 from producer.formats.table_formats import no_room
+from producer.journal.job_index import no_table
 from producer.journal.journal import journal_path
-from producer.journal.no_table import no_table
 from producer.journal.sealed_journal import SealedJournal
 from producer.journal.snapshot import has_journal, read_snapshot
 from producer.locations import row_files

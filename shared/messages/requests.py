@@ -187,6 +187,7 @@ class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     work: Work
     who: str  #: user@host of the client, for the history
     created: float  #: seconds since 1970
+    stack: str = ""  #: as by `runtime_paths.stack_id`; set where it is stored
 
     @property
     def mark(self) -> str:

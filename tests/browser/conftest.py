@@ -80,7 +80,7 @@ def server(fleet: Fleet, hand: Hand, folder: PlantedFolder) -> Iterator[Label]:
 @pytest.fixture
 def label(server: Label) -> Label:
     """The server, after every decision of an earlier test has been taken back."""
-    server.decide(*({"stack": stack} for stack in range(IMAGES)))
+    server.decide(*({"item": stack} for stack in range(IMAGES)))
     return server
 
 

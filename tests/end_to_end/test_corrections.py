@@ -19,7 +19,7 @@ from click.testing import CliRunner
 
 from producer.cli.main import hangtag
 from producer.dataset_check.check import write_table
-from producer.dataset_check.findings import Findings
+from producer.dataset_check.check_page import Findings
 from producer.models.corrected_files import corrections_input
 from producer.models.train import summary
 from producer.present.progress import Quiet, Stages
@@ -91,9 +91,9 @@ def checked(tmp_path_factory: pytest.TempPathFactory, server_binary: Path) -> It
 def corrected(checked: Checked) -> Path:
     """The table after the planted files were corrected on the page."""
     review = Review(checked.table)
-    rows = review.rows("kind=disagreeing&count=20")["rows"]
+    rows = review.rows("kind=disagreeing&count=20")["items"]
     below = {str(Path(row["path"]).relative_to(checked.root)): row for row in rows}
-    reply = review.decide(*((below[path]["position"], label) for path, label in PLANTED.items()))
+    reply = review.decide(*((below[path]["item"], label) for path, label in PLANTED.items()))
     assert reply["refused"] == []
     assert review.end() == 0
     return checked.table

@@ -70,16 +70,3 @@ def test_photos_are_labelled_by_a_head_on_it_also_after_its_removal(
     said(place, folder, "models", "export", "colours", "-o", str(tmp_path / "out"))
     rows = {row["path"]: (row["label"], float(row["confidence"])) for row in found}
     assert_alike(script_rows(tmp_path / "out", folder, list(rows)), rows)
-
-
-@pytest.mark.parametrize(
-    "command", [("train", "photos", "--name", "x"), ("dataset", "check", "photos")], ids=" ".join
-)
-def test_an_unknown_network_is_one_line(
-    place: Fleet, folder: Path, command: tuple[str, ...]
-) -> None:
-    done = in_process.run(place, *command, "--backbone", "efficientnet-lite9", cwd=folder)
-    assert done.code == 1
-    assert done.log.splitlines()[-1].startswith(
-        "hangtag: there is no backbone efficientnet-lite9; did you mean efficientnet-lite"
-    )

@@ -14,6 +14,7 @@ import pytest
 from producer.people.learner import Learner, StackLabel
 from shared.messages import request_files
 from shared.messages.requests import ComputeFeatures
+from shared.pipes.labelling import Count, Counts
 from tests.support.images import shapes
 from tests.support.jobs import handler_context
 from tests.support.processes import local_stack
@@ -89,6 +90,6 @@ def test_the_learner_of_the_label_page_fits_a_head(
     learner = Learner(handler.compute(context, work).files[request_files.FEATURES_FILE])
     try:
         learner.decide({0: StackLabel(0, by_chance=True), OF_CLASS: StackLabel(1, by_chance=True)})
-        assert learner.counts(settled=False).named == 2
+        assert learner.ask(Count(), Counts).named == 2
     finally:
         learner.close()

@@ -15,7 +15,7 @@ from PIL import Image
 
 import hangtag
 from producer.people import alike
-from producer.people.folder_request import Computed
+from producer.people.folder_images import Computed
 from producer.requests.submit import data_place
 from shared.labels.class_folders import folder_of
 from shared.messages.replies import DescribedFolder

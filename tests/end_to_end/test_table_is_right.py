@@ -75,17 +75,6 @@ def test_top_k_and_probabilities_agree_with_the_label(
         assert sum(every.values()) == pytest.approx(1, abs=1e-3)
 
 
-def test_a_list_keeps_its_order(fleet: Fleet, images: Gallery, tmp_path: Path) -> None:
-    wanted = images.paths[100:0:-7]
-    names = "".join(f"{path}\0" for path in wanted)
-    output = str(tmp_path / "out.csv")
-    job = in_process.run(
-        fleet, "classify", "--list0", "-", "-o", output, cwd=images.cwd, stdin=names
-    )
-    assert job.code == 0, job.story
-    assert (tmp_path / "out.csv").read_bytes() == expected_table.table(images.cwd, wanted)
-
-
 def test_a_piped_list_is_classified_in_the_background(
     fleet: Fleet, images: Gallery, tmp_path: Path
 ) -> None:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from shared import recipes
+from shared import installation, recipes
 from shared.errors import SetupError, no_such
 from shared.registry import own_backbones, packaged
 from shared.registry.own_backbones import OwnBackbone
@@ -46,7 +45,7 @@ def load(name: str, store: Path) -> LoadedBackbone:
         raise SetupError(no_such("backbone", name, known, own_backbones.LIST))
     row = own_backbones.find(store, name)
     if ONNX.missing:
-        raise SetupError(f"the trainer on {socket.gethostname()} cannot do that: {ONNX.missing}")
+        raise installation.of_trainer(ONNX.missing)
     return LoadedBackbone(_row(row), own_backbones.files(store, row))
 
 

@@ -33,8 +33,7 @@ from worker.photo_head.linear_head import Labels
 from worker.photo_head.near_duplicates import Groups, groups
 from worker.photo_head.out_of_fold import OutOfFold, fit_out_of_fold
 from worker.photo_head.wrong_labels import WrongLabels, wrong_labels
-from worker.runtimes.classifier import probabilities
-from worker.runtimes.runtime import Probabilities
+from worker.runtimes.runtime import Probabilities, probabilities
 from worker.training import photo_folder
 from worker.training.photo_folder import PhotoFolder, digest_numbers
 

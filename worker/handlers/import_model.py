@@ -23,6 +23,7 @@ from worker.export.served import Served
 from worker.handlers import promotion
 from worker.handlers.context import EVALUATING, LOADING, Context, Reply
 from worker.handlers.evaluate import mapped
+from worker.handlers.import_network import sent_file
 from worker.learners.learner import BuiltVersion, blank_card
 from worker.learners.network import calibration_images
 from worker.training.assessment import assess
@@ -57,9 +58,8 @@ def import_model(context: Context, work: Import) -> Reply:
 
 
 def _make(context: Context, work: Import) -> BuiltVersion:
-    if context.input is None:
-        raise SetupError("the bytes of the .keras file are missing; import it again")
-    network = keras_import.network(context.input, work.sha256, len(work.labels), work.scale)
+    file = sent_file(context, work.sha256)
+    network = keras_import.network(file, len(work.labels), work.scale)
     shape: tuple[int, int, int] = network.input_shape[1:]
     spec = preprocessing(work.data, shape)
     labelled = _labelled(context, work, spec)

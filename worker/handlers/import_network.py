@@ -4,7 +4,6 @@ whose features heads learn from, and to list and remove such."""
 from __future__ import annotations
 
 import hashlib
-import socket
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
@@ -37,7 +36,7 @@ from worker.handlers.evaluate import mapped
 from worker.imports.bounded_check import Checked, checked
 from worker.imports.facts import Described
 from worker.learners.learner import BuiltVersion, blank_card
-from worker.runtimes.imported_graph import SMALLEST, Converter, Network
+from worker.runtimes.imported_graph import SMALLEST, Converter, Network, are_probabilities
 from worker.runtimes.runtime import Logits
 
 UNKNOWN = "unknown"  #: the data set
@@ -48,7 +47,6 @@ MOST_IMAGES = 500
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 COLOURS = 3
 _SCALES: tuple[Scale, ...] = ("0-255", "0-1", "-1-1")
-_SUM_TOLERANCE = 0.02
 
 
 def import_network(context: Context, work: ImportNetwork) -> Reply:
@@ -59,7 +57,7 @@ def import_network(context: Context, work: ImportNetwork) -> Reply:
         RequestStopped: the request was cancelled or taken over.
     """
     if work.kind == "onnx" and (lack := installation.missing(ONNX_PACKAGES, "onnx")):
-        raise SetupError(f"the trainer on {socket.gethostname()} cannot do that: {lack}")
+        raise installation.of_trainer(lack)
     context.stage(LOADING)
     if work.data:
         return try_forms(context, work, sent_file(context, work.sha256))
@@ -106,7 +104,7 @@ def add_backbone(context: Context, work: AddBackbone) -> Reply:
         RequestStopped: the request was cancelled or taken over.
     """
     if lack := installation.missing(ONNX_PACKAGES, "onnx"):
-        raise SetupError(f"the trainer on {socket.gethostname()} cannot do that: {lack}")
+        raise installation.of_trainer(lack)
     if work.name in BACKBONES:
         raise SetupError(f"{work.name} is part of Hangtag; give another --name")
     store, mark = context.registry.root, context.request.mark
@@ -237,9 +235,7 @@ def _scored_form(network: Described, form: NetworkForm, rows: Logits, labels: La
     """With the output that the rows are, if the file does not say it: those of a softmax add up
     to 1 for every image."""
     with np.errstate(all="ignore"):
-        sums = rows.sum(1)
-        adds_up = bool((rows >= 0).all() and (np.abs(sums - 1) < _SUM_TOLERANCE).all())
-        is_softmax = network.says_softmax or adds_up
+        is_softmax = network.says_softmax or are_probabilities(rows)
         logits = np.log(np.maximum(rows, SMALLEST)) if is_softmax else rows
         # Values of a wrong scale can make every answer surer, also the right ones.
         loss = log_loss(logits / temperature(logits, labels), labels)

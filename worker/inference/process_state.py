@@ -23,13 +23,13 @@ from shared.messages.model_card import Card
 from shared.process import child_id
 from shared.registry.mirror_reader import Mirror
 from shared.settings import Settings
-from worker.backbones import served_version
-from worker.backbones.served_version import ServedVersion
 from worker.inference import outliers
 from worker.inference.file_access import SharedFiles
 from worker.inference.outliers import OutlierDetector
 from worker.inference.resource_limits import trim_memory
-from worker.runtimes.classifier import Classifier
+from worker.runtimes import load_runtime
+from worker.runtimes.load_runtime import ServedVersion
+from worker.runtimes.runtime import Classifier
 
 log = logging.getLogger(__name__)
 #: The current version and the previous one: a job of each may be running.
@@ -142,7 +142,7 @@ class ProcessState:
                 f"{card.ref} here is not the version the job was submitted with; "
                 "install the same Hangtag everywhere"
             )
-        version = served_version.fetch(card, partial(self._copies.read, card), record.runtime)
+        version = load_runtime.fetch(card, partial(self._copies.read, card), record.runtime)
         if outliers.FILE not in card.files:
             return version, None
         return version, self._copies.read(card, outliers.FILE)

@@ -14,7 +14,7 @@ from shared.messages.files import printable
 from shared.messages.model_card import Preprocessing
 from shared.messages.replies import DataReport
 from shared.registry.registry import REMEDY
-from worker.backbones import feature_key, photo_features
+from worker.backbones import feature_cache, photo_features
 from worker.backbones.feature_cache import FeatureCache
 from worker.backbones.loaded_backbone import LoadedBackbone
 from worker.backbones.photo_features import PhotoFeatures, View
@@ -164,7 +164,7 @@ def _near_duplicates(photos: PhotoFeatures) -> Groups:
 def view(backbone: LoadedBackbone, folder: Path, *, is_mirrored: bool = False) -> View:
     """A backbone with its cache in `folder`."""
     row = backbone.row
-    key = feature_key.cache_key(row.sha256, row.spec, row.imported, mirrored=is_mirrored)
+    key = feature_cache.cache_key(row.sha256, row.spec, row.imported, mirrored=is_mirrored)
     cache = FeatureCache(folder, key, photo_features.row_bytes(row.features))
     return View(backbone, cache, is_mirrored)
 

@@ -24,8 +24,7 @@ from producer.sources.archives.tar_archive import TarArchive
 from producer.sources.archives.zip_archive import ZipArchive
 from producer.sources.folder_walk import FILE, REMEDY, FolderWalk, LocalSource, Selection, is_hidden
 from producer.sources.reader import FileReader, resolved
-from producer.sources.source import Source
-from producer.sources.source_table import is_archive
+from producer.sources.source import Source, is_archive
 from shared.errors import SetupError, UsageError
 from shared.image_formats import HEAD_BYTES, is_image, is_misnamed, is_other_kind
 from shared.image_status import Status
@@ -33,7 +32,7 @@ from shared.messages.files import NO_STAMP, Stamp, printable
 
 if TYPE_CHECKING:
     from producer.inputs.job_options import JobOptions
-    from producer.sources.walk import Walk
+    from producer.sources.job_sources import Walk
     from shared.stop import Waits
 
 

@@ -30,7 +30,7 @@ from shared.messages.files import NO_STAMP, Stamp, printable
 
 if TYPE_CHECKING:
     from producer.inputs.job_options import JobOptions
-    from producer.sources.walk import Walk
+    from producer.sources.job_sources import Walk
     from shared.stop import Waits
 
 

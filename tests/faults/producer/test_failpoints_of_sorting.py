@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from producer.locations.moved_files import MovedFiles
+from producer.locations.row_files import MovedFiles
 from producer.sort_log import sorted_folder
 from producer.sort_log.log import Way
 from shared.errors import Exit

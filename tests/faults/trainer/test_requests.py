@@ -10,7 +10,7 @@ from typing import NamedTuple
 import pytest
 
 from shared.errors import UsageError
-from shared.ledger.request_states import RequestState
+from shared.ledger.request_store import RequestState
 from shared.messages.requests import Rollback
 from tests.support.processes import procfs
 from tests.support.processes.fleet import Fleet, Worker, wait_for

@@ -56,15 +56,6 @@ def test_an_alias_is_resolved_and_a_number_is_fixed(
     assert Mirror(server.client).resolve(ModelName(NAME, 1, None)).version == 1
 
 
-def test_the_packaged_version_needs_no_copy(server: RedisServer, registry: Registry) -> None:
-    mirror_writer.publish(server.client, registry)
-    card = Mirror(server.client).resolve(parse(""))
-    assert card == packaged.card()
-    for name in FILES:
-        assert Mirror(server.client).read(card, name) == packaged.read(name)
-    assert not server.client.keys(keys.MODELS + "*")
-
-
 def test_an_unknown_version_is_one_line_that_lists_the_known_ones(
     server: RedisServer, registry: Registry
 ) -> None:
@@ -79,17 +70,6 @@ def test_an_unknown_version_is_one_line_that_lists_the_known_ones(
     ):
         with pytest.raises(SetupError, match=f"there is: {known}; see: hangtag models list"):
             Mirror(server.client).resolve(parse(wrong))
-
-
-def test_only_the_packaged_model_has_an_alias_without_a_promotion(
-    server: RedisServer, registry: Registry
-) -> None:
-    published(registry)
-    mirror_writer.publish(server.client, registry)
-    server.client.delete(keys.model_history(NAME))
-    with pytest.raises(SetupError, match="there is no alias garments@other") as error:
-        Mirror(server.client).resolve(parse(f"{NAME}@other"))
-    assert "production" not in str(error.value)
 
 
 def test_a_file_that_the_card_does_not_list_is_refused(

@@ -17,7 +17,6 @@ from shared import failpoints, keys
 from shared.errors import SetupError
 from shared.messages.model_card import Card
 from shared.messages.model_name import parse
-from shared.messages.replies import Evaluation
 from shared.messages.requests import Remove
 from shared.registry import file_copies, mirror_writer, packaged, removal
 from shared.registry.mirror_reader import Mirror
@@ -25,7 +24,6 @@ from shared.registry.registry import Registry
 from shared.runtimes import LITERT
 from shared.settings import Settings
 from tests.support.servers.redis_server import RedisServer
-from worker.training.assessment import EVALUATION
 
 NAMES = ("boots", "shoes", packaged.NAME)
 #: A file that all versions share, like weights published twice.
@@ -173,21 +171,6 @@ def test_an_older_copy_of_the_log_does_not_undo_a_promotion(
     ]
 
 
-def test_a_log_that_was_started_again_is_accepted(
-    server: RedisServer, registry: Registry, tmp_path: Path
-) -> None:
-    for _ in range(3):
-        publish(registry)
-    registry.promote("shoes", 3)
-    mirror_writer.publish(server.client, registry)
-    fresh = Registry(tmp_path / "fresh")
-    for _ in range(2):
-        publish(fresh)
-    fresh.promote("shoes", 2, why="fresh")
-    mirror_writer.publish(server.client, fresh)
-    assert Mirror(server.client).aliases("shoes") == {"production": 2}
-
-
 def test_a_damaged_version_does_not_block_others(server: RedisServer, registry: Registry) -> None:
     publish(registry, "boots")
     good = publish(registry)
@@ -214,41 +197,6 @@ def test_only_small_and_recent_plots_are_mirrored(
     assert Mirror(server.client).read(newest, "small.png") == b"\3" * 100
 
 
-def test_figures_of_a_thousand_classes_are_mirrored_and_a_larger_file_names_its_machine(
-    server: RedisServer, registry: Registry
-) -> None:
-    row = (0,) * 1_000
-    both = dict.fromkeys(
-        ("heldout", "test"), Evaluation(1, 0.5, 0.5, 0.5, ("label",), (row,) * 1_000)
-    )
-    figures = msgspec.json.format(msgspec.json.encode(both), indent=0)  # as a trainer does
-    large = bytes((16 << 20) + 1)
-    card = publish(registry, more={EVALUATION: figures, "confusion.png": large})
-    mirror_writer.publish(server.client, registry)
-    assert Mirror(server.client).read(card, EVALUATION) == figures
-    with pytest.raises(
-        SetupError, match=r"confusion\.png .* newest versions; .* HANGTAG_REDIS_URL"
-    ):
-        Mirror(server.client).read(card, "confusion.png")
-
-
-class WithStaleList(Registry):
-    """Lists the numbers without a version as they were before the last one appeared."""
-
-    def removed(self, name: str) -> list[int]:
-        return [*super().removed(name), *self.versions(name)[-1:]]
-
-
-def test_a_version_that_appears_during_a_copy_is_not_deleted(
-    server: RedisServer, registry: Registry
-) -> None:
-    for _ in range(2):
-        publish(registry)
-    mirror_writer.publish(server.client, registry)
-    mirror_writer.publish(server.client, WithStaleList(registry.root))
-    assert Mirror(server.client).card("shoes", 2).version == 2
-
-
 def test_keys_that_redis_lost_are_restored(server: RedisServer, registry: Registry) -> None:
     publish(registry, more={"a.png": b"x"})
     mirror_writer.publish(server.client, registry)
@@ -258,19 +206,6 @@ def test_keys_that_redis_lost_are_restored(server: RedisServer, registry: Regist
         mirror_writer.publish(server.client, registry)
         assert server.client.exists(key), key
         assert Mirror(server.client).catalog(no_fault) == before
-
-
-def test_an_unreadable_card_in_redis_does_not_fail_a_refresh(
-    server: RedisServer, registry: Registry
-) -> None:
-    gone = publish(registry)
-    registry.promote("shoes", publish(registry).version)
-    mirror_writer.publish(server.client, registry)
-    server.client.set(keys.model_card("shoes", gone.version), b"{")
-    registry.remove("shoes", gone.version)
-    mirror_writer.refresh(server.client, registry)
-    assert not server.client.exists(keys.model_card("shoes", gone.version))
-    assert Mirror(server.client).card("shoes", 2)
 
 
 def test_a_file_that_does_not_fit_leaves_the_rest_of_its_version(
@@ -309,25 +244,6 @@ def test_copies_of_many_versions_leave_memory_to_jobs(
         SetupError, match=f"model.tflite of {missing.ref} is not in Redis; start .* rm --unused"
     ):
         Mirror(client).read(missing, "model.tflite")
-
-
-def test_a_file_of_several_versions_takes_its_room_once(
-    server: RedisServer, registry: Registry
-) -> None:
-    shared = content(1, 4 * MB)
-    cards = [publish(registry, more={"model.keras": shared}) for _ in range(4)]
-    server.client.config_set("maxmemory", 24 * MB)
-    mirror_writer.publish(server.client, registry)
-    assert all(Mirror(server.client).read(card, "model.keras") == shared for card in cards)
-
-
-def test_a_file_that_redis_has_is_not_read_again(server: RedisServer, registry: Registry) -> None:
-    """The timer of a store of many versions would read all of it."""
-    card = publish(registry)
-    mirror_writer.publish(server.client, registry)
-    (registry.root / "shoes/1/model.keras").write_bytes(b"damaged")
-    mirror_writer.publish(server.client, registry)
-    assert Mirror(server.client).read(card, "model.keras") == SAME
 
 
 def test_a_removed_version_makes_room_for_a_new_one(
@@ -406,16 +322,6 @@ def test_copies_give_way_to_those_that_are_needed_more(
         mirror_writer.publish(client, registry)
     assert copied() == [True, False, False, True]
     assert Mirror(client).read(first, "model.tflite") == b"0", "production"
-
-
-def test_pictures_need_room_as_well(server: RedisServer, registry: Registry) -> None:
-    plots = {f"{n}.png": content(n, MB) for n in range(14)}
-    card = publish(registry, more=plots)
-    server.client.config_set("maxmemory", 20 * MB)
-    with pytest.raises(SetupError, match=r"\d+.png of shoes@1: 1 MiB do not fit"):
-        mirror_writer.publish(server.client, registry)
-    assert not window.measure(server.client, LITERT).full
-    assert Mirror(server.client).resolve(parse("shoes")) == card
 
 
 def test_an_alias_always_leads_to_a_version_while_copies_change(

@@ -146,13 +146,6 @@ def test_a_version_that_a_person_promoted_meanwhile_is_promoted_once(scene: Scen
     assert scene.registry.rollback(NAME).version == 0
 
 
-def test_an_attempt_that_must_stop_moves_nothing(scene: Scene) -> None:
-    with pytest.raises(RequestStopped):
-        scene.settle(scene.publish("lost", 1.0), held=False)
-    assert scene.production == 0
-    assert scene.registry.history(NAME) == []
-
-
 def test_the_first_version_of_a_name_was_promoted_when_it_was_published(scene: Scene) -> None:
     card = msgspec.structs.replace(OLD, name="shoes", files={}, request="shoes-1")
     new = scene.registry.publish(card, {"model.tflite": b"never read"})

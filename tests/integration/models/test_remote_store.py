@@ -85,16 +85,6 @@ def test_list_and_show_display_the_same_from_redis_and_store(
     assert [succeed(*command) for command in commands] == elsewhere
 
 
-def test_an_unreachable_broker_is_reported_in_one_line(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("HANGTAG_REDIS_URL", f"unix://{tmp_path}/no.sock")
-    result = CliRunner().invoke(hangtag, ["models", "list"])
-    assert result.exit_code == 1
-    assert "does not answer" in result.stderr
-    assert len(result.stderr.splitlines()) == 1
-
-
 def test_the_owner_moves_aliases_and_all_see_it_at_once(fleet: Fleet, store: Path) -> None:
     registry = Registry(store)
     succeed("promote", f"{MOVED}@2", "--why", "better")

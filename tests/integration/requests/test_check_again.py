@@ -76,3 +76,5 @@ def test_only_the_same_check_of_the_same_user_is_resumed(
     assert found == ("earlier" if same else "")
     hand.inbox.cancel("earlier")
     assert own_open_request(Settings(redis_url=server.url), CheckDataset("/photos")) == ""
+    server.kill()  # the submission reports it
+    assert own_open_request(Settings(redis_url=server.url), CheckDataset("/photos")) == ""

@@ -19,10 +19,10 @@ from producer.requests.open_requests import open_requests
 from producer.requests.request_display import RequestDisplay
 from producer.requests.submit import submit
 from producer.requests.wait import RequestWaiter, Viewed
-from shared.broker.runtime_paths import private_stack_dir, socket_path
+from shared.broker.runtime_paths import SUPERVISOR_LOCK, private_stack_dir, socket_path
 from shared.errors import RequestCancelled, SetupError, StillOpen, UsageError
 from shared.ledger import request_store
-from shared.ledger.request_states import RequestState, RequestView
+from shared.ledger.request_store import RequestState
 from shared.messages.requests import Outcome, Progress, Promote, Request, Rollback
 from shared.settings import Settings
 from shared.stop import Stop, Waits, unstoppable
@@ -48,7 +48,7 @@ class Scene:
 
     def keep(self) -> Workspace:
         """Store the request as one of this machine's stack."""
-        return stored_requests.keep(self.store, REQUEST)
+        return stored_requests.keep_on_stack(self.settings, REQUEST)
 
     def submit(self, request: Request = REQUEST, trainer_needed: bool = False) -> Outcome:
         """Submit a request without waiting for it; an error if it is waited for."""
@@ -88,7 +88,7 @@ def broker(server: RedisServer, tmp_path: Path) -> Scene:
 def stack(server: RedisServer, tmp_path: Path) -> Iterator[Scene]:
     """This machine's stack as commands see it: a server and the lock of its supervisor."""
     settings = Settings(store=str(tmp_path / "store"))
-    supervisor = lock.Lock(private_stack_dir(settings) / lock.SUPERVISOR)
+    supervisor = lock.Lock(private_stack_dir(settings) / SUPERVISOR_LOCK)
     assert supervisor.take(0)
     socket_path(settings).symlink_to(server.socket)
     yield Scene(server, settings)
@@ -185,25 +185,6 @@ def test_a_request_that_waits_for_another_reports_it_after_a_while(
         assert reported in shown if reported else shown == ""
 
 
-def test_a_request_that_has_just_started_does_not_wait_for_itself(
-    broker: Scene, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(wait, "QUEUED_S", 0.0)
-    broker.inbox.submit(REQUEST)
-    broker.hand.live()
-    original = RequestClient.running
-
-    def started(client: RequestClient) -> Iterator[RequestView]:
-        """A trainer takes the request right after its state was read."""
-        broker.hand.claim("r1")
-        return original(client)
-
-    monkeypatch.setattr(RequestClient, "running", started)
-    with pytest.raises(StillOpen):
-        broker.wait()
-    assert capsys.readouterr().err == ""
-
-
 def test_the_state_of_a_request_at_a_broker_is_what_became_of_it(broker: Scene) -> None:
     with pytest.raises(UsageError, match="r1"):
         state_now(broker.settings, "r1")
@@ -230,6 +211,20 @@ def test_what_was_cancelled_at_this_machines_stack_is_submitted_to_a_broker(brok
     broker.keep().cancel()
     broker.hand.live()
     assert submit(broker.settings, REQUEST, wait=False) == Outcome(ok=True)
+
+
+def test_a_request_of_another_machine_says_what_it_waits_for(
+    stack: Scene, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(wait, "TRAINER_START_S", 0.0)
+    stack.hand.live()  # a trainer of this stack
+    Workspace(stack.store, "r1").submit(REQUEST, stack="elsewhere:/tmp/hangtag-0/0a1b2c3d")
+    with pytest.raises(StillOpen):
+        stack.wait()
+    assert (
+        "request r1 waits for the stack in /tmp/hangtag-0/0a1b2c3d on elsewhere; to have it done "
+        "here: hangtag cancel r1, then the command again"
+    ) in capsys.readouterr().err
 
 
 def test_a_wait_within_which_the_time_passes_says_that_the_request_continues(

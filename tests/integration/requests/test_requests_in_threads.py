@@ -17,7 +17,7 @@ from producer.requests.existing import follow, is_known
 from producer.requests.submit import answer_file, submit
 from producer.requests.wait import Viewed
 from shared.errors import BrokerAway, StillOpen, Stopped
-from shared.ledger.request_states import RequestState
+from shared.ledger.request_store import RequestState
 from shared.messages.requests import Outcome, Promote
 from shared.settings import Settings
 from shared.stop import Stop

@@ -13,9 +13,8 @@ import pytest
 
 from producer.inputs.job_options import JobOptions
 from producer.jobs.classify import classify
-from producer.sources import source_table
-from producer.sources.job_sources import JobSources
-from producer.sources.walk import Walk
+from producer.sources import source as kinds
+from producer.sources.job_sources import JobSources, Walk
 from producer.verify.verify import verify
 from shared.errors import Exit, StillOpen, Stopped
 from shared.settings import Settings
@@ -40,7 +39,7 @@ def fleet(server_binary: Path) -> Iterator[Fleet]:
 
 @pytest.fixture(autouse=True)
 def _registered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(source_table.SOURCES, seeded_source.NAME, seeded_source.ROW)
+    monkeypatch.setitem(kinds.SOURCES, seeded_source.NAME, seeded_source.ROW)
 
 
 def oracle(folder: Path) -> bytes:

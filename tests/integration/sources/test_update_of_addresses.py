@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from producer.inputs.job_options import JobOptions
-from producer.jobs.update import update
+from producer.jobs.classify import classify
 from producer.present.events import Events, Notice
 from producer.sources.remote import web_source
 from shared.errors import Exit
@@ -48,4 +48,5 @@ def updated(options: JobOptions) -> tuple[int, list[str]]:
     events.subscribe(lambda event: lines.append(event.text) if isinstance(event, Notice) else None)
     nowhere = Settings(redis_url="unix:///nowhere.sock")
     options = msgspec.structs.replace(options, timeout_s=5)
-    return update(options, nowhere, events=events).exit_code, lines
+    asked = msgspec.structs.replace(options, update=True)
+    return classify(asked, nowhere, events=events).exit_code, lines

@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from producer.inputs.job_options import JobOptions
-from producer.sources.job_sources import JobSources
-from producer.sources.walk import Walk
+from producer.sources.job_sources import JobSources, Walk
 from shared.image_status import Status
 from shared.messages.batch import MAX_FILE_BYTES
 from shared.messages.files import Stamp

@@ -15,13 +15,13 @@ from shared.messages.model_card import Card
 from shared.registry import packaged as pretrained
 from shared.registry.registry import Registry
 from tests.support.jobs.frozen_table import FrozenTable
-from worker.backbones import served_version
 from worker.inference import outliers
 from worker.inference.classify_batch import classified
 from worker.inference.outliers import OutlierDetector
 from worker.inference.process_state import LoadedModel
-from worker.runtimes.classifier import Classifier
+from worker.runtimes import load_runtime
 from worker.runtimes.load_runtime import load
+from worker.runtimes.runtime import Classifier
 
 #: Different from the sizes of messages and graph calls, which must not change a bit.
 _CHUNK_IMAGES = 100
@@ -52,7 +52,7 @@ def published(registry: Registry, card: Card, runtime: str = "litert") -> Versio
     if outliers.FILE in card.files:
         data = registry.read(card, outliers.FILE)
         detector = outliers.decode(data, card.features)
-    files = served_version.fetch(card, partial(registry.read, card), runtime)
+    files = load_runtime.fetch(card, partial(registry.read, card), runtime)
     return Version(card, files.artifact, detector, files.beside, files.runtime)
 
 

@@ -10,7 +10,7 @@ import msgspec
 
 from producer.dispatch.batcher import resumed
 from producer.inputs.job_options import JobOptions
-from producer.jobs import update as updating
+from producer.jobs.classify import classify
 from producer.jobs.job import Job
 from producer.jobs.run import Run, Summary
 from producer.present.events import Events
@@ -21,10 +21,10 @@ from tests.support.jobs.image_blobs import decode_images
 
 
 def update(options: JobOptions, events: Events | None = None, **given: Any) -> Summary:
-    """As `producer.jobs.update.update`, with more options."""
+    """As `classify --update`, with more options."""
     with mock.patch.object(Run, "work", _worked):
-        asked = msgspec.structs.replace(options, **given)
-        return updating.update(asked, Settings(), events=events)
+        asked = msgspec.structs.replace(options, update=True, **given)
+        return classify(asked, Settings(), events=events)
 
 
 def _worked(run: Run, *_: object) -> Summary:

@@ -13,7 +13,7 @@ from PIL import Image
 
 from producer.dataset_check import check_page
 from producer.dataset_check.check import write_table
-from producer.dataset_check.findings import Findings
+from producer.dataset_check.check_page import Findings
 from producer.present.progress import Quiet, Stages
 from shared.image_status import Flag, Status
 from shared.messages.files import DIGEST_BYTES, stamp

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from unittest import mock
 
 from producer.pages import pictures
-from producer.pages.thumbnails import Thumbnails
+from producer.pages.pictures import Thumbnails
 
 
 class _Kept(Thumbnails):

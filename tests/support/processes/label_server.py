@@ -40,14 +40,19 @@ class LabelPage(PageClient):
 
     def __init__(self, link: re.Match[str]) -> None:
         super().__init__(link[1], int(link[2]), link[3])
-        self.id = self.json("GET", "/folder")["id"]
+        self.id = self.json("GET", "/facts")["id"]
 
     def of(self, path: str) -> str:
         """The address of this server's stacks, pictures or decisions."""
         return f"{path}{'&' if '?' in path else '?'}id={self.id}"
 
+    @staticmethod
+    def named(reply: dict[str, Any]) -> int:
+        """The images that a person has named, as the heading of a reply says."""
+        return int(reply["heading"].partition(" of ")[0].replace(",", ""))
+
     def next(self) -> Any:
-        return self.json("GET", self.of("/next"))
+        return self.json("GET", self.of("/items"))
 
     def decide(self, *decisions: dict[str, Any], settled: bool = True) -> Any:
         body = {"decisions": decisions, "settled": settled}

@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 
 from producer.cli.job_summary import show_job_summary
 from producer.cli.main import hangtag
-from producer.inputs.job_options import JobOptions, differences, encode_options
+from producer.inputs.job_options import JobOptions, encode_options
 from producer.inputs.skipped import Unlisted, encode_unlisted
 from producer.jobs.classify import classify
 from producer.jobs.job import Job
@@ -173,16 +173,6 @@ def test_changed_options_of_an_existing_job_are_named_with_the_fix(
     assert journal.read_bytes() == before
 
 
-def test_a_slash_at_the_end_of_a_folder_is_no_other_option(here: Path) -> None:
-    """Completion adds one. The folder / is only a slash."""
-    started_job(here, exit=b"0")
-    (here / "out.csv").touch()
-    assert run("classify", "photos//", "-o", "out.csv").exit_code == Exit.OK
-    for mine, theirs, same in ((b"/", b"//", True), (b"/", b"", False), (b"/a/", b"/a", True)):
-        jobs = (JobOptions((root,), b"/", "/out.csv") for root in (mine, theirs))
-        assert (differences(*jobs) == []) is same
-
-
 @pytest.mark.parametrize("arguments", [("photos",), ("--list", "{}/list")])
 def test_relative_paths_in_another_current_folder_are_changed_options(
     here: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
@@ -282,12 +272,6 @@ def test_a_table_stands_for_the_options_of_its_job_in_any_folder(
     assert "does not answer" in line  # it would classify the folder of the job
 
 
-def test_a_folder_beside_a_journal_of_its_name_is_a_folder(here: Path) -> None:
-    started_job(here).rename(journal_path(here / "photos"))
-    line = complaint(run("classify", "photos", "-o", "new.csv"), Exit.SETUP)
-    assert "does not answer" in line  # it would classify the folder
-
-
 @pytest.mark.parametrize(
     ("first", "more", "expected"),
     [
@@ -331,14 +315,6 @@ def test_the_next_command_names_the_table(
     assert f": {proposed}" in " ".join(capsys.readouterr().err.split())
 
 
-def test_cancelling_a_paused_job_needs_no_server(here: Path) -> None:
-    started_job(here)
-    result = run("cancel", "out.csv")
-    assert result.exit_code == 0
-    assert "cancelled" in result.stdout
-    assert "cancelled" in run("status", "out.csv").stdout
-
-
 @pytest.mark.parametrize(
     ("folders", "list_file", "table"),
     [
@@ -360,16 +336,6 @@ def test_a_table_is_named_like_its_folder(
             default_output(folders, list_file)
     else:
         assert default_output(folders, list_file) == (table or f"{here.parent.name}.csv")
-
-
-def test_a_model_that_does_not_exist_is_reported_as_such_where_a_table_is(
-    here: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delenv("HANGTAG_REDIS_URL")
-    path = started_job(here, exit=b"0")
-    path.rename(journal_path(here / "photos.csv"))
-    line = complaint(run("classify", "photos", "--model", "shoes"), Exit.SETUP)
-    assert "there is no model shoes" in line
 
 
 def globs(*patterns: str) -> list[str]:

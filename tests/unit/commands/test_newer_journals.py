@@ -13,8 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from producer.cli.main import hangtag
-from producer.doctor.finding import Level
-from producer.doctor.stored import jobs
+from producer.doctor import Level, jobs
 from producer.journal import job_index, property_table
 from producer.journal.journal import journal_path
 from producer.models.manage import of_this_machine

@@ -40,7 +40,7 @@ from tests.support.jobs.finished_job import (
 )
 from tests.support.jobs.image_blobs import decode_images
 from tests.support.machine.small_disk import mounted
-from tests.unit.formats.test_crash_safety import killed_at, passages
+from tests.unit.formats.test_forms_of_jobs import killed_at, passages
 from tests.unit.formats.test_text_format import write_table
 
 FILES, BATCH, UNDER_WAY = 14, 2, 4
@@ -181,7 +181,7 @@ def test_a_process_that_is_killed_while_it_writes_rows_leaves_a_job_that_resumes
 def test_a_disk_that_fills_while_rows_are_written_costs_the_draft_and_no_result(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("producer.formats.table_draft._WRITE_BUFFER_BYTES", 0)
+    monkeypatch.setattr("producer.formats.table_file._WRITE_BUFFER_BYTES", 0)
     with mounted(tmp_path / "disk", "4m") as disk:
         made = options(plant(disk.folder))
         for n in range(LARGE // LONG_NAME):

@@ -17,8 +17,7 @@ from shared.messages.model_card import Card
 from shared.registry import packaged
 from worker.export import convert
 from worker.runtimes import load_runtime, runtime
-from worker.runtimes.classifier import Classifier
-from worker.runtimes.runtime import Images, Probabilities
+from worker.runtimes.runtime import Classifier, Images, Probabilities
 from worker.runtimes.tensorflow_runtime import TensorFlow
 
 #: Two full calls, and a third of two images.

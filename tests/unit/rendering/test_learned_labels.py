@@ -22,9 +22,8 @@ from hypothesis import strategies as st
 from producer.cli.main import hangtag
 from producer.jobs.job import Job
 from producer.jobs.run import learned_of
-from producer.models.corrected_files import corrected_files
-from producer.models.labelled_input import labelled_input
-from producer.models.learned_labels import learned_labels
+from producer.models.corrected_files import corrected_files, labelled_input
+from producer.models.load_catalog import learned_labels
 from producer.present.events import Event, Events, Notice
 from producer.verify.verify import verify
 from shared.errors import SetupError, UsageError

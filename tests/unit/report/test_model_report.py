@@ -128,26 +128,6 @@ def test_the_packaged_version_has_its_figures_and_mistakes(tmp_path: Path) -> No
     assert any(image["alt"].startswith("Training: ") for image in page.all("img"))  # curves
 
 
-def test_corrected_photos_outside_the_folder_are_found_by_their_corrections(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, in_this_process: None
-) -> None:
-    monkeypatch.setenv("HANGTAG_STORE", str(tmp_path / "store"))
-    inside = folder(tmp_path / "pets")[:4]
-    outside = folder(tmp_path / "inbox", 60)[-1]  # other pixels than any before
-    table = tmp_path / "jobs" / "inbox.csv"
-    correct(table, outside)
-    held, pets = [*inside, outside], str(tmp_path / "pets")
-    ref = publish(tmp_path / "store", held, [1, 0, 1, 0, 0], pets)
-    found, _ = written(ref, tmp_path / "page.html")
-    assert found.notices == ("1 of the mistaken images: not found in the data.",)
-    found, page = written(ref, tmp_path / "page.html", "--corrections", str(table))
-    assert (found.mistakes, found.notices) == (5, ())
-    text = "".join(page.text)
-    assert {path for path in held if str(path) in text} == set(held)
-    refused = run(ref, tmp_path / "page.html", "--corrections", str(tmp_path / "other.csv"))
-    assert refused.exit_code == Exit.USAGE
-
-
 def test_photos_that_were_labelled_one_by_one_are_found_by_the_record_of_the_version(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, in_this_process: None
 ) -> None:

@@ -11,15 +11,19 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from redis.exceptions import RedisError
 
 from shared.errors import SetupError
-from shared.ledger.jobs import pinned
 from shared.ledger.request_inbox import RequestInbox
 from shared.messages.model_card import Card
 from shared.messages.replies import Pruned
-from shared.messages.requests import Evaluate, Promote, Prune, Request, Rollback
-from shared.registry import alias_operations, packaged, pruning
+from shared.messages.requests import (
+    Evaluate,
+    Promote,
+    Prune,
+    Request,
+    Rollback,
+)
+from shared.registry import alias_operations, packaged, removal
 from shared.registry.registry import Registry
 from tests.support.jobs import handler_context, stored_requests
 from tests.support.servers.redis_server import RedisServer
@@ -90,7 +94,7 @@ def test_an_unconfirmed_operation_is_not_executed(registry: Registry) -> None:
     for call in (
         lambda: alias_operations.promote(registry, Promote(f"{NAME}@3"), "", confirm=lost),
         lambda: alias_operations.rollback(registry, Rollback(NAME), "", confirm=lost),
-        lambda: pruning.prune(registry, Prune(NAME, 0), {}, [], confirm=lost),
+        lambda: removal.prune(registry, Prune(NAME, 0), {}, [], confirm=lost),
     ):
         with pytest.raises(SetupError, match="must stop"):
             call()
@@ -122,10 +126,10 @@ def test_pruning_deletes_exactly_the_unused_versions(
     needed = {number for row in stood.values() for number in row[-2:]} | busy | in_use
     needed |= set(range(VERSIONS - keep + 1, VERSIONS + 1))
     work = Prune(NAME, keep, dry_run=True, in_use=tuple(in_use))
-    planned = pruning.prune(registry, work, dict.fromkeys(busy, "a job"), [])
+    planned = removal.prune(registry, work, dict.fromkeys(busy, "a job"), [])
     assert versions(registry) == {1, 2, 3, 4, 5}
     work = msgspec.structs.replace(work, dry_run=False)
-    done = pruning.prune(registry, work, dict.fromkeys(busy, "a job"), [])
+    done = removal.prune(registry, work, dict.fromkeys(busy, "a job"), [])
     assert done == planned
     assert versions(registry) == set(done.kept) == needed & {1, 2, 3, 4, 5}
     assert all(done.kept.values())
@@ -135,12 +139,12 @@ def test_pruning_deletes_exactly_the_unused_versions(
 
 def test_a_version_with_a_damaged_card_can_be_pruned(registry: Registry) -> None:
     (registry.root / NAME / "3/card.json").write_bytes(b"{")
-    assert 3 in pruning.prune(registry, Prune(NAME, 2), {}, []).removed
+    assert 3 in removal.prune(registry, Prune(NAME, 2), {}, []).removed
     assert 3 not in versions(registry)
 
 
 def test_the_packaged_version_is_not_pruned_and_the_reason_is_given(registry: Registry) -> None:
-    pruned = pruning.prune(registry, Prune(packaged.NAME, 0), {}, [])
+    pruned = removal.prune(registry, Prune(packaged.NAME, 0), {}, [])
     assert pruned.removed == ()
     assert "part of Hangtag" in pruned.kept[0]
 
@@ -153,12 +157,12 @@ def test_files_without_a_version_are_deleted_after_a_day(registry: Registry) -> 
         for name in (".card.json", "model.keras"):
             (folder / name).write_bytes(bytes(100))
             os.utime(folder / name, (time.time() - age_s,) * 2)
-    planned = pruning.prune(registry, Prune(NAME, VERSIONS, dry_run=True), {}, [])
-    assert pruning.prune(registry, Prune(NAME, VERSIONS), {}, []) == planned
+    planned = removal.prune(registry, Prune(NAME, VERSIONS, dry_run=True), {}, [])
+    assert removal.prune(registry, Prune(NAME, VERSIONS), {}, []) == planned
     assert (planned.removed, planned.freed_bytes) == ((), 200)
     left = [path for number in (6, 7) for path in (registry.root / NAME / str(number)).iterdir()]
     assert {path.parent.name for path in left} == {"6"}
-    assert pruning.prune(registry, Prune(NAME, VERSIONS), {}, []).freed_bytes == 0
+    assert removal.prune(registry, Prune(NAME, VERSIONS), {}, []).freed_bytes == 0
     assert registry.publish(card(), FILES).version == 8
 
 
@@ -174,22 +178,3 @@ def test_a_trainer_keeps_what_an_open_request_uses(server: RedisServer, registry
         1: "production stands for it",
         3: "request stored needs it; request queued needs it",
     }
-
-
-def test_pruned_versions_are_reported_even_if_redis_becomes_unreachable(
-    server: RedisServer, registry: Registry, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    work = Prune(NAME, 1)
-    context, _ = handler_context.make(server, registry.root, work)
-
-    def last_reply(*arguments: object) -> dict[int, str]:
-        found = pinned(server.client, NAME)
-        server.stop()
-        return found
-
-    monkeypatch.setattr(manage_versions, "pinned", last_reply)
-    pruned = manage_versions.prune(context, work).answer
-    assert isinstance(pruned, Pruned)
-    assert pruned.removed == (2, 3, 4)
-    with pytest.raises(RedisError):
-        server.client.ping()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from producer.jobs import watch as watching
+from producer.jobs import perform as watching
 from producer.jobs.run import Summary
 from producer.journal.snapshot import JobState, JobView
 from producer.present.events import Events, Notice

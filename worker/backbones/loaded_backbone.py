@@ -12,7 +12,7 @@ from shared.registry import own_backbones, packaged
 from shared.registry.own_backbones import OwnBackbone
 from shared.runtimes import ONNX
 from worker.backbones.backbone_table import BACKBONES, Backbone
-from worker.runtimes.feature_graph import BackboneGraph, FeatureGraph
+from worker.runtimes.tflite_network import BackboneGraph, FeatureGraph
 
 
 class LoadedBackbone(NamedTuple):

@@ -23,7 +23,7 @@ from worker.datasets.decode_files import THREADS, Bad, prefetched, read_file
 from worker.datasets.examples import Digests, Hashes, Images, Labels, Parts, content_hashes
 from worker.datasets.folder_layout import Item
 from worker.decoding.decode import decode
-from worker.runtimes.feature_graph import BackboneGraph
+from worker.runtimes.tflite_network import BackboneGraph
 
 Features = npt.NDArray[np.float32]  #: [n, features]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from random import Random
@@ -153,15 +154,15 @@ def test_a_store_removes_no_version_that_it_never_had(
 
 
 def test_an_older_copy_of_the_log_does_not_undo_a_promotion(
-    server: RedisServer, registry: Registry
+    server: RedisServer, registry: Registry, tmp_path: Path
 ) -> None:
     """As by the timer of this machine's stack during a promotion."""
     for _ in range(2):
         publish(registry)
-    stale = registry.history("shoes")
+    earlier = Registry(shutil.copytree(registry.root, tmp_path / "earlier"))
     registry.promote("shoes", 2)
     mirror_writer.publish(server.client, registry)
-    mirror_writer._put_history(server.client, "shoes", stale)
+    mirror_writer.publish(server.client, earlier)
     assert Mirror(server.client).aliases("shoes") == {"production": 2}
     assert [
         decision.version for decision in Mirror(server.client).catalog(no_fault)[1].history

@@ -10,11 +10,10 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from producer.present.events import Event, Events, Notice
-from producer.requests import wait
+from producer.requests import submit as submission
 from producer.requests.client import make_request
 from producer.requests.existing import follow, is_known
-from producer.requests.submit import answer_file, submit
-from producer.requests.wait import Viewed
+from producer.requests.submit import Viewed, answer_file, submit
 from shared.errors import BrokerAway, StillOpen, Stopped
 from shared.ledger.request_store import RequestState
 from shared.messages.requests import Outcome, Promote
@@ -124,7 +123,7 @@ def test_a_followed_request_ends_at_a_stop_while_the_server_is_silent_and_contin
 def test_the_time_to_follow_ends_although_the_server_is_silent(
     silent: RedisServer, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(wait, "GLANCE_TIMEOUT_S", 0.5)
+    monkeypatch.setattr(submission, "GLANCE_TIMEOUT_S", 0.5)
     running = followed(settings, timeout_s=0.5)
     silent.freeze()
     assert running.ended() < SOON_S

@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 
 from producer.requests.client import make_request
-from producer.requests.existing import cancel, follow
-from producer.requests.open_requests import open_requests
+from producer.requests.existing import cancel, follow, open_requests
 from producer.requests.submit import submit
 from producer.stack import stack
 from producer.stack.server_client import IdleDetector

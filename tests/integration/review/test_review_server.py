@@ -116,34 +116,6 @@ def test_two_pages_at_once_lose_nothing(review: Review, table: Path) -> None:
     assert other.end() == 0
 
 
-def test_a_file_that_has_changed_is_refused(review: Review, table: Path) -> None:
-    row = review.rows("kind=all&count=2")["items"][1]
-    file = table.parent / row["path"]
-    before = file.read_bytes()
-    try:
-        file.write_bytes(before + b"x")
-        reply = review.decide((row["item"], "Bag"))
-        assert [one["item"] for one in reply["refused"]] == [row["item"]]
-        assert row["path"] not in saved(table)
-    finally:
-        file.write_bytes(before)
-
-
-def test_a_reply_has_the_labels_of_its_rows_and_their_copies(review: Review) -> None:
-    rows = review.rows("kind=all&count=500")["items"]
-    copy = next(row for row in rows if "copy" in row["path"])
-    copies = review.decide((copy["item"], "Coat"))["changed"]
-    decided = {row["item"]: row["decided"] for row in review.rows("kind=all&count=500")["items"]}
-    assert copies
-    labels = {p: label for p, label in decided.items() if label}
-    assert copies == labels == dict.fromkeys(copies, "Coat")
-    assert len(copies) == 2
-    assert review.decide((copy["item"], None))["changed"] == dict.fromkeys(copies)
-    at, (other,) = copy["item"], (p for p in copies if p != copy["item"])
-    again = review.decide((at, "Bag"), (other, "Coat"), (at, "Shirt"))["changed"]
-    assert again == dict.fromkeys(copies, "Shirt")
-
-
 def test_a_picture_of_a_job_that_is_gone_is_one_line(table: Path, tmp_path: Path) -> None:
     """As after hangtag forget, or classify --restart, beside the page."""
     shutil.copytree(table.parent, tmp_path / "copy")

@@ -20,7 +20,7 @@ from worker.datasets.decode_files import Bad
 from worker.datasets.examples import content_hashes
 from worker.datasets.folder_layout import ClassFolderWalk
 from worker.decoding.decode import decode
-from worker.runtimes.feature_graph import FeatureGraph
+from worker.runtimes.tflite_network import FeatureGraph
 from worker.training import photo_folder
 
 LITE0 = backbone_table.find("efficientnet-lite0")

@@ -13,8 +13,7 @@ from click.testing import CliRunner, Result
 from producer.cli.main import hangtag
 from producer.models.train import make_work
 from producer.requests.client import make_request
-from producer.requests.submit import submit
-from producer.requests.wait import continues, how_to_start_trainer
+from producer.requests.submit import continues, how_to_start_trainer, submit
 from producer.stack import stack
 from shared import installation
 from shared.errors import BadMessage, Exit, SetupError, UsageError

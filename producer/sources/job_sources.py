@@ -85,7 +85,7 @@ class JobSources:
     def own_order(self, name: bytes) -> bytes:
         """The start of all names that have an order of their own among each other, as this one has;
         empty if it is in byte order."""
-        return self.of(name).own_order(name) if self.has_others else b""
+        return self.source_of(name).own_order(name) if self.has_others else b""
 
     @property
     def first_without_files(self) -> bytes:
@@ -120,7 +120,7 @@ class JobSources:
             return self._other(number, self.options.roots[number])
         return LocalSource(self.options, self._waits, number)
 
-    def of(self, name: bytes) -> Source:
+    def source_of(self, name: bytes) -> Source:
         """The source of an image. Raises as `argument`."""
         last = self._last
         if not self.has_others or (last is not self._local and last.holds(name)):
@@ -148,13 +148,13 @@ class JobSources:
         """Announce images that are read next to their sources, as far as these read ahead."""
         if self.has_others:
             for name in names:
-                self.of(name).announce((name,))
+                self.source_of(name).announce((name,))
 
     def row_name(self, line: bytes, number: int) -> bytes:
         """The name of the image that a line of a list names. Raises UsageError for an address that
         was added to the list of a job that reads none."""
         check_line(line, self.options)
-        return self.of(line).row_name(line, number) if self.has_others else line
+        return self.source_of(line).row_name(line, number) if self.has_others else line
 
     def wait_as(self, waits: Waits) -> None:
         """Let these end the waits that follow."""
@@ -289,7 +289,7 @@ class Walk:
         """Every image with its stamp. Raises as `paths`."""
         if self._sources.options.list_file:
             for number, name in self._announced(self._lines(-1)):
-                yield number, name, self._sources.of(name).stamp(name)
+                yield number, name, self._sources.source_of(name).stamp(name)
             return
         for number in range(len(self._sources.options.roots)):
             for name, stamp in self._sources.argument(number).stamps(b"", self):
@@ -301,7 +301,9 @@ class Walk:
         if not sources.ahead:
             return places
         return announced(
-            places, sources.ahead, lambda place: sources.of(place[1]).announce_stamps((place[1],))
+            places,
+            sources.ahead,
+            lambda place: sources.source_of(place[1]).announce_stamps((place[1],)),
         )
 
     def skip(self, reason: str) -> None:

@@ -157,7 +157,9 @@ class S3Source(RemoteSource[S3Objects]):
         self._stamp_of_one: Stamp | None = None  #: of a single object; NO_STAMP: it is none
 
     def _open(self) -> S3Objects:
-        return S3Objects(self.options.max_file_bytes, self.waits.check, self._listed_addresses.of)
+        return S3Objects(
+            self.options.max_file_bytes, self.waits.check, self._listed_addresses.address_of
+        )
 
     def check(self, is_new: bool) -> None:
         if is_new:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -10,16 +11,49 @@ from contextlib import closing, contextmanager
 
 import click
 
+from producer.cli.ctrl_c import end_at_once
 from producer.cli.options import as_json, is_silent
-from producer.cli.signals import stopped_by_signals
 from producer.present.events import Events, Notice
 from producer.present.formatting import one_line
 from producer.present.progress import JobDisplay, make_progress
 from producer.present.style import columns_of, dim, wrapped
-from shared.errors import BrokerAway
+from shared.errors import BrokerAway, Stopped
 from shared.stop import Stop
 
 EVERY_S = 2.0
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Ctrl-C raises KeyboardInterrupt within, where otherwise it ends the process at once."""
+    if signal.getsignal(signal.SIGINT) is not end_at_once:
+        yield
+        return
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, end_at_once)
+
+
+@contextmanager
+def stopped_by_signals() -> Iterator[Stop]:
+    """A stop that SIGINT or SIGTERM request. A second signal of the same kind raises
+    KeyboardInterrupt at once, and so does work that was stopped, with its remedy."""
+    stop = Stop()
+
+    def handle(number: int, _: object) -> None:
+        signal.signal(number, signal.default_int_handler)
+        stop.request()
+
+    old = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    except Stopped as error:
+        raise KeyboardInterrupt(error.remedy) from None
+    finally:
+        for number, handler in old.items():
+            signal.signal(number, handler)
 
 
 @contextmanager

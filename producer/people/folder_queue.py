@@ -11,7 +11,7 @@ from typing import get_args
 
 from msgspec.structs import replace
 
-from producer.pages.thumbnails import Thumbnails
+from producer.pages.pictures import Thumbnails
 from producer.people.folder_decisions import FolderDecisions
 from producer.people.folder_images import FolderImages
 from producer.people.folder_names import FolderNames
@@ -33,8 +33,8 @@ from shared.errors import UsageError
 from shared.labels.label_line import ImageKind
 from shared.labels.labels_so_far import Decided
 from shared.pipes import labelling
+from shared.pipes.helpers import Thumbnail
 from shared.pipes.labelling import NO_LABEL, Count, Counts, Similar, Together
-from shared.pipes.thumbnail import Thumbnail
 
 #: Stacks of a label that are shown together: of more, those most unlike the others.
 MOST_TOGETHER = 2_000

@@ -9,7 +9,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
-from producer.pages.thumbnails import Thumbnails
+from producer.pages.pictures import Thumbnails
 from producer.people import accepted_rows, existing_labels, serving
 from producer.people.folder_decisions import FolderDecisions
 from producer.people.folder_images import Computed, FolderImages
@@ -18,8 +18,8 @@ from producer.people.folder_queue import FolderQueue
 from producer.people.learner import Learner
 from producer.present.formatting import counted, one_line
 from shared.labels.labels_file import LabelsFile
-from shared.messages.folder_features import decode_features
 from shared.messages.replies import DescribedFolder
+from shared.messages.request_files import decode_features
 from shared.pipes.labelling import Counts
 
 #: Unreadable files that are named.

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 from producer.locations import row_files
 from producer.models.load_catalog import learned_labels
-from producer.pages.thumbnails import Thumbnails
+from producer.pages.pictures import Thumbnails
 from producer.people import serving
 from producer.people.answer_arrays import Answers
 from producer.people.table_decisions import TableDecisions

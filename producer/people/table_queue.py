@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from producer.pages.thumbnails import Thumbnails
+from producer.pages.pictures import Thumbnails
 from producer.people.answer_arrays import NO_LABEL, Answers
 from producer.people.queue import (
     Choices,
@@ -37,7 +37,7 @@ from shared.image_status import Status
 from shared.labels.labels_so_far import Decided
 from shared.messages.files import printable
 from shared.messages.model_card import Card
-from shared.pipes.thumbnail import Thumbnail
+from shared.pipes.helpers import Thumbnail
 from shared.registry.learned_lines import is_of_labels
 
 

@@ -12,11 +12,7 @@ from tests.browser.test_pages import shapes
 from tests.support.pages.label_tab import (
     decide,
     display_naming,
-    give,
     given,
-    mislabelled,
-    names,
-    see_together,
 )
 from tests.support.pages.planted_folder import PlantedFolder
 from tests.support.pages.visit import NARROW, opened, serious_findings
@@ -54,19 +50,6 @@ def display_many(page: Page, number: int) -> None:
         number,
     )
     expect(page.locator(".tile")).to_have_count(number)
-
-
-@pytest.mark.parametrize(("width", "height", "dark"), [(1280, 800, True), (NARROW, 844, False)])
-def test_the_sentence_of_the_last_page_is_in_view(
-    browser: Browser, label: Label, width: int, height: int, dark: bool
-) -> None:
-    with opened(browser, label, width, dark) as page:
-        page.set_viewport_size({"width": width, "height": height})
-        page.evaluate("showPage({ why: 'end', label: '', items: [] })")
-        expect(page.locator("#empty")).to_contain_text("Every image is decided.")
-        expect(page.locator("#empty")).to_be_in_viewport(ratio=1)
-        assert scrolled_pixels(page) == 0
-        assert serious_findings(page) == []
 
 
 def side(page: Page) -> float:
@@ -111,42 +94,6 @@ def test_a_picture_is_seen_large_and_nothing_is_said_about_it(
         second.click()
         expect(page.locator(".tile[aria-selected=true]")).to_have_count(1)
     assert given(label) == {}
-
-
-def test_escape_leads_back_to_the_page_before(
-    browser: Browser, folder: PlantedFolder, label: Label
-) -> None:
-    mislabelled(folder, label)
-    with opened(browser, label) as page:
-        give(page, "own")
-        page.locator(".tile").nth(1).click()
-        before = names(page)
-        page.keyboard.press("=")
-        expect(page.locator("#question")).to_contain_text("Most like")
-        page.keyboard.press("Escape")
-        assert names(page) == before
-        for field in ("#of", "#rename"):
-            page.keyboard.press("+")
-            page.locator(field).focus()
-            page.keyboard.press("Escape")
-            expect(page.locator("#managing")).to_be_hidden()
-            expect(page.locator(".tile").nth(1)).to_contain_text("not own")
-        see_together(page, "red")
-        expect(page.locator("#question")).to_contain_text("red: 1 to")
-        page.keyboard.press("=")
-        expect(page.locator("#question")).to_contain_text("Most like")
-        page.keyboard.press("Escape")
-        expect(page.locator("#question")).to_contain_text("red: 1 to")
-        page.keyboard.press("Escape")
-        assert names(page) == before
-        expect(page.locator(".tile").nth(1)).to_contain_text("not own")
-        page.keyboard.press("/")
-        page.keyboard.type("half")
-        page.keyboard.press("Escape")
-        expect(page.locator("#name")).to_have_value("")
-        expect(page.locator(".tile").nth(1)).to_be_focused()
-        page.keyboard.press("Escape")  # an ordinary page starts again
-        expect(page.locator(".tile[aria-selected=true]")).to_have_count(0)
 
 
 @pytest.mark.parametrize(("width", "dark"), shapes(in_ci="narrow-dark"))

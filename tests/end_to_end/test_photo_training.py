@@ -28,7 +28,7 @@ from worker.decoding.decode import decode
 from worker.evaluation import heldout_answers
 from worker.evaluation.metrics import score
 from worker.photo_head.folds import FOLDS_OF_FEW
-from worker.runtimes.classifier import probabilities
+from worker.runtimes.runtime import probabilities
 
 IMAGES_OF_CLASS = 12
 NEW_IMAGES = 5

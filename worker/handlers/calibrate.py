@@ -14,7 +14,6 @@ from shared.messages.model_card import IMPORTED, Card
 from shared.messages.model_name import PRODUCTION, parse
 from shared.messages.requests import Calibrate
 from shared.registry.mirror_writer import SERVED
-from worker.backbones import served_version
 from worker.datasets import load
 from worker.datasets.corrected_walk import LabelledData
 from worker.datasets.examples import Examples
@@ -25,8 +24,8 @@ from worker.handlers import promotion
 from worker.handlers.context import LOADING, Context, Reply
 from worker.handlers.evaluate import in_pieces, mapped
 from worker.learners.learner import BuiltVersion
-from worker.runtimes.classifier import Classifier, probabilities
-from worker.runtimes.runtime import Logits
+from worker.runtimes import load_runtime
+from worker.runtimes.runtime import Classifier, Logits, probabilities
 from worker.training.assessment import Answered, assess_answers
 
 #: Fewer say nothing about a confidence.
@@ -60,7 +59,7 @@ def _made(context: Context, work: Calibrate, old: Card) -> BuiltVersion:
     if len(held.labels) < LEAST_IMAGES:
         raise SetupError(f"{data.name} has fewer than {LEAST_IMAGES} images to calibrate with")
     held = Examples(held.images, mapped(held.labels, data.labels, old.labels))
-    model = served_version.fetch(old, partial(context.registry.read, old)).load()
+    model = load_runtime.fetch(old, partial(context.registry.read, old)).load()
     logits = _logits(context, model, held)
     cooling = temperature(logits, held.labels)
     shares = probabilities(logits, cooling)

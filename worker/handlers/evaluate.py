@@ -21,7 +21,6 @@ from shared.messages.replies import Evaluated
 from shared.messages.requests import Evaluate, Progress
 from shared.messages.training import FASHION_MNIST, FASHION_MNIST_TITLE
 from shared.throughput import left_s
-from worker.backbones import served_version
 from worker.datasets import load
 from worker.datasets.corrected_walk import LabelledData
 from worker.datasets.examples import HELDOUT, TEST, Examples, Images, Labels
@@ -32,6 +31,7 @@ from worker.evaluation.heldout_answers import SeenImages
 from worker.evaluation.metrics import Probabilities, confusion, reliability, score
 from worker.handlers import model_corrections
 from worker.handlers.context import EVALUATING, LOADING, Context, Reply
+from worker.runtimes import load_runtime
 
 #: Images between two progress reports, about a second.
 PIECE_IMAGES = 1024
@@ -59,7 +59,7 @@ def evaluate(context: Context, work: Evaluate) -> Reply:
         RequestStopped: the request was cancelled or taken over.
     """
     card = context.registry.resolve(parse(work.model))
-    version = served_version.fetch(card, partial(context.registry.read, card))
+    version = load_runtime.fetch(card, partial(context.registry.read, card))
     where = work.data or source(card)
     loaded, corrected = _loaded(context, card, where, work.max_unreadable)
     known = heldout_answers.read_seen(context.registry, card)

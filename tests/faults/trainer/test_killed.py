@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.ledger.request_states import RequestView
+from shared.ledger.request_store import RequestView
 from tests.support.processes.fleet import Fleet, wait_for
 from tests.support.processes.trainers import TIMES, School, draw_classes
 from tests.support.servers.redis_server import RedisServer

@@ -12,8 +12,7 @@ import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
 from producer.fleet import workers
-from producer.metrics.metric_families import Families
-from producer.metrics.redis_snapshot import take_snapshot
+from producer.metrics.metric_families import Families, take_snapshot
 from shared import keys
 from shared.broker.redis_client import connect
 from shared.ledger import heartbeats

@@ -14,7 +14,7 @@ from producer.cli.main import hangtag
 from producer.journal import journal_lock
 from producer.journal.journal import journal_path
 from producer.locations.row_files import RowFiles
-from producer.pages.thumbnails import Thumbnails
+from producer.pages.pictures import Thumbnails
 from producer.people.answer_arrays import Answers
 from producer.people.table_decisions import TableDecisions
 from producer.people.table_queue import TableQueue

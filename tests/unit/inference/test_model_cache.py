@@ -9,8 +9,8 @@ from collections.abc import Callable
 
 from shared.registry import packaged
 from worker.inference.process_state import Key, LoadedModel, ModelCache
-from worker.runtimes.classifier import Classifier
 from worker.runtimes.load_runtime import load
+from worker.runtimes.runtime import Classifier
 
 MAX_MODELS = 2
 FOREVER_S = 1000.0

@@ -18,13 +18,13 @@ from shared.messages.model_card import Card, decode_card, encode_card
 from shared.registry import packaged
 from tests.support.jobs import photo_versions
 from tests.support.jobs.photo_versions import LABELS, LITE0
-from worker.backbones import backbone_table, served_version
+from worker.backbones import backbone_table
 from worker.inference.classify_batch import classify_images
 from worker.inference.process_state import LoadedModel
 from worker.runtimes import heads, load_runtime
-from worker.runtimes.classifier import Classifier
-from worker.runtimes.feature_graph import FeatureGraph
 from worker.runtimes.heads import Head
+from worker.runtimes.runtime import Classifier
+from worker.runtimes.tflite_network import FeatureGraph
 
 SIDE = LITE0.size_pixels
 IMAGES = np.random.default_rng(6).integers(0, 256, (5, SIDE, SIDE, 3), np.uint8)
@@ -73,13 +73,6 @@ def test_the_head_is_applied_to_the_features_of_the_backbone(card: Card) -> None
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5 * np.abs(expected).max())
 
 
-def test_versions_of_a_process_share_a_backbone_until_none_is_left(card: Card) -> None:
-    one, other = (_load(card, photo_versions.head(seed)) for seed in (1, 2))
-    [graph] = one._graph._backbones  # type: ignore[attr-defined]
-    assert other._graph._backbones == [graph]  # type: ignore[attr-defined]
-    assert (one.logits(IMAGES[:1]) != other.logits(IMAGES[:1])).all()
-
-
 def test_an_unsure_image_is_answered_by_the_mean_of_both_looks(card: Card) -> None:
     lite2 = backbone_table.find("efficientnet-lite2")
     pair = [photo_versions.head(), photo_versions.head(2, lite2)]
@@ -100,7 +93,7 @@ def test_an_unsure_image_is_answered_by_the_mean_of_both_looks(card: Card) -> No
         second_pass_margin=margin,
     )  # fmt: skip
     files = photo_versions.files(pair)
-    model = served_version.fetch(card, files.__getitem__).load()
+    model = load_runtime.fetch(card, files.__getitem__).load()
     found = model.logits(images)
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5 * np.abs(expected).max())
     apart = [model.logits(image[None]).tobytes() for image in images]
@@ -109,7 +102,7 @@ def test_an_unsure_image_is_answered_by_the_mean_of_both_looks(card: Card) -> No
 
 def test_photos_have_no_runtime_of_gpus(card: Card) -> None:
     with pytest.raises(SetupError, match="runs on processors only, not with tensorflow; leave --"):
-        served_version.fetch(card, lambda name: b"", runtimes.TENSORFLOW.name)
+        load_runtime.fetch(card, lambda name: b"", runtimes.TENSORFLOW.name)
 
 
 def _renamed(data: bytes, **names: bytes) -> bytes:

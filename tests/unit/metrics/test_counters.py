@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from producer.metrics.counters import WorkerCounters
+from producer.metrics.metric_families import WorkerCounters
 from shared import keys
 from shared.ledger.heartbeats import Heartbeat
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from worker.photo_head import linear_head
 from worker.photo_head.linear_head import Features, Labels, fit_regression
-from worker.runtimes.classifier import softmax
+from worker.runtimes.runtime import softmax
 
 seeds = st.integers(0, 2**32 - 1)
 

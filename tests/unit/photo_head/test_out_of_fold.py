@@ -11,8 +11,7 @@ from worker.evaluation.calibration import log_loss, temperature
 from worker.photo_head import linear_head
 from worker.photo_head.linear_head import Features, Labels, fit_regression, standardization
 from worker.photo_head.out_of_fold import fit_out_of_fold, standard_error
-from worker.runtimes.classifier import probabilities
-from worker.runtimes.runtime import Logits
+from worker.runtimes.runtime import Logits, probabilities
 
 seeds = st.integers(0, 2**32 - 1)
 #: Ten by day and fifty by night: each fits a head for each fold.
@@ -175,22 +174,6 @@ def test_a_mirror_image_is_not_learned_from_where_its_image_is_answered() -> Non
     folds = rng.permutation(300) % 5
     found = fit_out_of_fold(rows, labels, 3, folds, np.arange(300), [1e-3], mirrored=rows)
     assert abs(found.accuracy - 1 / 3) < 4 * found.error
-
-
-def _confidence_gap(seed: int, folds: int) -> float:
-    """Mean confidence less accuracy on new images of ten classes, learned from 20 of each."""
-    rng = np.random.default_rng(seed)
-    basis, centres = rng.normal(size=(40, 300)), 0.35 * rng.normal(size=(10, 40))
-
-    def images(of_each: int) -> tuple[Features, Labels]:
-        labels = np.repeat(np.arange(10), of_each)
-        shown = (centres[labels] + rng.normal(size=(len(labels), 40))) @ basis
-        return (shown + 2 * rng.normal(size=(len(labels), 300))).astype(np.float32), labels
-
-    (rows, labels), (others, right) = images(20), images(100)
-    found = fit_out_of_fold(rows, labels, 10, np.arange(200) * 7 % folds, np.arange(200))
-    answers = probabilities(found.head.logits(others), found.temperature)
-    return float(answers.max(1).mean() - (answers.argmax(1) == right).mean())
 
 
 @given(seeds, st.integers(2, 50), st.integers(1, 5))

@@ -19,7 +19,7 @@ from shared.recipes import RECIPES
 from worker.datasets.examples import Examples, hold_out
 from worker.evaluation.metrics import Epoch
 from worker.export.export import check_agreement
-from worker.runtimes.classifier import softmax
+from worker.runtimes.runtime import softmax
 from worker.training import epoch, networks
 from worker.training.epoch import Step, plan, train_epoch
 from worker.training.fit import TrainedNetwork, _exact, train

@@ -15,7 +15,7 @@ from shared.recipes import Recipe
 from shared.registry import packaged
 from worker.export.convert import fp32_file, frozen, keras_file
 from worker.runtimes import load_runtime
-from worker.runtimes.classifier import margins
+from worker.runtimes.runtime import margins
 from worker.training import networks
 
 SHAPE = (28, 28, 1)

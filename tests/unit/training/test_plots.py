@@ -25,7 +25,7 @@ from worker.plots import chart, image_sheets
 from worker.plots.chart import OTHER, RIGHT, WRONG, Panel, in_rows, put_image, some
 from worker.plots.diagrams import accepted_accuracy, confusion_matrix
 from worker.plots.image_sheets import VERTICAL_BARS, bars, colours
-from worker.runtimes.classifier import softmax
+from worker.runtimes.runtime import softmax
 from worker.training.assessment import Answered, evaluation_plots
 
 #: A sheet of photos; drawings of grey images have a third.

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from worker.datasets.examples import Labels
 from worker.evaluation.calibration import temperature
 from worker.evaluation.metrics import Probabilities, calibration_error
-from worker.runtimes.classifier import softmax
+from worker.runtimes.runtime import softmax
 
 seeds = st.integers(0, 2**32 - 1)
 

@@ -1,10 +1,13 @@
-"""The commands for the processes that classify: up, down, worker, workers, metrics."""
+"""The commands about this machine and its processes: up, down, worker, workers, metrics, demo,
+doctor, completion."""
 
 from __future__ import annotations
 
 import os
+import sys
 from contextlib import suppress
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -17,18 +20,21 @@ from producer.cli.options import (
     log_json_option,
     logging_json,
     print_answer,
+    seldom_option,
 )
 from producer.cli.params import CHILDREN_MAX, FORM, HELP, PER_CORE, Wanted, WorkersParam
 from producer.cli.running import show_lines, watch_option
 from producer.present.formatting import show_json
-from shared.errors import HangtagError, SetupError, UsageError
+from shared.errors import Exit, HangtagError, SetupError, UsageError
 from shared.settings import Settings
 
 if TYPE_CHECKING:
     from producer.stack.stack import Stack
 
+
 CHILDREN = click.IntRange(1, CHILDREN_MAX)
 PORT = 9808
+_SHELLS = ("bash", "zsh", "fish")
 
 
 @command(
@@ -84,10 +90,12 @@ def down(force: bool) -> None:
 def _unfinished(settings: Settings) -> list[str]:
     """What becomes of the requests that wait in the store."""
     from producer.present.formatting import counted
-    from shared.ledger import request_store
+    from shared.broker.runtime_paths import is_in_charge
+    from shared.ledger.request_store import open_requests
 
     with suppress(OSError, HangtagError):  # of the store, without which a stack can end
-        waiting = request_store.open_requests(settings.store_path)
+        listed = open_requests(settings.store_path)
+        waiting = [one for one in listed if is_in_charge(settings, one.stack)]
         if waiting:
             goes = "it goes" if len(waiting) == 1 else "they go"
             return [
@@ -214,3 +222,63 @@ def metrics(host: str, port: int, log_json: bool) -> None:
         print_answer({"metrics": url}, [f"metrics: {url}"])
 
     serve(logging_json(Settings.from_env(), log_json), host, port, ready)
+
+
+@command(
+    ("hangtag demo", "into the folder demo, about 40 MB"),
+    ("hangtag demo /tmp/demo --count 500", "elsewhere, with fewer images"),
+)
+@click.argument("folder", type=click.Path(path_type=Path), default=Path("demo"), metavar="[FOLDER]")
+@seldom_option("--count", type=click.IntRange(1), metavar="N", help="Only the first N images.")
+@json_option
+def demo(folder: Path, count: int | None) -> None:
+    """Classify 10,000 test images here, and name what to try.
+
+    They are the test images of Fashion-MNIST, from this machine or downloaded; without them, 1,000
+    drawings. FOLDER gets the images, the table and a page about it.
+    """
+    from producer.demo import demo as run_demo
+
+    sys.exit(run_demo(folder, count, as_json()))
+
+
+@command(
+    ("hangtag doctor", "packages, broker, disk; each problem with its fix"),
+    ("hangtag doctor --json", "for a report of a fault; it has no secrets"),
+)
+@json_option
+def doctor() -> None:
+    """Check packages, broker, workers, disk and models.
+
+    Nothing is started or changed. Each problem is displayed with what to do.
+
+    Exit codes: 0 no problem, 1 at least one.
+    """
+    from producer.doctor import examine, lines
+    from producer.present.style import columns_of
+
+    report = examine()
+    print_answer(report, lines(report, columns_of(sys.stdout)))
+    sys.exit(int(Exit.SETUP if report.problems else Exit.OK))
+
+
+@command(
+    ('eval "$(hangtag completion bash)"', "in ~/.bashrc"),
+    ('eval "$(hangtag completion zsh)"', "in ~/.zshrc, after compinit"),
+    ("hangtag completion fish > ~/.config/fish/completions/hangtag.fish", ""),
+)
+@click.argument("shell", type=click.Choice(_SHELLS))
+@json_option
+@click.pass_context
+def completion(ctx: click.Context, shell: str) -> None:
+    """Print the completion script of a shell.
+
+    It completes commands, options, models, recipes, jobs and requests.
+    """
+    from click.shell_completion import get_completion_class
+
+    kind = get_completion_class(shell)
+    root = ctx.find_root()
+    assert kind is not None
+    script = kind(root.command, {}, "hangtag", "_HANGTAG_COMPLETE").source()
+    print_answer({"shell": shell, "script": script}, [script])

@@ -36,8 +36,7 @@ from benchmarks.workloads.networks import Network
 from producer.fleet.machine_resources import cores
 from producer.inputs.job_options import JobOptions
 from producer.sources.archives.archive import MEMBERS_MAX
-from producer.sources.job_sources import JobSources
-from producer.sources.walk import Walk
+from producer.sources.job_sources import JobSources, Walk
 from shared.errors import SetupError
 from shared.messages.batch import MAX_FILE_BYTES
 from tests.support.archives.hostile_archives import HOSTILE, block, gzipped, made
@@ -207,7 +206,7 @@ def alone(archive: Path) -> None:
         try:
             sources.check()
             for _, name in Walk(sources, lambda folder, why: said.append(why)).paths():
-                content, _ = sources.of(name).read(name, MAX_FILE_BYTES)
+                content, _ = sources.source_of(name).read(name, MAX_FILE_BYTES)
                 is_good = isinstance(content, bytes)
                 good, failed = good + is_good, failed + (not is_good)
         except SetupError as error:

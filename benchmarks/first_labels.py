@@ -44,8 +44,8 @@ from benchmarks.measure.simulated_person import (
     reached,
 )
 from benchmarks.workloads.labelled_photos import linked
-from producer.people.folder_request import computed
-from shared.messages.folder_features import decode_features
+from producer.people.folder_images import computed
+from shared.messages.request_files import decode_features
 from shared.settings import Settings
 from tests.support.processes.label_server import LINK, LabelPage
 from worker.labelling.session import NONE

@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from benchmarks.environment import machine
-from shared.messages.folder_features import FolderFeatures
+from shared.messages.request_files import FolderFeatures
 from shared.process import resident_bytes
 from tests.support.pages.planted_folder import PlantedFolder
 from tests.support.processes import procfs
@@ -51,7 +51,7 @@ def main() -> int:
             before = processor_s(label)
             times = decided(label, kinds)
             spent = (processor_s(label) - before) / sum(map(len, times))
-            label.json("GET", label.of("/together?kind=label&label=kind+0"))
+            label.json("GET", label.of("/items?kind=label&label=kind+0"))
             memory = process_bytes(label)
         parts = ", ".join(f"{name} {size / 1e6:,.0f} MB" for name, size in memory.items())
         print(
@@ -114,7 +114,7 @@ def decided(label: Label, kinds: dict[str, str]) -> Times:
     """Name page after page right; every other reply waits for the head."""
     times, page, named = Times([], []), label.next(), 0
     while named < DECISIONS:
-        given = [_right(one, kinds) for one in page["stacks"]]
+        given = [_right(one, kinds) for one in page["items"]]
         settled = len(times.page) > len(times.fitted)
         before = time.perf_counter()
         page = label.decide(*given, settled=settled)["page"]
@@ -126,7 +126,7 @@ def decided(label: Label, kinds: dict[str, str]) -> Times:
 
 def _right(stack: Any, kinds: dict[str, str]) -> dict[str, Any]:
     name = f"kind {kinds[Path(stack['path']).name]}"
-    return {"stack": stack["stack"], "kind": "label", "label": name}
+    return {"item": stack["item"], "kind": "label", "label": name}
 
 
 def processor_s(label: Label) -> float:

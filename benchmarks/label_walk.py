@@ -28,9 +28,9 @@ from playwright.sync_api import Page, expect, sync_playwright
 
 from benchmarks.environment import machine
 from benchmarks.measure import local_stack
-from producer.people.folder_request import computed
+from producer.people.folder_images import computed
 from shared.labels import labels_file
-from shared.messages.folder_features import SHA256_BYTES, decode_features
+from shared.messages.request_files import SHA256_BYTES, decode_features
 from shared.settings import Settings
 from tests.browser.conftest import ARGUMENTS, CHROMIUM
 from tests.browser.screenshots import draw

@@ -32,13 +32,13 @@ from shared.messages.training import Serve, Train
 from shared.recipes import OF_FOLDER
 from shared.registry.registry import Registry
 from shared.runtimes import PHOTO
-from worker.backbones import served_version
 from worker.datasets.decode_files import read_file
 from worker.decoding.decode import decode
 from worker.inference import outliers
 from worker.learners import learner
 from worker.learners.head import images_per_s
 from worker.learners.learner import BuiltVersion, Task
+from worker.runtimes import load_runtime
 
 COUNTS = (10, 30, 100, 0)  #: photos of each class; 0: all
 SERVED: tuple[Serve, ...] = ("auto", "fast")  #: two looks, and one
@@ -129,7 +129,7 @@ def _images_per_s(version: BuiltVersion, folder: Path) -> float:
     paths = sorted(path for path in folder.rglob("*") if path.is_file())
     files = [read_file(bytes(path)) for path in paths[:: len(paths) // TIMED_PHOTOS + 1]]
     card = version.card
-    served = served_version.fetch(card, version.files.__getitem__)
+    served = load_runtime.fetch(card, version.files.__getitem__)
     return images_per_s(served, files)
 
 
@@ -208,7 +208,7 @@ def area(like: Scores, other: Scores) -> float:
 
 
 def _scores(version: BuiltVersion, detector: outliers.OutlierDetector, folder: Path) -> Scores:
-    served = served_version.fetch(version.card, version.files.__getitem__).load()
+    served = load_runtime.fetch(version.card, version.files.__getitem__).load()
     found = []
     for images in _decoded(version.card, folder):
         features = served.outputs(images).features

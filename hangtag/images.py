@@ -12,7 +12,7 @@ from typing import BinaryIO, NamedTuple, TypeAlias, cast
 
 from producer.inputs.job_options import STDIN
 from producer.sources.remote.address import shown_address
-from producer.sources.source_table import LOCAL, is_address, kind_of
+from producer.sources.source import LOCAL, is_address, kind_of
 from shared.errors import UsageError
 
 ImagePath: TypeAlias = "str | bytes | os.PathLike[str] | os.PathLike[bytes]"

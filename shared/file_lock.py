@@ -36,6 +36,18 @@ def try_share(file: int) -> bool:
     return _try(file, fcntl.LOCK_SH)
 
 
+def held(path: Path) -> bool:
+    """Whether a process holds the exclusive lock. Raises OSError if the file cannot be opened."""
+    try:
+        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        return not try_share(file)
+    finally:
+        os.close(file)
+
+
 def lost(path: Path, file: int) -> bool:
     """Whether the locked file was removed or replaced at its path."""
     try:

@@ -10,10 +10,13 @@ import importlib.util
 import json
 import os
 import shlex
+import socket
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
+
+from shared.errors import SetupError
 
 #: Import name -> name of the distribution for pip.
 WORKER_PACKAGES = {
@@ -68,6 +71,11 @@ def absent(packages: Mapping[str, str]) -> list[str]:
 def missing(packages: Mapping[str, str], extra: str) -> str:
     """`X and Y are missing; add them with: COMMAND`; empty if all are installed."""
     return lacks([packages[package] for package in absent(packages)], extra)
+
+
+def of_trainer(lack: str) -> SetupError:
+    """The error of a trainer whose environment lacks packages."""
+    return SetupError(f"the trainer on {socket.gethostname()} cannot do that: {lack}")
 
 
 def lacks(names: Sequence[str], extra: str) -> str:

@@ -55,6 +55,19 @@ def sha256(path: str | bytes | Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def verified(path: Path, sha256: str) -> BufferedReader | None:
+    """The file with this SHA-256, at its start; None if it is missing, a link or another one."""
+    try:
+        file = os.fdopen(open_fd(path, os.O_RDONLY | os.O_NOFOLLOW), "rb")
+    except OSError:
+        return None
+    if hashlib.file_digest(file, "sha256").hexdigest() != sha256:
+        file.close()
+        return None
+    file.seek(0)
+    return file
+
+
 def check(path: str | bytes | Path) -> None:
     """Check what a library is about to open. Raises as `open_fd`, also if there is no file."""
     _check(path, os.stat(path))

@@ -18,7 +18,7 @@ from kombu import Queue
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
-from shared import garbage, keys
+from shared import keys, process
 from shared.broker.celery_app import make_app
 from shared.broker.message_filter import TRAIN_TASK
 from shared.broker.redis_client import connect
@@ -29,11 +29,9 @@ from worker.lifecycle import access_check, pool, scratch_folder
 from worker.lifecycle.heartbeat_thread import HeartbeatThread, start_heartbeat
 from worker.lifecycle.watchdog import Watchdog, watchdog
 from worker.lifecycle.worker_log import log_once
-from worker.requests.attempt import end_process
-from worker.requests.long_work import LongWork
-from worker.requests.maintenance import Maintenance, waiting
-from worker.requests.shared_store import check_shared
-from worker.requests.shutdown import ShutdownNotice
+from worker.requests.attempt import ShutdownNotice, end_process
+from worker.requests.maintenance import Maintenance, check_shared, waiting
+from worker.requests.request_consumer import LongWork
 
 ROLE = "trainer"
 #: A training that takes longer counts as hung.
@@ -56,7 +54,7 @@ worker_shutting_down.connect(shutdown.send)
 @app.task(name=TRAIN_TASK, time_limit=LIMIT_S)
 def train(request: str) -> str:
     """The task that a hint starts."""
-    garbage.search_seldom()
+    process.search_seldom()
     from worker.requests.request_consumer import RequestConsumer
     from worker.requests.runner import ANSWERED
 

@@ -20,8 +20,7 @@ from typing import IO, Any
 
 from benchmarks.environment.paths import STARTED
 from producer.inputs.job_options import KEPT_LABELS, JobOptions
-from producer.sources.job_sources import JobSources
-from producer.sources.walk import Walk
+from producer.sources.job_sources import JobSources, Walk
 from shared.image_status import Status
 from shared.messages.batch import BatchResult
 from shared.messages.model_card import Card, decode_card
@@ -101,24 +100,19 @@ class Loop:
 
 def load(folder: Path, card: Card) -> Answer:
     """The version in this folder, with its detector."""
-    from worker.backbones import served_version
     from worker.inference import outliers
-    from worker.inference.classify_batch import decode_batch, flag_unlike, top_k
+    from worker.inference.classify_batch import classified
+    from worker.inference.process_state import LoadedModel
+    from worker.runtimes import load_runtime
 
-    model = served_version.fetch(card, lambda name: (folder / name).read_bytes()).load()
+    model = load_runtime.fetch(card, lambda name: (folder / name).read_bytes()).load()
     detector = None
     if outliers.FILE in card.files:
         data = (folder / outliers.FILE).read_bytes()
         detector = outliers.decode(data, card.features)
 
-    def answer(files: Sequence[bytes | Status]) -> BatchResult:
-        batch = decode_batch(card, files)
-        outputs = model.outputs(batch.images)
-        if detector is not None and outputs.features is not None:
-            flag_unlike(batch, detector.are_outliers(outputs.features))
-        return top_k(model.probabilities(outputs), batch, KEPT_LABELS)
-
-    return answer
+    loaded = LoadedModel(card, model, detector)
+    return lambda files: classified(loaded, files, KEPT_LABELS)
 
 
 def walk(folder: bytes) -> list[bytes]:

@@ -75,7 +75,7 @@ class Prompt:
             rows = choose(_view(review, kind))
             for start in range(0, len(rows), _ROWS):
                 some = rows[start : start + _ROWS]
-                each = [(row["position"], truth(row["path"])) for row in some]
+                each = [(row["item"], truth(row["path"])) for row in some]
                 if refused := review.decide(*each)["refused"]:
                     raise Failed(f"not saved: {refused}")
         finally:
@@ -92,7 +92,7 @@ def _view(review: Review, kind: str) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     while True:
         part: Sequence[dict[str, Any]]
-        part = review.json("GET", f"/rows?kind={kind}&start={len(rows)}&count={_ROWS}")["rows"]
+        part = review.json("GET", f"/items?kind={kind}&start={len(rows)}&count={_ROWS}")["items"]
         rows += part
         if len(part) < _ROWS:
             return rows

@@ -8,10 +8,12 @@ from typing import Any
 import click
 
 from producer.cli.options import (
+    as_json,
     backbone_option,
     command,
     corrections_option,
     examples,
+    is_silent,
     json_option,
     max_unreadable_option,
     print_answer,
@@ -63,7 +65,7 @@ def dataset() -> None:
 @quiet_option
 @json_option
 def show(
-    data: str, index: int | None, folder: Path | None, force: bool, quiet: bool, as_json: bool
+    data: str, index: int | None, folder: Path | None, force: bool
 ) -> None:  # fmt: skip
     """Show its size and classes; draw samples and one image.
 
@@ -74,13 +76,13 @@ def show(
     from producer.models import dataset as data_set
 
     settings = Settings.from_env()
-    folder = folder or (None if as_json else Path())
-    with running_request(quiet or as_json) as (events, stop):
+    folder = folder or (None if as_json() else Path())
+    with running_request() as (events, stop):
         summary = data_set.describe(
             settings, data, index, folder, force=force, events=events, stop=stop
         )
-    print_answer(summary.report, data_set.lines(summary.report), as_json, quiet)
-    report_drawn(summary.written, quiet)
+    print_answer(summary.report, data_set.lines(summary.report))
+    report_drawn(summary.written)
 
 
 @command(
@@ -106,9 +108,7 @@ def show(
 @click.option("--force", is_flag=True, help="Replace also what no check has written.")
 @quiet_option
 @json_option
-def check(
-    folder: str, output: Path | None, as_json: bool, quiet: bool, force: bool, **given: Any
-) -> None:
+def check(folder: str, output: Path | None, force: bool, **given: Any) -> None:
     """Search class folders for wrong labels and duplicates.
 
     Each image is answered by a model that did not learn from it. The table has these answers;
@@ -118,7 +118,7 @@ def check(
     from producer.cli.running import running_request
     from producer.dataset_check import check as dataset_check
 
-    settings, silent = Settings.from_env(), quiet or as_json
+    settings, silent = Settings.from_env(), is_silent()
     output = output or dataset_check.default_output(folder)
     page = output if output.suffix.lower() in (".html", ".htm") else None
     table = output if page is None else output.with_suffix(".csv")
@@ -127,6 +127,4 @@ def check(
             settings, folder, table, page=page, force=force, quiet=silent, events=events,
             stop=stop, **given,
         )  # fmt: skip
-    print_answer(
-        findings, dataset_check.lines(findings, folder, given["corrections"]), as_json, quiet
-    )
+    print_answer(findings, dataset_check.lines(findings, folder, given["corrections"]))

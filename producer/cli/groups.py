@@ -27,7 +27,7 @@ class Listed(NamedTuple):
 GROUPS = {
     "Classify": (
         Listed("classify", "jobs", "Classify the images of folders into a table."),
-        Listed("predict", "predict", "Classify a few images and print their labels."),
+        Listed("predict", "jobs", "Classify a few images and print their labels."),
     ),
     "Results": (
         Listed("table", "results", "Render a table again: other thresholds or columns."),
@@ -50,16 +50,16 @@ GROUPS = {
         Listed("forget", "jobs", "Remove a job and its journal; its table stays."),
     ),
     "Workers": (
-        Listed("up", "workers", "Start this machine's stack, or change its workers."),
-        Listed("down", "workers", "Stop this machine's stack, unless jobs run on it."),
-        Listed("worker", "workers", "Run a worker for a shared Redis in the foreground."),
-        Listed("workers", "workers", "List live workers, their models and throughput."),
-        Listed("metrics", "workers", "Serve Prometheus metrics in the foreground."),
+        Listed("up", "machine", "Start this machine's stack, or change its workers."),
+        Listed("down", "machine", "Stop this machine's stack, unless jobs run on it."),
+        Listed("worker", "machine", "Run a worker for a shared Redis in the foreground."),
+        Listed("workers", "machine", "List live workers, their models and throughput."),
+        Listed("metrics", "machine", "Serve Prometheus metrics in the foreground."),
     ),
     "This installation": (
-        Listed("demo", "installation", "Classify 10,000 test images here, and name what to try."),
-        Listed("doctor", "installation", "Check packages, broker, workers, disk and models."),
-        Listed("completion", "installation", "Print the completion script of a shell."),
+        Listed("demo", "machine", "Classify 10,000 test images here, and name what to try."),
+        Listed("doctor", "machine", "Check packages, broker, workers, disk and models."),
+        Listed("completion", "machine", "Print the completion script of a shell."),
     ),
 }  # fmt: skip
 #: The modules of words of 0.2.0, which no list has; until 0.4.

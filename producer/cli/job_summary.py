@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -16,7 +15,6 @@ from producer.journal.job_properties import AttemptResult
 from producer.journal.snapshot import JobView, is_formed, stored_options
 from producer.present.formatting import counted, mib, near, typed
 from producer.present.style import columns_of, dim, failed, good, next_commands, paragraphs
-from producer.sources.reader import FileReader
 from producer.summary.job_text import answer_lines
 from producer.summary.promise import OWN_MODEL, classify_command, own_model_command
 from shared.errors import Exit
@@ -91,26 +89,15 @@ def _next(summary: Summary) -> list[tuple[str, str]]:
         return [("try failed rows again", classify_command(view.output, "--retry-failed")), look]
     if own := _own_model(view):
         return [(OWN_MODEL, own), look]
-    if image := _only_image(view):
-        return [look, ("one image, without a table", typed(["hangtag", "predict", image]))]
     return [look, ("check it", typed(["hangtag", "verify", table]))]
 
 
 def _own_model(view: JobView) -> str:
     """The command for the model that is named like the folder, unless the answers have it."""
-    said = view.answers is None or view.answers.withdrawn is not None
-    if said or parse(view.model).name != DEFAULT_NAME:
+    is_named = view.answers is None or view.answers.withdrawn is not None
+    if is_named or parse(view.model).name != DEFAULT_NAME:
         return ""
     return own_model_command(stored_options(Path(view.output)))
-
-
-def _only_image(view: JobView) -> str:
-    """The image that was typed, if the job has no other argument; or empty."""
-    if view.images != 1:
-        return ""
-    options = stored_options(Path(view.output))
-    named = len(options.roots) == 1 and options.file_roots == (0,)
-    return near(os.fsdecode(FileReader(options.cwd).local_path(options.roots[0]))) if named else ""
 
 
 def _may_succeed(view: JobView) -> bool:

@@ -1,33 +1,37 @@
-"""The commands that start, continue, list, stop and forget jobs."""
+"""The commands that classify: classify, predict, status, cancel, forget."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from functools import partial
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import click
 
 from producer.cli.options import (
+    as_json,
     command,
     confirm,
     declared,
     given_of,
+    is_quiet,
+    is_silent,
     json_option,
     old_word,
     print_answer,
     quiet_option,
+    report_drawn,
     seldom_option,
     yes_option,
 )
-from producer.cli.params import JOB
+from producer.cli.params import JOB, MODEL, MODEL_FORM
 from producer.cli.running import show_lines, watch_option
 from producer.formats.table_formats import SUFFIXES
 from producer.inputs.job_options import JobOptions
 from producer.present.formatting import show_json, typed
-from shared.errors import BrokerAway, UsageError
+from shared.errors import BrokerAway, Exit, UsageError
 from shared.settings import Settings
 
 _DETACH = "--detach"
@@ -66,7 +70,7 @@ _DETACH = "--detach"
 @click.option(_DETACH, is_flag=True, help="Classify in the background and print the job's id.")
 @quiet_option
 @json_option
-def classify(as_json: bool, quiet: bool, detach: bool, **given: Any) -> None:
+def classify(detach: bool, **given: Any) -> None:
     """Classify the images of folders into a table.
 
     Running the same command again resumes an interrupted job, and follows one that runs. DIR may
@@ -81,21 +85,21 @@ def classify(as_json: bool, quiet: bool, detach: bool, **given: Any) -> None:
 
     options = make_options(given)
     if detach:
-        _start(options, as_json)
+        _start(options)
         return
     is_list = options.is_piped and not given["folders"]  # not the one that a table names
     stdin = sys.stdin.buffer if is_list and sys.stdin else None
-    with running_job(quiet) as (events, stop):
+    with running_job(is_quiet()) as (events, stop):
         if options.watch:
-            events.subscribe(partial(_show_change, as_json=as_json), RowChanged)
+            events.subscribe(_show_change, RowChanged)
         summary = perform(options, Settings.from_env(), stdin=stdin, events=events, stop=stop)
     again = ["--watch"] if options.watch else ["--update"] if options.update else []
-    show_summary(summary, as_json, quiet, again)
+    show_summary(summary, again)
 
 
-def _show_change(change: Any, as_json: bool) -> None:
+def _show_change(change: Any) -> None:
     """Print a change of the table, one a line."""
-    if as_json:
+    if as_json():
         show_json(change)
         return
     answer = change.label or ("" if change.status == "ok" else change.status)
@@ -104,7 +108,7 @@ def _show_change(change: Any, as_json: bool) -> None:
     click.echo(f"{change.change:8}{change.path}{': ' if answer else ''}{answer}")
 
 
-def _start(options: JobOptions, as_json: bool) -> None:
+def _start(options: JobOptions) -> None:
     """Start the command that was typed in the background."""
     from producer.cli.running import running_job
     from producer.jobs.background_jobs import start
@@ -117,10 +121,8 @@ def _start(options: JobOptions, as_json: bool) -> None:
     arguments = [a for i, a in enumerate(sys.argv) if i > 1 and (a not in own or i > end)]
     with running_job(quiet=True) as (events, stop):
         job = start(options, arguments, Settings.from_env(), events, stop)
-    if as_json:
-        show_json({"job": job, "output": options.output})
-    else:
-        click.echo(job)
+    print_answer({"job": job, "output": options.output}, [job])
+    if not as_json():
         follow = typed(["hangtag", "classify", near(options.output)])
         click.echo(f"follow it with: {follow}", err=True)
 
@@ -147,15 +149,13 @@ def make_options(given: dict[str, Any]) -> JobOptions:
     return resolved(JobOptions(folders, output=given["output"], **options), Settings.from_env())
 
 
-def show_summary(
-    summary: Any, as_json: bool, quiet: bool = False, again: Sequence[str] = ()
-) -> None:
+def show_summary(summary: Any, again: Sequence[str] = ()) -> None:
     """Print the summary of a run and exit with its code."""
     from producer.cli.job_summary import show_job_summary
 
-    if as_json:
+    if as_json():
         show_json(summary.as_json())
-    show_job_summary(summary, quiet, again)
+    show_job_summary(summary, is_quiet(), again)
     sys.exit(int(summary.exit_code))
 
 
@@ -167,7 +167,7 @@ def show_summary(
 @click.argument("job", required=False, default="", type=JOB)
 @watch_option
 @json_option
-def status(job: str, watch: bool, as_json: bool) -> None:
+def status(job: str, watch: bool) -> None:
     """List all jobs and open requests, or show one job.
 
     JOB is an id or the path of a table.
@@ -177,14 +177,14 @@ def status(job: str, watch: bool, as_json: bool) -> None:
 
     settings = Settings.from_env()
     with requests_refused(job, settings):
-        show_lines(lambda notice: job_lines(job, as_json, settings, notice), watch, as_json)
+        show_lines(lambda notice: job_lines(job, as_json(), settings, notice), watch)
 
 
 @command(("hangtag classify photos.csv", ""), hidden=True)
 @click.argument("job", type=JOB)
 @quiet_option
 @json_option
-def collect(job: str, quiet: bool, as_json: bool) -> None:
+def collect(job: str) -> None:
     """Follow a job to its end, or finish it here: hangtag classify TABLE.
 
     Of a cancelled job the rows so far are written. JOB is an id or the path of a table. The word
@@ -195,9 +195,9 @@ def collect(job: str, quiet: bool, as_json: bool) -> None:
     from producer.jobs.request_of_id import requests_refused
 
     settings = Settings.from_env()
-    with requests_refused(job, settings), running_job(quiet) as (events, stop):
+    with requests_refused(job, settings), running_job(is_quiet()) as (events, stop):
         summary = collect_job(job, settings, events, stop)
-    show_summary(summary, as_json, quiet)
+    show_summary(summary)
 
 
 @command(
@@ -206,7 +206,7 @@ def collect(job: str, quiet: bool, as_json: bool) -> None:
 )
 @click.argument("job", type=JOB)
 @json_option
-def cancel(job: str, as_json: bool) -> None:
+def cancel(job: str) -> None:
     """Stop a job, which classify resumes, or a request.
 
     The results of a job so far are stored. JOB is an id or the path of a table.
@@ -221,9 +221,9 @@ def cancel(job: str, as_json: bool) -> None:
         cancelled = cancel_job(job, settings)
     except (NoSuchJob, BrokerAway) as error:
         text = cancel_request(job, settings, error)
-        print_answer({"request": job, "state": "cancelled"}, [text], as_json)
+        print_answer({"request": job, "state": "cancelled"}, [text])
     else:
-        print_answer(cancelled, [line(cancelled)], as_json)
+        print_answer(cancelled, [line(cancelled)])
 
 
 @command(
@@ -233,7 +233,7 @@ def cancel(job: str, as_json: bool) -> None:
 @click.argument("job", type=JOB)
 @yes_option
 @json_option
-def forget(job: str, yes: bool, as_json: bool) -> None:
+def forget(job: str, yes: bool) -> None:
     """Remove a job and its journal; its table stays.
 
     The job can no longer be resumed, verified or displayed. JOB is an id or the path of a table.
@@ -248,7 +248,7 @@ def forget(job: str, yes: bool, as_json: bool) -> None:
     reached = forgetting.forget(known, Settings.from_env())
     stays = "its files stay, if they exist" if known.missing else _what_stays(known.output)
     answer = {"job": known.id, "output": str(known.output), "keys_deleted": reached}
-    print_answer(answer, [f"{name} is forgotten; {stays}"], as_json)
+    print_answer(answer, [f"{name} is forgotten; {stays}"])
     if not reached:
         click.echo("Redis is unreachable; its keys there expire within a day", err=True)
 
@@ -257,3 +257,83 @@ def _what_stays(output: Path) -> str:
     from producer.present.formatting import one_line
 
     return f"{one_line(str(output))} {'stays' if output.exists() else 'was never written'}"
+
+
+@command(
+    ("hangtag predict shoe.jpg", "the five most likely labels"),
+    ("hangtag predict *.jpg --plot predictions.png", "and a plot of them"),
+    ("hangtag predict shoe.jpg --truth Sneaker --model garments", ""),
+)
+@click.argument(
+    "images", nargs=-1, required=True, type=click.Path(path_type=bytes), metavar="IMAGE..."
+)
+@click.option(
+    "--model",
+    type=MODEL,
+    default="",
+    metavar=MODEL_FORM,
+    help="Default: see hangtag models use.",
+)
+@click.option(
+    "--top",
+    type=click.IntRange(1, 1000),
+    default=5,
+    show_default=True,
+    help="Number of labels to show per image.",
+)
+@click.option(
+    "--truth",
+    multiple=True,
+    metavar="LABEL",
+    help="The true label: once for all images, or once for each.",
+)
+@click.option(
+    "--plot",
+    "plot_file",
+    type=click.Path(path_type=Path),
+    metavar="FILE.png",
+    help="Draw each image beside its probabilities.",
+)
+@click.option("--force", is_flag=True, help="Replace an existing --plot file.")
+@quiet_option
+@json_option
+def predict(
+    images: tuple[bytes, ...],
+    model: str,
+    top: int,
+    truth: tuple[str, ...],
+    plot_file: Path | None,
+    force: bool,
+) -> None:  # fmt: skip
+    """Classify a few images and print their labels.
+
+    Exit codes: 0 all classified, 3 some could not be, 2 usage, 1 set-up.
+    """
+    from producer.cli.running import running_job
+    from producer.models.default_model import default_model
+    from producer.predict import plot as plots
+    from producer.predict import predictions as found
+    from producer.predict.predict import in_files
+    from producer.predict.predict import predict as predict_images
+
+    if plot_file is not None:
+        plots.check(plot_file, force, images)
+    settings = Settings.from_env()
+    model = model or default_model(settings)
+    with ExitStack() as opened:
+        with running_job(is_silent()) as (events, stop):
+            files = opened.enter_context(in_files(images, stop))
+            made = predict_images(
+                files, settings, model=model, truth=truth, events=events, stop=stop
+            )
+        predictions = found.named(made, files, images)
+        if as_json():
+            click.echo(found.as_json(predictions, top).encode())
+        elif not is_quiet():
+            click.echo("\n".join(found.lines(predictions, top)))
+            for line in found.summary(predictions):
+                click.echo(line, err=True)
+        if plot_file is not None:
+            plots.draw(plot_file, predictions)
+            report_drawn([plot_file])
+    sys.exit(Exit.SOME_FAILED if predictions.failed else Exit.OK)

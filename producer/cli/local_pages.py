@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from producer.cli.options import backbone_option, command, json_option
+from producer.cli.options import as_json, backbone_option, command, json_option
 from producer.cli.params import Parsed
 from producer.inputs.job_options import parse_accept
 from shared.errors import UsageError
@@ -41,21 +41,21 @@ NAMED = 5
 @click.option("--open", "open_browser", is_flag=True, help="Open the page in the browser.")
 @json_option
 def review(
-    table: Path, rows: str, label: str, folder: str, port: int, open_browser: bool, as_json: bool
+    table: Path, rows: str, label: str, folder: str, port: int, open_browser: bool
 ) -> None:  # fmt: skip
     """Confirm and correct labels on a local page.
 
     Each decision is saved in RESULTS.CSV.corrections.jsonl at once. The page can be opened on this
     machine only, with the link that is printed. Ctrl-C ends it.
     """
-    from producer.people.after_review import next_steps
+    from producer.people.next_steps import after_review
     from producer.people.review import serve
-    from producer.people.views import ViewKind
+    from producer.people.table_queue import ViewKind
     from producer.present.formatting import show_json
     from producer.present.style import next_commands
 
     def ready(link: str, images: int, notes: list[str]) -> None:
-        if as_json:
+        if as_json():
             show_json({"review": link, "images": images})
         else:
             click.echo(f"review {images:,} images of {table} at:\n  {link}\nCtrl-C ends it")
@@ -72,7 +72,7 @@ def review(
         open_browser=open_browser,
         on_ready=ready,
     )
-    for line in [] if as_json else ["", *next_commands(next_steps(table))]:
+    for line in [] if as_json() else ["", *next_commands(after_review(table))]:
         click.echo(line)
 
 
@@ -114,7 +114,6 @@ def label(
     backbone: str,
     port: int,
     open_browser: bool,
-    as_json: bool,
 ) -> None:
     """Give first labels to unsorted images on a local page.
 
@@ -123,9 +122,9 @@ def label(
     printed. Ctrl-C ends it; the same command goes on.
     """
     from producer.cli.running import running_request
-    from producer.people.folder_request import Computed, computed, place
+    from producer.people.folder_images import Computed, computed, place
     from producer.people.label import serve
-    from producer.people.next_steps import next_steps, reached, small_classes, unsure
+    from producer.people.next_steps import after_label, reached, small_classes, unsure
     from producer.present.formatting import counted, show_json
     from producer.present.style import next_commands
     from shared.labels import labels_file
@@ -139,27 +138,27 @@ def label(
 
     def ready(found: Ready) -> None:
         _show_notes(found)
-        if as_json:
+        if as_json():
             show_json({"label": found.link, "images": found.images, "labels": str(path)})
         else:
             what = f"{counted(found.images, 'image')} of {folder}"
             click.echo(f"label {what} at:\n  {found.link}\nCtrl-C ends it")
 
     def compute() -> Computed:
-        with running_request(as_json) as (events, stop):
+        with running_request() as (events, stop):
             return computed(Settings.from_env(), folder, backbone, events, stop)
 
     ended = serve(
         folder, path, compute, tables=tables, accept=accept, folders=folders, port=port,
         open_browser=open_browser, on_ready=ready,
     )  # fmt: skip
-    if as_json:
+    if as_json():
         return
     click.echo()
-    click.echo(reached(ended.standing, ended.by_folders, len(ended.labels), path))
-    for line in filter(None, (small_classes(ended.labels), unsure(ended.standing))):
+    click.echo(reached(ended.counts, ended.by_folders, len(ended.labels), path))
+    for line in filter(None, (small_classes(ended.labels), unsure(ended.counts))):
         click.echo(line)
-    for line in next_commands(next_steps(folder, path, len(ended.labels), backbone)):
+    for line in next_commands(after_label(folder, path, len(ended.labels), backbone)):
         click.echo(line)
 
 

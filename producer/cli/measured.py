@@ -9,9 +9,12 @@ from typing import Any
 import click
 
 from producer.cli.options import (
+    as_json,
     command,
     corrections_option,
     force_option,
+    is_quiet,
+    is_silent,
     json_option,
     max_unreadable_option,
     plots_option,
@@ -43,7 +46,7 @@ from shared.settings import Settings
 @force_option
 @quiet_option
 @json_option
-def evaluate(model: str, as_json: bool, quiet: bool, **given: Any) -> None:
+def evaluate(model: str, **given: Any) -> None:
     """Measure a version on labelled images.
 
     The figures are accuracy, loss, calibration error, and those of every class.
@@ -55,11 +58,11 @@ def evaluate(model: str, as_json: bool, quiet: bool, **given: Any) -> None:
 
     settings = Settings.from_env()
     model = model or default_model(settings)
-    with running_request(quiet or as_json) as (events, stop):
+    with running_request() as (events, stop):
         measured = evaluate_.evaluate(settings, model, events=events, stop=stop, **given)
     lines = evaluate_.lines(measured.evaluated, columns_of(sys.stdout))
-    print_answer(measured.evaluated, lines, as_json, quiet)
-    report_drawn(measured.written, quiet)
+    print_answer(measured.evaluated, lines)
+    report_drawn(measured.written)
 
 
 @command(
@@ -77,9 +80,7 @@ def evaluate(model: str, as_json: bool, quiet: bool, **given: Any) -> None:
     help="The images to compare the versions on.",
 )
 @page_options
-def compare(
-    a: str, b: str, folder: bytes, output: Path | None, force: bool, quiet: bool, as_json: bool
-) -> None:
+def compare(a: str, b: str, folder: bytes, output: Path | None, force: bool) -> None:
     """Compare two versions of models on a folder.
 
     Each version classifies the folder, unless that is done: its table is in the current folder,
@@ -91,7 +92,7 @@ def compare(
     from producer.jobs.classify import classify
     from producer.jobs.run import Summary
 
-    settings, no_figures = Settings.from_env(), quiet or as_json
+    settings, no_figures = Settings.from_env(), is_silent()
 
     def report(line: str) -> None:
         if not no_figures:
@@ -107,7 +108,7 @@ def compare(
         (a, b), folder, settings, classified, output,
         force=force, quiet=no_figures, report=report,
     )  # fmt: skip
-    show_comparison(compared, as_json, quiet)
+    show_comparison(compared)
 
 
 @command(
@@ -132,7 +133,7 @@ def compare(
 @click.option("--force", is_flag=True, help="Replace a file that is no report of a version.")
 @quiet_option
 @json_option
-def report(model: str, output: Path | None, quiet: bool, as_json: bool, **given: Any) -> None:
+def report(model: str, output: Path | None, **given: Any) -> None:
     """Write a page on a version: figures, plots, mistakes.
 
     The mistakes are held-out images that it takes for another label, with their files where the
@@ -143,12 +144,12 @@ def report(model: str, output: Path | None, quiet: bool, as_json: bool, **given:
     from producer.report.model_report import write_model_report
 
     settings = Settings.from_env()
-    silent = quiet or as_json
+    silent = is_silent()
     written = write_model_report(settings, model, output, quiet=silent, **given)
-    if as_json:
+    if as_json():
         show_json(written)
         return
-    if not quiet:
+    if not is_quiet():
         mistakes = mistakes_text(written.mistakes, written.wrong)
         figures = f"{written.model}, {mistakes}, {size(written.bytes)}"
         click.echo(f"{written.report}: {figures}", err=True)

@@ -9,6 +9,7 @@ import click
 from producer.cli.measured import compare, evaluate, report
 from producer.cli.networks import calibrate, export, import_model
 from producer.cli.options import (
+    as_json,
     command,
     confirm,
     examples,
@@ -17,7 +18,6 @@ from producer.cli.options import (
     old_word,
     plots_option,
     print_answer,
-    print_lines,
     report_drawn,
     seldom_option,
     yes_option,
@@ -44,7 +44,7 @@ _why = click.option(
 )
 @click.argument("name", required=False, default="", type=MODEL_NAME)
 @json_option
-def list_models(name: str, as_json: bool) -> None:
+def list_models(name: str) -> None:
     """List the versions of all models, or of NAME."""
     from producer.models import list_versions
     from producer.models.default_model import choice
@@ -52,7 +52,7 @@ def list_models(name: str, as_json: bool) -> None:
 
     settings = Settings.from_env()
     rows = list_versions.rows(load_catalog(settings), name)
-    if as_json:
+    if as_json():
         show_json(rows)
         return
     click.echo("\n".join(list_versions.table(rows)))
@@ -68,7 +68,7 @@ def list_models(name: str, as_json: bool) -> None:
 @plots_option
 @force_option
 @json_option
-def show(model: str, plots: Path | None, force: bool, as_json: bool) -> None:
+def show(model: str, plots: Path | None, force: bool) -> None:
     """Show the card of a version.
 
     It has figures, data, files, and the history of the model's aliases.
@@ -82,10 +82,7 @@ def show(model: str, plots: Path | None, force: bool, as_json: bool) -> None:
     catalog = load_catalog(settings)
     details = version_details.find(catalog, parse(model or default_model(settings)))
     written = version_details.write_plots(catalog, details.card, plots, force) if plots else []
-    if as_json:
-        show_json(details)
-    else:
-        print_lines(version_details.lines(details))
+    print_answer(details, version_details.lines(details))
     report_drawn(written)
 
 
@@ -96,7 +93,7 @@ def show(model: str, plots: Path | None, force: bool, as_json: bool) -> None:
 )
 @click.argument("model", type=MODEL, required=False, default="", metavar=f"[{MODEL_FORM}]")
 @json_option
-def use(model: str, as_json: bool) -> None:
+def use(model: str) -> None:
     """Choose the model of commands that name none.
 
     HANGTAG_MODEL overrides the choice. Jobs that have started keep their version.
@@ -106,7 +103,7 @@ def use(model: str, as_json: bool) -> None:
     settings = Settings.from_env()
     before = chosen.use(settings, model) if model else ""
     now = chosen.choice(settings)
-    if as_json:
+    if as_json():
         show_json({"model": now.model, "source": now.source})
         return
     because = f" ({now.source})" if now.source else ""
@@ -124,7 +121,7 @@ def use(model: str, as_json: bool) -> None:
 @_alias
 @_why
 @json_option
-def promote(model: str, alias: str, why: str, as_json: bool) -> None:
+def promote(model: str, alias: str, why: str) -> None:
     """Point NAME@production, or another alias, to a version.
 
     Running jobs keep their version.
@@ -136,7 +133,7 @@ def promote(model: str, alias: str, why: str, as_json: bool) -> None:
     with running_request(quiet=True) as (events, stop):
         decided = manage.promote(Settings.from_env(), model, alias, why, events=events, stop=stop)
     promoted = manage.promoted_lines(Settings.from_env(), parse(model).name, decided)
-    print_answer(decided, promoted, as_json)
+    print_answer(decided, promoted)
 
 
 @command(("hangtag models rollback garments", "what it was before the last promotion"))
@@ -144,7 +141,7 @@ def promote(model: str, alias: str, why: str, as_json: bool) -> None:
 @_alias
 @_why
 @json_option
-def rollback(name: str, alias: str, why: str, as_json: bool) -> None:
+def rollback(name: str, alias: str, why: str) -> None:
     """Undo the last promotion of a model.
 
     A second call undoes the one before it.
@@ -154,7 +151,7 @@ def rollback(name: str, alias: str, why: str, as_json: bool) -> None:
 
     with running_request(quiet=True) as (events, stop):
         decided = manage.rollback(Settings.from_env(), name, alias, why, events=events, stop=stop)
-    print_answer(decided, [manage.moved(name, decided)], as_json)
+    print_answer(decided, [manage.moved(name, decided)])
 
 
 @command(
@@ -176,7 +173,7 @@ def rollback(name: str, alias: str, why: str, as_json: bool) -> None:
 @click.option("--dry-run", is_flag=True, help="With --unused: only list the versions.")
 @yes_option
 @json_option
-def rm(model: str, unused: bool, keep: int | None, dry_run: bool, yes: bool, as_json: bool) -> None:
+def rm(model: str, unused: bool, keep: int | None, dry_run: bool, yes: bool) -> None:
     """Delete a version, or a model with all its versions.
 
     Refused while a job or an open request needs it, and for a single version while an alias
@@ -187,16 +184,14 @@ def rm(model: str, unused: bool, keep: int | None, dry_run: bool, yes: bool, as_
     """
     settings = Settings.from_env()
     if unused:
-        _remove_unused(settings, model, _KEPT if keep is None else keep, dry_run, yes, as_json)
+        _remove_unused(settings, model, _KEPT if keep is None else keep, dry_run, yes)
     elif keep is not None or dry_run:
         raise UsageError(f"{'--dry-run' if dry_run else '--keep'} is for --unused; give both")
     else:
-        _remove(settings, model, yes, as_json)
+        _remove(settings, model, yes)
 
 
-def _remove_unused(
-    settings: Settings, name: str, keep: int, dry_run: bool, yes: bool, as_json: bool
-) -> None:
+def _remove_unused(settings: Settings, name: str, keep: int, dry_run: bool, yes: bool) -> None:
     from producer.cli.running import running_request
     from producer.models import manage
     from producer.present.formatting import counted, size
@@ -204,23 +199,23 @@ def _remove_unused(
     with running_request(quiet=True) as (events, stop):
         pruned = manage.prune(settings, name, keep, dry_run=True, events=events, stop=stop)
     asks = not (dry_run or yes)
-    if asks or not as_json:
+    if asks or not as_json():
         plan = manage.table(name, pruned)
-        click.echo("\n".join(plan), err=as_json)
+        click.echo("\n".join(plan), err=as_json())
     if not dry_run:
         if pruned.removed:
             confirm(f"Delete {counted(len(pruned.removed), 'version')} of {name} for good?", yes)
         spared = pruned.kept if asks else {}
         with running_request(quiet=True) as (events, stop):
             pruned = manage.prune(settings, name, keep, spared=spared, events=events, stop=stop)
-    print_answer(pruned, [], as_json)
+    print_answer(pruned, [])
     effect = "to be freed" if dry_run else "freed"
     click.echo(
         f"{counted(len(pruned.removed), 'version')}, {size(pruned.freed_bytes)} {effect}", err=True
     )
 
 
-def _remove(settings: Settings, model: str, yes: bool, as_json: bool) -> None:
+def _remove(settings: Settings, model: str, yes: bool) -> None:
     from producer.cli.running import running_request
     from producer.models import manage
     from producer.present.formatting import counted, size
@@ -231,11 +226,9 @@ def _remove(settings: Settings, model: str, yes: bool, as_json: bool) -> None:
     confirm(f"Delete {what}{' with all its versions' if whole else ''} for good?", yes)
     with running_request(quiet=True) as (events, stop):
         removed = manage.remove(settings, model, events=events, stop=stop)
-    if as_json:
-        show_json(removed)
-    else:
-        versions = counted(len(removed.removed), "version")
-        click.echo(f"{what} is deleted: {versions}, {size(removed.freed_bytes)} freed")
+    versions = counted(len(removed.removed), "version")
+    line = f"{what} is deleted: {versions}, {size(removed.freed_bytes)} freed"
+    print_answer(removed, [line])
 
 
 prune = old_word("prune", rm, "models rm --unused", unused=True)

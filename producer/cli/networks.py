@@ -13,6 +13,7 @@ import click
 from producer.cli.options import (
     command,
     examples,
+    is_quiet,
     json_option,
     print_answer,
     quiet_option,
@@ -121,7 +122,7 @@ def network_options(scale: str) -> Callable[[F], F]:
 )
 @quiet_option
 @json_option
-def import_model(file: Path, as_json: bool, quiet: bool, **given: Any) -> None:
+def import_model(file: Path, **given: Any) -> None:
     """Publish a classifier in an .onnx, .tflite or .keras file.
 
     An .onnx or .tflite file is checked in a process of its own before anything loads it.
@@ -135,14 +136,14 @@ def import_model(file: Path, as_json: bool, quiet: bool, **given: Any) -> None:
     form = NetworkForm(**{name: value for name, value in typed.items() if value})
     wanted = import_model_.Given(form=form, **given)
     settings = Settings.from_env()
-    with running_request(quiet or as_json) as (events, stop):
+    with running_request() as (events, stop):
         answer = import_model_.import_model(settings, file, wanted, events=events, stop=stop)
     lines: list[str] = []
     if isinstance(answer, Tried):
         lines = import_model_.tried_lines(answer, file, wanted)
-    elif not quiet:
+    elif not is_quiet():
         lines = import_model_.lines(answer, settings, file, form.scale, columns_of(sys.stdout))
-    print_answer(answer, lines, as_json, quiet)
+    print_answer(answer, lines)
 
 
 @click.group(
@@ -171,9 +172,7 @@ def backbones() -> None:
 )
 @quiet_option
 @json_option
-def add(
-    file: Path, name: str, like: str | None, output: str, quiet: bool, as_json: bool, **given: Any
-) -> None:
+def add(file: Path, name: str, like: str | None, output: str, **given: Any) -> None:
     """Add a network in an .onnx file that returns features.
 
     It is checked in a process of its own before anything loads it. What the file says is read;
@@ -183,34 +182,34 @@ def add(
     from producer.models import backbones as backbones_
 
     settings, form = Settings.from_env(), backbones_.form_like(like, given)
-    with running_request(quiet or as_json) as (events, stop):
+    with running_request() as (events, stop):
         added = backbones_.add(settings, file, name, form, output, events=events, stop=stop)
-    print_answer(added, backbones_.added_lines(added), as_json, quiet)
+    print_answer(added, backbones_.added_lines(added))
 
 
 @command(("hangtag backbones list", ""), name="list", group=backbones)
 @json_option
-def list_backbones(as_json: bool) -> None:
+def list_backbones() -> None:
     """List the networks that were added."""
-    _print_listed("", as_json, quiet=False)
+    _print_listed("")
 
 
 @command(("hangtag backbones rm dino", ""), group=backbones)
 @click.argument("name", type=MODEL_NAME)
 @quiet_option
 @json_option
-def rm(name: str, as_json: bool, quiet: bool) -> None:
+def rm(name: str) -> None:
     """Remove one; versions that use it have it still."""
-    _print_listed(name, as_json, quiet)
+    _print_listed(name)
 
 
-def _print_listed(remove: str, as_json: bool, quiet: bool) -> None:
+def _print_listed(remove: str) -> None:
     from producer.cli.running import running_request
     from producer.models import backbones as backbones_
 
-    with running_request(quiet or as_json) as (events, stop):
+    with running_request() as (events, stop):
         found = backbones_.listed(Settings.from_env(), remove, events=events, stop=stop)
-    print_answer(found.added, backbones_.lines(found), as_json, quiet)
+    print_answer(found.added, backbones_.lines(found))
 
 
 @command(("hangtag models calibrate mine --data images/", ""))
@@ -223,20 +222,20 @@ def _print_listed(remove: str, as_json: bool, quiet: bool) -> None:
 )
 @quiet_option
 @json_option
-def calibrate(model: str, data: str, as_json: bool, quiet: bool) -> None:
+def calibrate(model: str, data: str) -> None:
     """Fit an imported version's confidence to labelled images.
 
     The result is a new version of the same files. It replaces the old one where that is in
     production, since both give the same labels.
     """
     from producer.cli.running import running_request
-    from producer.models import calibrate as calibrate_
+    from producer.models import import_model as import_
 
     settings = Settings.from_env()
-    with running_request(quiet or as_json) as (events, stop):
-        trained = calibrate_.calibrate(settings, model, data, events=events, stop=stop)
+    with running_request() as (events, stop):
+        trained = import_.calibrate(settings, model, data, events=events, stop=stop)
     room = columns_of(sys.stdout)
-    print_answer(trained, calibrate_.lines(trained, settings, room), as_json, quiet)
+    print_answer(trained, import_.calibrated_lines(trained, settings, room))
 
 
 @command(
@@ -251,7 +250,7 @@ def calibrate(model: str, data: str, as_json: bool, quiet: bool) -> None:
 @click.option("--force", is_flag=True, help="Replace existing files.")
 @quiet_option
 @json_option
-def export(model: str, folder: Path, force: bool, quiet: bool, as_json: bool) -> None:
+def export(model: str, folder: Path, force: bool) -> None:
     """Write a version for use without Hangtag.
 
     The folder has the networks, the labels, the preprocessing as JSON, and a short script of
@@ -264,4 +263,4 @@ def export(model: str, folder: Path, force: bool, quiet: bool, as_json: bool) ->
     catalog = load_catalog(Settings.from_env())
     card = catalog.version(parse(model))[1].card
     exported = export_.export(catalog, card, folder, force)
-    print_answer(exported, export_.lines(exported, card), as_json, quiet)
+    print_answer(exported, export_.lines(exported, card))

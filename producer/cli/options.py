@@ -24,6 +24,8 @@ _GAP = 3
 #: The characters of a line without its indentation; a terminal has 80 columns.
 _MOST = 76
 F = TypeVar("F", bound=Callable[..., Any])
+
+
 JSON = "--json"
 _KINDS: Mapping[str, click.ParamType[Any]] = {
     "model": MODEL,
@@ -31,6 +33,12 @@ _KINDS: Mapping[str, click.ParamType[Any]] = {
     "recipe": RECIPE,
     "path": click.Path(path_type=bytes),
 }
+
+
+def _noted(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+    """Keep the option where every function of the command finds it."""
+    assert param.name is not None
+    ctx.meta[param.name] = value
 
 
 class SeldomOption(click.Option):
@@ -130,7 +138,7 @@ def confirm(question: str, yes: bool) -> None:
 
 
 json_option = click.option(
-    JSON, "as_json", is_flag=True,
+    JSON, "as_json", is_flag=True, expose_value=False, callback=_noted,
     help="Print JSON; an error as JSON on standard error.",
 )  # fmt: skip
 log_json_option = click.option(
@@ -138,7 +146,10 @@ log_json_option = click.option(
     help="Log one JSON object a line. HANGTAG_LOG_JSON=1 does the same.",
 )  # fmt: skip
 #: A script reads --json, the exit code and the files that were written.
-quiet_option = click.option("--quiet", is_flag=True, help="Print only notices and errors.")
+quiet_option = click.option(
+    "--quiet", is_flag=True, expose_value=False, callback=_noted,
+    help="Print only notices and errors.",
+)  # fmt: skip
 force_option = click.option("--force", is_flag=True, help="Replace existing plots.")
 plots_option = click.option(
     "--pictures",
@@ -182,22 +193,33 @@ def logging_json(settings: Settings, log_json: bool) -> Settings:
     return msgspec.structs.replace(settings, log_json="1")
 
 
-def print_answer(answer: object, lines: Iterable[str], as_json: bool, quiet: bool = False) -> None:
-    """An answer as JSON, or as lines of text unless `quiet`."""
-    if as_json:
+def as_json() -> bool:
+    """Whether the command that runs has --json."""
+    return bool(click.get_current_context().meta.get("as_json"))
+
+
+def is_quiet() -> bool:
+    """Whether it has --quiet."""
+    return bool(click.get_current_context().meta.get("quiet"))
+
+
+def is_silent() -> bool:
+    """Whether it has one of both, so that it displays no figures of its work."""
+    return as_json() or is_quiet()
+
+
+def print_answer(answer: object, lines: Iterable[str]) -> None:
+    """An answer as JSON, or as lines of text unless the command is quiet; on a terminal they are
+    wrapped between words."""
+    if as_json():
         show_json(answer)
-    elif not quiet:
-        print_lines(lines)
+    elif not is_quiet():
+        click.echo("\n".join(fitted_lines(lines, columns_of(sys.stdout))))
 
 
-def print_lines(lines: Iterable[str]) -> None:
-    """Lines of text on standard output, on a terminal wrapped between words."""
-    click.echo("\n".join(fitted_lines(lines, columns_of(sys.stdout))))
-
-
-def report_drawn(written: list[Path], quiet: bool = False) -> None:
+def report_drawn(written: list[Path]) -> None:
     """Name the plots that were written, if any."""
-    if written and not quiet:
+    if written and not is_quiet():
         click.echo(f"drawn: {', '.join(map(str, written))}", err=True)
 
 

@@ -9,9 +9,12 @@ from typing import Any
 import click
 
 from producer.cli.options import (
+    as_json,
     command,
     declared,
     given_of,
+    is_quiet,
+    is_silent,
     json_option,
     print_answer,
     quiet_option,
@@ -64,7 +67,6 @@ def table(
     form: str | None,
     corrections: bool,
     force: bool,
-    as_json: bool,
     **given: Any,
 ) -> None:
     """Render a table again: other thresholds or columns.
@@ -83,10 +85,10 @@ def table(
     asked = JobOptions(**given_of(JobOptions, given))
     display = asked_display(asked, ALL_CORRECTIONS if corrections else 0)
     if output:
-        rendered = render_copy(job, display, CopyTarget(output, form or "", force), as_json)
+        rendered = render_copy(job, display, CopyTarget(output, form or "", force), as_json())
     else:
-        rendered = render_again(job, display, force, as_json)
-    if as_json and output != "-":
+        rendered = render_again(job, display, force, as_json())
+    if as_json() and output != "-":
         show_json(rendered)
     so_far = "" if rendered.finished else " so far"
     rows = f"{counted(rendered.rows, 'row')}{so_far}"
@@ -112,7 +114,7 @@ def table(
 @click.option("--force", is_flag=True, help="Replace a file that is no report.")
 @quiet_option
 @json_option
-def report(job: str, output: Path | None, force: bool, quiet: bool, as_json: bool) -> None:
+def report(job: str, output: Path | None, force: bool) -> None:
     """Write a page on a table: figures, pictures, failures.
 
     It is one HTML file of at most 10 MB that needs no network: labels and confidences, pictures of
@@ -123,13 +125,13 @@ def report(job: str, output: Path | None, force: bool, quiet: bool, as_json: boo
     from producer.report.report import write_report
 
     settings = Settings.from_env()
-    written = write_report(settings, job, output, force=force, quiet=quiet or as_json)
-    if as_json:
+    written = write_report(settings, job, output, force=force, quiet=is_silent())
+    if as_json():
         show_json(written)
-    elif not quiet:
+    elif not is_quiet():
         figures = f"{counted(written.rows, 'row')}, {counted(written.pictures, 'picture')}"
         click.echo(f"{near(written.report)}: {figures}, {size(written.bytes)}", err=True)
-    if written.notice and not as_json:
+    if written.notice and not as_json():
         click.echo(one_line(written.notice), err=True)
     if written.is_foreign:
         sys.exit(Exit.NOT_PROVEN)
@@ -158,7 +160,7 @@ def page_options(command: Any) -> Any:
 @click.argument("a", type=JOB, metavar="A")
 @click.argument("b", type=JOB, metavar="B")
 @page_options
-def compare(a: str, b: str, output: Path | None, force: bool, quiet: bool, as_json: bool) -> None:
+def compare(a: str, b: str, output: Path | None, force: bool) -> None:
     """Compare two tables over the same images.
 
     A and B are tables or jobs. Their rows are paired by the path of the file: how many agree, which
@@ -168,11 +170,11 @@ def compare(a: str, b: str, output: Path | None, force: bool, quiet: bool, as_js
     """
     from producer.compare.tables import compare_tables
 
-    compared = compare_tables(a, b, output, force=force, quiet=quiet or as_json)
-    show_comparison(compared, as_json, quiet)
+    compared = compare_tables(a, b, output, force=force, quiet=is_silent())
+    show_comparison(compared)
 
 
-def show_comparison(compared: Any, as_json: bool, quiet: bool) -> None:
+def show_comparison(compared: Any) -> None:
     import sys
 
     from producer.compare.comparison_text import lines, next_lines
@@ -183,8 +185,8 @@ def show_comparison(compared: Any, as_json: bool, quiet: bool) -> None:
     shown = lines(compared.comparison, columns_of(sys.stdout))
     if following := next_lines(compared.comparison, bool(compared.page), registry):
         shown += ["", *following]
-    print_answer(compared, shown, as_json, quiet)
-    if compared.page and not quiet:
+    print_answer(compared, shown)
+    if compared.page and not is_quiet():
         click.echo(f"\n{compared.page}", err=True)
     if compared.notice:
         click.echo(compared.notice, err=True)
@@ -212,8 +214,6 @@ def sort(
     undo: Path | None,
     back_to: Path | None,
     dry_run: bool,
-    quiet: bool,
-    as_json: bool,
 ) -> None:
     """Put images into a folder for each label, or back.
 
@@ -229,7 +229,7 @@ def sort(
     if undo is not None:
         if table is not None or into is not None or way is not None or dry_run:
             raise UsageError("--undo takes only the folder that was sorted into, and --back-to DIR")
-        result = sorting.undo(undo, quiet, back_to)
+        result = sorting.undo(undo, is_quiet(), back_to)
     elif back_to is not None:
         raise UsageError("--back-to says where --undo OUT puts the images; give both")
     elif table is None or into is None or not (way or dry_run):
@@ -238,12 +238,12 @@ def sort(
         )
     else:
         place = sorting.rehearse if dry_run else sorting.sort
-        result = place(table, into, Way(way or Way.COPY), quiet)
-    print_answer(result, result_lines(result), as_json, quiet)
-    if not as_json:
-        for line in [*remark_lines(result), *([] if quiet else next_lines(result, table))]:
+        result = place(table, into, Way(way or Way.COPY), is_quiet())
+    print_answer(result, result_lines(result))
+    if not as_json():
+        for line in [*remark_lines(result), *([] if is_quiet() else next_lines(result, table))]:
             click.echo(line, err=True)
-        if dry_run and way is None and not quiet:
+        if dry_run and way is None and not is_quiet():
             click.echo("this is a dry run of --copy; --link and --move are the others", err=True)
     sys.exit(int(result.exit_code))
 
@@ -255,7 +255,7 @@ def sort(
 @click.argument("table", type=click.Path(path_type=Path), metavar="RESULTS.CSV")
 @click.option("--deep", is_flag=True, help="Also read every file again and compare its content.")
 @json_option
-def verify(table: Path, deep: bool, as_json: bool) -> None:
+def verify(table: Path, deep: bool) -> None:
     """Prove that a table is complete and unchanged.
 
     It has one row for each file of its folders, in order, as its job wrote them, and the files are
@@ -269,12 +269,12 @@ def verify(table: Path, deep: bool, as_json: bool) -> None:
     from producer.verify.verify import verdict
     from producer.verify.verify import verify as prove
 
-    progress = Stages(make_progress(quiet=as_json))
+    progress = Stages(make_progress(quiet=as_json()))
     try:
         proof = prove(table, deep, progress)
     finally:
         progress.close()
-    if as_json:
+    if as_json():
         show_json(proof)
     else:
         end = (good if proof.proven else failed)(escaped(verdict(proof)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -10,15 +11,49 @@ from contextlib import closing, contextmanager
 
 import click
 
-from producer.cli.signals import stopped_by_signals
+from producer.cli.ctrl_c import end_at_once
+from producer.cli.options import as_json, is_silent
 from producer.present.events import Events, Notice
 from producer.present.formatting import one_line
 from producer.present.progress import JobDisplay, make_progress
 from producer.present.style import columns_of, dim, wrapped
-from shared.errors import BrokerAway
+from shared.errors import BrokerAway, Stopped
 from shared.stop import Stop
 
 EVERY_S = 2.0
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Ctrl-C raises KeyboardInterrupt within, where otherwise it ends the process at once."""
+    if signal.getsignal(signal.SIGINT) is not end_at_once:
+        yield
+        return
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, end_at_once)
+
+
+@contextmanager
+def stopped_by_signals() -> Iterator[Stop]:
+    """A stop that SIGINT or SIGTERM request. A second signal of the same kind raises
+    KeyboardInterrupt at once, and so does work that was stopped, with its remedy."""
+    stop = Stop()
+
+    def handle(number: int, _: object) -> None:
+        signal.signal(number, signal.default_int_handler)
+        stop.request()
+
+    old = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    except Stopped as error:
+        raise KeyboardInterrupt(error.remedy) from None
+    finally:
+        for number, handler in old.items():
+            signal.signal(number, handler)
 
 
 @contextmanager
@@ -35,15 +70,15 @@ def running_job(quiet: bool) -> Iterator[tuple[Events, Stop]]:
 
 
 @contextmanager
-def running_request(quiet: bool) -> Iterator[tuple[Events, Stop]]:
+def running_request(quiet: bool | None = None) -> Iterator[tuple[Events, Stop]]:
     """The events of one request, which are displayed, and its stop, which signals request: the
-    request continues then."""
+    request continues then. `quiet` is by default what the command says."""
     from producer.requests.request_display import RequestDisplay
 
     events = Events()
     with (
         stopped_by_signals() as stop,
-        closing(make_progress(quiet)) as progress,
+        closing(make_progress(is_silent() if quiet is None else quiet)) as progress,
     ):
         events.subscribe(RequestDisplay(progress).show)
         yield events, stop
@@ -56,7 +91,7 @@ watch_option = click.option(
 )
 
 
-def show_lines(lines: Lines, watch: bool, as_json: bool = False) -> None:
+def show_lines(lines: Lines, watch: bool) -> None:
     """Print the lines once, with notices on standard error; or again and again, above the notices.
     JSON is in UTF-8, with any encoding of texts.
 
@@ -67,7 +102,7 @@ def show_lines(lines: Lines, watch: bool, as_json: bool = False) -> None:
         _watch(lines)
     else:
         for line in lines(lambda text: click.echo(one_line(text), err=True)):
-            click.echo(line.encode() if as_json else line)
+            click.echo(line.encode() if as_json() else line)
 
 
 def _watch(lines: Lines) -> None:

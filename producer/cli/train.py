@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from producer.cli.options import (
+    as_json,
     command,
     corrections_option,
     declared,
     given_of,
+    is_quiet,
+    is_silent,
     json_option,
     print_answer,
     quiet_option,
@@ -32,7 +35,7 @@ if TYPE_CHECKING:
 
 
 #: Options that --follow, --cancel and --list accept.
-_ALWAYS = {"timeout_s", "as_json", "quiet"}
+_ALWAYS = {"timeout_s"}
 _MODES = {"follow": "--follow", "cancel": "--cancel", "list_open": "--list"}
 
 
@@ -96,9 +99,9 @@ def train(ctx: click.Context, /, **given: Any) -> None:
     mode = _mode(ctx)
     settings = Settings.from_env()
     if mode == "list_open":
-        _list(settings, given)
+        _list(settings)
     elif mode == "cancel":
-        _cancel(settings, given["cancel"], given)
+        _cancel(settings, given["cancel"])
     elif mode == "follow":
         _follow(settings, given)
     else:
@@ -145,7 +148,7 @@ def _train(settings: Settings, given: dict[str, Any]) -> None:
     if (labels := given["labels"]) is not None and labels != DEFAULT and labels.is_dir():
         command = command_of(["hangtag", "train", str(labels), "--labels"])
         raise UsageError(f"--labels {labels} names a folder, no labels file; run: {command}")
-    with running_request(given["quiet"]) as (events, stop):
+    with running_request(is_quiet()) as (events, stop):
         request, input = make_training(
             given_of(Train, given),
             settings,
@@ -166,9 +169,9 @@ def _train(settings: Settings, given: dict[str, Any]) -> None:
             stop=stop,
         )
     if given["detach"]:
-        show_detached(request.id, given)
+        show_detached(request.id)
     else:
-        show_trained(settings, request.id, outcome, quiet=given["quiet"], as_json=given["as_json"])
+        show_trained(settings, request.id, outcome)
         show_steps_of_labels(outcome, given)
 
 
@@ -176,52 +179,50 @@ def _follow(settings: Settings, given: dict[str, Any]) -> None:
     from producer.cli.running import running_request
     from producer.requests.existing import follow
 
-    with running_request(given["quiet"]) as (events, stop):
+    with running_request(is_quiet()) as (events, stop):
         request, outcome = follow(
             settings, given["follow"], timeout_s=given["timeout_s"], events=events, stop=stop
         )
-    given["as_json"] |= not isinstance(request.work, Train)
-    show_trained(settings, request.id, outcome, quiet=given["quiet"], as_json=given["as_json"])
+    show_trained(settings, request.id, outcome, isinstance(request.work, Train))
 
 
-def _cancel(settings: Settings, request_id: str, given: dict[str, Any]) -> None:
+def _cancel(settings: Settings, request_id: str) -> None:
     from producer.requests.existing import cancel
 
     answer = {"request": request_id, "state": "cancelled"}
-    print_answer(answer, [cancel(settings, request_id)], given["as_json"], given["quiet"])
+    print_answer(answer, [cancel(settings, request_id)])
 
 
-def _list(settings: Settings, given: dict[str, Any]) -> None:
-    from producer.requests.open_requests import open_requests, table
+def _list(settings: Settings) -> None:
+    from producer.requests.existing import open_requests, table
 
     requests = open_requests(settings)
     lines = table(requests) if requests else ["no request is open"]
-    print_answer(requests, lines, given["as_json"], given["quiet"])
+    print_answer(requests, lines)
 
 
-def show_detached(request_id: str, given: dict[str, Any]) -> None:
+def show_detached(request_id: str) -> None:
     """The id of a request that is not followed."""
-    from producer.requests.wait import how_to_follow
+    from producer.requests.submit import how_to_follow
 
-    if given["as_json"]:
-        show_json({"request": request_id})
-    elif not given["quiet"]:
-        click.echo(request_id)
+    print_answer({"request": request_id}, [request_id])
+    if not is_silent():
         click.echo(how_to_follow(request_id), err=True)
 
 
 def show_trained(
-    settings: Settings, request_id: str, outcome: Outcome, *, quiet: bool, as_json: bool
+    settings: Settings, request_id: str, outcome: Outcome, is_training: bool = True
 ) -> None:
-    """The result of a training. Raises SetupError if another version of Hangtag wrote it."""
+    """The result of a training; of another request as JSON. Raises SetupError if another version of
+    Hangtag wrote it."""
     from producer.models import train as training
     from shared.messages.replies import Trained
 
-    if as_json:
+    if as_json() or not is_training:
         show_json(_reply(settings, request_id, outcome))
         return
     trained = outcome.decode(Trained)
-    if quiet:
+    if is_quiet():
         return
     measured = training.evaluations(settings, trained.model)
     cost = training.cost_of(settings, trained.model)
@@ -236,12 +237,7 @@ def show_steps_of_labels(outcome: Outcome, given: dict[str, Any]) -> None:
     from shared.messages.replies import Trained
 
     trained = outcome.decode(Trained)
-    if (
-        given["labels"] is None
-        or given["quiet"]
-        or given["as_json"]
-        or not trained.decision.changed
-    ):
+    if given["labels"] is None or is_silent() or not trained.decision.changed:
         return
     model = trained.model.partition("@")[0]
     for line in ["", *next_commands(steps_after_training(given["data"], model))]:

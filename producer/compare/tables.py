@@ -10,8 +10,8 @@ from pathlib import Path
 
 import msgspec
 
-from producer.compare.compare_page import Disagreements, compare_page
 from producer.compare.comparison import Comparison, compare
+from producer.compare.comparison_text import Disagreements, compare_page
 from producer.inputs.job_options import JobOptions
 from producer.jobs.find_job import find_output
 from producer.jobs.run import Summary

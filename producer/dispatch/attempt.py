@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from producer.dispatch.job_queue import JobQueue
-from producer.formats.table_draft import GrowingTable
+from producer.formats.table_file import GrowingTable
 from producer.inputs.job_options import ErrorBudget
 from producer.journal.job_properties import Pinned
 from producer.journal.journal import Journal

@@ -13,8 +13,7 @@ from producer.fleet.workers import how_to_start, lacks_runtime, older_workers
 from producer.journal.job_properties import FILE_COUNT
 from producer.journal.totals import JobCounts
 from producer.present.events import Found, Stored, Waiting
-from producer.sources.job_sources import JobSources
-from producer.sources.walk import Walk
+from producer.sources.job_sources import JobSources, Walk
 from shared.errors import SetupError
 from shared.runtimes import RuntimeKind
 

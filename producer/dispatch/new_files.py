@@ -12,9 +12,8 @@ from collections.abc import Callable, Iterator
 
 from producer.journal.journal import Journal
 from producer.locations.compared import Reordered, in_order
-from producer.sources.job_sources import JobSources
-from producer.sources.path_list import list_name
-from producer.sources.walk import Walk, WalkPosition
+from producer.sources.job_sources import JobSources, Walk, WalkPosition
+from producer.sources.lists import list_name
 from shared.errors import UsageError
 from shared.messages.files import printable
 

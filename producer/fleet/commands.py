@@ -8,10 +8,9 @@ from collections.abc import Callable, Collection, Mapping
 from typing import NoReturn
 
 from producer.fleet.machine_resources import cores
-from producer.processes import lock
 from shared import installation
 from shared.broker.address import address, parse
-from shared.broker.runtime_paths import runtime_dir, stack_dir
+from shared.broker.runtime_paths import has_supervisor, runtime_dir, stack_dir
 from shared.errors import SetupError
 from shared.installation import (
     DRAW_PACKAGES,
@@ -131,7 +130,7 @@ def _check_broker(settings: Settings, otherwise: str) -> None:
 
 def _more(settings: Settings) -> str:
     """The effect of `hangtag up`."""
-    if lock.held(stack_dir(settings) / lock.SUPERVISOR):
+    if has_supervisor(stack_dir(settings)):
         return "scale its worker"
     return "start one"
 

@@ -273,10 +273,10 @@ class JobOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     #: Of a job of 0.2.0: the numbers of the roots that were patterns, which nothing walks any more.
     pattern_roots: tuple[int, ...] = ()
     #: The kind of source of each root, or all kinds of the list, when the job started
-    #: (producer/sources/source_table.py). Empty: all roots are files.
+    #: (producer/sources/source.py). Empty: all roots are files.
     kinds: tuple[str, ...] = ()
     #: What the name of the recorded list adds to that of the table, if the list came from standard
-    #: input (producer/sources/piped_list.py); empty until it is recorded.
+    #: input (producer/sources/lists.py); empty until it is recorded.
     list_suffix: str = ""
 
     @property

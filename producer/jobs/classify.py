@@ -27,10 +27,8 @@ from producer.locations.row_files import RowFiles
 from producer.output.output_path import check_folder
 from producer.present.events import Events
 from producer.present.formatting import counted, typed
-from producer.sources.job_sources import JobSources
-from producer.sources.path_list import list_name
-from producer.sources.piped_list import is_empty, received
-from producer.sources.walk import Walk
+from producer.sources.job_sources import JobSources, Walk
+from producer.sources.lists import is_empty, list_name, received
 from producer.stack.stack import BrokerSession
 from shared.errors import COMPLETE, HangtagError, SetupError, StillOpen, Stopped, UsageError
 from shared.image_formats import DECODED_ENDINGS

@@ -22,7 +22,7 @@ from producer.journal.journal import discard_next, journal_path, producer_log
 from producer.journal.snapshot import JobState, is_running, properties, read_snapshot
 from producer.output.output_path import PART_SUFFIX, draft_of, parts_of
 from producer.present.formatting import counted, typed
-from producer.sources.piped_list import recorded_lists
+from producer.sources.lists import recorded_lists
 from shared import atomic_file
 from shared.broker.redis_client import connect_briefly
 from shared.broker.runtime_paths import broker_url, socket_path

@@ -42,11 +42,10 @@ from producer.rendering.display_options import (
     make_table,
 )
 from producer.sources.job_sources import as_started
-from producer.sources.path_list import check_names
-from producer.sources.piped_list import forget as forget_list
-from producer.sources.piped_list import is_empty, is_grown, record, without_secrets
+from producer.sources.lists import check_names, is_empty, is_grown, record, without_secrets
+from producer.sources.lists import forget as forget_list
 from shared.errors import Exit, HangtagError, SetupError, UsageError
-from shared.messages.job_record import JobRecord, encode_job
+from shared.messages.batch import JobRecord, encode_job
 from shared.messages.model_card import Card, encode_card
 from shared.process import child_id
 

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import msgspec
 
-from producer.formats.table_draft import GrowingTable, TableDraft
 from producer.formats.table_file import (
     PART,
     PLACING,
+    GrowingTable,
+    TableDraft,
     check_replaceable,
     is_own_part,
     sha256_of,

@@ -11,8 +11,7 @@ from typing import NamedTuple
 import click
 import msgspec
 
-from producer.formats.table_draft import TableDraft
-from producer.formats.table_file import render
+from producer.formats.table_file import TableDraft, render
 from producer.formats.table_formats import (
     BY_SUFFIX,
     CSV,

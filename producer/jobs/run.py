@@ -21,7 +21,7 @@ from producer.journal.job_properties import AttemptResult
 from producer.journal.journal import discard_next
 from producer.journal.snapshot import JobState, JobView, view_of
 from producer.locations.row_files import RowFiles
-from producer.models.learned_labels import learned_labels
+from producer.models.load_catalog import learned_labels
 from producer.output.output_path import PART_SUFFIX
 from producer.present.events import Events, Stage, Started
 from producer.present.formatting import counted

@@ -28,7 +28,7 @@ from producer.present.style import (
     good,
     paragraphs,
 )
-from producer.requests.open_requests import OpenRequest, open_requests, table
+from producer.requests.existing import OpenRequest, open_requests, table
 from producer.summary.job_text import answer_lines
 from producer.summary.promise import promised_view
 from shared import keys
@@ -39,7 +39,7 @@ from shared.errors import MISFITS, BadMessage, BrokerAway
 from shared.failpoints import failpoint
 from shared.ledger.heartbeats import Count, server_ms
 from shared.ledger.jobs import SILENT_S
-from shared.messages.job_record import decode_job
+from shared.messages.batch import decode_job
 from shared.settings import Settings
 from shared.throughput import left_s
 

@@ -16,8 +16,7 @@ from shared.errors import UsageError
 from shared.labels import labels_file
 from shared.labels.class_folders import problem_beside
 from shared.labels.label_line import LabelLine, placed
-from shared.labels.labels_so_far import LabelsSoFar
-from shared.labels.row_labels import RowLabels
+from shared.labels.labels_so_far import LabelsSoFar, RowLabels
 from shared.labels.submitted_lines import encode_lines
 from shared.messages.files import printable
 
@@ -88,3 +87,18 @@ def _paths(sealed: SealedJournal, decisions: RowLabels, files: RowFiles) -> dict
                 if path is not None and os.path.exists(path):
                     paths[sha256] = os.path.abspath(path)
     return paths
+
+
+def labelled_input(path: Path, folder: str) -> bytes:
+    """The input of a request that learns from a labels file. It has also what was taken back: an
+    earlier version may have learned it.
+
+    Raises:
+        UsageError: the file is missing, or has no label.
+        SetupError: it is damaged.
+    """
+    so_far = labels_file.read(path).so_far
+    if not so_far.labels():
+        label = typed(["hangtag", "label", folder])
+        raise UsageError(f"there are no labels in {path}; give some with: {label}")
+    return encode_lines(placed(line, b"") for line in so_far.lines())

@@ -1,4 +1,4 @@
-"""`hangtag models import`: sends a classifier of another tool to the trainer."""
+"""`hangtag models import` and `calibrate`: a classifier of another tool, for the trainer."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from shared.labels.network_labels import MAX_LABEL_CHARS, MAX_LABELS
 from shared.messages import model_name
 from shared.messages.model_card import Scale
 from shared.messages.replies import Trained, Tried
-from shared.messages.requests import Import, ImportNetwork, NetworkForm
+from shared.messages.requests import Calibrate, Import, ImportNetwork, NetworkForm
 from shared.messages.training import Rule
 from shared.settings import Settings
 from shared.stop import Stop
@@ -224,3 +224,27 @@ def read_file(path: Path, limit: int) -> bytes:
     if max(size, len(data)) > limit:
         raise UsageError(f"{path} has {size:,} bytes; the limit is {limit:,}")
     return data
+
+
+def calibrate(
+    settings: Settings,
+    model: str,
+    data: str,
+    *,
+    events: Events | None = None,
+    stop: Stop | None = None,
+) -> Trained:
+    """Publish a version of the same files whose confidence fits these images.
+
+    Raises:
+        SetupError, Stopped: as `submit`.
+    """
+    place = data_place(data, settings)
+    check_class_folders(place, "evaluate", settings, events=events, stop=stop)
+    outcome = submit(settings, make_request(Calibrate(model, place)), events=events, stop=stop)
+    return outcome.decode(Trained)
+
+
+def calibrated_lines(trained: Trained, settings: Settings, room: int | None = None) -> list[str]:
+    """The result as lines of text."""
+    return summary(trained, evaluations(settings, trained.model), room)

@@ -6,13 +6,18 @@ import logging
 from collections.abc import Callable
 from typing import NamedTuple
 
+import msgspec
+
 from producer.fleet.broker_access import ROLE, broker_errors, has_trainer
 from shared.broker.redis_client import connect
 from shared.broker.runtime_paths import broker_url
 from shared.errors import SetupError, no_model, no_version
+from shared.labels.class_folders import folder_of
+from shared.labels.label_line import OF_A_LABEL, LabelLine
 from shared.messages import model_name
 from shared.messages.model_card import Card
 from shared.messages.model_name import ModelName, parse
+from shared.registry import learned_lines
 from shared.registry.catalog import CatalogModel, CatalogVersion, ModelSource
 from shared.registry.mirror_reader import Mirror
 from shared.registry.registry import Registry
@@ -103,3 +108,23 @@ def check_version(settings: Settings, model: str) -> None:
 
 def _report(fault: str) -> None:
     log.warning("hangtag: %s", fault)  # on standard error, where a program configures nothing else
+
+
+def learned_labels(settings: Settings, card: Card) -> list[LabelLine]:
+    """The lines in force of a version that name a label, by the name that the card has for its
+    folder.
+
+    Raises:
+        SetupError: the version is gone, its record cannot be read, or is only on another machine.
+        BrokerAway: the configured broker is unreachable.
+    """
+    name = learned_lines.file_of(card)
+    if not name:
+        return []
+    names = {folder_of(label): label for label in card.labels}
+    lines = learned_lines.decode(reader(settings)(card, name), card)
+    return [
+        msgspec.structs.replace(line, label=names.get(folder_of(line.label), line.label))
+        for line in lines
+        if line.kind in OF_A_LABEL and not line.undo
+    ]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import MappingProxyType
+from typing import TypeVar
 
 from redis.exceptions import RedisError
 
@@ -28,12 +29,14 @@ from shared.messages import model_name
 from shared.messages.model_card import Metrics
 from shared.messages.model_name import PRODUCTION, ModelName, parse
 from shared.messages.replies import Decided, Pruned
-from shared.messages.requests import Promote, Prune, Remove, Rollback
-from shared.registry import alias_operations, pruning, removal
+from shared.messages.requests import Promote, Prune, Remove, Rollback, Work
+from shared.registry import alias_operations, removal
 from shared.registry.mirror_writer import publish
 from shared.registry.registry import Registry
 from shared.settings import Settings
 from shared.stop import Stop
+
+Reply = TypeVar("Reply")
 
 
 def promote(
@@ -54,12 +57,11 @@ def promote(
     if "@" not in model:
         raise UsageError(f"name the version of {model!r:.80} to promote: NAME@VERSION")
     work = Promote(str(parse(model)), alias, why)
-    if settings.redis_url:
-        outcome = submit(settings, make_request(work), events=events, stop=stop)
-        return outcome.decode(Decided)
-    decided = alias_operations.promote(Registry(settings.store_path), work, user_name())
-    publish_here(settings)
-    return decided
+
+    def here(registry: Registry) -> Decided:
+        return alias_operations.promote(registry, work, user_name())
+
+    return _done(settings, work, Decided, here, events, stop)
 
 
 def rollback(
@@ -78,14 +80,12 @@ def rollback(
         SetupError: there is nothing to undo; or as `submit`.
     """
     work = Rollback(_checked(name), alias, why)
-    if settings.redis_url:
-        outcome = submit(settings, make_request(work), events=events, stop=stop)
-        return outcome.decode(Decided)
-    registry = Registry(settings.store_path)
-    registry.existing(name)  # raises an error that lists the models
-    decided = alias_operations.rollback(registry, work, user_name())
-    publish_here(settings)
-    return decided
+
+    def here(registry: Registry) -> Decided:
+        registry.existing(name)  # raises an error that lists the models
+        return alias_operations.rollback(registry, work, user_name())
+
+    return _done(settings, work, Decided, here, events, stop)
 
 
 def prune(
@@ -107,18 +107,12 @@ def prune(
     """
     mine = dict(spared) | of_this_machine(_checked(name))
     work = Prune(name, keep, dry_run, tuple(mine))
-    if settings.redis_url:
-        outcome = submit(settings, make_request(work), events=events, stop=stop)
-        return outcome.decode(Pruned)
-    pruned = pruning.prune(
-        Registry(settings.store_path),
-        work,
-        _of_this_stack(settings, name) | mine,
-        open_requests(settings.store_path),
-    )
-    if not dry_run:
-        publish_here(settings)
-    return pruned
+
+    def here(registry: Registry) -> Pruned:
+        busy, requests = _of_this_stack(settings, name) | mine, open_requests(registry.root)
+        return removal.prune(registry, work, busy, requests)
+
+    return _done(settings, work, Pruned, here, events, stop)
 
 
 def remove(
@@ -137,18 +131,29 @@ def remove(
     wanted = removable(settings, model)
     mine = of_this_machine(wanted.name)
     work = Remove(wanted.name, wanted.version, tuple(mine))
+
+    def here(registry: Registry) -> Pruned:
+        busy, requests = _of_this_stack(settings, wanted.name) | mine, open_requests(registry.root)
+        return removal.remove(registry, work, busy, requests, who=user_name())
+
+    return _done(settings, work, Pruned, here, events, stop)
+
+
+def _done(
+    settings: Settings,
+    work: Work,
+    kind: type[Reply],
+    here: Callable[[Registry], Reply],
+    events: Events | None,
+    stop: Stop | None,
+) -> Reply:
+    """Have the trainer of a broker do the work, or do it in this machine's store."""
     if settings.redis_url:
-        outcome = submit(settings, make_request(work), events=events, stop=stop)
-        return outcome.decode(Pruned)
-    removed = removal.remove(
-        Registry(settings.store_path),
-        work,
-        _of_this_stack(settings, wanted.name) | mine,
-        open_requests(settings.store_path),
-        who=user_name(),
-    )
-    publish_here(settings)
-    return removed
+        return submit(settings, make_request(work), events=events, stop=stop).decode(kind)
+    done = here(Registry(settings.store_path))
+    if not (isinstance(work, Prune) and work.dry_run):
+        publish_here(settings)
+    return done
 
 
 def removable(settings: Settings, model: str) -> ModelName:

@@ -9,8 +9,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from producer.models.corrected_files import corrections_input
-from producer.models.labelled_input import labelled_input
+from producer.models.corrected_files import corrections_input, labelled_input
 from producer.models.load_catalog import load_catalog
 from producer.present.events import Events
 from producer.present.formatting import counted, near, one_line, percent

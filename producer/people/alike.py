@@ -9,8 +9,7 @@ from typing import NamedTuple, TypeVar
 
 import msgspec
 
-from producer.people.folder_images import reason
-from producer.people.folder_request import computed
+from producer.people.folder_images import FolderImages, computed, reason
 from producer.people.learner import group_helper
 from producer.present.events import Events
 from producer.present.formatting import counted
@@ -19,7 +18,7 @@ from shared import regular_file
 from shared.errors import UsageError
 from shared.image_status import BY_CODE
 from shared.messages.files import printable
-from shared.messages.folder_features import SHA256_BYTES, FolderFeatures, decode_features
+from shared.messages.request_files import decode_features
 from shared.pipes.labelling import FindGroups, FindSimilar, Groups, SimilarImages
 from shared.settings import Settings
 from shared.stop import Stop
@@ -51,27 +50,6 @@ class SimilarImage(NamedTuple):
     likeness: float
 
 
-class _Folder:
-    """The features of a folder, and its images by number."""
-
-    def __init__(self, typed: str, features: bytes) -> None:
-        self.encoded, self._typed = features, os.fsencode(typed)
-        self.features: FolderFeatures = decode_features(features)
-
-    def name(self, image: int) -> str:
-        """Its path, as the folder was typed."""
-        below = os.path.relpath(self.features.paths[image], self.features.root)
-        return os.fsdecode(os.path.join(self._typed, below))
-
-    def of_content(self, digest: bytes) -> int | None:
-        """An image with this SHA-256."""
-        digests = self.features.digests
-        starts = range(0, len(digests), SHA256_BYTES)
-        of_start = (s for s in starts if digests.startswith(digest, s))
-        start = next(of_start, None)
-        return None if start is None else start // SHA256_BYTES
-
-
 def groups(
     settings: Settings,
     folder: str,
@@ -88,13 +66,13 @@ def groups(
         SetupError, Stopped: it has no images; or as `submit`.
     """
     with closing(group_helper()) as helper:  # before the long work: its packages may be missing
-        described = _described(settings, folder, backbone, events, stop)
-        made = _found(helper, FindGroups(described.encoded, count), Groups)
-    stacks: list[list[str]] = []
-    for image, stack in enumerate(memoryview(described.features.stacks).cast("I")):
-        stacks.extend([] for _ in range(stack + 1 - len(stacks)))
-        stacks[stack].append(described.name(image))
-    return [Group(tuple(tuple(stacks[stack]) for stack in group)) for group in made.stacks]
+        images, features = _described(settings, folder, backbone, events, stop)
+        made = _found(helper, FindGroups(features, count), Groups)
+
+    def paths(stack: int) -> tuple[str, ...]:
+        return tuple(os.fsdecode(images.typed(image)) for image in images.stacks[stack])
+
+    return [Group(tuple(map(paths, group))) for group in made.stacks]
 
 
 def similar(
@@ -114,39 +92,39 @@ def similar(
         SetupError, Stopped: as `groups`.
     """
     try:
-        digest = bytes.fromhex(regular_file.sha256(image))
+        digest = regular_file.sha256(image)
     except OSError as error:
         raise UsageError(f"{printable(image)} {reason(error)}; check the path") from None
     with closing(group_helper()) as helper:
-        described = _described(settings, folder, backbone, events, stop)
-        number = described.of_content(digest)
+        images, features = _described(settings, folder, backbone, events, stop)
+        number = next((n for n in range(len(images)) if images.sha256(n) == digest), None)
         if number is None:
             where = printable(os.fsencode(folder))
             raise UsageError(
                 f"{printable(image)} is none of the readable images of {where}; name one of them, "
                 "or a copy of one"
             )
-        order = FindSimilar(described.encoded, number, count + 1)
+        order = FindSimilar(features, number, count + 1)
         made = _found(helper, order, SimilarImages)
     same = os.path.abspath(image)
     return [
-        SimilarImage(described.name(other), likeness)
+        SimilarImage(os.fsdecode(images.typed(other)), likeness)
         for other, likeness in zip(made.images, made.likeness, strict=True)
-        if described.features.paths[other] != same
+        if images.path(other) != same
     ][:count]
 
 
 def _described(
     settings: Settings, folder: str, backbone: str, events: Events | None, stop: Stop | None
-) -> _Folder:
+) -> tuple[FolderImages, bytes]:
+    """The images, and their features as the process gets them."""
     answer, data = computed(settings, folder, backbone, events, stop)
-    described = _Folder(folder, data)
-    features = described.features
+    features = decode_features(data)
     if answer.unreadable and events is not None:
         first, status = printable(features.unreadable[0]), BY_CODE[features.statuses[0]]
         files = counted(answer.unreadable, "file")
         events.notice(f"{files} cannot be read as an image; the first: {first}: {status.sentence}")
-    return described
+    return FolderImages(features, folder), data
 
 
 def _found(helper: Helper, order: FindGroups | FindSimilar, kind: type[Found]) -> Found:

@@ -6,21 +6,28 @@ counts more, whenever it was taken.
 
 from __future__ import annotations
 
+import os
+import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import msgspec
+from msgspec.structs import replace
 
 from producer.models.corrected_files import corrected_files
-from producer.people.class_folders import ClassFolders, class_folders
 from producer.people.folder_images import FolderImages
 from producer.present.formatting import counted, one_line
 from shared.labels import labels_file
-from shared.labels.class_folders import folded, folder_of, problem
+from shared.labels.class_folders import (
+    SORT_LOG,
+    check_labels,
+    folded,
+    folder_of,
+    is_reserved,
+    problem,
+)
 from shared.labels.label_line import NO_FOLDERS, LabelLine, is_of_folder, utc_now
-from shared.labels.label_names import check_labels
 from shared.labels.labels_file import LabelsFile
 from shared.labels.labels_so_far import LabelsSoFar
 
@@ -29,17 +36,10 @@ NAMES_SHOWN = 5
 OF_A_SORT = "its folders are those of hangtag sort; for labels of their table give --from TABLE"
 
 
-class ExistingLabel(NamedTuple):
-    label: str
-    by: str
-    at: str
-    taken_from: str  #: as in a line
-
-
 class ExistingLabels(NamedTuple):
-    """Labels by the SHA-256 of their image, and what to say of them."""
+    """Lines by the SHA-256 of their image, without a file of it, and what to say of them."""
 
-    labels: Mapping[str, ExistingLabel] = {}
+    labels: Mapping[str, LabelLine] = {}
     notes: Sequence[str] = ()
 
 
@@ -51,7 +51,7 @@ def of_tables(tables: Sequence[Path], *, some: bool = True) -> ExistingLabels:
         UsageError: a table is missing, or has no corrections.
         SetupError: its log is damaged.
     """
-    labels: dict[str, ExistingLabel] = {}
+    labels: dict[str, LabelLine] = {}
     differ = set[str]()
     for table in tables:
         if not some and not labels_file.of_table(table).exists():
@@ -59,7 +59,10 @@ def of_tables(tables: Sequence[Path], *, some: bool = True) -> ExistingLabels:
         for file in corrected_files([table]):
             if file.kind != "label":
                 continue
-            later = ExistingLabel(file.label, file.by, file.at, str(table))
+            later = LabelLine(
+                kind="label", sha256=file.sha256, label=file.label, by=file.by, at=file.at,
+                taken_from=str(table),
+            )  # fmt: skip
             before = labels.setdefault(file.sha256, later)
             if before.label != later.label:
                 differ.add(file.sha256)
@@ -100,13 +103,13 @@ def take(
 
 def of_folders(
     images: FolderImages, found: ClassFolders, names: Collection[str], by: str
-) -> dict[str, ExistingLabel]:
+) -> dict[str, LabelLine]:
     """The names of these folders as labels of the images in them."""
-    at = utc_now()
+    given = ((images.sha256(image), name) for name in names for image in found.images[name])
+    of_name = LabelLine(kind="label", by=by, at=utc_now())
     return {
-        images.sha256(image): ExistingLabel(name, by, at, f"{name}/")
-        for name in names
-        for image in found.images[name]
+        sha256: replace(of_name, sha256=sha256, label=name, taken_from=f"{name}/")
+        for sha256, name in given
     }
 
 
@@ -127,7 +130,7 @@ class Taken:
         self._unusable = set[str]()
         self._counts = Counter[str]()  #: by what they were taken from
 
-    def lines(self, existing: Mapping[str, ExistingLabel]) -> dict[int, LabelLine]:
+    def lines(self, existing: Mapping[str, LabelLine]) -> dict[int, LabelLine]:
         """A line for each image of the folder with such a label, by one of its equal files."""
         found: dict[int, LabelLine] = {}
         by_sha256 = {self._images.sha256(image): image for image in range(len(self._images))}
@@ -142,7 +145,7 @@ class Taken:
                 found[image] = line
         return found
 
-    def is_new(self, sha256: str, label: ExistingLabel) -> bool:
+    def is_new(self, sha256: str, label: LabelLine) -> bool:
         """Whether the lines about an image give way to a label. That it does not have one name is
         no decision about another, and none about a table's later one."""
         last, so_far = self._so_far.line(sha256), self._so_far
@@ -151,18 +154,16 @@ class Taken:
         is_later = last.at < label.at and not is_of_folder(label.taken_from)
         return is_later or label.label not in so_far.excluded(sha256)
 
-    def _line(self, image: int, label: ExistingLabel) -> LabelLine | None:
+    def _line(self, image: int, label: LabelLine) -> LabelLine | None:
         """None: the file has changed, or is gone. A label that differs in case only is the known
         one."""
         file = self._images.file(image)
         if isinstance(file, str):
             return None
         name = self._names.setdefault(folded(folder_of(label.label)), label.label)
-        return LabelLine(
-            sha256=self._images.sha256(image), size=file.stamp[0], crc32=file.crc32,
-            path=self._images.name(image), kind="label", label=name, taken_from=label.taken_from,
-            by=label.by, at=label.at,
-        )  # fmt: skip
+        return replace(
+            label, size=file.stamp[0], crc32=file.crc32, path=self._images.name(image), label=name
+        )
 
     def notes(self) -> Iterator[str]:
         """What was taken, once all lines are made."""
@@ -181,7 +182,7 @@ class Taken:
             yield f"names that no label can have: {listed(self._unusable)}; rename them"
 
 
-def _is_new(label: ExistingLabel, last: LabelLine | None) -> bool:
+def _is_new(label: LabelLine, last: LabelLine | None) -> bool:
     """Whether the last line about an image gives way to a label: it was taken from elsewhere, too,
     and not from a table if this one is of a folder. A label that differs in case only is the same:
     it was written as the known one."""
@@ -197,7 +198,7 @@ def _taken_back(so_far: LabelsSoFar) -> list[LabelLine]:
     """Lines that take the labels of class folders back."""
     lines = filter(None, map(so_far.line, so_far.images()))
     return [
-        msgspec.structs.replace(line, undo=True, at=utc_now(), taken_from=NO_FOLDERS)
+        replace(line, undo=True, at=utc_now(), taken_from=NO_FOLDERS)
         for line in lines
         if is_of_folder(line.taken_from)
     ]
@@ -208,3 +209,60 @@ def listed(names: Collection[str]) -> str:
     some = sorted(map(one_line, names))
     more = f" and {len(some) - NAMES_SHOWN:,} more" if some[NAMES_SHOWN:] else ""
     return f"{', '.join(some[:NAMES_SHOWN])}{more}"
+
+
+_YEAR, _MONTH, _DAY = r"(?:19|20)\d\d", r"(?:0?[1-9]|1[0-2])", r"(?:0?[1-9]|[12]\d|3[01])"
+_WORD = (
+    r"(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?"
+    r"|sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)"
+)
+_APART, _MORE = r"[-_. ]", r"(?:[-_., (].*)?"
+#: A year, a month or a day; what follows a month of a year, or a day, may be any words.
+_DATES = (
+    rf"{_YEAR}(?:{_APART}{_YEAR})?",
+    rf"{_YEAR}{_APART}(?:{_MONTH}|{_WORD})(?:{_APART}{_DAY})?{_MORE}",
+    rf"{_YEAR}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])?{_MORE}",
+    rf"(?:{_DAY}{_APART})?(?:{_MONTH}|{_WORD}){_APART}{_YEAR}{_MORE}",
+    rf"{_DAY}{_APART}{_MONTH}{_APART}\d\d",
+    r"0[1-9]|1[0-2]",
+    r"(?:jan|febr)uary|march|april|may|june|july|august|(?:septem|octo|novem|decem)ber",
+)
+_DATE = re.compile("|".join(_DATES), re.IGNORECASE)
+#: A folder of a camera: DCIM, and within it 100CANON.
+_CAMERA = re.compile(r"DCIM|[1-9]\d\d[A-Z0-9_]{5}")
+
+
+class ClassFolders(NamedTuple):
+    """The folders beside loose images. Folders alone are none, nor are those of a sort."""
+
+    images: Mapping[str, list[int]] = {}  #: by the name of the folder
+    copies: int = 0  #: images that are left out, since they are in folders of several names
+    is_sorted: bool = False
+
+
+def class_folders(images: FolderImages) -> ClassFolders:
+    """Those of a folder."""
+    top = [images.below(image).partition(b"/") for image in range(len(images))]
+    if len({bool(below) for _, below, _ in top}) < 2:
+        return ClassFolders()
+    if os.path.lexists(os.path.join(images.root, os.fsencode(SORT_LOG))):
+        return ClassFolders(is_sorted=True)
+    names: dict[str, str] = {}  #: the folder of each content
+    found: dict[str, list[int]] = {}
+    differ = set[str]()
+    for image, (folder, below, _) in enumerate(top):
+        name = os.fsdecode(folder)
+        if below and not is_reserved(name):
+            found.setdefault(name, []).append(image)
+            if names.setdefault(images.sha256(image), name) != name:
+                differ.add(images.sha256(image))
+    of_one = {
+        name: [image for image in inside if images.sha256(image) not in differ]
+        for name, inside in found.items()
+    }
+    return ClassFolders(of_one, len(differ))
+
+
+def is_date_or_camera(name: str) -> bool:
+    """Whether a folder is named like a year, a month or a day, or by a camera."""
+    return _DATE.fullmatch(name) is not None or _CAMERA.fullmatch(name) is not None

@@ -1,5 +1,5 @@
-"""The images of a folder in stacks of near-duplicates, and their bytes, if they are still those
-that the features were computed from."""
+"""The images of a folder in stacks of near-duplicates, as the trainer has described them, and their
+bytes, if they are still those."""
 
 from __future__ import annotations
 
@@ -9,10 +9,25 @@ import zlib
 from array import array
 from typing import NamedTuple
 
+from producer.present.events import Events
+from producer.requests.client import make_request
+from producer.requests.existing import own_open_request
+from producer.requests.submit import answer_file, data_place, submit
 from shared import regular_file
+from shared.errors import UsageError
 from shared.messages.batch import MAX_FILE_BYTES
 from shared.messages.files import Stamp, printable, stamp
-from shared.messages.folder_features import SHA256_BYTES, FolderFeatures
+from shared.messages.replies import DescribedFolder
+from shared.messages.request_files import (
+    FEATURES_FILE,
+    SHA256_BYTES,
+    FolderFeatures,
+    decode_features,
+)
+from shared.messages.requests import ComputeFeatures
+from shared.messages.training import FASHION_MNIST
+from shared.settings import Settings
+from shared.stop import Stop
 
 
 class File(NamedTuple):
@@ -56,9 +71,13 @@ class FolderImages:
         """The path below the folder."""
         return os.path.relpath(self._features.paths[image], self._features.root)
 
-    def name(self, image: int) -> str:
+    def typed(self, image: int) -> bytes:
         """The path as the folder was typed."""
-        return printable(os.path.join(self._typed, self.below(image)))
+        return os.path.join(self._typed, self.below(image))
+
+    def name(self, image: int) -> str:
+        """The path as the folder was typed, to display."""
+        return printable(self.typed(image))
 
     def content(self, image: int) -> bytes | str:
         """The bytes of an image, or why there are none, as the end of a sentence."""
@@ -91,3 +110,45 @@ class FolderImages:
 def reason(error: OSError) -> str:
     """Why a file cannot be used, as the end of a sentence."""
     return f"cannot be read ({error.strerror or error})"
+
+
+class Computed(NamedTuple):
+    """The answer, and the features as they came: a process of the worker's package reads them."""
+
+    answer: DescribedFolder
+    features: bytes
+
+
+def place(settings: Settings, folder: str) -> str:
+    """The place of a folder for the trainer.
+
+    Raises:
+        UsageError: it is not a folder of unsorted images.
+        SetupError: this machine's stack may not read it.
+    """
+    if folder == FASHION_MNIST:
+        raise UsageError("the images of Fashion-MNIST have labels; name a folder of others")
+    if not folder:  # probably an unset variable of a script, not the current folder
+        raise UsageError("the name of the folder is empty; name a folder of images")
+    return data_place(folder, settings, wanted="name a folder of images")
+
+
+def computed(
+    settings: Settings,
+    folder: str,
+    backbone: str = "",
+    events: Events | None = None,
+    stop: Stop | None = None,
+) -> Computed:
+    """The features of the images of a folder; an empty `backbone` is one that ships.
+
+    Raises:
+        UsageError, SetupError: as `place`.
+        SetupError, Stopped: it has no images; or as `submit`.
+    """
+    work = ComputeFeatures(place(settings, folder), backbone)
+    request = make_request(work, own_open_request(settings, work))
+    answer = submit(settings, request, events=events, stop=stop).decode(DescribedFolder)
+    data = answer_file(settings, request.id, FEATURES_FILE, stop)
+    decode_features(data)  # raises now if another version wrote it
+    return Computed(answer, data)

@@ -2,47 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Sequence
 
-import msgspec
-from msgspec.structs import replace
-
-from producer.people.class_folders import ClassFolders, class_folders, is_date_or_camera
-from producer.people.decisions import Decisions
-from producer.people.existing_labels import Taken, listed, of_folders
+from producer.people.existing_labels import (
+    ClassFolders,
+    Taken,
+    class_folders,
+    is_date_or_camera,
+    listed,
+    of_folders,
+)
+from producer.people.folder_decisions import FolderDecisions
 from producer.people.folder_images import FolderImages
+from producer.people.queue import ProposedFolder
 from shared.errors import UsageError
-from shared.labels.class_folders import problem
-from shared.labels.label_line import NO_FOLDERS, LabelLine, utc_now
-from shared.labels.label_names import check_labels
-from shared.labels.labels_file import LabelsFile
+from shared.labels.class_folders import check_labels, problem
+from shared.labels.label_line import LabelLine, utc_now
+from shared.labels.labels_so_far import LabelsSoFar
 
 #: Pictures of a folder that a person sees.
 PICTURES = 3
-
-
-class ProposedFolder(msgspec.Struct, frozen=True):
-    """A folder whose name may be the label of its images."""
-
-    name: str
-    images: int  #: that would get the label
-    stacks: list[int]  #: of some of them, for their pictures
 
 
 class FolderNames:
     """The folders of one folder about which nothing is said yet. Without `asks` there is none."""
 
     def __init__(
-        self, images: FolderImages, file: LabelsFile, decisions: Decisions, by: str, asks: bool
+        self, images: FolderImages, decisions: FolderDecisions, by: str, asks: bool
     ) -> None:
-        self._images, self._file, self._decisions, self._by = images, file, decisions, by
+        self._images, self._decisions, self._by = images, decisions, by
         self._folders = class_folders(images) if asks else ClassFolders()
         names = list(self._folders.images)
         self._labels = of_folders(images, self._folders, names, by)
 
     def proposed(self) -> list[ProposedFolder]:
         """The folders to ask about. None is named like a date, or has labels already."""
-        so_far, found = self._file.so_far, list[ProposedFolder]()
+        so_far, found = self._decisions.file.so_far, list[ProposedFolder]()
         taken = Taken(self._images, so_far)
         for name, images in self._folders.images.items():
             if f"{name}/" in so_far.folders or is_date_or_camera(name) or problem(name):
@@ -74,7 +69,7 @@ class FolderNames:
         proposed = {folder.name for folder in self.proposed()}
         if not names or not proposed.issuperset(names):
             raise UsageError("another page has replied about these folders; start this page again")
-        said = [
+        replies = [
             LabelLine(
                 kind="folder",
                 taken_from=f"{name}/",
@@ -85,32 +80,13 @@ class FolderNames:
             for name in names
         ]
 
-        before: dict[str, LabelLine | None] = {}
-
-        def lines() -> list[LabelLine]:
-            so_far = self._file.so_far
+        def lines(so_far: LabelsSoFar) -> list[LabelLine]:
             labels = of_folders(self._images, self._folders, names if is_label else (), self._by)
             given = Taken(self._images, so_far).lines(labels).values()
             check_labels({line.label for line in given}, list(so_far.labels()))
-            before.update((line.sha256, so_far.line(line.sha256)) for line in given)
-            return [*given, *said]
+            return [*given, *replies]
 
-        def undone() -> list[LabelLine]:
-            return [
-                *self._restored(before),
-                *(replace(one, undo=True, at=utc_now()) for one in said),
-            ]
-
-        self._decisions.append(lines, undone)
-
-    def _restored(self, before: Mapping[str, LabelLine | None]) -> Iterator[LabelLine]:
-        """Lines after which that holds again which held before; the folders may give labels to the
-        others again."""
-        for sha256, earlier in before.items():
-            if earlier is not None and not earlier.undo:
-                yield replace(earlier, at=utc_now())
-            elif (line := self._file.so_far.line(sha256)) is not None:
-                yield replace(line, undo=True, at=utc_now(), taken_from=NO_FOLDERS)
+        self._decisions.save(lines)
 
     def _examples(self, images: Sequence[int]) -> list[int]:
         """Stacks from the start, the middle and the end, if possible of which the folder has the

@@ -1,25 +1,40 @@
-"""What the page of one folder shows: the next stacks, their pictures, and what is known so far."""
+"""The images of a folder, which a head that learns from each decision orders."""
 
 from __future__ import annotations
 
-import secrets
 import threading
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from itertools import islice
-from typing import Literal
+from typing import get_args
 
-import msgspec
+from msgspec.structs import replace
 
-from producer.pages.thumbnails import Thumbnails
-from producer.people.decisions import Decisions, RefusedImage
-from producer.people.estimate import Standing, standing
+from producer.pages.pictures import Thumbnails
+from producer.people.folder_decisions import FolderDecisions
 from producer.people.folder_images import FolderImages
+from producer.people.folder_names import FolderNames
 from producer.people.learner import Learner, StackLabel
+from producer.people.next_steps import heading
+from producer.people.queue import (
+    Decide,
+    Facts,
+    Item,
+    Page,
+    ProposedFolder,
+    Queue,
+    Refused,
+    Saved,
+    number,
+)
+from producer.present.formatting import counted
+from shared.errors import UsageError
+from shared.labels.label_line import ImageKind
 from shared.labels.labels_so_far import Decided
-from shared.pipes.labelling import NO_LABEL, Page
-from shared.pipes.thumbnail import Thumbnail
+from shared.pipes import labelling
+from shared.pipes.helpers import Thumbnail
+from shared.pipes.labelling import NO_LABEL, Count, Counts, Similar, Together
 
 #: Stacks of a label that are shown together: of more, those most unlike the others.
 MOST_TOGETHER = 2_000
@@ -28,54 +43,12 @@ _WITHOUT = {"left-out": NO_LABEL - 1, "cannot-tell": NO_LABEL - 2}
 _UNDECIDED = StackLabel(NO_LABEL, False)
 
 
-class ShownStack(msgspec.Struct, frozen=True):
-    """An image of a page, with its near-duplicates."""
+class FolderQueue(Queue):
+    """An item is a stack: an image with its near-duplicates. `decisions` are known to the learner
+    from the start."""
 
-    stack: int
-    path: str  #: of the first image
-    images: int
-    guess: str  #: empty as long as there are not two labels
-    confidence: float
-    decided: Decided | None
-    proposals: list[str] = []  #: of a page of `naming`: the best guesses, at most three
-    taken_back: Decided | None = None  #: what was decided about it until an undo
-
-
-class ShownPage(msgspec.Struct, frozen=True):
-    """What is shown together, and why."""
-
-    why: Literal["group", "label", "chance", "naming", "similar", "together", "end", "undone"]
-    label: str  #: that all of them seem to have; empty if none
-    stacks: list[ShownStack]
-    total: int  #: the stacks that there are, of which these are the first
-
-
-class FolderFacts(msgspec.Struct, frozen=True):
-    """What does not depend on a page."""
-
-    id: str  #: unique for each start of a server
-    name: str
-    file: str  #: the labels file
-    images: int
-    stacks: int
-    unreadable: int
-    labels: list[str]
-    standing: Standing
-    by_folders: int  #: of the named images, those whose label no person has seen
-
-
-class Saved(msgspec.Struct, frozen=True):
-    """The reply to a decision: when it arrives, everything but `refused` is saved."""
-
-    refused: list[RefusedImage]
-    labels: list[str]
-    standing: Standing
-    by_folders: int
-    page: ShownPage | None  #: None if none was asked for
-
-
-class Desk:
-    """One folder. `decisions` are known to the learner from the start."""
+    command = "hangtag label"
+    scripts = ("folder.js", "folder_words.js", "one_label.js", "folder_names.js")
 
     def __init__(
         self,
@@ -83,117 +56,114 @@ class Desk:
         file: str,
         unreadable: int,
         images: FolderImages,
-        decisions: Decisions,
+        decisions: FolderDecisions,
         learner: Learner,
         thumbnails: Thumbnails,
+        names: FolderNames,
     ) -> None:
-        self.images = images
-        self.id = secrets.token_hex(8)
+        self.images, self._names = images, names
         self._name, self._file, self._unreadable = name, file, unreadable
-        self._decisions, self._learner, self._thumbnails = decisions, learner, thumbnails
+        self.decisions, self._learner, self._thumbnails = decisions, learner, thumbnails
         self._lock = threading.Lock()
         self._numbers: dict[str, int] = {}
-        self._names: list[str] = []  #: by number
-        self._proposals: dict[int, Sequence[int]] = {}  #: of stacks that were to be named
+        self._labels: list[str] = []  #: by number
+        self._best: dict[int, Sequence[int]] = {}  #: guesses for stacks that were to be named
         self._learn(range(len(images.stacks)))
+
+    def __len__(self) -> int:
+        return len(self.images.stacks)
 
     def suggest(self, labels: Mapping[int, str]) -> None:
         """Have the head learn from labels of a model, as long as nothing is decided about them."""
         self._learner.suggest({stack: self._number(label) for stack, label in labels.items()})
 
-    def folder(self) -> FolderFacts:
-        """The heading of the page."""
-        return FolderFacts(
-            self.id, self._name, self._file, len(self.images), len(self.images.stacks),
-            self._unreadable, self._decisions.labels, self.standing(),
-            self._decisions.by_folders(),
-        )  # fmt: skip
+    def facts(self, start: str) -> Facts:
+        images, stacks = len(self.images), len(self)
+        alike = f" in {counted(stacks, 'stack')}" if stacks < images else ""
+        bad = f", {self._unreadable:,} unreadable" if self._unreadable else ""
+        title = f"{self._name} — {counted(images, 'image')}{alike}{bad}, labels in {self._file}"
+        labels = self.decisions.labels
+        return Facts(start, self.command, self._name, title, labels, self._heading())
 
-    def standing(self, *, settled: bool = False) -> Standing:
+    def counts(self, *, settled: bool = False) -> Counts:
         """What is known so far; `settled`: by a head that knows every decision."""
-        return standing(self._learner.counts(settled))
+        return self._learner.ask(Count(settled), Counts)
 
-    def next(
-        self,
-        without: Collection[int] = (),
-        *,
-        settled: bool = False,
-        since: float | None = None,
-    ) -> ShownPage:
+    def page(self, query: Mapping[str, str]) -> Page:
+        """The next page; the stacks that are most `similar` to one; or those about which a `kind`
+        of decision was taken, the most unlike the others first."""
+        if similar := query.get("similar"):
+            return self._page(
+                self._learner.ask(Similar(number(similar, len(self))), labelling.Page)
+            )
+        if not (kind := query.get("kind")):
+            return self._next()
+        kinds: dict[str, ImageKind] = {kind: kind for kind in get_args(ImageKind)}
+        decided = Decided(kinds.get(kind, "not-this"), query.get("label", ""))
+        if decided.kind == "not-this" or bool(decided.label) != (decided.kind == "label"):
+            raise UsageError("there is no such kind of decision")
+        if decided.label:
+            self.decisions.check_known(decided.label)
+        together = Together(self._number_of(decided))
+        return self._page(self._learner.ask(together, labelling.Page), most=MOST_TOGETHER)
+
+    def decide(self, given: Mapping[int, Decided | None], asked: Decide) -> Saved:
+        since = time.monotonic()
+        refused = self.decisions.decide(given)
+        self._learn(given)
+        if not asked.next_page:
+            return self._saved(None, refused)
+        return self._saved(self._next(asked.without, asked.settled, since), refused)
+
+    def undo(self) -> Saved | None:
+        taken = self.decisions.undo_stacks()
+        if taken is None:
+            return None
+        self._learn(taken or range(len(self)))
+        if not taken:
+            return self._saved(self._next(settled=True))
+        every = {stack: self._item(stack, NO_LABEL, 0.0, named=True) for stack in taken}
+        items = [replace(item, taken_back=taken[stack]) for stack, item in every.items()]
+        return self._saved(Page("undone", "", items, len(items)))
+
+    def relabel(self, before: str, after: str) -> Saved:
+        return self._change(partial(self.decisions.relabel, before, after))
+
+    def proposed(self) -> list[ProposedFolder]:
+        return self._names.proposed()
+
+    def name_folders(self, names: Collection[str], is_label: bool) -> Saved:
+        return self._change(partial(self._names.answer, names, is_label))
+
+    def picture(self, item: int, side: int) -> Thumbnail:
+        content = self.images.content(self.images.stacks[item][0])
+        if isinstance(content, str):
+            return Thumbnail(why=f"The file {content}.")
+        return self._thumbnails.make(content, side)
+
+    def _change(self, act: Callable[[], None]) -> Saved:
+        """Have decisions about any of the stacks changed, and show the next page: by a head that
+        knows them, since another one may guess a label that is gone."""
+        act()
+        self._learn(range(len(self)))
+        return self._saved(self._next(settled=True))
+
+    def _next(
+        self, without: Collection[int] = (), settled: bool = False, since: float | None = None
+    ) -> Page:
         """The next page, without stacks that another page shows. A person waits for it since this
         time of the monotonic clock, None: now."""
         since = time.monotonic() if since is None else since
         page = self._learner.next(sorted(without), settled, since)
         if page.why == "chance":
-            self._decisions.draw(page.stacks)
-        return self._shown(page)
+            self.decisions.draw(page.stacks)
+        return self._page(page)
 
-    def similar(self, stack: int) -> ShownPage:
-        """The stacks that are most like one."""
-        return self._shown(self._learner.similar(stack))
+    def _saved(self, page: Page | None, refused: Sequence[Refused] = ()) -> Saved:
+        return Saved(list(refused), self.decisions.labels, self._heading(), page)
 
-    def together(self, decided: Decided) -> ShownPage:
-        """The stacks about which this was decided, the most unlike the others first.
-
-        Raises UsageError if no image has the label.
-        """
-        if decided.label:
-            self._decisions.check_known(decided.label)
-        page = self._learner.together(self._number_of(decided))
-        return self._shown(page, most=MOST_TOGETHER)
-
-    def decide(
-        self,
-        given: Mapping[int, Decided | None],
-        without: Collection[int],
-        *,
-        settled: bool = False,
-        next_page: bool = True,
-    ) -> Saved:
-        """Save decisions about stacks; the next page leaves `without` out."""
-        since = time.monotonic()
-        refused = self._decisions.decide(given)
-        self._learn(given)
-        if not next_page:
-            return self._saved(refused, None)
-        return self._saved(refused, self.next(without, settled=settled, since=since))
-
-    def undo(self) -> Saved | None:
-        """Take the last decision back, and show it again; None if there is none."""
-        taken = self._decisions.undo()
-        if taken is None:
-            return None
-        self._learn(taken or range(len(self.images.stacks)))
-        stacks = [
-            msgspec.structs.replace(
-                self._stack(stack, NO_LABEL, 0.0, proposed=True), taken_back=decided
-            )
-            for stack, decided in taken.items()
-        ]
-        page = ShownPage("undone", "", stacks, len(stacks)) if taken else self.next(settled=True)
-        return self._saved([], page)
-
-    def relabel(self, before: str, after: str) -> Saved:
-        """Rename a label, or merge it with another one."""
-        return self.change(partial(self._decisions.relabel, before, after))
-
-    def change(self, act: Callable[[], None]) -> Saved:
-        """Have decisions about any of the stacks changed, and show the next page: by a head that
-        knows them, since another one may guess a label that is gone."""
-        act()
-        self._learn(range(len(self.images.stacks)))
-        return self._saved([], self.next(settled=True))
-
-    def picture(self, stack: int, side: int) -> Thumbnail:
-        """The first image of a stack, decoded and encoded again."""
-        content = self.images.content(self.images.stacks[stack][0])
-        if isinstance(content, str):
-            return Thumbnail(why=f"The file {content}.")
-        return self._thumbnails.make(content, side)
-
-    def _saved(self, refused: list[RefusedImage], page: ShownPage | None) -> Saved:
-        labels, by_folders = self._decisions.labels, self._decisions.by_folders()
-        return Saved(refused, labels, self.standing(), by_folders, page)
+    def _heading(self) -> str:
+        return heading(self.counts(), self.decisions.by_folders())
 
     def _learn(self, stacks: Collection[int]) -> None:
         """Let the process know what holds for these stacks."""
@@ -201,12 +171,12 @@ class Desk:
             self._learner.decide({stack: self._stack_label(stack) for stack in stacks})
 
     def _stack_label(self, stack: int) -> StackLabel:
-        decided = self._decisions.of(stack)
-        excluded = [self._number(name) for name in self._decisions.excluded(stack)]
+        decided = self.decisions.of(stack)
+        excluded = [self._number(name) for name in self.decisions.excluded(stack)]
         if decided is None and not excluded:
             return _UNDECIDED
         number = NO_LABEL if decided is None else self._number_of(decided)
-        return StackLabel(number, self._decisions.was_drawn(stack), excluded)
+        return StackLabel(number, self.decisions.was_drawn(stack), excluded)
 
     def _number_of(self, decided: Decided) -> int:
         number = _WITHOUT.get(decided.kind)
@@ -215,31 +185,28 @@ class Desk:
     def _number(self, label: str) -> int:
         with self._lock:  # for pages in several tabs
             if label not in self._numbers:
-                self._numbers[label] = len(self._names)
-                self._names.append(label)
+                self._numbers[label] = len(self._labels)
+                self._labels.append(label)
             return self._numbers[label]
 
     def _label(self, number: int) -> str:
-        return self._names[number] if number >= 0 else ""
+        return self._labels[number] if number >= 0 else ""
 
-    def _shown(self, page: Page, most: int | None = None) -> ShownPage:
-        self._proposals |= zip(page.stacks, page.proposals, strict=False)
+    def _page(self, page: labelling.Page, most: int | None = None) -> Page:
+        self._best |= zip(page.stacks, page.proposals, strict=False)
         columns = zip(page.stacks, page.guesses, page.confidences, strict=True)
-        proposed = page.why == "naming"
-        stacks = [self._stack(*column, proposed=proposed) for column in islice(columns, most)]
-        return ShownPage(page.why, self._label(page.label), stacks, len(page.stacks))
+        named = page.why == "naming"
+        items = [self._item(*column, named=named) for column in islice(columns, most)]
+        return Page(page.why, self._label(page.label), items, len(page.stacks))
 
-    def _stack(
-        self, stack: int, guess: int, confidence: float, *, proposed: bool = False
-    ) -> ShownStack:
-        images, proposals = self.images.stacks[stack], list[str]()
-        excluded, label = self._decisions.excluded(stack), self._label(guess)
+    def _item(self, stack: int, guess: int, confidence: float, *, named: bool = False) -> Item:
+        """A stack; `named`: by itself."""
+        images, best = self.images.stacks[stack], self._best.get(stack, ()) if named else ()
+        excluded, label = self.decisions.excluded(stack), self._label(guess)
         if label in excluded:  # of every label, or of one that the head does not know of yet
             label, confidence = "", 0.0
-        if proposed:
-            labels = map(self._label, self._proposals.get(stack, ()))
-            proposals = [label for label in labels if label and label not in excluded]
-        return ShownStack(
-            stack, self.images.name(images[0]), len(images), label, confidence,
-            self._decisions.of(stack), proposals,
+        others = [(name, 0.0) for name in map(self._label, best) if name and name not in excluded]
+        return Item(
+            stack, self.images.name(images[0]), label, confidence, self.decisions.of(stack),
+            others, list(excluded), len(images),
         )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Serves the page of one folder until Ctrl-C."""
+"""`hangtag label`: serves the page of one folder until Ctrl-C."""
 
 from __future__ import annotations
 
@@ -10,21 +10,16 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from producer.pages.thumbnails import Thumbnails
+from producer.pages.pictures import Thumbnails
 from producer.people import accepted_rows, existing_labels, serving
-from producer.people.decisions import Decisions
-from producer.people.estimate import Standing
-from producer.people.folder_images import FolderImages
+from producer.people.folder_decisions import FolderDecisions
+from producer.people.folder_images import Computed, FolderImages
 from producer.people.folder_names import FolderNames
-from producer.people.folder_queue import Desk
-from producer.people.folder_request import Computed
+from producer.people.folder_queue import FolderQueue
 from producer.people.learner import Learner
 from shared.labels.labels_file import LabelsFile
-from shared.messages.folder_features import decode_features
-
-PACKAGE = "producer.people"
-SCRIPTS = ("label.js", "heading.js", "labels.js", "naming.js", "tiles.js", "folders.js")
-STYLES = ("label.css", "folders.css")
+from shared.messages.request_files import decode_features
+from shared.pipes.labelling import Counts
 
 
 class Ready(NamedTuple):
@@ -42,7 +37,7 @@ class Ready(NamedTuple):
 class Ended(NamedTuple):
     """What was reached."""
 
-    standing: Standing
+    counts: Counts
     by_folders: int  #: of the named images, those whose label no person has seen
     labels: Counter[str]  #: with the number of different images of each
 
@@ -70,9 +65,6 @@ def serve(
         SetupError: a package is missing, or the labels file is damaged; or as `compute`.
     """
     serving.check_installed("the page for labels")
-    from producer.people import page_files
-    from producer.people.web_app import COMMAND, make
-
     with closing(LabelsFile(file)) as labels:  # before the long work
         of_tables = existing_labels.of_tables(tables, some=accept is None)
         accepted = accepted_rows.read(tables, accept) if accept is not None else []
@@ -81,32 +73,23 @@ def serve(
         images = FolderImages(features, folder)
         notes = serving.unproven(file, labels.unnumbered)
         notes += existing_labels.take(images, labels, serving.user(), of_tables, folders)
-        decisions = Decisions(images, labels, serving.user())
-        with (
-            serving.listening(port) as listener,
-            Thumbnails() as thumbnails,
-            closing(Learner(data)) as learner,
-        ):
-            desk = Desk(
-                os.path.basename(os.path.abspath(folder)), str(file), answer.unreadable,
-                images, decisions, learner, thumbnails,
+        decisions = FolderDecisions(images, labels, serving.user())
+        names = FolderNames(images, decisions, serving.user(), folders is None)
+        with Thumbnails() as thumbnails, closing(Learner(data)) as learner:
+            queue = FolderQueue(
+                os.path.basename(os.path.abspath(folder)), str(file), answer.unreadable, images,
+                decisions, learner, thumbnails, names,
             )  # fmt: skip
-            names = FolderNames(images, labels, decisions, serving.user(), folders is None)
             notes += names.notes()
-            page = page_files.of_page(PACKAGE, "label.html", *STYLES, *SCRIPTS)
             for rows in accepted:
                 suggested = rows.of(images)
-                desk.suggest(suggested)
+                queue.suggest(suggested)
                 notes.append(accepted_rows.said(len(suggested), rows))
             unreadable = [os.fsdecode(path) for path in features.unreadable]
             ready = partial(
                 Ready, images=len(images), stacks=len(images.stacks), unreadable=unreadable,
                 closed=answer.closed, other_kinds=answer.other_kinds, notes=notes,
             )  # fmt: skip
-            app = make(desk, names, page)
-            serving.serve(
-                app, listener, COMMAND, lambda link: on_ready(ready(link)),
-                open_browser=open_browser,
-            )  # fmt: skip
-            standing = desk.standing(settled=True)
-            return Ended(standing, decisions.by_folders(), labels.so_far.labels())
+            serving.serve(queue, port, lambda link: on_ready(ready(link)), open_browser)
+            counts = queue.counts(settled=True)
+            return Ended(counts, decisions.by_folders(), labels.so_far.labels())

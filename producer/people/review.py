@@ -1,4 +1,4 @@
-"""Serves the page of one table until Ctrl-C."""
+"""`hangtag review`: serves the page of one table until Ctrl-C."""
 
 from __future__ import annotations
 
@@ -7,19 +7,17 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 from producer.locations import row_files
-from producer.models.learned_labels import learned_labels
-from producer.pages.thumbnails import Thumbnails
+from producer.models.load_catalog import learned_labels
+from producer.pages.pictures import Thumbnails
 from producer.people import serving
 from producer.people.answer_arrays import Answers
-from producer.people.table_decisions import Decisions
-from producer.people.views import ViewKind
+from producer.people.table_decisions import TableDecisions
+from producer.people.table_queue import TableQueue, ViewKind
 from producer.present.progress import Stages, make_progress
 from shared.errors import BrokerAway, SetupError, UsageError
 from shared.messages.files import printable
 from shared.messages.model_card import Card
 from shared.settings import Settings
-
-PACKAGE = "producer.people"
 
 
 def serve(
@@ -41,10 +39,6 @@ def serve(
         SetupError: a package is missing, or the journal cannot be read.
     """
     serving.check_installed("the review page")
-    from producer.people import page_files
-    from producer.people.table_queue import Desk
-    from producer.people.table_web_app import COMMAND, make
-
     answers = _read_answers(output)
     if label and label not in answers.card.labels:
         raise UsageError(
@@ -57,18 +51,18 @@ def serve(
         raise UsageError(f"{output.name} has no folder {folder!r:.80}; {names}")
     learned, lack = _learned(settings, answers.card)
     with row_files.of_table(output, answers.options) as files:
-        decisions = Decisions(answers, output, serving.user(), files, learned)
-        notes = [*lack, *serving.unproven(decisions.path, decisions.unnumbered)]
-        with serving.listening(port) as listener, Thumbnails() as thumbnails:
-            desk = Desk(output, answers, decisions, thumbnails)
-            page = page_files.of_page(PACKAGE, "review.html", "review.js", "decisions.js")
-            wanted = {"kind": str(kind), "label": label, "folder": folder}
-            rows = urlencode({k: v for k, v in wanted.items() if v})
-            serving.serve(
-                make(desk, page), listener, COMMAND,
-                lambda link: on_ready(link, len(answers), notes),
-                open_browser=open_browser, view=f"#{rows}",
-            )  # fmt: skip
+        decisions = TableDecisions(answers, output, serving.user(), files, learned)
+        file = decisions.file
+        notes = [*lack, *serving.unproven(file.path, file.unnumbered)]
+        wanted = {"kind": str(kind), "label": label, "folder": folder}
+        view = urlencode({k: v for k, v in wanted.items() if v})
+        with Thumbnails() as thumbnails:
+            queue = TableQueue(output, answers, decisions, thumbnails)
+
+            def ready(link: str) -> None:
+                on_ready(link, len(answers), notes)
+
+            serving.serve(queue, port, ready, open_browser, view=f"#{view}")
 
 
 def _read_answers(output: Path) -> Answers:

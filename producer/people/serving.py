@@ -18,10 +18,8 @@ from shared import installation
 from shared.errors import SetupError, UsageError
 
 if TYPE_CHECKING:
-    from starlette.applications import Starlette
-
-    from producer.people.connections import Connections
-    from producer.people.guard import Guard
+    from producer.people.guard import Connections, Guard
+    from producer.people.queue import Queue
 
 #: What the server needs: the extra `review`.
 PACKAGES = {"starlette": "starlette", "uvicorn": "uvicorn"}
@@ -37,33 +35,32 @@ def check_installed(what: str) -> None:
 
 
 def serve(
-    app: Starlette,
-    listener: socket.socket,
-    command: str,
+    queue: Queue,
+    port: int,
     on_ready: Callable[[str], None],
-    *,
     open_browser: bool,
     view: str = "",
 ) -> None:
-    """Serve the application of a command until Ctrl-C. `on_ready` gets the link of its page, which
-    ends with `view`."""
-    from producer.people.connections import Connections
-    from producer.people.guard import Guard
+    """Serve the page of a queue until Ctrl-C. `port` 0: a free one. `on_ready` gets the link of
+    the page, which ends with `view`. Raises UsageError: the port is taken."""
+    from producer.people.guard import Connections, Guard
+    from producer.people.web_app import make
 
-    connections = Connections()
-    guard = Guard(app, listener.getsockname()[1], connections, command)
-    on_ready(f"{guard.link}{view}")
-    if open_browser:
-        # A browser in a terminal ends with it, and it must be served meanwhile.
-        link = f"{guard.link_for_one_use()}{view}"
-        threading.Thread(target=webbrowser.open, args=(link,), daemon=True).start()
-    _run(guard, listener, connections)
+    with listening(port) as listener:
+        connections = Connections()
+        guard = Guard(make(queue), listener.getsockname()[1], connections, queue.command)
+        on_ready(f"{guard.link}{view}")
+        if open_browser:
+            # A browser in a terminal ends with it, and it must be served meanwhile.
+            link = f"{guard.link_for_one_use()}{view}"
+            threading.Thread(target=webbrowser.open, args=(link,), daemon=True).start()
+        _run(guard, listener, connections)
 
 
 def _run(guard: Guard, listener: socket.socket, connections: Connections) -> None:
     import uvicorn
 
-    from producer.people.connections import watched
+    from producer.people.guard import watched
 
     # Thousands of connections may come at once: those beyond the limit are accepted and refused.
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

@@ -1,5 +1,5 @@
 """`hangtag predict --plot`: images beside their probabilities. Processes of the worker's package
-decode them, as for a page (producer/pages/thumbnails.py), and draw them."""
+decode them, as for a page (producer/pages/pictures.py), and draw them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import closing
 from pathlib import Path
 
 from producer.output.output_path import check_plot, write_plot
-from producer.pages.thumbnails import Thumbnails
+from producer.pages.pictures import Thumbnails
 from producer.predict.predictions import Prediction, Predictions
 from producer.present.formatting import one_line
 from producer.present.style import Keep, shortened
@@ -18,8 +18,7 @@ from producer.sources.reader import FileReader
 from shared import installation
 from shared.errors import SetupError, UsageError
 from shared.image_status import Status
-from shared.pipes.prediction_plot import Drawn, Order
-from shared.pipes.thumbnail import Thumbnail
+from shared.pipes.helpers import Drawn, PlotOrder, Thumbnail
 
 NAME_LENGTH = 20
 #: Larger images are reduced to this size, a little more than a panel has, and to these bytes.
@@ -37,7 +36,7 @@ def plot(paths: Sequence[bytes], predictions: Sequence[Prediction], labels: Sequ
     pairs = zip(_decoded(paths, predictions), predictions, strict=True)
     images = tuple(_drawn(made, prediction, labels) for made, prediction in pairs)
     with closing(Helper("worker.prediction_plot", bytes, "--plot cannot draw")) as helper:
-        file: bytes | None = helper.ask(Order(tuple(labels), images))
+        file: bytes | None = helper.ask(PlotOrder(tuple(labels), images))
         if file is None:
             raise helper.ended()
     return file

@@ -13,8 +13,6 @@ import msgspec
 from producer.processes.process_handle import ManagedProcess
 from shared import file_lock
 
-#: Held and signed by the supervisor during its lifetime.
-SUPERVISOR = "supervisor.lock"
 #: Held by a command that starts, scales or ends the stack.
 START = "start.lock"
 _POLL_S = 0.01
@@ -80,18 +78,6 @@ def locked(
         yield
     finally:
         lock.free()
-
-
-def held(path: Path) -> bool:
-    """Whether a process currently holds the lock."""
-    try:
-        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return False
-    try:
-        return not file_lock.try_share(file)
-    finally:
-        os.close(file)
 
 
 def holder(path: Path) -> ManagedProcess | None:

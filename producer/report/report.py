@@ -21,8 +21,7 @@ from producer.locations.row_files import RowFiles
 from producer.models.load_catalog import load_catalog
 from producer.models.show import VersionDetails, find
 from producer.pages import page, text
-from producer.pages.histogram import histograms
-from producer.pages.matrix import matrix
+from producer.pages.figures import histograms, matrix
 from producer.pages.pictures import PageImages, Picture
 from producer.pages.shots import FileList, Shot, galleries, shot_of
 from producer.present.formatting import near, typed
@@ -34,7 +33,7 @@ from producer.report.survey import Choice, Survey
 from producer.rows.acceptance import Acceptance, doubtless
 from producer.rows.folder_labels import FolderLabels
 from producer.rows.row_batch import Row, Rules
-from producer.sources.path_list import list_name
+from producer.sources.lists import list_name
 from producer.summary import promise
 from shared.errors import HangtagError
 from shared.image_status import BY_CODE, FLAGS
@@ -90,7 +89,7 @@ def table_values(
     names = [text.label(label) for label in survey.labels]
     folders = FolderLabels(survey.labels)
     shots = {
-        row.number: shot_of(row, names, folders.of(row.name), picture)._replace(
+        row.number: shot_of(row, names, folders.label_of(row.name), picture)._replace(
             doubtful=row.number in choice.excluded or not _accepted(rule, row),
             person=_person(row, names, row.number in choice.excluded),
         )

@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from operator import itemgetter
 
-from producer.pages.smallest import Smallest
+from producer.pages.figures import Smallest
 from producer.rows.acceptance import Acceptance, at_precision, doubtless
 from producer.rows.folder_labels import FolderLabels, LabelPairs
 from producer.rows.row_batch import Row, RowBatch, marked
@@ -69,7 +69,7 @@ class Choice:
                 _draw(drawn, batch, i)
             if flag:
                 _draw(self.flagged[flag], batch, i)
-            pair = self.pairs.get((self._folders.of(batch.names[i]), label))
+            pair = self.pairs.get((self._folders.label_of(batch.names[i]), label))
             if pair is not None and -value < pair.bound:
                 pair.add(-value, batch.first + i, _row(batch, i))
 

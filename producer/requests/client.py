@@ -17,11 +17,10 @@ from producer.stack import stack
 from shared import keys
 from shared.broker.message_filter import TRAIN_TASK
 from shared.broker.redis_client import GLANCE_TIMEOUT_S, connect
-from shared.broker.runtime_paths import broker_url, socket_path
+from shared.broker.runtime_paths import broker_url, socket_path, stack_id
 from shared.errors import BadMessage, UsageError
 from shared.ledger.request_inbox import RequestInbox
-from shared.ledger.request_states import RequestState, RequestView
-from shared.ledger.request_store import RequestFolder, folders
+from shared.ledger.request_store import RequestFolder, RequestState, RequestView, folders
 from shared.messages import model_name
 from shared.messages.batch import new_id
 from shared.messages.requests import REQUEST_ID, Request, Work, decode_request, encode_request
@@ -105,7 +104,8 @@ class RequestClient(Requests):
         if self._settings.redis_url:
             new = self._inbox.submit(request, input)
         else:
-            new = stored(self._settings, request.id).submit(request, input)
+            given_to = stack_id(self._settings)
+            new = stored(self._settings, request.id).submit(request, input, given_to)
         send_hint(self._app, TRAIN_TASK, keys.TRAIN_QUEUE, request.id, producer=self._producer)
         return new
 

@@ -27,7 +27,7 @@ from producer.sorting.folders import (
 from producer.sources.job_sources import JobSources
 from producer.sources.reader import FileReader
 from producer.sources.remote.address import without_line
-from producer.sources.source_table import address_of_path, is_address, path_of_address
+from producer.sources.source import address_of_path, is_address, path_of_address
 from shared.image_status import BY_CODE, Status
 from shared.labels.class_folders import FAILED, FLAGGED, UNKNOWN, ClassFolders, folded
 from shared.messages.files import NO_DIGEST
@@ -144,7 +144,7 @@ class Plan:
     def _is_elsewhere(self, name: bytes) -> bool:
         """Whether a row's image is in no file of its own."""
         others = self._sources.has_others
-        return others and self._sources.of(name).local_path(name) is None
+        return others and self._sources.source_of(name).local_path(name) is None
 
     def _folders_of(self, batch: RowBatch) -> list[str]:
         """The folder of each row."""

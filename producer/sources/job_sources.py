@@ -1,24 +1,34 @@
-"""All sources of a job, in the order of its arguments."""
+"""All sources of a job, in the order of its arguments, and the walk: every image, in order, in
+constant memory.
+
+Within an argument names come in the order of its source. Skipped entries are counted in the same
+order, so a walk that resumes after an image counts exactly the entries after it.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property
 from itertools import pairwise
-from typing import IO
+from typing import IO, TypeVar
 
 import msgspec
 
 from producer.inputs.job_options import JobOptions
+from producer.inputs.skipped import Counts, Unlisted, one_more
 from producer.sources.folder_walk import LocalSource
-from producer.sources.path_list import check_line, check_list, kinds_in_list
+from producer.sources.lists import check_line, check_list, kinds_in_list, numbered_paths
 from producer.sources.reader import FileReader
-from producer.sources.source import Source
-from producer.sources.source_table import ARCHIVES_FOLDER, LOCAL, kind_of, loaded
+from producer.sources.source import ARCHIVES_FOLDER, LOCAL, Source, kind_of, loaded
 from shared.errors import UsageError
-from shared.messages.files import printable
+from shared.messages.files import Stamp, printable
 from shared.stop import Waits, unstoppable
+
+T = TypeVar("T")
+#: Lines of a list between two checks.
+_CHECK_LINES = 1 << 12
 
 
 class JobSources:
@@ -39,10 +49,11 @@ class JobSources:
         self._is_new = options.file_roots is None
         self.options = as_started(options)
         self._waits = waits or unstoppable()
-        self._local = LocalSource(self.options, self._waits)
+        #: What reads files, also of other paths than those of the job.
+        self.local = LocalSource(self.options, self._waits)
         #: Those of other kinds that are used so far, by the number of their argument or kind.
         self._others: dict[int, Source] = {}
-        self._last: Source = self._local
+        self._last: Source = self.local
         #: Whether any has images elsewhere than in files of their own.
         self.has_others = any(self.options.kinds)
 
@@ -75,7 +86,7 @@ class JobSources:
     def own_order(self, name: bytes) -> bytes:
         """The start of all names that have an order of their own among each other, as this one has;
         empty if it is in byte order."""
-        return self.of(name).own_order(name) if self.has_others else b""
+        return self.source_of(name).own_order(name) if self.has_others else b""
 
     @property
     def first_without_files(self) -> bytes:
@@ -86,11 +97,6 @@ class JobSources:
             return options.list_file
         pairs = zip(options.roots, options.kinds, strict=False)
         return next((root for root, kind in pairs if kind != LOCAL), b"")
-
-    @property
-    def local(self) -> LocalSource:
-        """What reads files, also of other paths than those of the job."""
-        return self._local
 
     def local_arguments(self) -> Iterator[LocalSource]:
         """Folders and files, also folders that hold archives."""
@@ -110,12 +116,12 @@ class JobSources:
             return self._other(number, self.options.roots[number])
         return LocalSource(self.options, self._waits, number)
 
-    def of(self, name: bytes) -> Source:
+    def source_of(self, name: bytes) -> Source:
         """The source of an image. Raises as `argument`."""
         last = self._last
-        if not self.has_others or (last is not self._local and last.holds(name)):
+        if not self.has_others or (last is not self.local and last.holds(name)):
             return last
-        self._last = next((other for other in self._all_others() if other.holds(name)), self._local)
+        self._last = next((other for other in self._all_others() if other.holds(name)), self.local)
         return self._last
 
     def number_of(self, name: bytes) -> int:
@@ -138,13 +144,13 @@ class JobSources:
         """Announce images that are read next to their sources, as far as these read ahead."""
         if self.has_others:
             for name in names:
-                self.of(name).announce((name,))
+                self.source_of(name).announce((name,))
 
     def row_name(self, line: bytes, number: int) -> bytes:
         """The name of the image that a line of a list names. Raises UsageError for an address that
         was added to the list of a job that reads none."""
         check_line(line, self.options)
-        return self.of(line).row_name(line, number) if self.has_others else line
+        return self.source_of(line).row_name(line, number) if self.has_others else line
 
     def wait_as(self, waits: Waits) -> None:
         """Let these end the waits that follow."""
@@ -156,7 +162,7 @@ class JobSources:
         for source in self._others.values():
             source.close()
         self._others.clear()
-        self._last = self._local
+        self._last = self.local
 
     @cached_property
     def _typed(self) -> Mapping[bytes, int]:
@@ -208,3 +214,108 @@ def as_started(options: JobOptions) -> JobOptions:
         file_roots=tuple(files),
         kinds=kinds_in_list(options) if options.list_file else tuple(kinds) if any(kinds) else (),
     )
+
+
+def announced(items: Iterable[T], count: int, announce: Callable[[T], None]) -> Iterator[T]:
+    """The items, in their order; each is announced when it is `count` items ahead."""
+    upcoming = deque[T]()
+    for item in items:
+        announce(item)
+        upcoming.append(item)
+        if len(upcoming) > count:
+            yield upcoming.popleft()
+    yield from upcoming
+
+
+#: The number of an argument, or of a line of a list, and the name of an image.
+WalkPosition = tuple[int, bytes]
+
+
+class WalkedImage(msgspec.Struct, gc=False):  # made in a third of a NamedTuple's time
+    """An image, and what the walk has passed over before it."""
+
+    number: int  #: of the argument, or line of a list, that has it
+    name: bytes
+    skipped: Counts
+    unlisted: Unlisted
+
+
+class Walk:
+    """One pass over a job's images."""
+
+    def __init__(
+        self,
+        sources: JobSources,
+        on_unlisted: Callable[[bytes, str], None] = lambda folder, why: None,
+        skipped: Counts | None = None,
+        check: Callable[[], None] = lambda: None,
+        unlisted: Unlisted = Unlisted(),  # noqa: B008  it is frozen
+    ) -> None:
+        """`skipped` and `unlisted` are what earlier passes have passed over, up to the start of
+        this one. `on_unlisted` is called for each folder below an argument that cannot be listed,
+        with the reason; `check` again and again while no image is found, and may raise what ends
+        the walk."""
+        self._sources, self._on_unlisted, self.check = sources, on_unlisted, check
+        #: Entries that are no row, by reason, and folders that cannot be listed. Each is replaced
+        #: by the next one, never changed.
+        self.skipped: Counts = skipped or {}
+        self.unlisted = unlisted
+
+    def images(self, after: WalkPosition | None) -> Iterator[WalkedImage]:
+        """As `paths`, each with what was passed over before it."""
+        for number, name in self.paths(after):
+            yield WalkedImage(number, name, self.skipped, self.unlisted)
+
+    def paths(self, after: WalkPosition | None = None) -> Iterator[WalkPosition]:
+        """Every image, or those after the image `after`.
+
+        Raises:
+            SetupError: an argument cannot be listed.
+        """
+        if self._sources.options.list_file:
+            yield from self._lines(-1 if after is None else after[0])
+            return
+        first, last = (0, b"") if after is None else after
+        for number in range(first, len(self._sources.options.roots)):
+            for name in self._sources.argument(number).entries(last, self):
+                yield number, name
+            last = b""
+
+    def stamps(self) -> Iterator[tuple[int, bytes, Stamp]]:
+        """Every image with its stamp. Raises as `paths`."""
+        if self._sources.options.list_file:
+            for number, name in self._announced(self._lines(-1)):
+                yield number, name, self._sources.source_of(name).stamp(name)
+            return
+        for number in range(len(self._sources.options.roots)):
+            for name, stamp in self._sources.argument(number).stamps(b"", self):
+                yield number, name, stamp
+
+    def _announced(self, places: Iterator[WalkPosition]) -> Iterator[WalkPosition]:
+        """The places; a source that reads ahead has the names of those that follow."""
+        sources = self._sources
+        if not sources.ahead:
+            return places
+        return announced(
+            places,
+            sources.ahead,
+            lambda place: sources.source_of(place[1]).announce_stamps((place[1],)),
+        )
+
+    def skip(self, reason: str) -> None:
+        """Count an entry that is no row."""
+        self.check()
+        self.skipped = one_more(self.skipped, reason)
+
+    def report(self, folder: bytes, why: str) -> None:
+        """Count a folder that cannot be listed."""
+        self.unlisted = self.unlisted.and_one(printable(folder), why)
+        self._on_unlisted(folder, why)
+
+    def _lines(self, last: int) -> Iterator[WalkPosition]:
+        """The images of a list after the line `last`."""
+        for number, line in numbered_paths(self._sources.options):
+            if number % _CHECK_LINES == 0:
+                self.check()
+            if number > last:
+                yield number, self._sources.row_name(line, number)

@@ -11,8 +11,8 @@ from producer.processes import lock, process_log
 from producer.stack import redis_server
 from producer.stack.environment import Environment, own
 from producer.stack.server_socket import is_ready
-from shared import json_log
-from shared.broker.runtime_paths import LOG_NAME, socket_path
+from shared import logs
+from shared.broker.runtime_paths import LOG_NAME, SUPERVISOR_LOCK, has_supervisor, socket_path
 from shared.errors import BrokerAway, SetupError
 from shared.settings import Settings
 from shared.stop import Waits, unstoppable
@@ -26,7 +26,7 @@ _TAIL_BYTES = 4096
 
 def serving(settings: Settings, folder: Path, waits: Waits | None = None) -> bool:
     """Whether the server is usable. Without its supervisor a server is about to end."""
-    return lock.held(folder / lock.SUPERVISOR) and is_ready(socket_path(settings), waits)
+    return has_supervisor(folder) and is_ready(socket_path(settings), waits)
 
 
 def launch(
@@ -42,8 +42,8 @@ def launch(
     waits = waits or unstoppable()
     deadline, starts, was_killed = time.monotonic() + START_S, 0, True
     while not serving(settings, folder, waits):
-        if not lock.held(folder / lock.SUPERVISOR):
-            was_killed = was_killed or lock.holder(folder / lock.SUPERVISOR) is not None
+        if not has_supervisor(folder):
+            was_killed = was_killed or lock.holder(folder / SUPERVISOR_LOCK) is not None
             if starts == STARTS_MAX or not was_killed:
                 raise SetupError(_failed(folder, "does not start"))
             was_killed = _start_supervisor(settings, folder, environment, waits) < 0
@@ -87,7 +87,7 @@ def _start_supervisor(
 def _failed(folder: Path, what: str) -> str:
     path = folder / LOG_NAME
     lines = [line for line in _tail(path).decode(errors="replace").splitlines() if line.strip()]
-    last = json_log.message(lines[-1].strip()) if lines else "(empty)"
+    last = logs.message(lines[-1].strip()) if lines else "(empty)"
     return f"this machine's stack {what} ({path}: {last:.200}); remove it with: hangtag down"
 
 

@@ -20,12 +20,13 @@ from producer.processes.process_handle import ManagedProcess
 from producer.stack import desired_state
 from producer.stack.environment import own
 from shared import keys
+from shared.broker.runtime_paths import is_in_charge
 from shared.errors import HangtagError
 from shared.ledger import jobs
 from shared.ledger.jobs import SILENT_S
 from shared.ledger.request_store import open_requests
-from shared.log_limit import DAY_S, LogLimit
-from shared.messages.work_packages import needed_packages
+from shared.logs import DAY_S, LogLimit
+from shared.messages.requests import needed_packages
 from shared.registry.mirror_writer import publish
 from shared.registry.registry import Registry
 from shared.settings import Settings
@@ -149,8 +150,11 @@ class IdleDetector:
     def _has_requests(self) -> bool:
         """Whether there is work that this stack has the packages for."""
         packages = (desired_state.load(self._folder).environment or own()).packages
-        requests = open_requests(self._settings.store_path)
-        return any(needed_packages(request.work).keys() <= packages for request in requests)
+        return any(
+            needed_packages(request.work).keys() <= packages
+            and is_in_charge(self._settings, request.stack)
+            for request in open_requests(self._settings.store_path)
+        )
 
 
 def _jobs(client: redis.Redis) -> int:

@@ -27,6 +27,8 @@ from producer.stack.launch import START_S, launch, serving
 from producer.stack.server_socket import ServerSocket
 from producer.stack.service_group import end_leftovers
 from shared.broker.runtime_paths import (
+    SUPERVISOR_LOCK,
+    has_supervisor,
     log_path,
     private_stack_dir,
     socket_path,
@@ -34,8 +36,7 @@ from shared.broker.runtime_paths import (
 )
 from shared.errors import BrokerAway, SetupError
 from shared.installation import STACK_PACKAGES
-from shared.messages.requests import Work
-from shared.messages.work_packages import needed_packages
+from shared.messages.requests import Work, needed_packages
 from shared.process import started
 from shared.settings import Settings
 from shared.stop import Waits, unstoppable
@@ -135,7 +136,7 @@ def lacks(settings: Settings, packages: Collection[str], instead: str) -> str:
 
 def _environment(folder: Path) -> Environment:
     """The environment that the stack is to run in after this command."""
-    return chosen(desired_state.load(folder).environment, lock.held(folder / lock.SUPERVISOR))
+    return chosen(desired_state.load(folder).environment, has_supervisor(folder))
 
 
 def revive(settings: Settings, waits: Waits | None = None) -> None:
@@ -192,7 +193,7 @@ def down(settings: Settings) -> bool:
     with _exclusive(folder):
         desired_state.forget(folder)
         desired_state.end(folder)
-        has_ended = _end_supervisor(folder / lock.SUPERVISOR)
+        has_ended = _end_supervisor(folder)
         has_ended |= end_leftovers(folder)
         ServerSocket(socket_path(settings)).remove()
     return has_ended
@@ -203,10 +204,10 @@ def describe(settings: Settings) -> Stack:
     from producer.fleet.workers import live_children  # imports Redis' client, which takes 0.1 s
 
     folder = stack_dir(settings)
-    path, wanted = folder / lock.SUPERVISOR, desired_state.load(folder)
+    wanted = desired_state.load(folder)
     bounds = wanted.bounds(settings)
-    running = lock.held(path)
-    holder = lock.holder(path) if running else None
+    running = has_supervisor(folder)
+    holder = lock.holder(folder / SUPERVISOR_LOCK) if running else None
     return Stack(
         running=running,
         kept=wanted.keep,
@@ -234,20 +235,20 @@ def _exclusive(folder: Path, waits: Waits | None = None) -> Iterator[None]:
         raise BrokerAway(f"{error}, which starts or ends the stack; try again later") from None
 
 
-def _end_supervisor(path: Path) -> bool:
-    if not lock.held(path):
+def _end_supervisor(folder: Path) -> bool:
+    if not has_supervisor(folder):
         return False
-    if not _freed(path, signal.SIGTERM, END_S):
-        _freed(path, signal.SIGKILL, KILL_S)
+    if not _ended(folder, signal.SIGTERM, END_S):
+        _ended(folder, signal.SIGKILL, KILL_S)
     return True
 
 
-def _freed(path: Path, number: signal.Signals, limit_s: float) -> bool:
+def _ended(folder: Path, number: signal.Signals, limit_s: float) -> bool:
     deadline, signalled = time.monotonic() + limit_s, False
-    while lock.held(path):
+    while has_supervisor(folder):
         if time.monotonic() > deadline:
             return False
-        holder = lock.holder(path)  # None right after the lock was taken
+        holder = lock.holder(folder / SUPERVISOR_LOCK)  # None right after the lock was taken
         if holder and not signalled and started(holder.pid) == holder.started:
             os.kill(holder.pid, number)
             signalled = True

@@ -24,8 +24,13 @@ from producer.stack.desired_state import Desired
 from producer.stack.environment import own
 from producer.stack.server_socket import ServerSocket, is_ready
 from producer.stack.service_group import Services, end_leftovers
-from shared import file_lock, garbage, json_log
-from shared.broker.runtime_paths import LOG_NAME, private_stack_dir, socket_path
+from shared import file_lock, logs, process
+from shared.broker.runtime_paths import (
+    LOG_NAME,
+    SUPERVISOR_LOCK,
+    private_stack_dir,
+    socket_path,
+)
 from shared.errors import SetupError
 from shared.settings import Settings
 
@@ -161,7 +166,7 @@ def main() -> None:
     """Take the lock, go into the background and run the stack. Without the lock, do nothing."""
     settings = Settings.from_env()
     folder = private_stack_dir(settings)
-    mine = lock.Lock(folder / lock.SUPERVISOR)
+    mine = lock.Lock(folder / SUPERVISOR_LOCK)
     if not mine.take(LOCK_WAIT_S):
         return
     mine.sign(managed_process("supervisor", os.getpid()))  # until its child does
@@ -170,8 +175,8 @@ def main() -> None:
     # A cleaner of old files in /tmp passes over a locked folder (tmpfiles.d(5)).
     file_lock.try_share(os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
     mine.sign(managed_process("supervisor", os.getpid()))
-    garbage.skip_last_search()
-    json_log.configure(settings, "%(asctime)s supervisor: %(message)s")
+    process.skip_last_search()
+    logs.log_to_stderr(settings, "%(asctime)s supervisor: %(message)s")
     try:
         Supervisor(settings, folder, mine).run()
     except SetupError:

@@ -12,7 +12,7 @@ import msgspec
 from producer.journal.journal import Journal
 from producer.locations.compared import KnownRow, PresentFiles, compared
 from producer.rows.row_batch import RowBatch
-from producer.sources.walk import WalkPosition
+from producer.sources.job_sources import WalkPosition
 from shared.image_status import BY_CODE, Status
 from shared.messages.files import NO_STAMP, Stamp
 

@@ -10,8 +10,7 @@ import msgspec
 from producer.journal.sealed_journal import SealedJournal
 from producer.locations.compared import KnownRow, PresentFiles, compared
 from producer.locations.row_files import RowFiles
-from producer.sources.job_sources import JobSources
-from producer.sources.walk import WalkPosition, announced
+from producer.sources.job_sources import JobSources, WalkPosition, announced
 from shared.errors import NoCredentials, SetupError
 from shared.image_status import BY_CODE, Status
 from shared.messages.batch import MAX_FILE_BYTES
@@ -109,7 +108,7 @@ def _problems(
 def _says_so(row: _ClassifiedFile, sources: JobSources) -> bool:
     """Whether a row has the status of a file that is missing, and it is."""
     has_gone = row.status in (Status.MISSING, Status.CHANGED)
-    return has_gone and sources.of(row.name).is_missing(row.name)
+    return has_gone and sources.source_of(row.name).is_missing(row.name)
 
 
 def _without_row(name: bytes, files: RowFiles) -> str:

@@ -11,11 +11,13 @@ import hashlib
 import json
 import os
 import re
+import socket
 import stat
 from contextlib import suppress
 from pathlib import Path
+from urllib.parse import quote_from_bytes, unquote_to_bytes
 
-from shared import installation
+from shared import file_lock, installation
 from shared.broker import address
 from shared.broker.address import Address
 from shared.errors import SetupError
@@ -26,6 +28,8 @@ MAX_SOCKET_PATH_BYTES = 107
 _SOCKET_NAME = "redis.sock"
 _LIVENESS = "alive"  #: of worker/lifecycle/liveness_file.py
 LOG_NAME = "stack.log"
+#: Locked by the supervisor while it runs.
+SUPERVISOR_LOCK = "supervisor.lock"
 #: The number of children of the stack's worker, as the supervisor wants it now.
 CHILDREN_NAME = "children"
 _NAME_CHARS = 8
@@ -55,6 +59,37 @@ def stack_dir(settings: Settings) -> Path:
     identity = json.dumps([installation.version(), os.path.realpath(settings.store_path)])
     digest = hashlib.sha256(identity.encode()).hexdigest()
     return runtime_dir(settings) / digest[:_NAME_CHARS]
+
+
+def has_supervisor(folder: Path) -> bool:
+    """Whether the stack of a folder runs. Raises OSError."""
+    return file_lock.held(folder / SUPERVISOR_LOCK)
+
+
+def stack_id(settings: Settings) -> str:
+    """HOST:FOLDER of this machine's stack, to which a request is given; empty at a broker. Raises
+    SetupError."""
+    if settings.redis_url:
+        return ""
+    folder = os.path.abspath(stack_dir(settings))
+    return f"{socket.gethostname()}:{quote_from_bytes(os.fsencode(folder))}"
+
+
+def is_in_charge(settings: Settings, stack: str) -> bool:
+    """Whether the broker or stack in use does the requests that are given to `stack`.
+
+    Those of its own, and of a stack of this machine that has ended. Files of another machine may be
+    missing here, and a stack that runs does its own. Raises SetupError.
+    """
+    if stack == stack_id(settings):
+        return True
+    host, _, folder = stack.partition(":")
+    if host != socket.gethostname():
+        return False
+    try:
+        return not has_supervisor(Path(os.fsdecode(unquote_to_bytes(folder))))
+    except OSError:  # it is another user's
+        return False
 
 
 def private_runtime_dir(settings: Settings) -> Path:

@@ -25,8 +25,13 @@ from shared import keys
 from shared.errors import MISFITS, BadMessage, ForeignKey, is_foreign
 from shared.failpoints import failpoint
 from shared.ledger.heartbeats import server_ms
-from shared.ledger.request_states import RequestState, RequestView
-from shared.ledger.request_store import RequestFolder, expired, other_work
+from shared.ledger.request_store import (
+    RequestFolder,
+    RequestState,
+    RequestView,
+    expired,
+    other_work,
+)
 from shared.messages.requests import Progress, Request, decode_request, encode_request
 
 #: A trainer reports each second; one that is silent for longer has died, or is out of reach.

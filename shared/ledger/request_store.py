@@ -16,6 +16,7 @@ process that dies; one that is suspended keeps it, so no other process does its 
 
 from __future__ import annotations
 
+import enum
 import os
 import shutil
 import socket
@@ -28,8 +29,14 @@ import msgspec
 from shared import atomic_file, file_lock, regular_file
 from shared.errors import MISFITS, BadMessage, SetupError, Unavailable, UsageError
 from shared.failpoints import failpoint
-from shared.ledger.request_states import RequestState, RequestView
-from shared.messages.requests import REQUEST_ID, Outcome, Request, decode_request, encode_request
+from shared.messages.requests import (
+    REQUEST_ID,
+    Outcome,
+    Progress,
+    Request,
+    decode_request,
+    encode_request,
+)
 
 FOLDER = ".requests"
 REQUEST_FILE = "request.json"
@@ -46,6 +53,30 @@ _LOCK_FILE = "lock"
 #: For all who may use the store.
 _LOCK_MODE = 0o666
 _REMEDY = "set HANGTAG_STORE to a folder"
+
+
+class RequestState(enum.StrEnum):
+    WAITING = "waiting"  #: no trainer works on it
+    RUNNING = "running"
+    DONE = "done"  #: it has an outcome, success or failure
+    CANCELLED = "cancelled"
+
+
+class RequestView(msgspec.Struct, frozen=True):
+    """A snapshot of a request."""
+
+    request: Request
+    state: RequestState
+    outcome: Outcome | None = None  #: of DONE
+    progress: Progress | None = None  #: as of the last report
+    owner: str = ""  #: the process that has reported it
+    silent_s: float = 0.0  #: since that report
+    is_stored: bool = True  #: whether the store says so, and not Redis alone
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it has not ended."""
+        return self.state in (RequestState.WAITING, RequestState.RUNNING)
 
 
 class RequestFolder:
@@ -156,8 +187,8 @@ class RequestFolder:
             return None
         return RequestView(request, state, self.outcome())
 
-    def submit(self, request: Request, input: bytes | None = None) -> bool:
-        """Store a request; False if it is stored already, open or ended.
+    def submit(self, request: Request, input: bytes | None = None, stack: str = "") -> bool:
+        """Store a request that is given to `stack`; False if it is stored already, open or ended.
 
         Raises:
             UsageError: other work has this id.
@@ -179,7 +210,8 @@ class RequestFolder:
                         failpoint("request.room-made")
                         if input is not None:
                             replace(self.path / INPUT_FILE, input)
-                        replace(self.path / REQUEST_FILE, encode_request(request))
+                        given = msgspec.structs.replace(request, stack=stack)
+                        replace(self.path / REQUEST_FILE, encode_request(given))
                         return True
         if known.work != request.work:
             raise other_work(self.id)
@@ -252,14 +284,9 @@ class RequestFolder:
             os.close(file)  # the folder was forgotten meanwhile
 
     def _is_locked(self) -> bool:
-        try:
-            file = os.open(self.path / _LOCK_FILE, os.O_RDONLY | os.O_CLOEXEC)
-        except OSError:
-            return False
-        try:
-            return not file_lock.try_share(file)
-        finally:
-            os.close(file)
+        with suppress(OSError):
+            return file_lock.held(self.path / _LOCK_FILE)
+        return False
 
 
 def folders(store: Path) -> Iterator[RequestFolder]:

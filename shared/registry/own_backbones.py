@@ -147,16 +147,14 @@ def files(store: Path, backbone: OwnBackbone) -> dict[str, bytes]:
     read = {}
     for name, sha256 in backbone.files.items():
         path = store / FOLDER / f"{backbone.name}{ENDS.get(name, '')}"
-        try:
-            with regular_file.open_file(path) as file:
-                read[name] = file.read()
-        except OSError:
-            read[name] = b""
-        if hashlib.sha256(read[name]).hexdigest() != sha256:
+        file = regular_file.verified(path, sha256)
+        if file is None:
             raise SetupError(
                 f"{path} is missing or damaged; remove the backbone with: hangtag backbones rm "
                 f"{backbone.name}, and add it again"
             )
+        with file:
+            read[name] = file.read()
     return read
 
 

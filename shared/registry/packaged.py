@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from contextlib import suppress
-from importlib import resources
 from pathlib import Path
 
+from shared import regular_file
 from shared.errors import BadMessage, SetupError
 from shared.messages.model_card import Card, decode_card
 
 NAME = "fashion-mnist"
 VERSION = 0
-_FOLDER = resources.files("shared.registry") / "packaged_model"
+_FOLDER = Path(__file__).with_name("packaged_model")
 #: NAME.tflite for each backbone that ships, as a version has it.
 BACKBONES = Path(__file__).with_name("packaged_backbones")
 
@@ -50,19 +49,20 @@ def read(filename: str) -> bytes:
     sha256 = card().files.get(filename)
     if sha256 is None:
         raise SetupError(f"{card().ref} has no file {filename!r:.80}; choose another --runtime")
-    data = _bytes(filename)
-    if hashlib.sha256(data).hexdigest() != sha256:
-        raise SetupError(_damaged(filename))
-    return data
+    return _verified(_FOLDER / filename, sha256)
 
 
 def backbone(filename: str, sha256: str) -> bytes:
     """The file of a backbone that ships. Raises SetupError: the installation is damaged."""
-    with suppress(OSError):
-        data = (BACKBONES / filename).read_bytes()
-        if hashlib.sha256(data).hexdigest() == sha256:
-            return data
-    raise SetupError(f"the packaged {filename} is missing or damaged; install Hangtag again")
+    return _verified(BACKBONES / filename, sha256)
+
+
+def _verified(path: Path, sha256: str) -> bytes:
+    file = regular_file.verified(path, sha256)
+    if file is None:
+        raise SetupError(_damaged(path.name))
+    with file:
+        return file.read()
 
 
 def sizes() -> dict[str, int]:
@@ -78,4 +78,4 @@ def _bytes(filename: str) -> bytes:
 
 
 def _damaged(filename: str) -> str:
-    return f"the packaged model's {filename} is missing or damaged; install Hangtag again"
+    return f"the packaged {filename} is missing or damaged; install Hangtag again"

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from shared import atomic_file
+from shared import atomic_file, regular_file
 from shared.errors import BadMessage, SetupError
 from shared.failpoints import failpoint
 from shared.messages.model_card import Card, decode_card, encode_card
@@ -162,8 +162,8 @@ def opened(folder: Path, card: Card, filename: str) -> Iterator[BufferedReader]:
         SetupError: the card does not list it, or it does not match the card.
     """
     expected = _sha256(card, filename)
-    own = _verified(folder / filename, expected)
-    file = own or _verified(packaged.BACKBONES / filename, expected)
+    own = regular_file.verified(folder / filename, expected)
+    file = own or regular_file.verified(packaged.BACKBONES / filename, expected)
     if file is None:
         raise SetupError(
             f"{filename} of {card.ref} is missing or damaged; restore {folder / filename} from a "
@@ -171,19 +171,6 @@ def opened(folder: Path, card: Card, filename: str) -> Iterator[BufferedReader]:
         )
     with file:
         yield file
-
-
-def _verified(path: Path, sha256: str) -> BufferedReader | None:
-    """A file with this hash, at its start; None if it is missing, a link or damaged."""
-    try:
-        file = _open(path)
-    except OSError:
-        return None
-    if hashlib.file_digest(file, "sha256").hexdigest() != sha256:
-        file.close()
-        return None
-    file.seek(0)
-    return file
 
 
 def _sha256(card: Card, filename: str) -> str:

@@ -91,7 +91,7 @@ def test_a_reply_is_saved_at_once_and_can_be_taken_back(browser: Browser, label:
         page.get_by_role("button", name="none is a label").click()
         expect(page.locator("#folders")).to_be_hidden()
         expect(page.locator(".tile").first).to_be_visible()
-        expect(page.locator("#totals")).to_contain_text("10 of 30 named by a person")
+        expect(page.locator("#totals")).to_contain_text("10 of 30 images named by a person")
         page.keyboard.press("Backspace")
         expect(page.locator("#folders")).to_be_visible()
         expect(page.locator("#folders li")).to_have_count(2)
@@ -140,7 +140,7 @@ def test_labels_that_no_person_has_seen_are_counted_apart(
     with tab(browser) as (page, _):
         page.goto(f"http://{label.host}:{label.port}/?token={label.token}")
         expect(page.locator(".tile").first).to_be_visible()
-        expect(page.locator("#totals")).to_contain_text("0 of 30 named by a person, 13 by their")
+        expect(page.locator("#totals")).to_contain_text("images named by a person, 13 by their")
         expect(page.locator("#folders")).to_be_hidden()
     label.end(signal.SIGKILL)
 

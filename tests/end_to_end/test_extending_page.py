@@ -17,11 +17,11 @@ import pytest
 from PIL import Image
 
 import hangtag
-from producer.doctor import doctor
+from producer import doctor
 from producer.formats import table_formats
 from producer.pages import page
 from producer.rows import columns
-from producer.sources import source_table
+from producer.sources import source as kinds
 from shared import image_status, recipes, runtimes
 from shared.messages.training import Train
 from shared.registry import packaged
@@ -35,7 +35,7 @@ from worker.runtimes import load_runtime
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/extending.md").read_text(encoding="utf-8")
 TABLES: list[Any] = [
-    source_table.SOURCES, table_formats.FORMATS, table_formats.BY_SUFFIX, columns.SINGLE,
+    kinds.SOURCES, table_formats.FORMATS, table_formats.BY_SUFFIX, columns.SINGLE,
     runtimes.RUNTIMES, backbone_table.BACKBONES, recipes.RECIPES, doctor.CHECKS, page.FOLDERS,
 ]  # fmt: skip
 MOST_LINES = 30

@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from shared.errors import Exit, UsageError
+from shared.errors import Exit
 from shared.messages.model_card import Card
 from shared.messages.training import Train
 from shared.registry import mirror_writer
@@ -28,7 +28,7 @@ from worker.decoding.decode import decode
 from worker.evaluation import heldout_answers
 from worker.evaluation.metrics import score
 from worker.photo_head.folds import FOLDS_OF_FEW
-from worker.runtimes.classifier import probabilities
+from worker.runtimes.runtime import probabilities
 
 IMAGES_OF_CLASS = 12
 NEW_IMAGES = 5
@@ -232,22 +232,6 @@ def test_one_process_classifies_with_a_photo_model_and_a_28x28_one_in_turn(
 
 def _classify(card: Card, output: str) -> tuple[str, ...]:
     return ("classify", "new", "-o", output, "--model", card.ref)
-
-
-@pytest.mark.parametrize(
-    ("work", "message"),
-    [
-        (Train("x", "photo-head"), "is for photos; name a folder"),
-        (Train("x", "photo-head", "/photos", epochs=3), "--epochs does not apply"),
-        (Train("x", "photo", "/photos", precision="fp32"), "--precision does not apply"),
-        (Train("x", "tutorial", serve="fast"), "--serve does not apply"),
-    ],
-)
-def test_options_that_do_not_apply_are_refused(
-    work: Train, message: str, training: Training
-) -> None:
-    with pytest.raises(UsageError, match=message):
-        training.again(work, "r9")
 
 
 def _photos(training: Training) -> tuple[np.ndarray, np.ndarray]:

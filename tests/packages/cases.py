@@ -98,7 +98,7 @@ CASES: dict[str, tuple[tuple[str, ...], ...]] = {
         loads("producer.metrics.metric_families"),
         ("hangtag", "metrics", "--help"),
     ),
-    "review": (*STARTS, ("hangtag", "review", "--help"), loads("producer.people.table_web_app")),
+    "review": (*STARTS, ("hangtag", "review", "--help"), loads("producer.people.web_app")),
     "worker,server,parquet": (*CLASSIFIES, ("hangtag", "table", "photos.csv", "-o", "t.parquet")),
     "worker,server,xlsx": (*CLASSIFIES, ("hangtag", "table", "photos.csv", "-o", "t.xlsx")),
     "worker,server,pandas": (
@@ -112,7 +112,7 @@ CASES: dict[str, tuple[tuple[str, ...], ...]] = {
     "watch": (*STARTS, loads("watchfiles"), ("hangtag", "classify", "--help")),
     "all": (
         *CLASSIFIES,
-        loads("producer.people.table_web_app, matplotlib"),
+        loads("producer.people.web_app, matplotlib"),
         ("python", "-c", PHOTOS),
         ("hangtag", "train", "shapes"),
         ("hangtag", "classify", "shapes", "--model", "shapes", "-o", "shapes.parquet"),

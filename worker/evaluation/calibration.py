@@ -12,8 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from worker.datasets.examples import Labels
-from worker.runtimes.classifier import margins, mean, softmax
-from worker.runtimes.runtime import Logits
+from worker.runtimes.runtime import Logits, margins, mean, softmax
 
 #: In units of the deviation of an image's logits, which may be of any size: at HIGHEST all classes
 #: are about equally likely.

@@ -18,7 +18,7 @@ from shared.labels.class_folders import folder_of
 from shared.labels.label_line import LabelLine
 from shared.messages.model_card import Card
 from worker.evaluation.heldout_answers import HeldoutAnswers
-from worker.runtimes.classifier import probabilities
+from worker.runtimes.runtime import probabilities
 
 #: With fewer no share is stated: heads of so few labels that have not learned from a tenth of them
 #: know much less than the one that is used.

@@ -11,8 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from shared.messages.replies import Evaluation
-from worker.datasets.examples import Examples, Labels
-from worker.runtimes.runtime import Runtime
+from worker.datasets.examples import Labels
 
 #: As in Guo et al., arXiv:1706.04599.
 CALIBRATION_BINS = 15
@@ -58,8 +57,9 @@ class Bins(NamedTuple):
         return float((self.counts * gaps).sum() / max(self.counts.sum(), 1))
 
 
-def reliability(probabilities: Probabilities, labels: Labels, bins: int = CALIBRATION_BINS) -> Bins:
+def reliability(probabilities: Probabilities, labels: Labels) -> Bins:
     """Bins the predictions by their confidence."""
+    bins = CALIBRATION_BINS
     confidence = probabilities.max(1).astype(np.float64)
     right = probabilities.argmax(1) == labels
     bin_of = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
@@ -75,11 +75,6 @@ def reliability(probabilities: Probabilities, labels: Labels, bins: int = CALIBR
 def calibration_error(probabilities: Probabilities, labels: Labels) -> float:
     """Expected calibration error: |confidence - accuracy|, averaged over images."""
     return reliability(probabilities, labels).error
-
-
-def evaluate(runtime: Runtime, examples: Examples, names: Sequence[str] = ()) -> Evaluation:
-    """The metrics of a runtime on labelled images; `names` as in `score`."""
-    return score(runtime.predict(examples.images), examples.labels, names)
 
 
 def score(probabilities: Probabilities, labels: Labels, names: Sequence[str] = ()) -> Evaluation:

@@ -22,9 +22,8 @@ from worker.evaluation.calibration import Passes, SecondPass, choose_second_pass
 from worker.evaluation.operating_points import operating_points
 from worker.export import call_size, convert, precision
 from worker.export.served import Served
-from worker.runtimes.classifier import Classifier, probabilities
 from worker.runtimes.litert_runtime import LiteRT
-from worker.runtimes.runtime import Graph, Probabilities
+from worker.runtimes.runtime import Classifier, Graph, Probabilities, probabilities
 from worker.runtimes.tensorflow_runtime import TensorFlow
 
 log = logging.getLogger(__name__)

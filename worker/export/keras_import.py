@@ -6,8 +6,6 @@ mode.
 
 from __future__ import annotations
 
-import hashlib
-
 import keras
 import numpy as np
 
@@ -15,6 +13,7 @@ from shared.errors import SetupError
 from shared.messages.model_card import SCALES, Scale
 from worker.datasets.examples import Images
 from worker.runtimes import keras_archive
+from worker.runtimes.imported_graph import SMALLEST, are_probabilities
 from worker.runtimes.tensorflow_runtime import load_model
 
 CHANNELS = (1, 3)
@@ -24,19 +23,15 @@ WITHOUT_CHANNEL = 3
 PROBES = 64
 #: Rows of float32 probabilities add up to 1 within this, also for a thousand classes.
 SUM_TOLERANCE = 1e-3
-#: Smallest probability for the logarithm: 69 nats.
-SMALLEST = 1e-30
 
 
-def network(archive: bytes, sha256: str, classes: int, scale: Scale) -> keras.Model:
+def network(archive: bytes, classes: int, scale: Scale) -> keras.Model:
     """uint8 [n, H, W, C] to float32 logits [n, classes], from the bytes of a `.keras` file.
 
     Raises:
-        SetupError: the hash differs, the content is not allowed, or the network is not an image
-            classifier with this number of labels.
+        SetupError: the content is not allowed, or the network is not an image classifier with this
+            number of labels.
     """
-    if hashlib.sha256(archive).hexdigest() != sha256:
-        raise SetupError("the .keras file is not the one that was sent; import it again")
     loaded = load_model(keras_archive.for_inference(archive))
     _check_shapes(loaded, classes)
     # A unique name, so that it does not collide with that of an outer layer.
@@ -97,7 +92,7 @@ def _logits(model: keras.Model, inner: keras.Model) -> keras.KerasTensor:
     images = probes(model.input_shape[1:])
     # One by one: a large image may take more than a gigabyte.
     outputs = [model.predict_on_batch(images[n : n + 1]) for n in range(len(images))]
-    if are_probabilities(np.concatenate(outputs)):
+    if are_probabilities(np.concatenate(outputs), SUM_TOLERANCE):
         return keras.ops.log(keras.ops.maximum(model.output, SMALLEST))
     activation = last_activation(inner)
     if activation != "linear":
@@ -106,12 +101,6 @@ def _logits(model: keras.Model, inner: keras.Model) -> keras.KerasTensor:
             "import one that ends in softmax, or in a Dense layer without an activation"
         )
     return model.output
-
-
-def are_probabilities(outputs: np.ndarray) -> bool:
-    """Whether each row of float [n, classes] is a distribution."""
-    sums = outputs.sum(1, dtype=np.float64)
-    return bool((outputs >= 0).all() and (np.abs(sums - 1) < SUM_TOLERANCE).all())
 
 
 def last_activation(model: keras.Model) -> str:

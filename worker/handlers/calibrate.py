@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from datetime import UTC, datetime
 from functools import partial
 
@@ -13,12 +12,8 @@ from shared import installation
 from shared.errors import SetupError
 from shared.messages.model_card import IMPORTED, Card
 from shared.messages.model_name import PRODUCTION, parse
-from shared.messages.replies import Trained
-from shared.messages.requests import Calibrate, Progress
-from shared.messages.training import Rule
-from shared.registry import staging
-from shared.registry.mirror_writer import SERVED, refresh
-from worker.backbones import served_version
+from shared.messages.requests import Calibrate
+from shared.registry.mirror_writer import SERVED
 from worker.datasets import load
 from worker.datasets.corrected_walk import LabelledData
 from worker.datasets.examples import Examples
@@ -26,10 +21,11 @@ from worker.evaluation import heldout_answers
 from worker.evaluation.calibration import temperature
 from worker.evaluation.operating_points import operating_points
 from worker.handlers import promotion
-from worker.handlers.context import EVALUATING, LOADING, PUBLISHING, Context, Reply
-from worker.handlers.evaluate import PIECE_IMAGES, mapped
-from worker.runtimes.classifier import Classifier, probabilities
-from worker.runtimes.runtime import Logits
+from worker.handlers.context import LOADING, Context, Reply
+from worker.handlers.evaluate import in_pieces, mapped
+from worker.learners.learner import BuiltVersion
+from worker.runtimes import load_runtime
+from worker.runtimes.runtime import Classifier, Logits, probabilities
 from worker.training.assessment import Answered, assess_answers
 
 #: Fewer say nothing about a confidence.
@@ -47,20 +43,13 @@ def calibrate(context: Context, work: Calibrate) -> Reply:
     old = context.registry.resolve(parse(work.model))
     if old.recipe != IMPORTED:
         raise SetupError(f"{old.ref} was calibrated by its training; this is for imported models")
-    card = staging.published(context.registry, old.name, context.request.mark)
-    if card is None:
-        new, files = _made(context, work, old)
-        context.stage(PUBLISHING)
-        card = context.registry.publish(new, files, who=context.who, confirm=context.confirm)
+    card = promotion.published(context, old.name, lambda: _made(context, work, old))
     # A person may have promoted another one meanwhile.
     in_use = context.registry.aliases(old.name).get(PRODUCTION)
-    rule: Rule = "always" if in_use == old.version else "never"
-    decided = promotion.settle(context, card, rule, lambda spec: None)
-    refresh(context.client, context.registry)
-    return Reply(Trained(card.ref, card.metrics, decided, time.time() - context.started))
+    return promotion.trained(context, card, "always" if in_use == old.version else "never")
 
 
-def _made(context: Context, work: Calibrate, old: Card) -> tuple[Card, dict[str, bytes]]:
+def _made(context: Context, work: Calibrate, old: Card) -> BuiltVersion:
     context.stage(LOADING)
     data, report = load.load(
         LabelledData(work.data), None, old.preprocessing, context.folder,
@@ -70,7 +59,7 @@ def _made(context: Context, work: Calibrate, old: Card) -> tuple[Card, dict[str,
     if len(held.labels) < LEAST_IMAGES:
         raise SetupError(f"{data.name} has fewer than {LEAST_IMAGES} images to calibrate with")
     held = Examples(held.images, mapped(held.labels, data.labels, old.labels))
-    model = served_version.fetch(old, partial(context.registry.read, old)).load()
+    model = load_runtime.fetch(old, partial(context.registry.read, old)).load()
     logits = _logits(context, model, held)
     cooling = temperature(logits, held.labels)
     shares = probabilities(logits, cooling)
@@ -98,15 +87,11 @@ def _made(context: Context, work: Calibrate, old: Card) -> tuple[Card, dict[str,
     served = {name: context.registry.read(old, name) for name in old.files if name in SERVED}
     answers = heldout_answers.of(held, logits, data.heldout_files)
     files = served | assessed.files | {heldout_answers.FILE: heldout_answers.encode(answers)}
-    return msgspec.structs.replace(card, metrics=assessed.metrics), files
+    return BuiltVersion(msgspec.structs.replace(card, metrics=assessed.metrics), files)
 
 
 def _logits(context: Context, model: Classifier, held: Examples) -> Logits:
-    parts = []
-    for start in range(0, len(held.labels), PIECE_IMAGES):
-        context.report(Progress(EVALUATING, step=start, steps=len(held.labels)))
-        parts.append(model.logits(np.ascontiguousarray(held.images[start : start + PIECE_IMAGES])))
-    logits = np.concatenate(parts)
+    logits = in_pieces(context, model.logits, [held.images])
     if unanswered := int(np.count_nonzero(~np.isfinite(logits).all(1))):
         raise SetupError(
             f"the network has no answer for {unanswered:,} of {len(logits):,} images: it fails, or "

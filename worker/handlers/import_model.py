@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import NamedTuple
 
 import keras
 import msgspec
 
-from shared import installation
 from shared.errors import HangtagError, SetupError, is_fault_of_machine
-from shared.messages.model_card import IMPORTED, Card, Metrics, PixelBounds, Preprocessing
-from shared.messages.replies import DataReport, Trained
+from shared.messages.model_card import IMPORTED, Card, PixelBounds, Preprocessing
+from shared.messages.replies import DataReport
 from shared.messages.requests import Import
 from shared.messages.training import FASHION_MNIST
-from shared.registry import staging
-from shared.registry.mirror_writer import refresh
 from worker.datasets import fashion_mnist, load
 from worker.datasets.corrected_walk import LabelledData
 from worker.datasets.examples import Digests, Examples, Images
@@ -26,9 +21,10 @@ from worker.export import keras_import
 from worker.export.export import export, export_unlabelled
 from worker.export.served import Served
 from worker.handlers import promotion
-from worker.handlers.context import EVALUATING, LOADING, PUBLISHING, Context, Reply
+from worker.handlers.context import EVALUATING, LOADING, Context, Reply
 from worker.handlers.evaluate import mapped
-from worker.learners.learner import BuiltVersion
+from worker.handlers.import_network import sent_file
+from worker.learners.learner import BuiltVersion, blank_card
 from worker.learners.network import calibration_images
 from worker.training.assessment import assess
 
@@ -55,26 +51,18 @@ def import_model(context: Context, work: Import) -> Reply:
         RequestStopped: the request was cancelled or taken over.
     """
     context.stage(LOADING)
-    card = staging.published(context.registry, work.name, context.request.mark)
-    if card is None:
-        made = _make(context, work)
-        context.stage(PUBLISHING)
-        card = context.registry.publish(*made, who=context.who, confirm=context.confirm)
-    labelled = _labelled(context, work, card.preprocessing, unlearned=True)
-    decided = promotion.settle(context, card, work.promote, _heldout(context, work))
-    refresh(context.client, context.registry)
-    seconds = time.time() - context.started
+    card = promotion.published(context, work.name, lambda: _make(context, work))
+    labelled = _labelled(context, work, card.preprocessing)
     report = labelled.report if labelled else None
-    return Reply(Trained(card.ref, card.metrics, decided, seconds, report))
+    return promotion.trained(context, card, work.promote, data=report)
 
 
 def _make(context: Context, work: Import) -> BuiltVersion:
-    if context.input is None:
-        raise SetupError("the bytes of the .keras file are missing; import it again")
-    network = keras_import.network(context.input, work.sha256, len(work.labels), work.scale)
+    file = sent_file(context, work.sha256)
+    network = keras_import.network(file, len(work.labels), work.scale)
     shape: tuple[int, int, int] = network.input_shape[1:]
     spec = preprocessing(work.data, shape)
-    labelled = _labelled(context, work, spec, unlearned=True)
+    labelled = _labelled(context, work, spec)
     card = _card(context, work, network, spec, labelled)
     context.stage(EXPORTING)
     if labelled is None:
@@ -110,22 +98,14 @@ def _card(
             f"Imported; calibrated on {len(held.labels)} images of {dataset}. It is unknown "
             "whether it was trained on them."
         )
-    return Card(
-        name=work.name,
-        version=0,
-        labels=work.labels,
-        preprocessing=spec,
-        temperature=1.0,
-        metrics=Metrics(0.0, 0, 0.0, 0.0),
-        recipe=IMPORTED,
-        seed=0,
-        epochs=0,
+    return blank_card(
+        work.name,
+        IMPORTED,
+        work.labels,
+        spec,
+        dataset,
         parameters=network.count_params(),
-        dataset=dataset,
         dataset_fingerprint=fingerprint,
-        code_version=installation.version(),
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
-        files={},
         notes=notes,
         request=context.request.mark,
         source=work.data,
@@ -154,11 +134,9 @@ def _exported(act: Callable[[], Served]) -> Served:
         ) from error
 
 
-def _labelled(
-    context: Context, work: Import, spec: Preprocessing, *, unlearned: bool = False
-) -> Labelled | None:
-    """The images of `--data`, preprocessed for this network; None without the option. `unlearned`:
-    with those that a training of Hangtag, as of another version, would learn from.
+def _labelled(context: Context, work: Import, spec: Preprocessing) -> Labelled | None:
+    """The images of `--data`, preprocessed for this network, with those that a training of Hangtag
+    would learn from; None without the option.
 
     Raises:
         SetupError: they are not available, or none of them is held out.
@@ -166,10 +144,10 @@ def _labelled(
     if not work.data:
         return None
 
-    labelled = LabelledData(work.data)
     data, report = load.load(
-        labelled, None, spec, context.folder, unlearned=unlearned, on_progress=context.loading
-    )
+        LabelledData(work.data), None, spec, context.folder,
+        unlearned=True, on_progress=context.loading,
+    )  # fmt: skip
     if not len(data.heldout.labels):
         raise SetupError(f"{data.name} has too few images to hold any out; add some")
 
@@ -185,16 +163,3 @@ def _labelled(
         report,
         data.pixel_bounds,
     )
-
-
-def _heldout(context: Context, work: Import) -> promotion.HeldOut:
-    """Returns the held-out images, preprocessed for this or for another version."""
-
-    def heldout(spec: Preprocessing) -> Examples | None:
-        try:
-            labelled = _labelled(context, work, spec)
-        except SetupError:  # the other version may need colour while these images are grey
-            return None
-        return None if labelled is None else labelled.held
-
-    return heldout

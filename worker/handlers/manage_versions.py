@@ -12,7 +12,7 @@ from shared.ledger.request_inbox import RequestInbox
 from shared.ledger.request_store import open_requests
 from shared.messages.replies import Decided, Pruned
 from shared.messages.requests import Promote, Prune, Remove, Request, Rollback
-from shared.registry import alias_operations, pruning, removal
+from shared.registry import alias_operations, removal
 from shared.registry.mirror_writer import refresh
 from worker.handlers.context import PROMOTING, Context, Reply
 
@@ -35,13 +35,13 @@ def prune(context: Context, work: Prune) -> Reply:
     """A Pruned. Versions that a job in Redis or an open request needs are not deleted.
 
     Raises:
-        SetupError: as `pruning.prune`.
+        SetupError: as `removal.prune`.
         RequestStopped: the request was cancelled.
     """
     context.stage(PRUNING)
     requests = _open_requests(context)
     busy = pinned(context.client, work.name)
-    pruned = pruning.prune(context.registry, work, busy, requests, confirm=context.confirm)
+    pruned = removal.prune(context.registry, work, busy, requests, confirm=context.confirm)
     return _deleted(context, pruned)
 
 

@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 import logging
-import time
 from typing import Any
 
 import msgspec
 
 from shared import recipes
-from shared.messages.model_card import Card
-from shared.messages.replies import DataReport, Trained
+from shared.messages.replies import DataReport
 from shared.messages.training import Train, check_work
 from shared.recipes import Recipe
-from shared.registry import staging
-from shared.registry.mirror_writer import refresh
 from worker.handlers import model_corrections, promotion
-from worker.handlers.context import LOADING, PUBLISHING, Context, Reply
+from worker.handlers.context import LOADING, Context, Reply
 from worker.handlers.model_corrections import ModelCorrections
-from worker.handlers.training_progress import ProgressReporter
 from worker.learners import learner as learners
-from worker.learners.learner import BuiltVersion, Learner, Task
+from worker.learners.learner import BuiltVersion, Learner, Observer, Task
 from worker.training.epoch import OtherTraining
 
 log = logging.getLogger(__name__)
@@ -50,27 +45,23 @@ def train(context: Context, work: Train) -> Reply:
         store=context.registry.root,
         request=context.request.mark,
         corrections=corrections.files,
-        observer=ProgressReporter(context.report),
+        observer=Observer(context.report),
     )
     learner = learners.load(task)
-    card = staging.published(context.registry, work.name, context.request.mark)
-    if card is None:
-        card = _published(context, learner, corrections)
-    decided = promotion.settle(context, card, work.promote, learner.heldout)
-    refresh(context.client, context.registry)
-    seconds = time.time() - context.started
-    return Reply(
-        Trained(
-            model=card.ref,
-            metrics=card.metrics,
-            decision=decided,
-            seconds=seconds,
-            data=_noted(work, corrections, learner.report),
-            heldout_error=card.heldout_error,
-            corrections=len(task.data.learned),
-            earlier_corrections=corrections.earlier,
-            right_of_others=card.right_of_others,
-        )
+    card = promotion.published(
+        context,
+        work.name,
+        lambda: corrections.in_version(_accepting(context, learner, corrections), learner.places()),
+    )
+    return promotion.trained(
+        context,
+        card,
+        work.promote,
+        data=_noted(work, corrections, learner.report),
+        heldout_error=card.heldout_error,
+        corrections=len(task.data.learned),
+        earlier_corrections=corrections.earlier,
+        right_of_others=card.right_of_others,
     )
 
 
@@ -86,12 +77,6 @@ def _noted(work: Train, corrections: ModelCorrections, report: DataReport) -> Da
     if not work.labelled_only:
         return noted
     return msgspec.structs.replace(noted, notes=(*noted.notes, CHOSEN))
-
-
-def _published(context: Context, learner: Learner[Any], corrections: ModelCorrections) -> Card:
-    made = corrections.in_version(_accepting(context, learner, corrections), learner.places())
-    learner.task.observer.stage(PUBLISHING)
-    return context.registry.publish(*made, who=context.who, confirm=context.confirm)
 
 
 def _accepting(

@@ -23,7 +23,6 @@ from shared.errors import ImageError
 from shared.labels.class_folders import folder_of
 from shared.labels.label_line import LabelLine
 from shared.messages.model_card import Card, RightOfOthers
-from worker.backbones import served_version
 from worker.backbones.photo_features import Features, PhotoFeatures
 from worker.datasets.corrected_walk import sha256_of
 from worker.datasets.decode_files import THREADS, prefetched, read_file
@@ -41,7 +40,8 @@ from worker.labelling.session import GROUPS, NONE
 from worker.learners.learner import BuiltVersion, Task
 from worker.photo_head import near_duplicates
 from worker.plots.diagrams import accepted_accuracy
-from worker.runtimes.classifier import Classifier, probabilities
+from worker.runtimes import load_runtime
+from worker.runtimes.runtime import Classifier, probabilities
 from worker.training.assessment import POINTS
 from worker.training.photo_folder import digest_numbers
 
@@ -209,7 +209,7 @@ def _answers(
 ) -> tuple[Probabilities, list[int]]:
     """Probabilities [m, classes] of the images that can still be read, and their places."""
     of_thread = threading.local()
-    version = served_version.fetch(card, files.__getitem__)
+    version = load_runtime.fetch(card, files.__getitem__)
 
     def answer(path: bytes) -> Probabilities | None:
         if not hasattr(of_thread, "model"):

@@ -19,7 +19,7 @@ from shared.errors import MISFITS, SetupError, bounded
 from shared.messages.requests import NetworkForm
 from worker.imports.facts import Described, Facts, Kind, described
 from worker.inference.resource_limits import used_bytes
-from worker.runtimes.imported_graph import Converter, Network, drawn
+from worker.runtimes.imported_graph import Converter, Network, are_probabilities, drawn
 
 #: Memory beyond the file, which the process has in memory once before that.
 MEMORY_BYTES = 512 << 20
@@ -128,7 +128,7 @@ def _run(question: Question) -> Checked:
         raise SetupError("the network returns values that are not finite; export it in float32")
     # LiteRT's softmax is one over the labels; quantized, each of many shares may round to 0.
     is_rounded = question.kind == "tflite" and found.says_softmax
-    if found.imported.is_softmax and not is_rounded and not _are_probabilities(rows):
+    if found.imported.is_softmax and not is_rounded and not are_probabilities(rows):
         repair = "leave --output out, or give logits" if question.form.output else "export logits"
         raise SetupError(f"its outputs are no probabilities; {repair}")
     file = io.BytesIO()
@@ -148,7 +148,7 @@ def _opened(question: Question) -> tuple[Facts, Network]:
         )
         return facts, OnnxNetwork(question.file, question.output, is_exact=True)
     from worker.imports import tflite_file
-    from worker.runtimes.imported_tflite import TfliteNetwork
+    from worker.runtimes.tflite_network import TfliteNetwork
 
     _limit()
     return tflite_file.read(question.file), TfliteNetwork(question.file)
@@ -166,11 +166,6 @@ def _limit() -> None:
     # At the hard limit the kernel sends SIGKILL, which names no reason.
     limit_s = int(used_s) + PROCESSOR_S
     resource.setrlimit(resource.RLIMIT_CPU, (limit_s, limit_s + 1))
-
-
-def _are_probabilities(rows: np.ndarray) -> bool:
-    """Whether each row is a distribution, as far as rounding allows."""
-    return bool((rows >= 0).all() and (np.abs(rows.sum(1) - 1) < 0.02).all())
 
 
 if __name__ == "__main__":

@@ -16,20 +16,20 @@ from shared.broker.address import Address
 from shared.broker.redis_client import connect
 from shared.errors import SetupError
 from shared.ledger.batch_ledger import BatchLedger
-from shared.log_limit import DAY_S, LogLimit
+from shared.logs import DAY_S, LogLimit
 from shared.messages import model_card
-from shared.messages.job_record import JobRecord
+from shared.messages.batch import JobRecord
 from shared.messages.model_card import Card
 from shared.process import child_id
 from shared.registry.mirror_reader import Mirror
 from shared.settings import Settings
-from worker.backbones import served_version
-from worker.backbones.served_version import ServedVersion
 from worker.inference import outliers
 from worker.inference.file_access import SharedFiles
 from worker.inference.outliers import OutlierDetector
 from worker.inference.resource_limits import trim_memory
-from worker.runtimes.runtime import Runtime
+from worker.runtimes import load_runtime
+from worker.runtimes.load_runtime import ServedVersion
+from worker.runtimes.runtime import Classifier
 
 log = logging.getLogger(__name__)
 #: The current version and the previous one: a job of each may be running.
@@ -40,7 +40,7 @@ _FIX = "start the owner of a store that has it, or start the job over with --res
 
 class LoadedModel(msgspec.Struct, frozen=True):
     card: Card
-    runtime: Runtime
+    runtime: Classifier
     detector: OutlierDetector | None = None  #: None: the version has none
 
 
@@ -142,7 +142,7 @@ class ProcessState:
                 f"{card.ref} here is not the version the job was submitted with; "
                 "install the same Hangtag everywhere"
             )
-        version = served_version.fetch(card, partial(self._copies.read, card), record.runtime)
+        version = load_runtime.fetch(card, partial(self._copies.read, card), record.runtime)
         if outliers.FILE not in card.files:
             return version, None
         return version, self._copies.read(card, outliers.FILE)

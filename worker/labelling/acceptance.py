@@ -16,7 +16,7 @@ import numpy.typing as npt
 from worker.labelling.fitted import Fitted, Shares, heads
 from worker.photo_head import linear_head
 from worker.photo_head.linear_head import Features, Labels
-from worker.runtimes.classifier import probabilities, softmax
+from worker.runtimes.runtime import probabilities, softmax
 
 #: The share of accepted images that should be right, 95 %, and two points: of a group those images
 #: are labelled that a head takes for the same, so the others are right a little less often, and

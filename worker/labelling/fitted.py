@@ -11,9 +11,8 @@ import numpy.typing as npt
 from worker.evaluation.calibration import log_loss, temperature
 from worker.photo_head import linear_head
 from worker.photo_head.linear_head import Features, Labels
-from worker.runtimes.classifier import probabilities
 from worker.runtimes.heads import Head
-from worker.runtimes.runtime import Logits
+from worker.runtimes.runtime import Logits, probabilities
 
 #: For a few images of each class, and for many.
 SHRINKAGES = (0.7, 0.5, 0.3, 0.15)

@@ -19,10 +19,9 @@ import numpy.typing as npt
 from shared.errors import ImageError
 from shared.messages.model_card import Card
 from shared.runtimes import PHOTO
-from worker.backbones import loaded_backbone, served_version
-from worker.backbones.loaded_backbone import LoadedBackbone
+from worker.backbones import backbone_table
+from worker.backbones.backbone_table import LoadedBackbone
 from worker.backbones.photo_features import Features, PhotoFeatures
-from worker.backbones.served_version import ServedVersion
 from worker.datasets.decode_files import read_file
 from worker.decoding.decode import decode
 from worker.evaluation import heldout_answers
@@ -36,8 +35,9 @@ from worker.photo_head import out_of_fold
 from worker.photo_head.fit_outlier_detector import fit_outlier_detector
 from worker.photo_head.folds import Folds, fold_count, folds
 from worker.photo_head.out_of_fold import FittedLooks, OutOfFold, combined_looks, fit_out_of_fold
-from worker.runtimes import heads
-from worker.runtimes.classifier import probabilities
+from worker.runtimes import heads, load_runtime
+from worker.runtimes.load_runtime import ServedVersion
+from worker.runtimes.runtime import probabilities
 from worker.training import photo_folder
 from worker.training.assessment import Answered, assess_answers
 from worker.training.photo_folder import PhotoFolder, digest_numbers
@@ -69,7 +69,7 @@ def _backbones(task: Task) -> list[LoadedBackbone]:
     names = [work.backbone or recipe.backbone]
     if recipe.second_backbone and work.serve != "fast" and not work.backbone:
         names.append(recipe.second_backbone)
-    return [loaded_backbone.load(name, task.store) for name in names]
+    return [backbone_table.load(name, task.store) for name in names]
 
 
 class HeadOfPhotos(Learner[FittedLooks]):
@@ -104,8 +104,13 @@ class HeadOfPhotos(Learner[FittedLooks]):
     def export(self, fitted: FittedLooks) -> Served:
         work, rows = self.task.work, [backbone.row for backbone in self._used(fitted)]
         of_heads = sum(head.weights.size + head.bias.size for head in fitted.heads)
-        card = msgspec.structs.replace(
-            blank_card(work.name, self.task.recipe, self.folder, work.seed),
+        card = blank_card(
+            work.name,
+            self.task.recipe.name,
+            self.folder.labels,
+            self.folder.preprocessing,
+            self.folder.name,
+            seed=work.seed,
             output="logits",
             precision="fp32" if rows[0].imported else "int8",
             features=rows[0].features,
@@ -141,7 +146,7 @@ class HeadOfPhotos(Learner[FittedLooks]):
         answers = HeldoutAnswers(learn.contents, learn.labels, served.logits, learn.digests)
         widths = self._backbones[0].row.part_widths
         detector = fit_outlier_detector(learn.features, widths, _folds(data)).detector
-        loaded = served_version.fetch(card, served.files.__getitem__)
+        loaded = load_runtime.fetch(card, served.files.__getitem__)
         speed = images_per_s(loaded, _some(learn.paths))
         records = {
             outliers.FILE: outliers.encode(detector),
@@ -174,7 +179,7 @@ def images_per_s(version: ServedVersion, files: Sequence[bytes]) -> float:
     model, seconds = version.load(), []
     for _ in range(TIMED_ROUNDS):
         start = time.thread_time()
-        model.predict(decode_batch(version.card, files).images)
+        model.predict(decode_batch(version.card.preprocessing, files).images)
         seconds.append(time.thread_time() - start)
     return len(files) / max(min(seconds), 1e-9)
 

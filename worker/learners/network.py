@@ -5,12 +5,10 @@ from __future__ import annotations
 import msgspec
 import numpy as np
 
-from shared.errors import SetupError
-from shared.messages.model_card import Preprocessing
 from shared.messages.replies import DataReport
 from worker.datasets import load as datasets
-from worker.datasets.examples import Examples, Images
-from worker.datasets.load import DataSet, Loaded
+from worker.datasets.examples import Images
+from worker.datasets.load import DataSet
 from worker.evaluation import heldout_answers
 from worker.export.convert import CALIBRATION_IMAGES
 from worker.export.export import export
@@ -26,8 +24,15 @@ NO_REPORT = DataReport("", (0, 0, 0), (), (), (), ())
 
 def load(task: Task) -> Network:
     """The learner for a data set of images of the recipe's size. Raises SetupError."""
-    loaded = _loaded(task, task.recipe.size, None)
-    return Network(task, loaded.data, loaded.report)
+    data, report = datasets.load(
+        task.data,
+        task.recipe.size,
+        None,
+        task.folder,
+        max_unreadable=task.work.max_unreadable,
+        on_progress=task.observer.loading,
+    )
+    return Network(task, data, report)
 
 
 class Network(Learner[TrainedNetwork]):
@@ -62,8 +67,13 @@ class Network(Learner[TrainedNetwork]):
 
     def export(self, fitted: TrainedNetwork) -> Served:
         work, recipe, network = self.task.work, self.task.recipe, fitted.network
-        card = msgspec.structs.replace(
-            blank_card(work.name, recipe, self._data, work.seed),
+        card = blank_card(
+            work.name,
+            recipe.name,
+            self._data.labels,
+            self._data.preprocessing,
+            self._data.name,
+            seed=work.seed,
             parameters=network.count_params(),
             pixel_bounds=self._data.pixel_bounds,
         )
@@ -97,25 +107,6 @@ class Network(Learner[TrainedNetwork]):
         return BuiltVersion(
             card, files | assessment.files | heldout_answers.seen_files(learn, held)
         )
-
-    def heldout(self, spec: Preprocessing) -> Examples | None:
-        if spec == self._data.preprocessing:
-            return self._data.heldout
-        try:
-            return _loaded(self.task, None, spec).data.heldout
-        except SetupError:  # the other version may need colour while these images are grey
-            return None
-
-
-def _loaded(task: Task, size: tuple[int, int, int] | None, spec: Preprocessing | None) -> Loaded:
-    return datasets.load(
-        task.data,
-        size,
-        spec,
-        task.folder,
-        max_unreadable=task.work.max_unreadable,
-        on_progress=task.observer.loading,
-    )
 
 
 def calibration_images(images: Images) -> Images:

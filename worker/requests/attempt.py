@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 import os
+import select
 import threading
 import time
 from collections.abc import Callable
+from typing import Any
 
 from redis.exceptions import RedisError
 
@@ -14,7 +16,6 @@ from shared.errors import BadMessage, BrokerRefuses, SetupError
 from shared.ledger.request_inbox import RequestInbox
 from shared.messages.requests import Progress
 from worker.handlers.context import RequestStopped
-from worker.requests.shutdown import ShutdownNotice
 from worker.requests.workspace import Workspace
 
 log = logging.getLogger(__name__)
@@ -27,6 +28,28 @@ POLL_S = 0.1
 GRACE_S = 3.0
 FIRST_STAGE = "starting"
 SHUTDOWN = "the trainer is shutting down"
+
+
+class ShutdownNotice:
+    """From a trainer's parent to its children: a byte in a pipe that all can poll. Signals are not
+    reliable: Celery and billiard set, reset and ignore those of their children.
+
+    Created in the parent before it forks. The byte is never read, so every child sees it."""
+
+    def __init__(self) -> None:
+        self._reader, self._writer = os.pipe()
+
+    def send(self, **_: Any) -> None:
+        """Send the notice. Safe in a signal handler."""
+        os.write(self._writer, b".")
+
+    def is_sent(self) -> bool:
+        """Whether it was sent."""
+        return bool(select.select([self._reader], [], [], 0.0)[0])
+
+    def wait(self, seconds: float) -> None:
+        """Sleep, until it is sent at the latest."""
+        select.select([self._reader], [], [], seconds)
 
 
 class Attempt(threading.Thread):

@@ -7,41 +7,82 @@ models. Hints can be lost and trainers can die, so each trainer does this for al
 from __future__ import annotations
 
 import logging
+import os
+import secrets
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import cast
+from pathlib import Path
 
 import redis
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
-from shared import keys
+from shared import atomic_file, file_lock, keys
+from shared.broker.runtime_paths import is_in_charge
 from shared.errors import BrokerRefuses, HangtagError, SetupError
 from shared.installation import absent
 from shared.ledger.request_inbox import ENDED_MS, RequestInbox
-from shared.ledger.request_states import RequestState
-from shared.ledger.request_store import RequestFolder, folders, open_requests
-from shared.log_limit import DAY_S, LogLimit
-from shared.messages.requests import Request
-from shared.messages.work_packages import needed_packages
+from shared.ledger.request_store import FOLDER, RequestFolder, RequestState, folders, open_requests
+from shared.logs import DAY_S, LogLimit
+from shared.messages.requests import Request, needed_packages
 from shared.registry.mirror_writer import Incomplete, publish
 from shared.registry.registry import Registry
 from shared.settings import Settings
 from worker.lifecycle.access_check import refusals, stop_worker
 from worker.lifecycle.pool import fork_lock
-from worker.requests.long_work import LongWork, is_long
-from worker.requests.request_consumer import store_sent
-from worker.requests.shared_store import OtherStore, check_shared
+from worker.requests.request_consumer import LongWork, is_long, store_sent
 
 log = logging.getLogger(__name__)
 #: Redis may lose the serving copies; they are published again at this interval.
 PUBLISH_S = 30.0
 #: An outcome stays in the store for this time, in case the same request is submitted again.
 RETENTION_S = 7 * 86_400.0
-#: Messages of the queue that are read.
-HINTS_READ = 10_000
+#: The store of trainers that have all ended can be replaced after this time.
+HELD_S = 60.0
+#: In STORE/.requests; names the store in Redis, since a request is decided in one folder.
+_ID_FILE = "store-id"
+
+
+class OtherStore(SetupError):
+    """Trainers of the same broker work in another store."""
+
+
+def check_shared(client: redis.Redis, store: Path) -> bool:
+    """Check that the trainers of this server work in this store; the first one decides. Returns
+    whether Redis knew none: no trainer was alive, or it has lost its data.
+
+    Raises:
+        OtherStore: they work in another one.
+        OSError: the store cannot be written.
+        redis.exceptions.RedisError: the server is unreachable.
+    """
+    mine, held_ms = _id(store), int(HELD_S * 1000)
+    is_new = bool(client.set(keys.STORE, mine, nx=True, px=held_ms))
+    if client.get(keys.STORE) not in (mine, None):
+        raise OtherStore(
+            f"the trainers of this broker share another store than {store}; set HANGTAG_STORE to "
+            f"theirs, or end them and wait {HELD_S:.0f} s"
+        )
+    client.pexpire(keys.STORE, held_ms)
+    return is_new
+
+
+def _id(store: Path) -> bytes:
+    """The id of the store, which is created if it has none."""
+    atomic_file.make_folder(store / FOLDER)
+    file = os.open(store / FOLDER / _ID_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    try:
+        file_lock.acquire(file)
+        known = os.pread(file, 64, 0)
+        if not known:
+            known = secrets.token_hex(16).encode()
+            os.pwrite(file, known, 0)
+            os.fsync(file)
+        return known
+    finally:
+        os.close(file)
 
 
 class Maintenance(threading.Thread):
@@ -61,7 +102,6 @@ class Maintenance(threading.Thread):
         self._inbox = RequestInbox(client)
         self._ended = threading.Event()
         self._published = float("-inf")
-        self._cards = 0  #: number in Redis after the last publishing
         self._lines = LogLimit(log, DAY_S)
 
     def stop(self) -> None:
@@ -75,16 +115,12 @@ class Maintenance(threading.Thread):
 
     def go(self) -> None:
         """One round."""
-        steps = (
-            self._publish, self._store_sent, self._hint_again, self._clear,
-        )  # fmt: skip
-        for step in steps:
+        for step in (self._store_sent, self._publish, self._hint_again, self._clear):
             with self._retried(), fork_lock.delay_forks():
                 step()
 
     def _publish(self) -> None:
-        due = time.monotonic() - self._published >= PUBLISH_S
-        if due or self._count_cards() < self._cards:  # Redis lost them, and workers need them
+        if time.monotonic() - self._published >= PUBLISH_S:
             try:
                 publish(self._client, Registry(self._store))
             except BrokerRefuses:
@@ -95,19 +131,12 @@ class Maintenance(threading.Thread):
             except SetupError as error:
                 self._lines.warning(str(error))
             self._published = time.monotonic()
-            self._cards = self._count_cards()
-
-    def _count_cards(self) -> int:
-        """The number of versions of the store whose card is in Redis."""
-        registry = Registry(self._store)
-        names = registry.names()
-        cards = [keys.model_card(name, v) for name in names for v in registry.versions(name)]
-        return self._client.exists(*cards) if cards else 0
 
     def _store_sent(self) -> None:
         """Store what clients have sent, also while all processes work. Copy to Redis what has ended
         here, and, after it has lost its data, what it should have."""
         if check_shared(self._client, self._store) or not self._round:
+            self._published = float("-inf")  # workers need the models, too
             for folder in folders(self._store):
                 is_recent = bool(self._settings.redis_url) and _age_s(folder) * 1000 < ENDED_MS
                 if folder.is_open or is_recent:
@@ -119,23 +148,18 @@ class Maintenance(threading.Thread):
                 store_sent(self._inbox, RequestFolder(self._store, request_id))
 
     def _hint_again(self) -> None:
-        """Repeat the hint for each waiting request that has none in the queue.
+        """Repeat the hints for the waiting requests, once the queue is empty.
 
         Hints for long work would be dropped while some is in progress here; an idle trainer
         repeats them, or this one afterwards.
         """
+        if self._client.llen(keys.TRAIN_QUEUE):
+            return
         requests = waiting(self._settings)
-        if requests and self._long_work.busy:
-            requests = [request for request in requests if not is_long(request.work)]
-        queued = self._queued() if requests else []
+        is_busy = bool(requests) and self._long_work.busy
         for request in requests:
-            argument = f"'{request.id}'".encode()  # as in Celery's headers
-            if not any(argument in message for message in queued):
+            if not (is_busy and is_long(request.work)):
                 self._hint(request.id)
-
-    def _queued(self) -> list[bytes]:
-        """The messages in the queue."""
-        return cast(list[bytes], self._client.lrange(keys.TRAIN_QUEUE, 0, HINTS_READ))
 
     def _clear(self) -> None:
         """Delete old requests, and what a trainer that died has left of one that was cancelled."""
@@ -162,12 +186,13 @@ class Maintenance(threading.Thread):
 
 def waiting(settings: Settings) -> list[Request]:
     """The requests that this trainer should work on, and no process does, oldest first. One of a
-    stack waits while this environment lacks packages for it."""
+    stack waits while this environment lacks packages for it, or its own stack runs."""
     store, at_broker = settings.store_path, bool(settings.redis_url)
     return [
         request
         for request in open_requests(store)
         if RequestFolder(store, request.id).state is RequestState.WAITING
+        and is_in_charge(settings, request.stack)
         and (at_broker or not absent(needed_packages(request.work)))
     ]
 

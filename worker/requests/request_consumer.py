@@ -2,28 +2,69 @@
 
 from __future__ import annotations
 
+import fcntl
 import logging
+import os
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 import redis
 from redis.exceptions import RedisError
 
-from shared.broker.runtime_paths import log_path
+from shared.broker.runtime_paths import is_in_charge, log_path
 from shared.errors import BadMessage, SetupError, UsageError
 from shared.ledger.request_inbox import RequestInbox
 from shared.ledger.request_store import LOCK_WAIT_S, RequestFolder
-from shared.messages.requests import Request, decode_request
+from shared.messages.requests import Import, Request, Work, decode_request
+from shared.messages.training import Train
 from shared.registry.registry import Registry
 from shared.settings import Settings
-from worker.requests.attempt import Attempt
-from worker.requests.long_work import LongWork, is_long
+from worker.requests.attempt import Attempt, ShutdownNotice
 from worker.requests.outcomes import unwritten
 from worker.requests.runner import LEFT, RequestRunner, Resources
-from worker.requests.shutdown import ShutdownNotice
 from worker.requests.workspace import Workspace
 
 log = logging.getLogger(__name__)
+#: Work that takes minutes of all cores, and the memory of a training. CheckDataset takes less.
+_LONG = (Train, Import)
+
+
+def is_long(work: Work) -> bool:
+    """Whether this work runs alone of its kind."""
+    return isinstance(work, _LONG)
+
+
+class LongWork:
+    """One long request at a time in a trainer: two would share its cores, and need twice the
+    memory. A trainer with two processes does short work beside it.
+
+    Created in the parent before it forks. The lock belongs to a process and ends with it.
+    """
+
+    def __init__(self) -> None:
+        self._fd, path = tempfile.mkstemp()
+        os.unlink(path)
+
+    def begin(self) -> bool:
+        """Take the lock; False if another process has it."""
+        try:
+            fcntl.lockf(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return False
+        return True
+
+    def end(self) -> None:
+        """Release the lock."""
+        fcntl.lockf(self._fd, fcntl.LOCK_UN)
+
+    @property
+    def busy(self) -> bool:
+        """Whether another process has the lock."""
+        if not self.begin():
+            return True
+        self.end()
+        return False
 
 
 class RequestConsumer:
@@ -60,7 +101,7 @@ class RequestConsumer:
         try:
             store_sent(self._inbox, folder)
             request = folder.request()
-            if request is None:
+            if request is None or not is_in_charge(self._common.settings, request.stack):
                 return LEFT
             with self._alone(request) as may_start, folder.locked(LOCK_WAIT_S) as is_mine:
                 if not (may_start and is_mine and folder.is_open):

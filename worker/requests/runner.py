@@ -42,7 +42,7 @@ from shared.registry import staging
 from shared.registry.registry import Registry
 from shared.settings import Settings
 from worker.handlers.context import Context, Reply, RequestStopped
-from worker.requests.attempt import FIRST_STAGE, Attempt
+from worker.requests.attempt import FIRST_STAGE, Attempt, ShutdownNotice
 from worker.requests.outcomes import (
     exhausted,
     failed,
@@ -51,7 +51,6 @@ from worker.requests.outcomes import (
     unwritten,
     without_room,
 )
-from worker.requests.shutdown import ShutdownNotice
 from worker.requests.workspace import Workspace
 
 log = logging.getLogger(__name__)
@@ -60,8 +59,8 @@ HANDLERS: dict[type[Work], tuple[str, str]] = {
     Train: ("worker.handlers.train", "train"),
     Import: ("worker.handlers.import_model", "import_model"),
     ImportNetwork: ("worker.handlers.import_network", "import_network"),
-    AddBackbone: ("worker.handlers.backbones", "add"),
-    ListBackbones: ("worker.handlers.backbones", "list_"),
+    AddBackbone: ("worker.handlers.import_network", "add_backbone"),
+    ListBackbones: ("worker.handlers.import_network", "list_backbones"),
     Calibrate: ("worker.handlers.calibrate", "calibrate"),
     Evaluate: ("worker.handlers.evaluate", "evaluate"),
     CheckDataset: ("worker.handlers.check_dataset", "check"),
@@ -152,10 +151,7 @@ class RequestRunner:
             try:
                 return self._folder.finish(outcome, files)
             except OSError as error:
-                progress = unwritten(error)
-                log.warning("the outcome of %s waits: %s", self._id, progress.fault)
-                self._attempt.report(progress)
-                self._common.shutdown.wait(RETRY_S)
+                self._wait(unwritten(error), RETRY_S)
 
     def _run_handler(self) -> tuple[Outcome, Files]:
         """The outcome of the handler's reply or of its error. Raises RequestStopped."""
@@ -170,7 +166,7 @@ class RequestRunner:
                 raise
             except Exception as error:
                 if isinstance(self._request.work, LEARNING) and (full := full_disk(error)):
-                    self._wait_for_room(full)
+                    self._wait(without_room(full, self._common.registry.root), ROOM_S)
                     continue
                 refusals += isinstance(error, BrokerRefuses)
                 if refusals > MAX_REFUSALS or not _is_transient(error):
@@ -180,9 +176,9 @@ class RequestRunner:
                 self._common.shutdown.wait(RETRY_S)
                 self._await_redis()
 
-    def _wait_for_room(self, error: OSError) -> None:
-        """Wait before work starts again from its checkpoint. Raises RequestStopped."""
-        progress, end = without_room(error, self._common.registry.root), time.monotonic() + ROOM_S
+    def _wait(self, progress: Progress, seconds: float) -> None:
+        """Report what the work waits for before it is tried again. Raises RequestStopped."""
+        end = time.monotonic() + seconds
         log.warning("request %s waits: %s", self._id, progress.fault)
         while time.monotonic() < end:
             self._attempt.report(progress)
@@ -203,7 +199,8 @@ class RequestRunner:
             folder=folder.work,
             input=folder.input(),
             started=folder.started,
-            attempt=self._attempt,
+            report=self._attempt.report,
+            confirm=self._attempt.confirm,
         )
         if _needs_tensorflow(work) and "tensorflow" not in sys.modules:
             self._attempt.report(IMPORTING)

@@ -2,7 +2,7 @@
 
 STORE/.requests/ID/began      its mtime is the start of the first attempt
 STORE/.requests/ID/attempts   `ATTEMPTS REACHED`: the attempts since the work got further than in
-                              all before (shared/ledger/milestones.py); a process that dies leaves
+                              all before; a process that dies leaves
                               its own
 """
 
@@ -16,7 +16,6 @@ import msgspec
 
 from shared import atomic_file
 from shared.failpoints import failpoint
-from shared.ledger.milestones import milestone
 from shared.ledger.request_store import (
     ANSWERED_FILE,
     ATTEMPTS_FILE,
@@ -28,6 +27,30 @@ from shared.messages.requests import Outcome, Progress
 
 #: A request fails after this many trainers in a row died without getting further than before.
 MAX_ATTEMPTS = 3
+#: The stages of all handlers, in an order that fits each of them; others come before.
+STAGES = (
+    "loading",
+    "checking",
+    "training",
+    "exporting",
+    "evaluating",
+    "drawing",
+    "publishing",
+    "promoting",
+)
+#: More than the steps of a stage, and the epochs of a network.
+_STEPS = 10**12
+
+
+def milestone(progress: Progress) -> int:
+    """How far the work of a request has got, as a number that rises with it in every attempt. So a
+    long training survives any number of deaths, and work that kills its trainer at one place does
+    not. An epoch in progress is reached when the one before it is stored;
+    its steps are not, nor are those of a part of a stage. The folds of a head are stored nowhere,
+    but there are few of them, and each takes seconds."""
+    rank = 1 + STAGES.index(progress.stage) if progress.stage in STAGES else 0
+    within = progress.epoch or (0 if progress.part else progress.step)
+    return rank * _STEPS + max(0, min(within, _STEPS - 1))
 
 
 class Workspace(RequestFolder):

@@ -11,13 +11,15 @@ import numpy.typing as npt
 from shared.errors import SetupError
 from shared.messages.model_card import Card, ImportedNetwork
 from worker.runtimes.array_archive import one_line
-from worker.runtimes.runtime import Graph, Images, Outputs, empty_outputs, image_shape
+from worker.runtimes.runtime import Graph, Images, Logits, Outputs, empty_outputs, image_shape
 
 log = logging.getLogger(__name__)
 Values = npt.NDArray[np.generic]  #: [1, ...], in the layout and type of the network's input
 Row = npt.NDArray[np.float32]  #: [classes] of one image
 #: Smallest probability for the logarithm: 69 nats.
 SMALLEST = 1e-30
+#: Probabilities add up to 1 within this, also where bytes or halves of floats have rounded them.
+ROUNDED = 0.02
 DRAWN_IMAGES = 4
 
 
@@ -89,6 +91,12 @@ def drawn(shape: tuple[int, int, int]) -> Images:
         (row * 7919 + column * 104_729 + row * column * 31 + channel * 1_299_709),
     ]
     return np.stack([image % 256 for image in images]).astype(np.uint8)
+
+
+def are_probabilities(rows: Logits, tolerance: float = ROUNDED) -> bool:
+    """Whether each row of float [n, classes] is a distribution."""
+    sums = rows.sum(1, dtype=np.float64)
+    return bool((rows >= 0).all() and (np.abs(sums - 1) < tolerance).all())
 
 
 def refused(card: Card, error: Exception) -> SetupError:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import import_module
+from typing import NamedTuple
 
 from shared import runtimes
 from shared.errors import SetupError
 from shared.messages.model_card import Card
-from worker.runtimes.classifier import Classifier
-from worker.runtimes.runtime import Graph
+from worker.runtimes.runtime import Classifier, Graph
 
 
 def load(kind: str, card: Card, artifact: bytes, beside: Sequence[bytes] = ()) -> Classifier:
@@ -30,3 +30,31 @@ def load(kind: str, card: Card, artifact: bytes, beside: Sequence[bytes] = ()) -
         ) from error
     graph: Graph = module.graph(card, artifact, beside)
     return Classifier(card, graph)
+
+
+#: Returns a file of a version by its name. Raises SetupError.
+ReadFile = Callable[[str], bytes]
+
+
+class ServedVersion(NamedTuple):
+    """A version whose files are in memory."""
+
+    card: Card
+    runtime: str
+    artifact: bytes
+    beside: tuple[bytes, ...]  #: its backbones, and the further file of its runtime
+
+    def load(self) -> Classifier:
+        """Load it into its runtime. Raises SetupError."""
+        return load(self.runtime, self.card, self.artifact, self.beside)
+
+
+def fetch(card: Card, read: ReadFile, runtime: str = runtimes.DEFAULT.name) -> ServedVersion:
+    """The files that a job with this runtime needs.
+
+    Raises:
+        SetupError: a file is missing or damaged, or the version has no file for this runtime.
+    """
+    row = runtimes.serving(runtime, card.only_runtime)
+    artifact, *beside = map(read, card.files_for(row))
+    return ServedVersion(card, row.name, artifact, tuple(beside))

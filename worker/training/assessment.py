@@ -12,7 +12,6 @@ import msgspec
 
 from shared.messages.model_card import Card, Metrics
 from shared.messages.replies import Evaluation
-from worker.backbones import served_version
 from worker.datasets.examples import Examples, ImageRows, Labels
 from worker.evaluation.metrics import Epoch, confusion, reliability, score
 from worker.plots.diagrams import (
@@ -22,8 +21,8 @@ from worker.plots.diagrams import (
     reliability_diagram,
 )
 from worker.plots.image_sheets import mistakes, sheet
-from worker.runtimes.classifier import probabilities
-from worker.runtimes.runtime import Logits, Probabilities
+from worker.runtimes import load_runtime
+from worker.runtimes.runtime import Logits, Probabilities, probabilities
 
 CURVES = "curves.png"
 EVALUATION, POINTS = "evaluation.json", "operating_points.png"
@@ -73,7 +72,7 @@ def assess(
     """
     tested = None
     if test is not None:
-        served = served_version.fetch(card, artifacts.__getitem__).load()
+        served = load_runtime.fetch(card, artifacts.__getitem__).load()
         tested = Answered(served.predict(test.images), test.labels, test.images)
     heldout = Answered(probabilities(answers, card.temperature), held.labels, held.images)
     return assess_answers(card, history, heldout, tested)

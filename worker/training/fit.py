@@ -19,7 +19,7 @@ from shared.messages.training import Train
 from shared.recipes import Recipe
 from worker.datasets.examples import Examples, Labels
 from worker.evaluation.metrics import Epoch, score
-from worker.runtimes.classifier import softmax
+from worker.runtimes.runtime import softmax
 from worker.training import networks
 from worker.training.epoch import Checkpoint, Schedule, Step, StepFunction, plan, train_epoch
 

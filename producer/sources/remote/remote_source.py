@@ -14,7 +14,7 @@ from contextlib import suppress
 from functools import cached_property
 from typing import IO, TYPE_CHECKING, Generic, TypeVar
 
-from producer.sources.path_list import list_name, list_path, separator
+from producer.sources.lists import list_name, list_path, separator
 from producer.sources.remote.address import is_web, line_of, named
 from producer.sources.remote.requests_ahead import Hold, Read, RequestsAhead
 from producer.sources.remote.web_client import Response, number_in
@@ -48,7 +48,7 @@ class ListedAddresses:
         self._ends = array("Q")  #: where each line ends
         self._lock = threading.Lock()
 
-    def of(self, name: bytes) -> bytes:
+    def address_of(self, name: bytes) -> bytes:
         """The address of a name, with its secrets. Raises SetupError."""
         number = line_of(name)
         if number is None:

@@ -26,7 +26,7 @@ from shared.messages.files import NO_STAMP, printable
 from shared.settings import Settings
 
 if TYPE_CHECKING:
-    from producer.sources.walk import Walk
+    from producer.sources.job_sources import Walk
 
 
 _GONE = {404, 410}
@@ -64,8 +64,7 @@ class Web(RemoteImages):
         #: The address that was answered last, and when.
         self._last: Address | None = None
         self._last_s = float("-inf")
-        #: Addresses that are requested now, and those that failed in this run.
-        self._requested, self._failed = set[Address](), set[Address]()
+        self._failed = set[Address]()  #: in this run
         self._search, self._searched_s = threading.Lock(), float("-inf")
 
     def close(self) -> None:
@@ -118,7 +117,6 @@ class Web(RemoteImages):
         self, address: Address, act: Act, headers: dict[bytes, bytes], attempts: int
     ) -> Read:
         """The answer to a request. Raises Failed; Rejected: its signature has expired."""
-        self._requested.add(address)
         try:
             read = self._client.get(address, act, headers, attempts)
         except Failed:
@@ -132,8 +130,6 @@ class Web(RemoteImages):
             if error.is_expired and address.is_signed:
                 raise
             return (Status.MISSING if error.status in _GONE else Status.UNREADABLE), NO_STAMP
-        finally:
-            self._requested.discard(address)
         self._note_answer(address)
         return read
 
@@ -165,24 +161,17 @@ class Web(RemoteImages):
                 return last
             down = self._silent.copy()
         until = time.monotonic() + SEARCH_S
-        for other in self._candidates():
+        for line in self._others():
             if time.monotonic() > until:
                 break
-            if other.host not in down and other not in self._failed and self._answers(other, 1):
+            try:
+                other = parsed(line)
+            except ValueError:
+                continue
+            is_known = other.host in down or other in self._failed
+            if not is_known and self._answers(other, 1):
                 return other
         return None
-
-    def _candidates(self) -> Iterator[Address]:
-        """The addresses of the job, those that are requested now at the end."""
-        requested = []
-        for line in self._others():
-            with suppress(ValueError):
-                other = parsed(line)
-                if other in self._requested:
-                    requested.append(other)
-                else:
-                    yield other
-        yield from requested
 
     def _answers(self, address: Address, attempts: int) -> bool:
         try:
@@ -208,7 +197,7 @@ class WebSource(RemoteSource[Web]):
     def _open(self) -> Web:
         options = self.options
         return Web(
-            self._listed_addresses.of,
+            self._listed_addresses.address_of,
             Settings.from_env().allows_local_addresses,
             options.max_file_bytes,
             self.waits.check,

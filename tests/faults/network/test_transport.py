@@ -70,15 +70,6 @@ def check_all_proven(stage: Scenario) -> None:
     assert (proof.proven, proof.problems, proof.unproven) == (True, [], [])
 
 
-def test_two_workers_with_access_to_the_files_write_the_same_bytes(stage: Scenario) -> None:
-    producer = start(stage)
-    workers = [worker_with_root(stage) for _ in range(2)]
-    stage.check_finished(producer)
-    check_all_read(producer, *workers)
-    check_all_proven(stage)
-    stage.check_nothing_runs(*workers)
-
-
 def test_the_root_of_the_files_may_differ_between_machines(stage: Scenario, tmp_path: Path) -> None:
     shutil.copytree(stage.gallery.cwd, tmp_path / "there")
     producer = start(stage, HANGTAG_ROOT=str(stage.gallery.cwd))
@@ -158,16 +149,6 @@ def test_workers_with_and_without_a_root_share_a_job(stage: Scenario) -> None:
     check_all_read(other)
     check_all_proven(stage)
     stage.check_nothing_runs(other, without_root)
-
-
-def test_a_root_that_does_not_contain_the_images_is_refused_before_work_starts(
-    stage: Scenario, tmp_path: Path
-) -> None:
-    producer = stage.classify(*BY_PATH, HANGTAG_ROOT=str(tmp_path))
-    assert producer.wait() == Exit.USAGE
-    assert len(producer.log.splitlines()) == 1
-    assert "--transport inline" in producer.log
-    assert not stage.output.exists()
 
 
 class TestFilesThatChange:

@@ -39,7 +39,7 @@ def test_a_label_is_saved_or_was_not_reported(
     folder = plant(tmp_path / "photos", IMAGES, COPIES)
 
     def decisions(*stacks: int) -> list[dict[str, object]]:
-        return [{"stack": stack, "kind": "label", "label": "red"} for stack in stacks]
+        return [{"item": stack, "kind": "label", "label": "red"} for stack in stacks]
 
     with Fleet(server) as fleet:
         label = Label(fleet, hand, folder, program=PROGRAM, **points.settings)
@@ -52,7 +52,7 @@ def test_a_label_is_saved_or_was_not_reported(
         assert points.victim() == label.process.pid
         assert len(labels_file.read(label.file).so_far.images()) in (reported, reported + 3)
         again = Label(fleet, hand, folder)
-        assert again.decide(*decisions(2, 3, 4))["standing"]["named"] == reported + 3
+        assert again.named(again.decide(*decisions(2, 3, 4))) == reported + 3
         assert again.end() == 0
 
 

@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 
 from shared.errors import Exit
-from shared.ledger.request_states import RequestState
-from shared.ledger.request_store import RequestFolder
+from shared.ledger.request_store import RequestFolder, RequestState
 from shared.messages.requests import Request
 from shared.registry.registry import Registry
 from tests.faults.producer.test_failpoints import PROGRAM, check_killed, shots

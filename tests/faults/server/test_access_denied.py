@@ -23,11 +23,6 @@ from tests.support.servers.secured_servers import GuardedServer, Users
 SECRET = "p/ss@w:rd%23"
 
 
-@pytest.fixture
-def scene(fleet: Fleet, images: Gallery, tmp_path: Path) -> Scene:
-    return Scene(fleet, images, tmp_path)
-
-
 @pytest.fixture(scope="module")
 def guarded(
     tmp_path_factory: pytest.TempPathFactory, server_binary: Path
@@ -51,14 +46,6 @@ def test_a_wrong_password_ends_the_process(strict: Scene, tmp_path: Path, part: 
         part, "wrong user or password; check", SECRET, HANGTAG_REDIS_USER="hangtag-worker",
         HANGTAG_REDIS_PASSWORD_FILE=str(tmp_path / "password"),
     )  # fmt: skip
-
-
-@pytest.mark.parametrize("part", ["hangtag worker", "hangtag worker train"])
-def test_a_relative_password_file_is_found_from_the_working_directory(
-    strict: Scene, images: Gallery, part: str
-) -> None:
-    (images.cwd / "password").write_text(SECRET)
-    strict.check_refused(part, "wrong user or password", HANGTAG_REDIS_PASSWORD_FILE="password")
 
 
 @pytest.mark.parametrize("part", [*APPS, "classify"])
@@ -119,27 +106,6 @@ def test_a_changed_password_ends_a_worker_after_the_limit(
     assert SECRET not in process.log
 
 
-def test_a_changed_password_file_is_read_without_a_restart(
-    strict: Scene, guarded: GuardedServer, tmp_path: Path
-) -> None:
-    password = tmp_path / "password"
-    password.write_text(guarded.users.password("worker"))
-    settings = {"HANGTAG_REDIS_USER": "hangtag-worker"}
-    settings |= {"HANGTAG_REDIS_PASSWORD_FILE": str(password)}
-    worker = strict.fleet.worker(1, APPS["worker"], ready=True, **settings)
-    guarded.client.acl_setuser(
-        "hangtag-worker", enabled=True, passwords=["+new"], reset_passwords=True
-    )
-    password.write_text("new\n")
-    guarded.client.client_kill_filter(_type="normal", skipme=True)
-    (key,) = [
-        k for k in guarded.client.keys("hangtag:3:worker:*") if f":{worker.pid}:".encode() in k
-    ]
-    guarded.client.delete(key)
-    wait_for("its next heartbeat", lambda: guarded.client.exists(key))
-    assert worker.running, worker.story
-
-
 def test_workers_survive_a_rotation_that_reaches_the_server_first(
     strict: Scene, guarded: GuardedServer, tmp_path: Path
 ) -> None:
@@ -173,13 +139,3 @@ def test_workers_survive_a_rotation_that_reaches_the_server_first(
     assert worker.running, worker.story
     assert worker.children == children
     assert worker.end() == 0, worker.story
-
-
-@pytest.mark.parametrize("part", APPS)
-def test_an_unreachable_server_is_retried(scene: Scene, part: str) -> None:
-    scene.fleet.server.kill()
-    worker = scene.start(part)
-    worker.wait_for_log("does not answer")
-    scene.fleet.server.start()
-    wait_for("its heartbeat", lambda: scene.fleet.client.keys("hangtag:3:worker:*"))
-    assert worker.running, worker.story

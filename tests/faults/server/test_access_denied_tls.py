@@ -75,14 +75,6 @@ def test_an_invalid_certificate_ends_the_process(
     scene.check_refused(part, why, HANGTAG_REDIS_URL=tls[name], HANGTAG_REDIS_CA=tls["ca"])
 
 
-@pytest.mark.parametrize("part", TLS_PARTS)
-def test_rediss_without_the_authority_is_refused(
-    scene: Scene, tls: dict[str, str], part: str
-) -> None:
-    why = "its certificate is not signed by a trusted authority; name its authority's file"
-    scene.check_refused(part, why, HANGTAG_REDIS_URL=tls["good"])
-
-
 @pytest.mark.parametrize("part", [*APPS, "classify"])
 def test_a_missing_client_certificate_ends_the_process(
     scene: Scene, tls: dict[str, str], part: str

@@ -18,17 +18,6 @@ RESETS = 15
 RESET_EVERY_S = 0.2
 
 
-def test_a_server_that_comes_back_empty_costs_no_row(stage: Scenario) -> None:
-    worker = stage.fleet.worker()
-    producer = stage.classify()
-    stage.reach_the_middle(producer)
-    held = stage.catch(producer, worker)
-    stage.fleet.server.restart()
-    stage.let_go(held)  # it submits a result of a job that the server has lost
-    stage.check_finished(producer)
-    stage.check_nothing_runs(worker)
-
-
 @pytest.mark.parametrize("resubmitted", [False, True], ids=["at once", "job is back"])
 def test_a_server_emptied_while_it_runs_costs_no_row(stage: Scenario, resubmitted: bool) -> None:
     """The late result belongs to a lost job, or to a job that the producer has submitted again."""

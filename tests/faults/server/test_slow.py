@@ -13,7 +13,6 @@ from tests.support.images import gallery
 from tests.support.images.gallery import FOLDER, Gallery
 from tests.support.jobs.recovery_times import SERVER_THAWED
 from tests.support.jobs.scenario import Scenario
-from tests.support.processes import procfs
 from tests.support.processes.fleet import wait_for
 from tests.support.processes.stopwatch import Stopwatch
 from tests.support.servers.redis_server import RedisServer
@@ -24,35 +23,11 @@ IMAGES = 800
 #: at each key. Between two replies it loads 1,024 bytes: one or two keys.
 KEYS, KEY_US, VALUE_CHARS = 20_000, 20_000, 1_000
 SLOWLY = ("--key-load-delay", str(KEY_US), "--loading-process-events-interval-bytes", "1024")
-DOWN_S = 2.0
 
 
 @pytest.fixture(scope="module")
 def images(tmp_path_factory: pytest.TempPathFactory) -> Gallery:
     return gallery.make(tmp_path_factory.mktemp("gallery"), IMAGES)
-
-
-def test_a_loading_server_is_retried_and_its_message_logged(stage: Scenario) -> None:
-    server = stage.fleet.server
-    worker = stage.fleet.worker()
-    producer = stage.classify()
-    stage.reach_the_middle(producer)
-    held = stage.catch(producer, worker)
-    procfs.stop(producer.pid)  # else its line may be about the moment before
-    load_for_long(server)
-    procfs.go_on(producer.pid)
-    stage.let_go(held)
-    producer.wait_for_log("is loading the dataset in memory")
-    wait_for("the worker's log line", lambda: "loading" in worker.log)
-    stage.check_outstanding(producer)
-    before = refused(server)
-    wait_for("another attempt", lambda: refused(server) > before)
-    server.client.config_set("key-load-delay", 0)  # the rest loads at once
-    wait_for("a loaded server", lambda: not persistence(server)["loading"])
-    server.client.delete(*(f"other:{n}" for n in range(KEYS)))  # not keys of the job
-    stage.check_finished(producer)
-    assert "Redis is back" in producer.log
-    stage.check_nothing_runs(worker)
 
 
 def test_a_server_that_is_loading_at_the_start_is_retried(stage: Scenario) -> None:
@@ -86,20 +61,6 @@ def test_a_server_that_is_loading_at_the_start_is_retried(stage: Scenario) -> No
     assert predict.out.startswith(f"{stage.gallery.paths[0]}: ")
     assert stage.hangtag("classify", str(stage.folder / "later.csv")).wait() == Exit.OK
     stage.check_table((stage.folder / "later.csv").read_bytes())
-    stage.check_nothing_runs(worker)
-
-
-def test_a_server_killed_while_it_is_loading_at_the_start_is_retried(stage: Scenario) -> None:
-    server = stage.fleet.server
-    load_for_long(server)
-    producer = stage.classify()
-    producer.wait_for_log("is loading the dataset in memory")
-    server.kill()
-    time.sleep(DOWN_S)
-    assert producer.running, producer.story
-    server.start()
-    worker = stage.fleet.worker()
-    stage.check_finished(producer)
     stage.check_nothing_runs(worker)
 
 
@@ -154,12 +115,6 @@ def is_loading(server: RedisServer) -> bool:
     with suppress(redis.ConnectionError):
         return bool(persistence(server)["loading"])
     return False
-
-
-def refused(server: RedisServer) -> int:
-    """The number of commands that got LOADING. The test itself sends INFO only."""
-    errors = server.client.info("errorstats")
-    return int(errors.get("errorstat_LOADING", {}).get("count", 0))
 
 
 def persistence(server: RedisServer) -> dict[str, int]:

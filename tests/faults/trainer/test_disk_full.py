@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.ledger.request_states import RequestState
+from shared.ledger.request_store import RequestState
 from tests.support.machine.small_disk import Disk, mounted
 from tests.support.processes.fleet import Fleet, wait_for
 from tests.support.processes.trainers import EPOCHS, TIMES, School, draw_classes

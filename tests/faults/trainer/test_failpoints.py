@@ -14,7 +14,7 @@ import msgspec
 import pytest
 
 from shared.ledger import request_store
-from shared.ledger.request_states import RequestState
+from shared.ledger.request_store import RequestState
 from shared.messages.requests import Prune, Request, Rollback
 from shared.registry.version_folder import STAGED
 from tests.support.failpoints.armed import KILL, RAISE, STOP, Points, Shot

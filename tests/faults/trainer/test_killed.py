@@ -8,18 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from shared.ledger.request_states import RequestView
+from shared.ledger.request_store import RequestView
 from tests.support.processes.fleet import Fleet, wait_for
-from tests.support.processes.trainers import TIMES, School, draw_classes, parent
+from tests.support.processes.trainers import TIMES, School, draw_classes
 from tests.support.servers.redis_server import RedisServer
 
 MAX_ATTEMPTS = 3
-#: In the order of the stages, two deaths per request.
-DEATHS = (
-    ("loading", "epoch-2"),
-    ("exporting", "evaluating"),
-    ("renaming", "moving"),
-)
 
 
 @pytest.fixture(scope="module")
@@ -69,22 +63,3 @@ def test_a_training_that_dies_at_one_place_fails_for_good(school: School) -> Non
 def reported(view: RequestView) -> int:
     """The epoch of the last renewal."""
     return view.progress.epoch if view.progress is not None else 0
-
-
-@pytest.mark.parametrize("deaths", DEATHS, ids="+".join)
-def test_a_trainer_killed_in_any_stage_loses_and_doubles_no_version(
-    school: School, deaths: tuple[str, str]
-) -> None:
-    trainers = school.trainers(2)
-    for moment in deaths:
-        school.moments.hold(moment)
-    request = school.ask("shapes")
-    first = school.moments.wait_for(deaths[0])
-    school.kill(first, request, parent(first, trainers))
-    assert school.versions("shapes") == []
-    school.moments.let_go(deaths[0])
-    second = school.moments.wait_for(deaths[1], not_by=[first])
-    school.kill(second, request)
-    school.moments.let_go(deaths[1])
-    school.check_one_version(request, school.trained(request).model)
-    school.check_epochs()

@@ -10,9 +10,8 @@ from typing import NamedTuple
 import pytest
 
 from shared.errors import UsageError
-from shared.ledger.request_states import RequestState
+from shared.ledger.request_store import RequestState
 from shared.messages.requests import Rollback
-from shared.messages.training import Train
 from tests.support.processes import procfs
 from tests.support.processes.fleet import Fleet, Worker, wait_for
 from tests.support.processes.trainers import TIMES, School, draw_classes, parent
@@ -110,32 +109,6 @@ def test_a_cancelled_training_ends_and_leaves_nothing(school: School) -> None:
     assert school.versions("unwanted") == []
 
 
-def test_a_request_cancelled_while_it_waits_is_never_trained(school: School) -> None:
-    school.moments.hold("loading")
-    request = school.ask("doomed")
-    victim = school.moments.wait_for("loading")
-    assert school.folder(request).state is RequestState.RUNNING
-    school.cancel(request)
-    procfs.kill(victim)
-    wait_for("the rounds", lambda: not school.folder(request).work.exists())
-    school.fleet.client.flushall()
-    school.moments.let_go("loading")
-    assert "no-such-model" in failed_request(school, "after-the-doomed")
-    assert school.look(request).state is RequestState.CANCELLED
-    assert school.versions("doomed") == []
-
-
-def test_a_server_that_loses_its_data_costs_no_request(school: School) -> None:
-    school.moments.hold("epoch-2")
-    request = school.ask("forgotten")
-    first = school.moments.wait_for("epoch-2")
-    school.fleet.server.restart()
-    school.moments.let_go("epoch-2")
-    school.check_one_version(request, school.trained(request).model)
-    later = school.moments.epochs(not_by=first)
-    assert later == sorted(set(later) - {1, 2}), "it did not resume from the checkpoint"
-
-
 def test_a_server_that_loses_its_data_costs_no_waiting_request_without_a_client(
     school: School,
 ) -> None:
@@ -201,10 +174,3 @@ def test_an_unexpected_error_fails_once_with_one_line(
     assert [moment for _, moment in school.moments.reached].count("loading") == 1
     assert any("as the test wants" in trainer.log for trainer in trainers)
     assert school.versions(f"failing-{how}") == []
-
-
-def test_an_invalid_request_fails_with_the_valid_choices(school: School) -> None:
-    request = school.ask("wrong", Train("wrong", "no-such-recipe", str(school.data)))
-    outcome = school.outcome(request)
-    assert (outcome.ok, outcome.usage) == (False, True)
-    assert "tutorial" in outcome.error

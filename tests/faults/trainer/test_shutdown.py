@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from shared.errors import Exit
-from shared.ledger.request_states import RequestState
+from shared.ledger.request_store import RequestState
 from tests.support.processes import procfs
 from tests.support.processes.fleet import Fleet, Worker, wait_for
 from tests.support.processes.trainers import TIMES, School, draw_classes

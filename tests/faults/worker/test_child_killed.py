@@ -30,19 +30,6 @@ def check_taken_over(stage: Scenario, victim: Held, more_s: float = 0.0) -> None
     CHILD_KILLED.check(wait_until_taken_over(stage.fleet.client, victim, within_s) - more_s)
 
 
-def test_a_killed_child_costs_no_row_and_its_batch_few_runs(stage: Scenario) -> None:
-    recorder = Recorder(stage.fleet.client)
-    worker = stage.fleet.worker()
-    producer = stage.classify_without_repeats()
-    stage.reach_the_middle(producer)
-    victim = stage.catch(producer, worker)
-    procfs.kill(victim.child)
-    check_taken_over(stage, victim)
-    stage.check_finished(producer)
-    check_runs(recorder, victim)
-    stage.check_nothing_runs(worker)
-
-
 def test_a_child_that_starts_slowly_is_not_killed(stage: Scenario) -> None:
     """Celery's default would kill each successor before it is ready, in an endless loop."""
     worker = stage.fleet.worker(concurrency=1, app=SLOW_APP)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tests.support.images.gallery import Gallery
 from tests.support.jobs.claims import wait_until_taken_over
-from tests.support.jobs.recovery_times import WORKER_DEAD_WITHIN_S, WORKER_KILLED_REAL
+from tests.support.jobs.recovery_times import WORKER_KILLED_REAL
 from tests.support.jobs.scenario import Scenario
 from tests.support.processes import procfs
 from tests.support.processes.fleet import BATCH_IMAGES, Fleet, wait_for
@@ -18,19 +18,6 @@ from tests.support.servers.redis_server import RedisServer
 
 #: Most of the measured time is the TTL of a heartbeat, which does not depend on the load.
 REAL_WITHIN_S = 20.0
-
-
-def test_another_worker_takes_over_from_a_killed_one(stage: Scenario) -> None:
-    victim, other = stage.fleet.worker(), stage.fleet.worker()
-    producer = stage.classify_without_repeats()
-    stage.reach_the_middle(producer)
-    held = stage.catch(producer, victim)
-    victim.kill()
-    seconds = wait_until_taken_over(stage.fleet.client, held, WORKER_DEAD_WITHIN_S)
-    print(f"taken over after {seconds:.1f} s")
-    stage.allow_repeats()
-    stage.check_finished(producer)
-    stage.check_nothing_runs(other)
 
 
 def test_with_the_default_settings_a_killed_worker_is_replaced_within_20_s(

@@ -119,16 +119,6 @@ def test_collect_applies_the_limit_of_the_job(stage: Scenario, when: str) -> Non
     stage.check_nothing_runs(worker)
 
 
-def test_collect_finishes_a_job_whose_producer_died_within_its_limit(stage: Scenario) -> None:
-    producer = stage.classify("--max-failures", "5")
-    producer.wait_until_sent()
-    producer.kill()
-    worker = stage.fleet.worker()
-    collect = stage.hangtag("collect", str(stage.output))
-    assert collect.wait() == Exit.BUDGET, collect.story
-    stage.check_nothing_runs(worker)
-
-
 def test_an_edited_list_is_refused_and_a_longer_list_is_not(stage: Scenario) -> None:
     """In the middle of a job, and after its end: no row is doubled and none is lost."""
     listed = stage.folder / "list"

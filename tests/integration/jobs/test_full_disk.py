@@ -51,7 +51,7 @@ def test_rows_that_are_written_early_make_room_for_the_journal(
     server: RedisServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, with_rows: bool
 ) -> None:
     """Without them a job whose journal has no room stops, as ever."""
-    monkeypatch.setattr("producer.formats.table_draft._WRITE_BUFFER_BYTES", 0)
+    monkeypatch.setattr("producer.formats.table_file._WRITE_BUFFER_BYTES", 0)
     settings = Settings(redis_url=server.url, batch_images=FILES // BATCHES)
     with mounted(tmp_path / "disk", "8m") as disk:
         (disk.folder / "photos").mkdir()

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import tracemalloc
-from typing import Any, cast
 
 import msgspec
 import pytest
 from redis.exceptions import RedisError
 
-from producer.dispatch.job_queue import NO_BATCH, JobQueue, PublishedProgress
+from producer.dispatch.job_queue import JobQueue, PublishedProgress
 from producer.dispatch.window import file_limit, measure
 from producer.journal.totals import JobCounts
 from shared import keys
 from shared.broker.celery_app import make_app
 from shared.broker.redis_client import connect
 from shared.ledger import heartbeats
-from shared.ledger.batch_ledger import BatchLedger, ClaimVerdict
 from shared.ledger.heartbeats import Heartbeat
-from shared.messages.files import UNSEEN
-from shared.messages.job_record import JobRecord
+from shared.messages.batch import JobRecord
 from shared.runtimes import LITERT
 from shared.settings import Settings
 from tests.support.servers.redis_server import RedisServer
@@ -34,53 +31,6 @@ RECORD = JobRecord("abcdefgh", "name", 1, "0" * 64, "litert", 1, "out.csv", "hos
 def queue(server: RedisServer) -> JobQueue:
     client = connect(server.url, "test")
     return JobQueue(client, make_app(server.url, "test"), RECORD, Settings())
-
-
-@pytest.mark.parametrize(
-    "fields",
-    [{"b": "many", "r": "x"}, {"b": "-1", "r": "x"}, {"b": "9" * 30, "r": "x"}, {"other": "x"}],
-)
-def test_an_entry_that_no_worker_wrote_belongs_to_no_batch_and_can_be_trimmed(
-    server: RedisServer, queue: JobQueue, fields: dict[Any, Any]
-) -> None:
-    stream = keys.job(RECORD.id, "results")
-    server.client.xadd(stream, fields)
-    server.client.xadd(stream, {"b": "7", "r": "answers"})
-    odd, right = queue.results(0)
-    assert odd.batch == NO_BATCH
-    assert (right.batch, right.data) == (7, b"answers")
-    queue.trim([odd, right])
-    assert server.client.xlen(stream) == 0
-
-
-def test_troubles_of_an_earlier_run_are_not_reported_in_the_next(queue: JobQueue) -> None:
-    """Its files may be visible by now, or be sent as bytes."""
-    queue.touch(PublishedProgress(JobCounts(1)))
-    queue.offer([(0, b"images")])
-    ledger = BatchLedger(queue.client, RECORD.id, limit_s=60)
-    ledger.claim(0, "a:1:1/5:6")
-    assert ledger.release(0, "a:1:1/5:6", UNSEEN, damaged=True)
-    assert queue.trouble() == UNSEEN
-    queue.resume()
-    assert queue.trouble() == ""
-
-
-def test_an_invalid_result_that_is_read_again_takes_no_claim(
-    server: RedisServer, queue: JobQueue
-) -> None:
-    """A producer that loses Redis before it trims a result reads it again."""
-    owner = keys.job(RECORD.id, "owner")
-    queue.touch(PublishedProgress(JobCounts(1)))
-    queue.offer([(0, b"images")])
-    ledger = BatchLedger(queue.client, RECORD.id, limit_s=60)
-    ledger.claim(0, "a:1:1/5:6")
-    ledger.complete(0, "a:1:1/5:6", b"garbage")
-    queue.reopen(0)
-    queue.offer([(0, b"images")])
-    assert ledger.claim(0, "a:1:1/7:8").verdict is ClaimVerdict.RUN
-    queue.reopen(0)
-    claim = cast(bytes, server.client.hget(owner, "0"))
-    assert claim.startswith(b"a:1:1/7:8|")
 
 
 @pytest.mark.parametrize("setting", ["maxmemory", "min-replicas-to-write"])
@@ -98,11 +48,6 @@ def test_a_payload_that_the_server_refuses_costs_no_memory_and_is_not_in_the_err
         tracemalloc.stop()
     assert peak < MIB
     assert len(str(error.value)) < 500
-
-
-def test_a_payload_always_expires(server: RedisServer, queue: JobQueue) -> None:
-    queue.offer([(0, b"images")])
-    assert server.client.pttl(keys.job(RECORD.id, "payload")) > 0
 
 
 def test_keys_are_renewed_while_the_server_refuses_writes(

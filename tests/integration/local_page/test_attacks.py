@@ -29,16 +29,40 @@ from tests.support.servers.redis_server import RedisServer
 IMAGES = 5
 
 
+#: What the script of a page reads and sends; each needs the id of the server's start.
+READ = (
+    "/items", "/items?similar=0", "/items?kind=left-out", "/items?kind=all", "/pictures/0",
+    "/folders",
+)  # fmt: skip
+SENT: dict[str, Any] = {
+    "/decisions": {"decisions": [{"item": 0, "kind": "label", "label": "Bag"}]},
+    "/undo": {},
+    "/rename": {"before": "Bag", "after": "Coat"},
+    "/name-folders": {"folders": ["Bag"], "is_label": True},
+}
+BAG = b'{"item":0,"kind":"label","label":"Bag"}'
+STRANGE = (
+    b"", b"[]", b"{", b"\xff", b" " * MAX_BODY_BYTES,
+    b'{"decisions":[{}]}', b'{"decisions":[[0]]}', b'{"decisions":[[0,"Bag"]]}',
+    b'{"decisions":[{"item":"0","kind":"label","label":"Bag"}]}',
+    b'{"decisions":[' + BAG + b'],"more":1}',
+    b'{"decisions":[{"item":999,"kind":"label","label":"Bag"}]}',
+    b'{"decisions":[{"item":-1,"kind":"label","label":"Bag"}]}',
+    b'{"decisions":[{"item":0,"kind":"label"}]}', b'{"decisions":[{"item":0,"kind":"not-this"}]}',
+    b'{"decisions":[{"item":0,"kind":"left-out","label":"a"}]}',
+    b'{"decisions":[{"item":0,"label":"a"}]}', b'{"decisions":[{"item":0,"kind":"other"}]}',
+    b'{"decisions":[' + b",".join([BAG] * 501) + b"]}",
+    b'{"decisions":[],"without":[' + b",".join([b"0"] * 501) + b"]}",
+    b'{"decisions":[],"without":[999]}',
+)  # fmt: skip
+
+
 class Attacked(NamedTuple):
-    """A page, and what it is asked by its own script."""
+    """A page, the folder of its images, and the file of its decisions."""
 
     page: Review | Label
-    folder: Path  #: of its images
+    folder: Path
     log: Path
-    facts: str  #: the only address that needs no id of the server's start
-    read: tuple[str, ...]
-    decide: dict[str, Any]  #: bodies by address
-    strange: tuple[bytes, ...]  #: bodies for the first of these
 
     def saved(self) -> bytes:
         return self.log.read_bytes() if self.log.exists() else b""
@@ -63,17 +87,7 @@ def _review(folder: Path) -> Iterator[Attacked]:
     draw(folder / "shapes", (5, 8), IMAGES)
     table = folder / "t.csv"
     finished_job.finish(JobOptions((b"shapes",), os.fsencode(folder), str(table)))
-    yield Attacked(
-        Review(table), folder / "shapes", labels_file.of_table(table), "/table",
-        ("/rows", "/pictures/0"),
-        {"/decisions": {"decisions": [[0, "Bag"]]}},
-        (
-            b'{"decisions":[[0]]}', b'{"decisions":[["0","Bag"]]}',
-            b'{"decisions":[[0,"Bag"]],"more":1}', b'{"decisions":[[99999,"Bag"]]}',
-            b'{"decisions":[[-1,"Bag"]]}',
-            b'{"decisions":[' + b",".join([b'[0,"Bag"]'] * 501) + b"]}",
-        ),
-    )  # fmt: skip
+    yield Attacked(Review(table), folder / "shapes", labels_file.of_table(table))
 
 
 @contextmanager
@@ -82,36 +96,14 @@ def _label(folder: Path, server_binary: Path) -> Iterator[Attacked]:
         hand = Hand(server)
         hand.live()
         label = Label(fleet, hand, plant(folder / "photos", IMAGES))
-        given = {"stack": 0, "kind": "label", "label": "Bag"}
-        yield Attacked(
-            label, folder / "photos", label.file, "/folder",
-            ("/next", "/similar/0", "/together?kind=left-out", "/pictures/0", "/folders"),
-            {
-                "/decisions": {"decisions": [given]}, "/undo": {},
-                "/rename": {"before": "Bag", "after": "Coat"},
-                "/name-folders": {"folders": ["Bag"], "is_label": True},
-            },
-            (
-                b'{"decisions":[{}]}', b'{"decisions":[{"stack":"0","kind":"left-out"}]}',
-                b'{"decisions":[{"stack":0,"kind":"left-out"}],"more":1}',
-                b'{"decisions":[{"stack":999,"kind":"left-out"}]}',
-                b'{"decisions":[{"stack":-1,"kind":"left-out"}]}',
-                b'{"decisions":[{"stack":0,"kind":"label"}]}',
-                b'{"decisions":[{"stack":0,"kind":"not-this"}]}',
-                b'{"decisions":[{"stack":0,"label":"a"}]}',
-                b'{"decisions":[{"stack":0,"kind":"other"}]}',
-                b'{"decisions":[' + b",".join([b'{"stack":0,"kind":"left-out"}'] * 501) + b"]}",
-                b'{"decisions":[],"without":[' + b",".join([b"0"] * 501) + b"]}",
-                b'{"decisions":[],"without":[5]}',
-            ),
-        )  # fmt: skip
+        yield Attacked(label, folder / "photos", label.file)
 
 
 def every_request(attacked: Attacked) -> list[tuple[str, str, Any]]:
     """Method, address and body of each request of the page's own script."""
     of = attacked.page.of
-    reads = ["/", attacked.facts, "/assets/page.js", *map(of, attacked.read)]
-    posts = [("POST", of(path), body) for path, body in attacked.decide.items()]
+    reads = ["/", "/facts", "/assets/page.js", *map(of, READ)]
+    posts = [("POST", of(path), body) for path, body in SENT.items()]
     return [("GET", path, None) for path in reads] + posts
 
 
@@ -149,10 +141,10 @@ def test_without_the_token_nothing_is_answered(attacked: Attacked, cookie: str) 
 
 def test_a_page_of_an_earlier_start_reads_and_decides_nothing(attacked: Attacked) -> None:
     """Its numbers and the pictures in the browser's cache may be those of other images."""
-    for path in (*attacked.read, *attacked.decide):
-        method = "POST" if path in attacked.decide else "GET"
+    for path in (*READ, *SENT):
+        method = "POST" if path in SENT else "GET"
         for wrong in (path, f"{path}{'&' if '?' in path else '?'}id=other"):
-            status, _, body = attacked.page.ask(method, wrong, attacked.decide.get(path))
+            status, _, body = attacked.page.ask(method, wrong, SENT.get(path))
             assert status == 409
             assert b"reload it" in body
     assert attacked.saved() == b""
@@ -167,20 +159,15 @@ def test_a_page_of_an_earlier_start_reads_and_decides_nothing(attacked: Attacked
         "/pictures/x",
         "/pictures/..%2f..%2fetc%2fpasswd",
         "/pictures/0?side=100000",
-        "/assets/..%2fserver.py",
+        "/assets/..%2fguard.py",
         "/assets/none.js",
         "/etc/passwd",
-        # of a table
-        "/rows?kind=../..",
-        "/rows?start=-1",
-        # of a folder
-        "/similar/999999",
-        "/similar/x",
-        "/together",
-        "/together?kind=label",
-        "/together?kind=label&label=none",
-        "/together?kind=other&label=none",
-        "/together?kind=left-out&label=none",
+        "/items?start=-1&similar=x",
+        "/items?kind=../..&similar=999999",
+        "/items?kind=label",
+        "/items?kind=label&label=none",
+        "/items?kind=other&label=none",
+        "/items?kind=left-out&label=none",
     ],
 )
 def test_only_what_the_page_shows_is_served(attacked: Attacked, path: str) -> None:
@@ -191,10 +178,9 @@ def test_only_what_the_page_shows_is_served(attacked: Attacked, path: str) -> No
 
 
 def test_a_strange_body_decides_nothing(attacked: Attacked) -> None:
-    first, *_ = attacked.decide
-    for body in (b"", b"[]", b"{", b"\xff", b" " * MAX_BODY_BYTES, *attacked.strange):
-        assert 400 <= sent(attacked.page, first, body) < 500, body[:99]
-    for path in attacked.decide:
+    for body in STRANGE:
+        assert 400 <= sent(attacked.page, "/decisions", body) < 500, body[:99]
+    for path in SENT:
         assert sent(attacked.page, path, b" " * (MAX_BODY_BYTES + 1)) == 413
         assert attacked.page.ask("GET", attacked.page.of(path))[0] == 405
     assert attacked.saved() == b""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -9,6 +12,7 @@ import pytest
 
 from shared import keys
 from shared.errors import SetupError
+from shared.messages.model_card import Card
 from shared.messages.requests import Remove
 from shared.registry import mirror_writer, removal, version_folder
 from shared.registry.mirror_reader import Mirror
@@ -50,6 +54,39 @@ def test_a_removed_version_leaves_the_file_to_the_others(
     assert not server.client.exists(keys.blob(second.files["heads.npz"]))
     assert Mirror(server.client).read(first, NAME) == photo_versions.backbone()
     registry.check(first)
+
+
+class BesideAnother(Registry):
+    """While its versions are copied, another process copies a store without the last of them."""
+
+    def __init__(self, root: Path, copy_other: Callable[[], None]) -> None:
+        super().__init__(root)
+        self._copy_other = copy_other
+
+    def sizes(self, card: Card) -> dict[str, int]:
+        self._copy_other()
+        return super().sizes(card)
+
+
+def test_a_file_that_another_writer_deletes_meanwhile_is_missing_until_the_next_copy(
+    server: RedisServer, registry: Registry, tmp_path: Path
+) -> None:
+    """A job waits for it: tests/faults/trainer/test_version_gone.py."""
+    first = photo_versions.publish(registry, 1)
+    light = registry.publish(msgspec.structs.replace(first, looks=()), {"model.tflite": b"light"})
+    registry.promote(light.name, light.version)
+    mirror_writer.publish(server.client, registry)
+    other = Registry(shutil.copytree(registry.root, tmp_path / "other"))
+    other.remove(first.name, first.version)
+    second = photo_versions.publish(registry, 2)
+    copy_other = partial(mirror_writer.publish, server.client, other)
+    mirror_writer.publish(server.client, BesideAnother(registry.root, copy_other))
+    assert Mirror(server.client).card(second.name, second.version) == second
+    with pytest.raises(SetupError, match=f"{NAME} of shapes@3 is not in Redis"):
+        Mirror(server.client).read(second, NAME)
+    mirror_writer.publish(server.client, registry)
+    for card in (first, second):
+        assert Mirror(server.client).read(card, NAME) == photo_versions.backbone()
 
 
 def test_the_last_version_of_a_file_takes_its_copy_with_it(

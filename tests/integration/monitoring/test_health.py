@@ -129,12 +129,3 @@ def test_suspended_and_killed_workers_are_reported(fleet: Fleet) -> None:
     wait_until_healthy()
     worker.kill()
     wait_for_complaint("no worker runs here")
-
-
-@pytest.mark.usefixtures("short_limit")
-def test_one_suspended_worker_of_two_is_reported(fleet: Fleet) -> None:
-    stuck, _well = fleet.worker(1), fleet.worker(1)
-    wait_until_healthy()
-    procfs.stop(stuck.pid)
-    wait_for_complaint(f":{stuck.pid}:")
-    stuck.signal(signal.SIGCONT)

@@ -12,14 +12,12 @@ import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
 from producer.fleet import workers
-from producer.metrics.metric_families import Families
-from producer.metrics.redis_snapshot import take_snapshot
+from producer.metrics.metric_families import Families, take_snapshot
 from shared import keys
 from shared.broker.redis_client import connect
 from shared.ledger import heartbeats
 from shared.ledger.batch_ledger import BatchLedger, BatchState, ClaimVerdict
 from shared.ledger.heartbeats import Heartbeat
-from shared.settings import Settings
 from tests.support.processes.fleet import wait_for
 from tests.support.servers.redis_server import RedisServer
 from worker.lifecycle.child_records import WorkerStats
@@ -98,21 +96,6 @@ def test_a_claim_outlives_5_seconds_of_heartbeats_that_list_its_child_as_idle(
     assert ledger.claim(0, "a:1:1/5:6").verdict is verdict
 
 
-def test_a_heartbeat_with_unknown_fields_is_read(server: RedisServer) -> None:
-    one = beat(server, "a:1:1", ["5:6"])
-    more = msgspec.to_builtins(one) | {"new": ["x"]}
-    server.client.set(keys.worker(one.id), msgspec.json.encode(more))
-    assert heartbeats.alive(server.client) == [one]
-
-
-def test_by_default_a_worker_without_heartbeats_expires_within_15_seconds(
-    server: RedisServer,
-) -> None:
-    beat(server, "a:1:1", [], ttl_s=Settings().heartbeat_ttl_s)
-    assert 0 < server.client.pttl(keys.worker("a:1:1")) <= 15_000
-    assert Settings().heartbeat_s * 2 < Settings().heartbeat_ttl_s
-
-
 @pytest.mark.parametrize(
     "field", [{"images": 10**400}, {"memory_bytes": 10**400}, {"failures": {"missing": 10**300}}]
 )
@@ -177,34 +160,5 @@ def test_batches_that_outlast_a_heartbeat_are_a_steady_rate(
     assert max(rates[4:]) < 2 * truth
 
 
-def test_images_of_beats_that_are_refused_are_in_the_rate(
-    server: RedisServer, tally: WorkerStats
-) -> None:
-    wait_for("a beat", lambda: heartbeats.alive(server.client))
-    server.client.config_set("maxmemory", 1)
-    tally.add(7, 1_000, {}, [])
-    time.sleep(2.0)  # several beats fail
-    server.client.config_set("maxmemory", 0)
-    beat = next_beat(server, 1_000)
-    assert beat.rate == pytest.approx(1_000 / _lived_s(beat), rel=0.1)
-
-
 def _lived_s(beat: Heartbeat) -> float:
     return (beat.at_ms - beat.since_ms) / 1000
-
-
-@pytest.mark.parametrize("value", [b"garbage", b"[]", b"3", b'{"id":"x"}', b"\x80"])
-def test_another_versions_heartbeat_hides_no_worker_and_preserves_its_claim(
-    server: RedisServer, value: bytes
-) -> None:
-    one = beat(server, "a:1:1", ["5:6"])
-    server.client.set(keys.worker(OTHER), value)
-    server.client.zadd(keys.WORKERS, {OTHER: 1})
-    assert heartbeats.alive(server.client) == [one]
-    server.client.hset(keys.job(JOB, "record"), mapping={"record": "r", "state": "running"})
-    server.client.hset(keys.job(JOB, "payload"), "0", "images")
-    ledger = BatchLedger(server.client, JOB, limit_s=60)
-    assert ledger.claim(0, f"{OTHER}/7:8").verdict is ClaimVerdict.RUN
-    assert ledger.claim(0, "a:1:1/5:6").verdict is ClaimVerdict.HELD
-    server.client.delete(keys.worker(OTHER))
-    assert ledger.claim(0, "a:1:1/5:6").verdict is ClaimVerdict.RUN

@@ -8,10 +8,8 @@ import re
 import signal
 import subprocess
 import sys
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
-from queue import SimpleQueue
 from typing import Any
 
 import msgspec
@@ -23,8 +21,6 @@ from shared.broker.celery_app import make_app, send_hint
 from shared.broker.message_filter import CLASSIFY_TASK
 from shared.broker.runtime_paths import log_path
 from shared.errors import Exit
-from shared.json_log import JsonLines
-from shared.ledger.batch_ledger import BatchLedger
 from tests.support.images import gallery
 from tests.support.images.gallery import FOLDER
 from tests.support.jobs.hostile_messages import NO_JOB as JOB
@@ -32,8 +28,6 @@ from tests.support.processes import copied_processes, in_process, local_stack
 from tests.support.processes.fleet import ROOT, Fleet, Process, as_celery, wait_for
 from tests.support.processes.local_stack import Place
 from tests.support.servers.redis_server import RedisServer
-from worker.lifecycle.child_records import WorkerStats
-from worker.lifecycle.heartbeat_thread import HeartbeatThread
 
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 JSON = {"HANGTAG_LOG_JSON": "1"}
@@ -81,34 +75,6 @@ def test_a_worker_logs_objects_with_the_job_they_are_about(fleet: Fleet, tmp_pat
     assert "serves the queue classify of" in ready["message"]
 
 
-@pytest.mark.parametrize("foreign", [False, True])
-def test_a_line_on_a_dead_child_has_its_batch(
-    server: RedisServer,
-    caplog: pytest.LogCaptureFixture,
-    monkeypatch: pytest.MonkeyPatch,
-    foreign: bool,
-) -> None:
-    monkeypatch.setattr(caplog.handler, "formatter", JsonLines())
-    client, pid, worker = server.client, 77, "here:1:2"
-    client.hset(keys.job(JOB, "record"), mapping={"record": "r", "state": "running"})
-    client.hset(keys.job(JOB, "payload"), "3", "images")
-    BatchLedger(client, JOB, 60.0).claim(3, f"{worker}/{pid}:5")
-    if foreign:
-        client.set(keys.job(JOB, "owner"), "of another type")
-    hints = SimpleQueue[tuple[str, int, str]]()
-    hint = lambda *given: hints.put(given)  # noqa: E731
-    thread = HeartbeatThread(
-        client, worker, keys.CLASSIFY_QUEUE, lambda: [], hint, 5.0, 60.0, WorkerStats()
-    )
-    thread.start()
-    thread.died(JOB, 3, pid, keys.CLASSIFY_QUEUE)
-    thread.stop()
-    assert hints.empty() is foreign
-    (line,) = map(json.loads, caplog.text.splitlines())
-    assert str(pid) in line["message"] or foreign
-    assert (line["job"], line["batch"], line["level"]) == (JOB, 3, "WARNING")
-
-
 def test_a_worker_that_celerys_command_starts_prints_objects_alone(
     fleet: Fleet, tmp_path: Path
 ) -> None:
@@ -132,18 +98,6 @@ def test_a_worker_that_may_not_start_ends_with_one_object(
     assert worker.wait() == Exit.SETUP
     (line,) = lines(worker)
     assert line["level"] == "CRITICAL"
-
-
-def test_metrics_log_an_outage_as_objects(fleet: Fleet, tmp_path: Path) -> None:
-    metrics = fleet.producer("metrics", "--port", "0", "--log-json", "--json", cwd=tmp_path)
-    wait_for("the address", lambda: metrics.out)
-    url = json.loads(metrics.out)["metrics"]
-    fleet.server.kill()
-    with urllib.request.urlopen(url) as reply:
-        reply.read()
-    (line,) = wait_for("the outage", lambda: lines(metrics))
-    assert (line["level"], line["logger"]) == ("WARNING", "producer.metrics.http_endpoint")
-    assert line["message"].startswith("Redis does not answer")
 
 
 @pytest.mark.parametrize("log_json", ["", "1"])

@@ -11,15 +11,14 @@ import pytest
 from shared import keys
 from shared.broker.redis_client import connect
 from shared.ledger.request_inbox import RequestInbox
-from shared.ledger.request_states import RequestState, RequestView
+from shared.ledger.request_store import RequestState, RequestView
 from shared.messages.requests import Progress, Prune, Request
 from tests.support.processes.fleet import wait_for
 from tests.support.servers.redis_server import RedisServer
 from worker.handlers.context import RequestStopped
 from worker.requests import attempt
-from worker.requests.attempt import Attempt
+from worker.requests.attempt import Attempt, ShutdownNotice
 from worker.requests.request_consumer import store_sent
-from worker.requests.shutdown import ShutdownNotice
 from worker.requests.workspace import Workspace
 
 REQUEST = Request("tidy-up", Prune("shoes", keep=3), "tester@here", 1.0)

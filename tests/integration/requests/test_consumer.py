@@ -5,25 +5,22 @@ from __future__ import annotations
 import multiprocessing
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from multiprocessing.synchronize import Event
 from pathlib import Path
 
 import pytest
 
 from shared.ledger.request_inbox import RequestInbox
-from shared.ledger.request_states import RequestState
-from shared.ledger.request_store import RequestFolder
+from shared.ledger.request_store import RequestState
 from shared.messages.requests import Request, Rollback, Work
 from shared.messages.training import Train
 from shared.settings import Settings
 from tests.support.servers.redis_server import RedisServer
 from worker.requests import request_consumer
-from worker.requests.attempt import SHUTDOWN, Attempt
-from worker.requests.long_work import LongWork
-from worker.requests.request_consumer import RequestConsumer, store_sent
+from worker.requests.attempt import ShutdownNotice
+from worker.requests.request_consumer import LongWork, RequestConsumer, store_sent
 from worker.requests.runner import ANSWERED, LEFT
-from worker.requests.shutdown import ShutdownNotice
 from worker.requests.workspace import Workspace
 
 LONG = Train("shoes", "fast")
@@ -84,6 +81,14 @@ def test_a_hint_of_a_request_that_is_gone_starts_nothing(trainer: Trainer) -> No
     assert not trainer.store.exists()
 
 
+def test_a_hint_of_a_request_of_a_stack_of_another_machine_starts_nothing(trainer: Trainer) -> None:
+    """Submitted again here, for example."""
+    folder = Workspace(trainer.store, "r1")
+    folder.submit(Request("r1", SHORT, "ann", 1.0), stack="elsewhere:/tmp/none")
+    assert trainer.take("r1") == LEFT
+    assert folder.is_open
+
+
 @pytest.mark.parametrize("work", [SHORT, LONG])
 def test_a_request_that_another_trainer_works_on_is_stored_and_not_taken(
     trainer: Trainer, monkeypatch: pytest.MonkeyPatch, work: Work
@@ -105,32 +110,6 @@ def test_long_work_waits_for_other_long_work_of_its_trainer_and_short_work_does_
     with trainer.long_work_elsewhere():
         assert trainer.take("long") == LEFT
         assert trainer.take("short") == ANSWERED
+    assert not trainer.long_work.busy, "it ends with its process"
     assert folder.state is RequestState.WAITING
     assert folder.attempts == 0
-
-
-def test_work_of_a_trainer_that_ends_is_left_and_does_not_count(
-    trainer: Trainer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(Attempt, "start", lambda attempt: setattr(attempt, "why", SHUTDOWN))
-    folder = trainer.submit("r1", SHORT)
-    assert trainer.take("r1") == LEFT
-    assert (folder.state, folder.attempts) == (RequestState.WAITING, 0)
-
-
-def test_a_request_that_ends_while_its_lock_is_awaited_is_not_started(
-    trainer: Trainer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    folder = trainer.submit("r1", SHORT)
-    store_sent(trainer.inbox, folder)
-    original = Workspace.locked
-
-    def late(held: Workspace, wait_s: float) -> AbstractContextManager[bool]:
-        monkeypatch.setattr(Workspace, "locked", original)
-        assert RequestFolder(trainer.store, "r1").cancel()
-        return original(held, wait_s)
-
-    monkeypatch.setattr(Workspace, "locked", late)
-    assert trainer.take("r1") == LEFT
-    assert folder.state is RequestState.CANCELLED
-    assert not folder.work.exists()

@@ -12,17 +12,15 @@ import pytest
 from producer.present.events import Event, Events
 from producer.present.progress import Quiet
 from producer.processes import lock
-from producer.requests import wait
+from producer.requests import submit as submission
 from producer.requests.client import RequestClient, make_request
-from producer.requests.existing import FAILED, RequestNow, cancel, find, state_now
-from producer.requests.open_requests import open_requests
+from producer.requests.existing import FAILED, RequestNow, cancel, find, open_requests, state_now
 from producer.requests.request_display import RequestDisplay
-from producer.requests.submit import submit
-from producer.requests.wait import RequestWaiter, Viewed
-from shared.broker.runtime_paths import private_stack_dir, socket_path
+from producer.requests.submit import RequestWaiter, Viewed, submit
+from shared.broker.runtime_paths import SUPERVISOR_LOCK, private_stack_dir, socket_path
 from shared.errors import RequestCancelled, SetupError, StillOpen, UsageError
 from shared.ledger import request_store
-from shared.ledger.request_states import RequestState, RequestView
+from shared.ledger.request_store import RequestState
 from shared.messages.requests import Outcome, Progress, Promote, Request, Rollback
 from shared.settings import Settings
 from shared.stop import Stop, Waits, unstoppable
@@ -48,7 +46,7 @@ class Scene:
 
     def keep(self) -> Workspace:
         """Store the request as one of this machine's stack."""
-        return stored_requests.keep(self.store, REQUEST)
+        return stored_requests.keep_on_stack(self.settings, REQUEST)
 
     def submit(self, request: Request = REQUEST, trainer_needed: bool = False) -> Outcome:
         """Submit a request without waiting for it; an error if it is waited for."""
@@ -88,7 +86,7 @@ def broker(server: RedisServer, tmp_path: Path) -> Scene:
 def stack(server: RedisServer, tmp_path: Path) -> Iterator[Scene]:
     """This machine's stack as commands see it: a server and the lock of its supervisor."""
     settings = Settings(store=str(tmp_path / "store"))
-    supervisor = lock.Lock(private_stack_dir(settings) / lock.SUPERVISOR)
+    supervisor = lock.Lock(private_stack_dir(settings) / SUPERVISOR_LOCK)
     assert supervisor.take(0)
     socket_path(settings).symlink_to(server.socket)
     yield Scene(server, settings)
@@ -151,22 +149,10 @@ def test_an_id_that_was_cancelled_at_a_broker_is_not_submitted_again(broker: Sce
         broker.submit()
 
 
-def test_the_wait_for_an_outcome_ends_in_time(broker: Scene) -> None:
-    with pytest.raises(StillOpen, match="request r1 continues"):
-        submit(broker.settings, REQUEST, events=broker.counted(), timeout_s=0.0)
-
-
 def test_the_waiting_command_submits_a_request_that_redis_lost(broker: Scene) -> None:
     with pytest.raises(StillOpen):
         broker.wait()
     assert broker.inbox.ids() == ["r1"]
-
-
-def test_the_wait_for_a_cancelled_request_ends(broker: Scene) -> None:
-    broker.inbox.submit(REQUEST)
-    broker.inbox.cancel("r1")
-    with pytest.raises(RequestCancelled, match="request r1 is cancelled"):
-        broker.wait()
 
 
 def test_a_request_that_waits_for_another_reports_it_after_a_while(
@@ -178,30 +164,11 @@ def test_a_request_that_waits_for_another_reports_it_after_a_while(
     broker.hand.claim("r2")  # without any progress yet
     broker.hand.live()
     for queued_s, reported in ((60.0, ""), (0.0, "rollback bags is running (request r2)")):
-        monkeypatch.setattr(wait, "QUEUED_S", queued_s)
+        monkeypatch.setattr(submission, "QUEUED_S", queued_s)
         with pytest.raises(StillOpen):
             broker.wait()
         shown = capsys.readouterr().err
         assert reported in shown if reported else shown == ""
-
-
-def test_a_request_that_has_just_started_does_not_wait_for_itself(
-    broker: Scene, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(wait, "QUEUED_S", 0.0)
-    broker.inbox.submit(REQUEST)
-    broker.hand.live()
-    original = RequestClient.running
-
-    def started(client: RequestClient) -> Iterator[RequestView]:
-        """A trainer takes the request right after its state was read."""
-        broker.hand.claim("r1")
-        return original(client)
-
-    monkeypatch.setattr(RequestClient, "running", started)
-    with pytest.raises(StillOpen):
-        broker.wait()
-    assert capsys.readouterr().err == ""
 
 
 def test_the_state_of_a_request_at_a_broker_is_what_became_of_it(broker: Scene) -> None:
@@ -232,10 +199,24 @@ def test_what_was_cancelled_at_this_machines_stack_is_submitted_to_a_broker(brok
     assert submit(broker.settings, REQUEST, wait=False) == Outcome(ok=True)
 
 
+def test_a_request_of_another_machine_says_what_it_waits_for(
+    stack: Scene, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(submission, "TRAINER_START_S", 0.0)
+    stack.hand.live()  # a trainer of this stack
+    Workspace(stack.store, "r1").submit(REQUEST, stack="elsewhere:/tmp/hangtag-0/0a1b2c3d")
+    with pytest.raises(StillOpen):
+        stack.wait()
+    assert (
+        "request r1 waits for the stack in /tmp/hangtag-0/0a1b2c3d on elsewhere; to have it done "
+        "here: hangtag cancel r1, then the command again"
+    ) in capsys.readouterr().err
+
+
 def test_a_wait_within_which_the_time_passes_says_that_the_request_continues(
     broker: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(wait, "GLANCE_TIMEOUT_S", 0.05)
+    monkeypatch.setattr(submission, "GLANCE_TIMEOUT_S", 0.05)
     broker.inbox.submit(REQUEST)
     events = Events()
     with closing(RequestClient(broker.settings)) as client, closing(Waits(Stop())) as waits:

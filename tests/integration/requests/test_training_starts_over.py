@@ -13,9 +13,9 @@ from shared.settings import Settings
 from tests.support.jobs import stored_requests
 from tests.support.processes.trainers import draw_classes
 from tests.support.servers.redis_server import RedisServer
+from worker.requests.attempt import ShutdownNotice
 from worker.requests.request_consumer import RequestConsumer
 from worker.requests.runner import ANSWERED
-from worker.requests.shutdown import ShutdownNotice
 
 
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")

@@ -19,11 +19,10 @@ import pytest
 
 from producer.inputs.job_options import JobOptions
 from producer.journal.journal import journal_path
-from shared.errors import Exit
 from shared.labels import labels_file
 from tests.support.images.drawn_folders import draw
 from tests.support.jobs import finished_job
-from tests.support.processes import flood, in_process
+from tests.support.processes import flood
 from tests.support.processes.fleet import wait_for
 from tests.support.processes.review_server import Review
 
@@ -71,49 +70,19 @@ def saved(table: Path) -> dict[str, str]:
 
 
 def test_a_decision_is_in_the_log_when_its_reply_arrives(review: Review, table: Path) -> None:
-    rows = review.rows("kind=all&count=3")["rows"]
-    reply = review.decide((rows[0]["position"], "Coat"), (rows[1]["position"], rows[1]["guess"]))
+    rows = review.rows("kind=all&count=3")["items"]
+    reply = review.decide((rows[0]["item"], "Coat"), (rows[1]["item"], rows[1]["guess"]))
     assert reply["refused"] == []
     assert saved(table) == {rows[0]["path"]: "Coat", rows[1]["path"]: rows[1]["guess"]}
-    review.decide((rows[0]["position"], None))
+    review.decide((rows[0]["item"], None))
     assert saved(table) == {rows[1]["path"]: rows[1]["guess"]}
-    again = review.rows("kind=all&count=3")["rows"]
+    again = review.rows("kind=all&count=3")["items"]
     assert [row["decided"] for row in again] == [None, rows[1]["guess"], None]
     assert review.end() == 0
 
 
-def test_copies_share_a_decision(review: Review) -> None:
-    rows = review.rows("kind=all&count=500")["rows"]
-    (copy,) = (row for row in rows if row["path"].endswith("copy.png"))
-    before = review.json("GET", "/table")["totals"]["decided"]
-    totals = review.decide((copy["position"], "Bag"))["totals"]
-    assert totals["decided"] == before + 2
-    rows = review.rows("kind=all&count=500")["rows"]
-    assert sum(row["decided"] == "Bag" for row in rows) == 2
-
-
-def test_a_failed_row_is_not_shown(review: Review) -> None:
-    rows = review.rows("kind=all&count=500")
-    assert rows["total"] == len(rows["rows"]) == review.json("GET", "/table")["images"]
-    assert not [row for row in rows["rows"] if row["path"].endswith("broken.png")]
-
-
-def test_views_are_ordered_and_leave_out_decided_rows(review: Review) -> None:
-    doubtful = review.rows("count=500")
-    confidences = [row["confidence"] for row in doubtful["rows"]]
-    assert confidences == sorted(confidences)
-    assert doubtful["left"] == doubtful["total"] == len(confidences) > 2
-    first, second = doubtful["rows"][:2]
-    review.decide((first["position"], first["guess"]))
-    rest = review.rows("count=500&open=1")
-    assert rest["rows"][0]["position"] == second["position"]
-    label = review.json("GET", "/table")["labels"].index(second["guess"])
-    chosen = review.rows(f"kind=all&count=500&label={label}")["rows"]
-    assert {row["guess"] for row in chosen} == {second["guess"]}
-
-
 def test_nothing_that_was_reported_as_saved_is_lost_to_kill_9(review: Review, table: Path) -> None:
-    rows = review.rows("kind=all&count=500")["rows"]
+    rows = review.rows("kind=all&count=500")["items"]
     done = 0
     with ThreadPoolExecutor(4) as pool:
         killing = pool.submit(int)
@@ -121,7 +90,7 @@ def test_nothing_that_was_reported_as_saved_is_lost_to_kill_9(review: Review, ta
             if done == len(rows) // 2:
                 killing = pool.submit(review.end, signal.SIGKILL)
             try:
-                review.decide((row["position"], "Sandal"))
+                review.decide((row["item"], "Sandal"))
             except (http.client.HTTPException, OSError):
                 break
             done += 1
@@ -130,49 +99,21 @@ def test_nothing_that_was_reported_as_saved_is_lost_to_kill_9(review: Review, ta
     assert done >= len(rows) // 2
     assert {row["path"] for row in rows[:done]} - set(kept) <= {rows[0]["path"]}  # its copy
     again = Review(table)
-    assert again.json("GET", "/table")["totals"]["decided"] >= done
+    assert again.decided >= done
     assert again.end() == 0
 
 
 def test_two_pages_at_once_lose_nothing(review: Review, table: Path) -> None:
     other = Review(table)
-    rows = review.rows("kind=all&count=500")["rows"]
-    unique = {row["path"]: row["position"] for row in rows if not row["path"].endswith("copy.png")}
+    rows = review.rows("kind=all&count=500")["items"]
+    unique = {row["path"]: row["item"] for row in rows if not row["path"].endswith("copy.png")}
     pages = [review, other]
     with ThreadPoolExecutor(8) as pool:
         each = enumerate(unique.values())
         list(pool.map(lambda one: pages[one[0] % 2].decide((one[1], "Bag")), each))
     assert set(saved(table)) == set(unique)
-    assert review.json("GET", "/table")["totals"] == other.json("GET", "/table")["totals"]
+    assert review.json("GET", "/facts")["heading"] == other.json("GET", "/facts")["heading"]
     assert other.end() == 0
-
-
-def test_a_file_that_has_changed_is_refused(review: Review, table: Path) -> None:
-    row = review.rows("kind=all&count=2")["rows"][1]
-    file = table.parent / row["path"]
-    before = file.read_bytes()
-    try:
-        file.write_bytes(before + b"x")
-        reply = review.decide((row["position"], "Bag"))
-        assert [one["row"] for one in reply["refused"]] == [row["row"]]
-        assert row["path"] not in saved(table)
-    finally:
-        file.write_bytes(before)
-
-
-def test_a_reply_has_the_labels_of_its_rows_and_their_copies(review: Review) -> None:
-    rows = review.rows("kind=all&count=500")["rows"]
-    copy = next(row for row in rows if "copy" in row["path"])
-    copies = review.decide((copy["position"], "Coat"))["copies"]
-    decided = {row["position"]: row["decided"] for row in review.rows("kind=all&count=500")["rows"]}
-    assert copies
-    labels = {str(p): label for p, label in decided.items() if label}
-    assert copies == labels == dict.fromkeys(copies, "Coat")
-    assert len(copies) == 2
-    assert review.decide((copy["position"], None))["copies"] == dict.fromkeys(copies)
-    at, (other,) = copy["position"], (int(p) for p in copies if int(p) != copy["position"])
-    again = review.decide((at, "Bag"), (other, "Coat"), (at, "Shirt"))["copies"]
-    assert again == dict.fromkeys(copies, "Shirt")
 
 
 def test_a_picture_of_a_job_that_is_gone_is_one_line(table: Path, tmp_path: Path) -> None:
@@ -189,28 +130,6 @@ def test_a_picture_of_a_job_that_is_gone_is_one_line(table: Path, tmp_path: Path
     assert "Traceback" not in review.errors
 
 
-def test_an_unknown_folder_is_a_usage_error(table: Path) -> None:
-    arguments = ("review", str(table), "--folder", "shpes")
-    done = in_process.run_with(dict(os.environ), *arguments, cwd=table.parent)
-    assert done.code == Exit.USAGE, done.story
-    (line,) = done.log.splitlines()
-    assert "no folder 'shpes'" in line
-
-
-def test_a_new_label_is_a_label_of_every_page(review: Review) -> None:
-    row = review.rows("kind=all&count=1")["rows"][0]
-    assert "wool hat" in review.decide((row["position"], "wool hat"))["labels"]
-
-
-@pytest.mark.parametrize("label", ["../x", "a\nb", ".x", "unknown", "failed", "con", "", "COAT"])
-def test_a_label_that_cannot_name_a_folder_is_refused(
-    idle: Review, table: Path, label: str
-) -> None:
-    status, _, body = idle.ask("POST", idle.of("/decisions"), {"decisions": [[0, label]]})
-    assert (status, b"error" in body) == (400, True)
-    assert saved(table) == {}
-
-
 def test_the_arguments_of_a_browser_open_the_page_once(table: Path, tmp_path: Path) -> None:
     seen = tmp_path / "arguments"
     browser = f'{sys.executable} -c \'import sys; open("{seen}", "w").write(sys.argv[1])\' %s'
@@ -223,7 +142,7 @@ def test_the_arguments_of_a_browser_open_the_page_once(table: Path, tmp_path: Pa
         status, headers, _ = review.ask("GET", path, cookie="")
         assert status == 303
         cookie = headers["set-cookie"].partition(";")[0]
-        assert review.ask("GET", "/table", cookie=cookie)[0] == 200
+        assert review.ask("GET", "/facts", cookie=cookie)[0] == 200
         assert review.ask("GET", path, cookie="")[0] == 403
     finally:
         review.end(signal.SIGKILL)
@@ -232,13 +151,13 @@ def test_the_arguments_of_a_browser_open_the_page_once(table: Path, tmp_path: Pa
 def test_thousands_of_connections_at_once_are_answered_or_refused(
     review: Review, table: Path
 ) -> None:
-    rows = review.rows("kind=all&count=500")["rows"]
-    paths = {row["position"]: row["path"] for row in rows if "copy" not in row["path"]}
+    rows = review.rows("kind=all&count=500")["items"]
+    paths = {row["item"]: row["path"] for row in rows if "copy" not in row["path"]}
     positions = list(paths)
     crowd = [
         flood.decide(review, positions[n % len(positions)], "Bag")
         if n % 5 == 0
-        else flood.get(review.of(f"/rows?start={n % 7}"))
+        else flood.get(review.of(f"/items?start={n % 7}"))
         for n in range(2000)
     ]
     found = flood.send(review, crowd, 60)
@@ -260,8 +179,8 @@ def test_idle_connections_without_the_cookie_do_not_keep_the_owner_out(idle: Rev
     with ExitStack() as stack:
         for _ in range(250):
             stack.enter_context(socket.create_connection((idle.host, idle.port)))
-        assert idle.ask("GET", "/table")[0] == 200
-        assert idle.rows("kind=all&count=1")["rows"]
+        assert idle.ask("GET", "/facts")[0] == 200
+        assert idle.rows("kind=all&count=1")["items"]
 
 
 def test_more_connections_with_the_cookie_than_the_limit_are_refused(idle: Review) -> None:
@@ -273,7 +192,7 @@ def test_more_connections_with_the_cookie_than_the_limit_are_refused(idle: Revie
             connection.sendall(unfinished(idle))
             assert connection.recv(1 << 10).startswith(b"HTTP/1.1 100")
         assert idle.ask("GET", "/assets/icon.svg")[0] == 503
-    wait_for("a free connection", lambda: idle.ask("GET", "/table")[0] == 200)
+    wait_for("a free connection", lambda: idle.ask("GET", "/facts")[0] == 200)
 
 
 def test_a_connection_is_its_own_whatever_a_proxy_says_of_it(idle: Review) -> None:
@@ -289,7 +208,7 @@ def test_a_tab_that_is_closed_while_it_saves_writes_nothing_at_the_terminal(
     with socket.create_connection((review.host, review.port)) as connection:
         connection.sendall(unfinished(review))
         assert connection.recv(1 << 10).startswith(b"HTTP/1.1 100")
-    assert review.rows("kind=all&count=1")["rows"]
+    assert review.rows("kind=all&count=1")["items"]
     assert review.end() == 0
     assert review.errors == ""
     assert saved(table) == {}
@@ -320,22 +239,3 @@ def resident_mb(pid: int) -> float:
     """The most memory that a process has had."""
     status = Path(f"/proc/{pid}/status").read_text()
     return int(status.partition("VmHWM:")[2].split()[0]) / 1000
-
-
-def test_a_start_states_unproven_lines_and_one_that_is_incomplete(table: Path) -> None:
-    log = labels_file.of_table(table)
-    log.unlink(missing_ok=True)
-    review = Review(table)
-    first, second, third = review.rows("kind=all&count=3")["rows"]
-    review.decide((first["position"], "Bag"))
-    review.decide((second["position"], "Coat"))
-    assert review.end() == Exit.OK
-    one, two = log.read_bytes().splitlines(keepends=True)
-    log.write_bytes(one.partition(b',"line":')[0] + b"}\n" + two + two[:40])
-    again = Review(table)
-    again.decide((third["position"], "Bag"))
-    assert again.end() == Exit.OK
-    said = [line for line in again.errors.splitlines() if log.name in line]
-    assert [f"{log.name}:3: " in line for line in said] == [True, False]
-    assert "1 line of 0.2.0, unproven" in said[1]
-    assert len(saved(table)) == 3

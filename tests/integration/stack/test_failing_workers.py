@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from producer.doctor import reachable
-from producer.doctor.finding import Finding, Level
+from producer import doctor as checks
+from producer.doctor import Finding, Level
 from producer.fleet.workers import how_to_start
 from producer.stack import stack
 from shared.broker.runtime_paths import log_path
@@ -32,7 +32,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
 
 
 def workers(place: Place) -> Finding:
-    (found,) = (one for one in reachable.reachable(place.settings) if one.topic == "workers")
+    (found,) = (one for one in checks.reachable(place.settings) if one.topic == "workers")
     return found
 
 
@@ -43,7 +43,7 @@ def test_the_log_is_named(place: Place, monkeypatch: pytest.MonkeyPatch) -> None
     wait_for("a failure", lambda: "no shared memory" in log.read_text())
     assert how_to_start(place.settings) == f"no worker has started yet; see {log}"
     assert workers(place).level is Level.OK, "it may still start"
-    monkeypatch.setattr(reachable, "STARTING_S", 0.0)
+    monkeypatch.setattr(checks, "STARTING_S", 0.0)
     found = workers(place)
     assert (found.level, found.fix) == (Level.PROBLEM, f"see {log}")
     stack.up(place.settings, workers=1, floor=0)

@@ -47,7 +47,7 @@ def test_a_store_that_cannot_be_read_leaves_the_last_answer(
     store.unlink()
     gone.rename(store)
     request = make_request(Promote("mine@2"), "later")
-    stored_requests.keep(store, request)
+    stored_requests.keep_on_stack(settings, request)
     wait_for("the outcome", lambda: stored_requests.outcome(store, "later"))
     assert place.the("supervisor") == supervisor
 
@@ -59,6 +59,6 @@ def test_requests_that_another_client_overwrote_leave_the_stack_running(place: P
     with place.client() as client:
         client.set(keys.REQUESTS, "x")
     request = make_request(Promote("mine@2"), "later")
-    stored_requests.keep(settings.store_path, request)
+    stored_requests.keep_on_stack(settings, request)
     wait_for("the outcome", lambda: stored_requests.outcome(settings.store_path, "later"))
     assert (place.the("supervisor"), place.the("server")) == (supervisor, server)

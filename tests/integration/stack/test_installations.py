@@ -12,11 +12,11 @@ import msgspec
 import pytest
 
 from producer.requests.client import make_request
-from producer.requests.open_requests import open_requests
+from producer.requests.existing import open_requests
 from producer.requests.submit import submit
 from producer.stack import stack
 from shared.ledger import request_store
-from shared.ledger.request_states import RequestState
+from shared.ledger.request_store import RequestState
 from shared.messages.replies import Evaluated, Trained
 from shared.messages.training import Train
 from shared.registry.registry import Registry
@@ -107,7 +107,7 @@ def test_a_request_waits_for_an_environment_that_can_do_it(
     place: Place, bare: Installation
 ) -> None:
     store = place.settings.store_path
-    stored_requests.keep(store, make_request(Train("mine", "nope"), "t1"))
+    stored_requests.keep_on_stack(place.settings, make_request(Train("mine", "nope"), "t1"))
     up(bare, place)
     refused = bare.hangtag("train", "--follow", "t1", env=place.environment)
     assert refused.returncode == 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 EQUIVALENT = {
-    "producer/people/table_decisions.py: Decisions._made: sha256 not in rows -> True": (
+    "producer/people/table_decisions.py: TableDecisions._made: sha256 not in rows -> True": (
         "the copies of a file are the same each time; they are looked for again, which takes longer"
     ),
     "producer/locations/row_files.py: RowFiles.read: not self.sources.has_others -> False": (
@@ -34,15 +34,6 @@ EQUIVALENT = {
     ),
     "shared/labels/numbered_line.py: opened: place < 0 -> True": (
         "a line in which a number was found has one of the names, which only takes longer to find"
-    ),
-    "producer/people/estimate.py: Standing.right_of_others: self.share is None -> False": (
-        "the share and both ends of its range are measured together, so another one is None, too"
-    ),
-    "producer/people/estimate.py: Standing.right_of_others: self.low is None -> False": (
-        "as for the share"
-    ),
-    "producer/people/estimate.py: Standing.right_of_others: self.high is None -> False": (
-        "as for the share"
     ),
     "worker/labelling/fitted.py: Fitted.unlearned: not len(out) -> False": (
         "a head that is asked about no image changes no guess; to fit it only takes longer"

@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from producer.inputs.job_options import JobOptions
-from producer.sources.job_sources import JobSources
-from producer.sources.walk import Walk
+from producer.sources.job_sources import JobSources, Walk
 from shared.image_status import Status
 from shared.messages.batch import MAX_FILE_BYTES
 from shared.messages.files import Stamp
@@ -44,5 +43,5 @@ def rows_of(archive: Path, glob: str = "", after: str = "") -> ArchiveRows:
         for _, path in walk.paths(start):
             name = os.fsdecode(path).removeprefix(prefix)
             assert name not in contents
-            contents[name], stamps[name] = sources.of(path).read(path, MAX_FILE_BYTES)
+            contents[name], stamps[name] = sources.source_of(path).read(path, MAX_FILE_BYTES)
         return ArchiveRows(contents, stamps, dict(walk.skipped), reports)

@@ -15,12 +15,13 @@ from shared.messages.model_card import Card
 from shared.registry import packaged as pretrained
 from shared.registry.registry import Registry
 from tests.support.jobs.frozen_table import FrozenTable
-from worker.backbones import served_version
 from worker.inference import outliers
-from worker.inference.classify_batch import decode_batch, flag_unlike, top_k
+from worker.inference.classify_batch import classified
 from worker.inference.outliers import OutlierDetector
-from worker.runtimes.classifier import Classifier
+from worker.inference.process_state import LoadedModel
+from worker.runtimes import load_runtime
 from worker.runtimes.load_runtime import load
+from worker.runtimes.runtime import Classifier
 
 #: Different from the sizes of messages and graph calls, which must not change a bit.
 _CHUNK_IMAGES = 100
@@ -51,7 +52,7 @@ def published(registry: Registry, card: Card, runtime: str = "litert") -> Versio
     if outliers.FILE in card.files:
         data = registry.read(card, outliers.FILE)
         detector = outliers.decode(data, card.features)
-    files = served_version.fetch(card, partial(registry.read, card), runtime)
+    files = load_runtime.fetch(card, partial(registry.read, card), runtime)
     return Version(card, files.artifact, detector, files.beside, files.runtime)
 
 
@@ -99,8 +100,4 @@ def result(
     files: Sequence[bytes | Status], k: int, version: Version, model: Classifier
 ) -> BatchResult:
     """The k best labels of these files, by the loaded version."""
-    batch = decode_batch(version.card, files)
-    outputs = model.outputs(batch.images)
-    if version.detector is not None and outputs.features is not None:
-        flag_unlike(batch, version.detector.are_outliers(outputs.features))
-    return top_k(model.probabilities(outputs), batch, k)
+    return classified(LoadedModel(version.card, model, version.detector), files, k)

@@ -12,12 +12,13 @@ from shared.messages.training import Train
 from shared.registry.registry import Registry
 from tests.support.jobs import handler_context
 from tests.support.servers.redis_server import RedisServer
-from worker.backbones import backbone_table, served_version
+from worker.backbones import backbone_table
 from worker.backbones.backbone_table import BACKBONES, Backbone
 from worker.backbones.feature_cache import DIGEST_BYTES
 from worker.backbones.photo_features import row_bytes
 from worker.handlers.train import train
-from worker.runtimes.classifier import Classifier
+from worker.runtimes import load_runtime
+from worker.runtimes.runtime import Classifier
 
 
 class Training(NamedTuple):
@@ -39,7 +40,7 @@ class Training(NamedTuple):
         return answer
 
     def model(self) -> Classifier:
-        return served_version.fetch(self.card, partial(self.registry.read, self.card)).load()
+        return load_runtime.fetch(self.card, partial(self.registry.read, self.card)).load()
 
     def stored_features(self) -> int:
         """The number of images that the store has the features of both looks of, and those of the

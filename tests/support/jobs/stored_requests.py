@@ -5,14 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from shared.broker.runtime_paths import stack_id
 from shared.messages.requests import Outcome, Request
+from shared.settings import Settings
 from worker.requests.workspace import Workspace
 
 
 def keep(store: Path, request: Request, input: bytes | None = None) -> Workspace:
-    """A request that waits."""
+    """A request of a broker that waits."""
     folder = Workspace(store, request.id)
     assert folder.submit(request, input)
+    return folder
+
+
+def keep_on_stack(settings: Settings, request: Request) -> Workspace:
+    """A request of this machine's stack that waits."""
+    folder = Workspace(settings.store_path, request.id)
+    assert folder.submit(request, stack=stack_id(settings))
     return folder
 
 

@@ -73,7 +73,7 @@ def mislabelled(folder: PlantedFolder, label: Label) -> tuple[set[str], int]:
     wrong = [name for name in sorted(colours) if colours[name] == "blue"][1:3]
     facts = [(int(name[:4]), colours[name]) for name in sorted(colours)[: IMAGES - 20]]
     named = {stack: "red" if f"{stack:04}.png" in wrong else colour for stack, colour in facts}
-    label.decide(*({"stack": s, "kind": "label", "label": n} for s, n in named.items()))
+    label.decide(*({"item": s, "kind": "label", "label": n} for s, n in named.items()))
     return set(wrong), list(named.values()).count("red")
 
 
@@ -86,9 +86,9 @@ def see_together(page: Page, name: str) -> None:
 def display_naming(page: Page, number: int) -> list[str]:
     """Show pictures as those that the server wants named one at a time; returns their names."""
     page.evaluate(
-        """([number, proposals]) => showPage({ why: "naming", label: "", stacks:
-            state.page.stacks.slice(0, number).map((one) => ({ ...one, proposals })) })""",
-        [number, PROPOSALS],
+        """([number, others]) => showPage({ why: "naming", label: "", items:
+            state.items.slice(0, number).map((one) => ({ ...one, others })) })""",
+        [number, [[name, 0] for name in PROPOSALS]],
     )
     expect(page.locator(".guesses")).to_have_count(number)
     return names(page)

@@ -41,7 +41,8 @@ def get(path: str) -> bytes:
 
 def decide(review: Review, position: int, label: str) -> bytes:
     """A decision about one row."""
-    body = json.dumps({"decisions": [[position, label]]}).encode()
+    given = {"item": position, "kind": "label", "label": label}
+    body = json.dumps({"decisions": [given]}).encode()
     target = review.of("/decisions").encode()
     head = b"POST %b HTTP/1.1\r\nContent-Length: %d\r\n" % (target, len(body))
     return head + b"\0" + body

@@ -14,7 +14,7 @@ from shared import keys
 from shared.broker.celery_app import make_app
 from shared.broker.message_filter import TRAIN_TASK
 from shared.ledger.request_inbox import RequestInbox
-from shared.ledger.request_states import RequestState, RequestView
+from shared.ledger.request_store import RequestState, RequestView
 from shared.messages.model_card import Card
 from shared.messages.model_name import PRODUCTION
 from shared.messages.replies import Trained

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import ClassVar
 
-from producer.sources.source import Source
-from producer.sources.source_table import SourceRow
-from producer.sources.walk import Walk
+from producer.sources.job_sources import Walk
+from producer.sources.source import Source, SourceRow
 from shared.image_status import Status
 from shared.messages.files import NO_STAMP, Stamp
 

@@ -13,10 +13,9 @@ from functools import cached_property
 
 from producer.inputs import skipped
 from producer.inputs.job_options import JobOptions
-from producer.sources import source_table
-from producer.sources.source import Source
-from producer.sources.source_table import SourceRow
-from producer.sources.walk import Walk
+from producer.sources import source as kinds
+from producer.sources.job_sources import Walk
+from producer.sources.source import Source, SourceRow
 from shared.errors import UsageError
 from shared.image_status import Status
 from shared.messages.files import NO_STAMP, Stamp
@@ -100,4 +99,4 @@ ROW = SourceRow(NAME, "tests.support.sources.seeded_source:SeededSource", scheme
 
 def register() -> None:
     """Let this process have the source, as a row of the product's table."""
-    source_table.SOURCES[NAME] = ROW
+    kinds.SOURCES[NAME] = ROW

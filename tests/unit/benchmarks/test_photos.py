@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 
 from benchmarks.photos import COUNT, SEED, Way, sample, ways
-from benchmarks.workloads.synthetic_photos import photograph, scene
 from shared.errors import SetupError
-from tests.support.images.image_zoo import Bytes, garment
 from tests.support.jobs import accuracy
 
 #: The first images of the benchmark's own sample. Each photograph takes 20 ms to make.
@@ -38,11 +34,3 @@ def test_photographs_lose_the_documented_accuracy() -> None:
     clean, *_, converted = (round(way.right * COUNT) for way in photographed(COUNT))
     assert not accuracy.off("sample", clean)
     assert not accuracy.off("photographs", converted)
-
-
-@pytest.mark.parametrize("make", [photograph, scene])
-def test_photographs_depend_only_on_the_seed(
-    make: Callable[[Bytes, int], bytes],
-) -> None:
-    assert make(garment(), 1) == make(garment(), 1)
-    assert make(garment(), 1) != make(garment(), 2)

@@ -11,10 +11,9 @@ from click.testing import CliRunner, Result
 
 from producer.cli.local_pages import _show_notes
 from producer.cli.main import hangtag
-from producer.models.labelled_input import labelled_input
-from producer.people.estimate import standing
+from producer.models.corrected_files import labelled_input
 from producer.people.label import Ready
-from producer.people.next_steps import next_steps, reached, small_classes, unsure
+from producer.people.next_steps import after_label, heading, reached, unsure
 from shared.errors import Exit, UsageError
 from shared.labels.label_line import LabelLine
 from shared.labels.labels_file import LabelsFile
@@ -97,16 +96,6 @@ def test_what_cannot_be_is_refused_in_one_line(
     assert len(result.output.strip().splitlines()) == 1
 
 
-def test_of_the_others_a_share_is_said_with_its_range_once_enough_were_drawn_by_chance() -> None:
-    path = Path("f")
-    assert "drawn by chance" not in reached(standing(Counts(100, 20, 0, 0, 23)), 0, 2, path)
-    some = standing(Counts(100, 20, 10, 0, 40, 0.75, 0.59, 0.91))
-    assert (some.others, some.named, some.without) == (70, 20, 10)
-    said = reached(some, 0, 2, path)
-    assert "75%" in said
-    assert "59 to 91%, from 40 drawn by chance" in said
-
-
 @pytest.mark.parametrize(
     ("counts", "labels", "ends_with"),
     [
@@ -127,43 +116,56 @@ def test_of_the_others_a_share_is_said_with_its_range_once_enough_were_drawn_by_
 def test_the_end_says_how_many_others_would_be_accepted_and_how_many_unknown(
     counts: Counts, labels: int, ends_with: str
 ) -> None:
-    assert reached(standing(counts), 0, labels, Path("f")).endswith(ends_with)
+    assert reached(counts, 0, labels, Path("f")).endswith(ends_with)
+
+
+@pytest.mark.parametrize(
+    ("counts", "by_folders", "said"),
+    [
+        (
+            Counts(688, 211, 0, 48, 28, 0.66, 0.51, 0.79), 0,
+            "211 of 688 images named by a person · of the 477 others 66% would be right (51 to "
+            "79%, from 28 drawn by chance) · at 95% 48 of them are accepted and 429 come into "
+            "unknown/",
+        ),
+        (
+            Counts(688, 680, 2, 48, 7), 13,
+            "667 of 688 images named by a person, 13 by their folders · 2 left out or not known · "
+            "not measured yet: 7 of 24 drawn by chance are decided · at 95% 6 of the 6 others are "
+            "accepted and 0 come into unknown/",
+        ),
+        (Counts(688, 688, 0, 48, 28), 0, "688 of 688 images named by a person"),
+    ],
+)  # fmt: skip
+def test_the_heading_says_what_is_measured_of_the_others(
+    counts: Counts, by_folders: int, said: str
+) -> None:
+    assert heading(counts, by_folders) == said
 
 
 def test_the_end_names_what_was_reached_and_three_commands(here: Path) -> None:
     path = Path("photos.labels.jsonl")
-    said = reached(standing(Counts(100, 20, 10, 0, 40, 0.75, 0.59, 0.91)), 0, 3, path)
+    said = reached(Counts(100, 20, 10, 0, 40, 0.75, 0.59, 0.91), 0, 3, path)
     assert said.startswith("20 of 100 images named by a person, 3 labels, in photos.labels.jsonl")
     assert "10 left out or not known" in said
-    commands = [command for _, command in next_steps("photos/", path, 3)]
+    commands = [command for _, command in after_label("photos/", path, 3)]
     assert commands == [
         "hangtag train photos/ --labels",
         "hangtag classify photos/ --model photos -o photos.csv --accept 95%",
         "hangtag sort photos.csv --into photos-sorted --copy",
     ]
-    assert next_steps("photos/", path, 1) == []
-    other = next_steps("photos", Path("a b.jsonl"), 2)
+    assert after_label("photos/", path, 1) == []
+    other = after_label("photos", Path("a b.jsonl"), 2)
     assert other[0][1] == "hangtag train photos '--labels=a b.jsonl'"
-    unnamed = next_steps("./\N{SNOWMAN}", path, 2)
+    unnamed = after_label("./\N{SNOWMAN}", path, 2)
     assert "--name photos" in unnamed[0][1]
-
-
-def test_the_end_names_classes_that_are_too_small_to_learn_from() -> None:
-    said = small_classes({"dress": 4, "blouse": 1, "hat": 3})
-    assert said.startswith("blouse has 1 image, hat has 3 images; a training needs 4 of each")
-    two = small_classes({"dress": 4, "hat": 3, "coat": 4})
-    assert two.startswith("hat has 3 images; a label of fewer than 4 is kept, but not learned")
-    assert small_classes({"dress": 4, "hat": 9}) == small_classes({"hat": 1}) == ""
-    assert "label4 has 1 image, 2 more have" in small_classes({f"label{n}": 1 for n in range(7)})
 
 
 @pytest.mark.parametrize(
     ("sure", "named", "warned"), [(0, 20, True), (1, 20, False), (0, 90, False)]
 )
 def test_the_end_warns_while_no_other_image_is_sure(sure: int, named: int, warned: bool) -> None:
-    now = msgspec.structs.replace(
-        standing(Counts(100, named, 10, 0, 40, 0.75, 0.59, 0.91)), sure=sure
-    )
+    now = msgspec.structs.replace((Counts(100, named, 10, 0, 40, 0.75, 0.59, 0.91)), sure=sure)
     assert ("name more before they are sorted" in unsure(now)) == warned
 
 

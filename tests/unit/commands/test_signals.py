@@ -7,7 +7,7 @@ import signal
 
 import pytest
 
-from producer.cli.signals import stopped_by_signals
+from producer.cli.running import stopped_by_signals
 from shared.errors import Stopped
 
 NUMBERS = [signal.SIGINT, signal.SIGTERM]

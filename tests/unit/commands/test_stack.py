@@ -74,7 +74,7 @@ def test_requests_that_outlast_the_stack_are_named(
     with tempfile.TemporaryDirectory(prefix="ht-") as folder:
         monkeypatch.setenv("HANGTAG_RUNTIME_DIR", folder)
         assert "trainer" not in CliRunner().invoke(hangtag, ["down"]).stdout
-        stored_requests.keep(tmp_path, make_request(Promote("mine@2"), "left"))
+        stored_requests.keep_on_stack(Settings.from_env(), make_request(Promote("mine@2"), "left"))
         said = CliRunner().invoke(hangtag, ["down"]).stdout
     assert "not finished: 1 request to the trainer" in said
     assert said.endswith("hangtag cancel left\n")

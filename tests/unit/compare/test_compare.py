@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import random
+from collections import Counter
 from collections.abc import Sequence
+from fractions import Fraction
 from pathlib import Path
 
 import msgspec
@@ -17,7 +20,10 @@ from PIL import Image
 
 from producer.cli.main import hangtag
 from producer.compare.comparison import p_value
+from producer.compare.paired_rows import KeyedRow, paired
+from producer.rows.row_batch import Row
 from shared.errors import Exit
+from shared.image_status import Flag, Status
 from shared.labels.class_folders import folder_of
 from shared.messages.model_card import Card
 from shared.registry import packaged
@@ -159,15 +165,6 @@ def test_hostile_names_and_labels_are_text(tmp_path: Path) -> None:
     assert "\u202e" not in text
 
 
-def test_an_unfinished_job_is_compared_so_far(tmp_path: Path) -> None:
-    a = pictured(tmp_path, [b"in/Coat/1.png", b"in/Coat/2.png"])
-    plant(tmp_path / "a.csv", a)
-    plant(tmp_path / "b.csv", a[:1], finished=False)
-    out = run(tmp_path / "a.csv", tmp_path / "b.csv").stdout
-    assert "1 row so far" in out
-    assert "only in A: 1 file, first: in/Coat/2.png" in out
-
-
 def test_a_table_is_not_compared_with_itself_or_with_nothing(tmp_path: Path) -> None:
     plant(tmp_path / "a.csv", [(b"in/1.png", 1, 0.5)])
     assert "with itself" in run(tmp_path / "a.csv", tmp_path / "a.csv", code=Exit.USAGE).stderr
@@ -227,3 +224,41 @@ def test_versions_without_a_common_label_are_not_ranked(tmp_path: Path) -> None:
     assert "is right more often" not in text
     assert "the versions have no label in common" in text
     assert "models promote" not in text
+
+
+keys = st.lists(st.sampled_from([b"/a", b"/b", b"/c/a", b"/c/b", b"/d", b"/e"]), max_size=9)
+
+
+def rows(found: list[bytes]) -> list[KeyedRow]:
+    return [
+        (key, Row(i, key, (1, 1), b"", Status.OK, Flag.NONE, (0,), (0.5,), ""))
+        for i, key in enumerate(found, 1)
+    ]
+
+
+@given(keys, keys)
+def test_pairs_are_those_of_a_join(left: list[bytes], right: list[bytes]) -> None:
+    """Of a file that a list names several times, any row may meet any: they are of one file."""
+    pairs = list(paired(iter(rows(left)), iter(rows(right))))
+    assert sorted(pair.a.number for pair in pairs if pair.a) == list(range(1, len(left) + 1))
+    assert sorted(pair.b.number for pair in pairs if pair.b) == list(range(1, len(right) + 1))
+    together = [pair for pair in pairs if pair.a and pair.b]
+    assert all(pair.a.name == pair.b.name for pair in together if pair.a and pair.b)
+    found = Counter(pair.a.name for pair in together if pair.a)
+    assert found == Counter(left) & Counter(right)
+
+
+counts = st.integers(0, 400)
+
+
+def exact(only_a: int, only_b: int) -> Fraction:
+    """The oracle, in whole numbers: how many of all outcomes are at least as uneven."""
+    count, least = only_a + only_b, min(only_a, only_b)
+    tail = sum(math.comb(count, i) for i in range(least + 1))
+    return min(Fraction(1), Fraction(2 * tail, 2**count))
+
+
+@given(counts, counts)
+def test_it_equals_the_binomial_distribution(only_a: int, only_b: int) -> None:
+    assert p_value(only_a, only_b) == pytest.approx(float(exact(only_a, only_b)), rel=1e-9)
+    assert p_value(only_a, only_b) == p_value(only_b, only_a)

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
-import numpy as np
 import pytest
 
 from shared.errors import SetupError
@@ -20,8 +19,6 @@ from shared.labels.class_folders import RESERVED, SORT_LOG
 from shared.messages.model_card import Preprocessing
 from shared.recipes import RECIPES, Recipe
 from tests.support.images.class_folders import fill, noise, write
-from tests.support.images.heif import lossless
-from tests.support.images.image_zoo import garment
 from tests.support.machine.unlistable_folders import obeying
 from tests.support.processes.fleet import ROOT
 from worker.datasets import load
@@ -64,26 +61,6 @@ def _total(loaded: Loaded) -> int:
     return sum(report.training) + sum(report.heldout) + sum(report.test)
 
 
-def test_every_image_is_in_one_part_with_its_folder_as_label(root: Path) -> None:
-    loaded = _load(root)
-    seen = _seen(loaded)
-    assert loaded.report.labels == ("cat", "dog")
-    assert sum(map(len, seen.values())) == _total(loaded) == 80
-    assert not seen["training"] & (seen["heldout"] | seen["test"])
-    assert not seen["heldout"] & seen["test"]
-    assert all(map(min, (loaded.report.training, loaded.report.heldout, loaded.report.test)))
-
-
-def test_the_split_is_the_same_for_every_recipe(root: Path) -> None:
-    for number, file in enumerate(sorted(root.rglob("*.png"))):
-        write(file, np.full((5, 5, 3), 100 + number, np.uint8))
-    grey, photo = _load(root, RECIPES["fast"]).data, _load(root).data
-    for ours, theirs in ((grey.test, photo.test), (grey.heldout, photo.heldout)):
-        assert ours is not None
-        assert theirs is not None
-        assert ours.images.max((1, 2, 3)).tolist() == theirs.images.max((1, 2, 3)).tolist()
-
-
 def test_copies_are_on_one_side_whatever_their_format_and_class(root: Path) -> None:
     for number in range(40):
         write(root / "cat" / f"copy{number}.bmp", noise(number), "BMP")
@@ -95,12 +72,6 @@ def test_copies_are_on_one_side_whatever_their_format_and_class(root: Path) -> N
     assert not any("more than one class" in note for note in loaded.report.notes)
     write(root / "dog" / "cat.png", noise(3))
     assert "1 image is in more than one class" in _load(root).report.notes
-
-
-def test_a_heic_is_an_image_of_its_class(root: Path) -> None:
-    (root / "cat" / "IMG_1.HEIC").write_bytes(lossless(garment()))
-    loaded = _load(root)
-    assert (_total(loaded), loaded.report.unreadable_count) == (81, 0)
 
 
 def test_other_files_are_skipped_and_counted(root: Path) -> None:
@@ -172,26 +143,6 @@ def test_existing_splits_are_used(
     assert _total(loaded) == 60 * len(names)
     assert all(report.heldout)
     assert (loaded.data.test is None) == ("test" not in given)
-
-
-def test_images_that_are_in_two_splits_are_reported(tmp_path: Path) -> None:
-    root = tmp_path / "root"
-    for label in "ab":
-        fill(root / "train" / label, 20, ord(label) * 100)
-        fill(root / "test" / label, 5, ord(label) * 100)
-    notes = " ".join(_load(root).report.notes)
-    assert "10 images are copied from others" in notes
-    assert "both in train/ and in test/" in notes
-
-
-def test_labels_have_the_names_of_the_folders_in_the_order_of_their_bytes(
-    tmp_path: Path,
-) -> None:
-    names = ["T-shirt_top", "Zug", "zebra", "Ärmel", "a b", "日本"]
-    for number, name in enumerate(names):
-        fill(tmp_path / "root" / name, 4, 100 * number)
-    labels = _load(tmp_path / "root").report.labels
-    assert labels == tuple(sorted(names, key=str.encode))
 
 
 def test_unreadable_files_are_named_with_the_reason(root: Path) -> None:

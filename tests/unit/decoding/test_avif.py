@@ -18,7 +18,6 @@ from tests.support.images.av1 import (
     avif,
     frame_header,
     long_sequence,
-    obu,
     short_sequence,
     small_av1,
 )
@@ -39,11 +38,6 @@ def status(data: bytes) -> Status:
     except ImageError as error:
         return error.status
     return Status.OK
-
-
-@given(SIDES, SIDES)
-def test_the_size_of_a_still_image_is_read(width: int, height: int) -> None:
-    assert list(frame_sizes(short_sequence(width, height))) == [(width, height)]
 
 
 @given(SIDES, SIDES, ID_BITS, st.booleans(), st.booleans())
@@ -88,10 +82,6 @@ def test_a_container_that_understates_its_pixels_is_too_large() -> None:
 def test_without_libavif_an_avif_is_unsupported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(AvifImagePlugin, "SUPPORTED", False)
     assert status(avif(small_av1())) is Status.UNSUPPORTED
-
-
-def test_many_small_parts_are_too_large() -> None:
-    assert status(avif(small_av1() + obu(15, b"") * 30_000)) is Status.TOO_LARGE
 
 
 def test_a_container_that_states_too_many_pixels_is_too_large() -> None:

@@ -119,11 +119,6 @@ def test_an_image_is_turned_once_though_its_exif_says_it_again(orientation: int)
     near(decode(turned_heif(image, orientation), Preprocessing(72, 96, 1)), image, 0)
 
 
-def test_an_image_that_only_its_exif_turns_stays_as_it_is() -> None:
-    data = turned_heif(garment(), 6).replace(b"irot", b"free")
-    assert not np.array_equal(decode(data, Preprocessing(28, 28, 1))[..., 0], garment())
-
-
 def test_a_cropped_image_is_decoded_without_its_margin() -> None:
     image = noise(SIDE + 6, SIDE + 8)
     corner = box(b"clap", np.array([SIDE, 1, SIDE, 1, -2, 1, 1, 1], ">i4").tobytes())
@@ -173,10 +168,6 @@ def test_only_the_primary_image_is_decoded() -> None:
     ]  # fmt: skip
     data = heif([*beside, one()], references, primary=6, brands=(b"hevc", b"mif1"))
     assert (decoded(data + box(b"moov", b"tracks"))[..., 0] == noise(SIDE, SIDE)).all()
-
-
-def test_what_a_camera_appends_is_not_read() -> None:
-    assert (decoded(heif([one()]) + b"SEFT\xff")[..., 0] == noise(SIDE, SIDE)).all()
 
 
 def test_a_burst_without_a_still_image_is_unsupported() -> None:
@@ -311,12 +302,6 @@ def test_a_truncated_file_is_unreadable() -> None:
     assert {status(data[:length]) for length in lengths} == {Status.UNREADABLE}
 
 
-def test_a_picture_may_have_64_properties_and_a_large_profile() -> None:
-    profile = box(b"colr", b"prof", bytes(1 << 19))
-    data = heif([one(SIDE, profile, WHOLE, *[box(b"free")] * 59)])
-    assert (decoded(data)[..., 0] == noise(SIDE, SIDE)).all()
-
-
 def test_pieces_that_overlap_are_too_large() -> None:
     data = [heif([one()], copies=copies) for copies in (1, 2, 30)]
     assert list(map(status, data)) == [Status.OK, Status.UNREADABLE, Status.TOO_LARGE]
@@ -333,11 +318,6 @@ def test_the_notice_names_the_libraries_that_are_loaded() -> None:
         assert f"https://github.com/strukturag/{source}" in notice
     assert "LESSER" in (ROOT / "licenses" / "LGPL-3.0.txt").read_text()
     assert set(found["encoders"]) == {"mask"}, "x265 has the GPL"
-
-
-def test_pillow_does_not_open_heic_by_itself() -> None:
-    assert status(lossless(garment())) is Status.OK
-    assert "HEIF" not in Image.OPEN
 
 
 @pytest.mark.parametrize(

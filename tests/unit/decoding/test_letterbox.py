@@ -35,19 +35,6 @@ def test_the_complete_image_fills_one_side_and_is_centred(
     assert np.array_equal(result, expected)
 
 
-@given(SIDES, SIDES, FRAMES, FRAMES, st.integers(1, 8))
-def test_the_aspect_is_correct_to_half_a_pixel(
-    width: int, height: int, frame_w: int, frame_h: int, orientation: int
-) -> None:
-    w, h = fitted((width, height), orientation, Preprocessing(frame_h, frame_w, 1))
-    sideways = orientation > 4
-    scale = min(
-        (frame_h if sideways else frame_w) / width, (frame_w if sideways else frame_h) / height
-    )
-    assert abs(w - max(1, width * scale)) <= 0.5
-    assert abs(h - max(1, height * scale)) <= 0.5
-
-
 @given(st.integers(8, 300), st.integers(8, 300))
 def test_no_edge_is_cropped(width: int, height: int) -> None:
     assume(max(width, height) < 8 * min(width, height))
@@ -68,13 +55,6 @@ def test_an_enlarged_image_is_restored(image: NDArray[np.uint8], zoom: int) -> N
     enlarged = image.repeat(zoom, axis=0).repeat(zoom, axis=1)
     result = decode(encoded(enlarged), Preprocessing(5, 7, 1))[:, :, 0]
     assert np.abs(result.astype(int) - image).max() <= 1
-
-
-def test_a_small_image_is_enlarged() -> None:
-    result = decode(encoded(np.full((7, 14), 9, np.uint8)), Preprocessing(28, 28, 1))
-    assert (result[7:21] == 9).all()
-    assert not result[:7].any()
-    assert not result[21:].any()
 
 
 @pytest.mark.parametrize(("side", "limit"), [(28, 8), (224, 2)])

@@ -40,15 +40,6 @@ def test_cmyk_of_a_jpeg() -> None:
     near(decode(data, RGB), np.tile([200, 40, 90], (SIDE, SIDE, 1)), 6)
 
 
-def test_a_gif_is_its_first_frame_on_the_ground() -> None:
-    frames = [Image.new("RGBA", (SIDE, SIDE), (0, 0, 0, 0)) for _ in range(2)]
-    frames[0].paste((200, 200, 200, 255), (0, 0, 6, SIDE))
-    frames[1].paste((50, 50, 50, 255), (0, 0, SIDE, SIDE))
-    data = save(frames[0], "GIF", save_all=True, append_images=frames[1:], comment=b"c" * 999)
-    row = decode(data, Preprocessing(SIDE, SIDE, 1, ground=255))[5, :, 0]
-    assert row.tolist() == [200] * 6 + [255] * 6
-
-
 @pytest.mark.parametrize("mode", ["1", "L", "P", "RGB", "RGBA", "LA", "I;16", "F"])
 def test_an_image_decoded_in_parts_equals_the_image_decoded_in_one(
     mode: str, monkeypatch: pytest.MonkeyPatch

@@ -13,8 +13,7 @@ import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
 from producer.journal.snapshot import JobState
-from producer.metrics.metric_families import Families
-from producer.metrics.redis_snapshot import STATES, Snapshot
+from producer.metrics.metric_families import STATES, Families, Snapshot
 from tests.support.servers.metrics_endpoint import parsed
 
 DEPLOY = Path(__file__).parents[3] / "deploy"

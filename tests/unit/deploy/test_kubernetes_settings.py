@@ -2,33 +2,24 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
-import tomllib
-from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import click
-import msgspec
 import pytest
-import yaml
 
 from producer.cli.main import hangtag
 from producer.dispatch.window import BATCHES_PER_CHILD, BATCHES_UNSEEN, MEMORY_SHARE_MAX
 from producer.fleet.machine_resources import PROCESS_BYTES
 from producer.stack.service import RETIRE_S
-from shared.broker.address import address
 from shared.errors import Exit
-from shared.settings import PREFIX, Settings
+from shared.settings import Settings
 from tests.support.deploy import kustomize
-from tests.support.deploy.kustomize import JOB, OVERLAYS, ROOT, SHELF, Object, Pod, named, pod, pods
+from tests.support.deploy.kustomize import JOB, OVERLAYS, Object, Pod, named, pod, pods
 from worker.requests.attempt import GRACE_S
 
 MIB = 1 << 20
 _UNITS = {"Mi": MIB, "Gi": 1 << 30, "mb": MIB}
-#: Variables of other programs: Python's home, and where matplotlib may write.
-FOREIGN = {"HOME", "MPLCONFIGDIR"}
 #: The shutdown of Celery and of the container, after the wait.
 SLACK_S = 15
 
@@ -44,28 +35,6 @@ def ours(objects: list[Object]) -> list[Pod]:
     return [p for p in pods(objects) if p.container["image"].startswith("hangtag-")]
 
 
-def test_images_are_stages_of_the_dockerfile_with_this_version(overlay: list[Object]) -> None:
-    stages = re.findall(r"^FROM \S+ AS (\S+)$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    shelf = yaml.safe_load(SHELF.read_text(encoding="utf-8"))
-    for p in ours([*overlay, shelf]):
-        name, _, tag = p.container["image"].partition(":")
-        assert name.removeprefix("hangtag-") in stages
-        assert tag == project["version"]
-
-
-def test_the_server_is_the_one_of_the_compose_file() -> None:
-    services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
-    server = pod(kustomize.build("overlays/cluster"), "redis")
-    assert server.container["image"] == services["redis"]["image"]
-
-
-def test_the_user_is_the_one_of_the_images(overlay: list[Object]) -> None:
-    (number,) = re.findall(r"^USER (\d+):\1$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)[:1]
-    for p in ours(overlay):
-        assert p.spec["securityContext"]["runAsUser"] == int(number)
-
-
 def test_commands_are_valid(overlay: list[Object]) -> None:
     for p in ours(overlay):
         assert "command" not in p.container  # the image's entry point: hangtag
@@ -74,36 +43,6 @@ def test_commands_are_valid(overlay: list[Object]) -> None:
             hangtag.commands[name].make_context(
                 name, arguments, parent=hangtag.make_context("hangtag", [name])
             )
-
-
-def test_variables_are_settings_and_reach_the_server(overlay: list[Object], tmp_path: Path) -> None:
-    password = tmp_path / "password"
-    password.write_text("secret")
-    for p in ours(overlay):
-        env = p.env(overlay)
-        for name in env.keys() - FOREIGN:
-            assert name.removeprefix(PREFIX).lower() in Settings.__struct_fields__, name
-        settings = Settings.from_env(env)
-        assert settings.redis_password_file == "/etc/hangtag/password"
-        here = {"redis_password_file": str(password), "redis_ca": settings.redis_ca and __file__}
-        found = address(msgspec.structs.replace(settings, **here))
-        assert found.verified
-
-
-def test_users_are_those_of_the_shipped_acl(overlay: list[Object]) -> None:
-    acl = (ROOT / "deploy/redis/users.acl").read_text(encoding="utf-8")
-    users = dict(re.findall(r"^user (hangtag-(\w+)) on ", acl, re.MULTILINE))
-    part = {"worker": "worker", "trainer": "trainer", "metrics": "monitor", "classify": "producer"}
-    for p in ours(overlay):
-        assert users[p.env(overlay)["HANGTAG_REDIS_USER"]] == part[p.name]
-
-
-def test_probes_run_existing_modules(overlay: list[Object]) -> None:
-    for p in ours(overlay):
-        for name in ("startupProbe", "livenessProbe", "readinessProbe"):
-            command = p.container.get(name, {}).get("exec", {}).get("command", ())
-            assert command[:2] in ((), ["python", "-m"])
-            assert not command or importlib.util.find_spec(command[2]), command
 
 
 def test_work_in_progress_is_finished_before_a_pod_is_killed(overlay: list[Object]) -> None:
@@ -151,18 +90,6 @@ def test_keda_scales_the_workers_by_the_outstanding_batches() -> None:
     assert BATCHES_PER_CHILD > 1
     assert BATCHES_UNSEEN > 0
     assert "fallback" not in spec  # while Redis is unreachable the number stays
-
-
-def test_keda_finds_the_metrics_page() -> None:
-    objects = kustomize.build("overlays/keda")
-    (trigger,) = named(objects, "ScaledObject", "worker")["spec"]["triggers"]
-    url = urlsplit(trigger["metadata"]["url"])
-    service = named(objects, "Service", "metrics")
-    where = service["metadata"]
-    assert url.hostname == f"{where['name']}.{where['namespace']}.svc"
-    assert url.port in {port["port"] for port in service["spec"]["ports"]}
-    page = pod(objects, "metrics").container
-    assert str(page["ports"][0]["containerPort"]) == page["args"][page["args"].index("--port") + 1]
 
 
 def test_the_most_workers_that_keda_starts_do_not_fill_the_server() -> None:

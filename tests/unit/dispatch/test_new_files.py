@@ -15,8 +15,7 @@ from producer.dispatch.batcher import Batcher
 from producer.dispatch.new_files import NewFiles
 from producer.inputs.job_options import JobOptions
 from producer.journal.journal import Journal
-from producer.sources.job_sources import JobSources
-from producer.sources.walk import Walk
+from producer.sources.job_sources import JobSources, Walk
 from shared.errors import UsageError
 from shared.settings import Settings
 

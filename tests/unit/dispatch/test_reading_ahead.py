@@ -10,9 +10,8 @@ import pytest
 from producer.dispatch.batcher import Batch, Batcher
 from producer.inputs.job_options import JobOptions
 from producer.locations.row_files import RowFiles
-from producer.sources import source_table
-from producer.sources.job_sources import JobSources
-from producer.sources.walk import Walk
+from producer.sources import source as kinds
+from producer.sources.job_sources import JobSources, Walk
 from shared.settings import Settings
 from tests.support.sources import seeded_source
 from tests.support.sources.seeded_source import SeededSource
@@ -20,7 +19,7 @@ from tests.support.sources.seeded_source import SeededSource
 
 @pytest.fixture
 def sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> JobSources:
-    monkeypatch.setitem(source_table.SOURCES, seeded_source.NAME, seeded_source.ROW)
+    monkeypatch.setitem(kinds.SOURCES, seeded_source.NAME, seeded_source.ROW)
     (tmp_path / "a.png").write_bytes(b"a")
     typed = (b"seeded://1/60", b"a.png", b"seeded://2/20")
     return JobSources(JobOptions(typed, bytes(tmp_path), "/out.csv"))

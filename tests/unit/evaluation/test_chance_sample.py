@@ -44,13 +44,6 @@ def test_its_range_holds_in_nine_of_ten_draws_though_confidences_are_too_high(
     assert np.mean(halves) < half
 
 
-def test_a_few_right_answers_prove_no_certainty() -> None:
-    share = share_right(Sample(np.ones(24, bool), np.full(24, 0.99)), np.full(100, 0.99))
-    assert share is not None
-    assert share.low < 0.97
-    assert share.high == 1
-
-
 def test_of_a_version_drawn_files_count_once_and_those_that_it_cannot_name_are_wrong() -> None:
     """Of 40 files with copies of five, 32 are labelled, and 35 were drawn, two of which are left
     out. One more has a label that the version has not learned."""

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from worker.evaluation.operating_points import (
     STRICTER,
     Predicted,
-    Z,
     accepted,
     fewest,
     operating_points,
@@ -28,17 +27,6 @@ cases = st.lists(st.tuples(st.integers(1, 9), st.booleans()), min_size=1, max_si
 def test_so_few_right_predictions_reach_a_precision(precision: float, count: int) -> None:
     assert fewest(precision) == count
     assert wilson_bound(count, count) >= precision > wilson_bound(count - 1, count - 1)
-
-
-@given(st.integers(1, 2000), st.floats(0, 1))
-def test_the_bound_is_the_share_from_which_the_measured_one_is_z_deviations_away(
-    count: int, share: float
-) -> None:
-    right = round(share * count)
-    bound = float(wilson_bound(right, count))
-    deviation = np.sqrt(max(bound * (1 - bound), 0) / count)
-    assert right / count - bound == pytest.approx(Z * deviation, abs=1e-7)
-    assert -1e-9 <= bound <= right / count + 1e-9
 
 
 @given(cases, st.sampled_from((0.5, 0.7, 0.9)))
@@ -130,11 +118,3 @@ def test_what_is_accepted_by_chance_is_in_the_mean_as_likely_right_as_required(
         if taken.any():
             assert some.chances[taken].mean() >= least - 1e-9
         assert point.accepted == pytest.approx(taken.mean())
-
-
-def test_labels_whose_guesses_are_likely_right_are_accepted_and_others_are_not() -> None:
-    sure, unsure = [(0, n, 1.0) for n in range(21)], [(1, n, 0.5) for n in range(21)]
-    point = points_by_chance(predicted([*sure, *unsure]), 3)[1]
-    assert point.thresholds == (0.0, None, None)
-    assert (point.accepted, point.reached) == (0.5, 1.0)
-    assert point.threshold is None  # one for all labels would accept as many of the others

@@ -7,8 +7,7 @@ import numpy as np
 
 from shared.registry import packaged
 from worker.evaluation.calibration import ALWAYS, Passes, choose_second_pass, second_pass
-from worker.runtimes.classifier import Classifier, probabilities
-from worker.runtimes.runtime import Graph, Images, Logits, Outputs
+from worker.runtimes.runtime import Classifier, Graph, Images, Logits, Outputs, probabilities
 
 CLASSES = 3
 

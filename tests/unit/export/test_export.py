@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -159,19 +158,6 @@ class Unreadable(Sequence[Images]):
         raise self._error
 
 
-def test_a_full_disk_does_not_change_the_precision(card: Card, held: Examples) -> None:
-    images: Any = Unreadable(OSError(errno.ENOSPC, "No space left"))
-    with pytest.raises(OSError, match="No space left"):
-        export(network(), card, held, images)
-
-
-def test_a_network_that_int8_cannot_represent_is_served_in_fp32(card: Card, held: Examples) -> None:
-    images: Any = Unreadable(ValueError("an unknown operation"))
-    served = export(network(), card, held, images)
-    assert served.card.precision == "fp32"
-    assert "unknown operation" in served.card.precision_why
-
-
 counts = st.integers(1, 2000)
 
 
@@ -201,23 +187,6 @@ def test_int8_that_is_right_but_cannot_rank_is_not_served() -> None:
     trial = precision.compare(fp32, np.eye(3, dtype=np.float32)[fp32.argmax(1)], labels)
     assert trial.fp32_accuracy == trial.int8_accuracy
     assert precision.choose("auto", trial).precision == "fp32"
-
-
-def test_a_loss_within_its_error_is_no_reason_against_int8() -> None:
-    trial = PrecisionTrial(300, 0.96, 0.953, 0.12, 0.146, 0.03, 0.008, loss_error=0.01)
-    assert precision.choose("auto", trial).precision == "int8"
-    sure = msgspec.structs.replace(trial, count=30_000, loss_error=0.001)
-    assert precision.choose("auto", sure).precision == "fp32"
-
-
-def test_the_error_of_the_loss_is_that_of_the_pairs() -> None:
-    rng = np.random.default_rng(3)
-    labels = rng.integers(0, 3, 400)
-    fp32 = rng.normal(0, 1, (400, 3)).astype(np.float32) + 2 * np.eye(3, dtype=np.float32)[labels]
-    assert precision.compare(fp32, fp32, labels).loss_error == 0
-    noisy = fp32 + rng.normal(0, 0.5, fp32.shape).astype(np.float32)
-    few, many = (precision.compare(fp32[:n], noisy[:n], labels[:n]) for n in (100, 400))
-    assert 0 < many.loss_error < few.loss_error
 
 
 @pytest.mark.parametrize("wish", ["fp32", "int8"])

@@ -5,13 +5,9 @@ from __future__ import annotations
 import errno
 import json
 import os
-import pty
 import resource
-import subprocess
 import sys
 from collections.abc import Callable
-from contextlib import closing
-from hashlib import sha256
 from pathlib import Path
 
 import msgspec
@@ -22,28 +18,22 @@ from producer.cli.main import hangtag
 from producer.formats.table_file import is_foreign
 from producer.formats.table_formats import FORMATS, Format, format_of, loaded
 from producer.inputs.job_options import JobOptions
-from producer.journal.job_properties import TABLE
 from producer.journal.journal import Journal, journal_path
 from producer.journal.sealed_journal import SealedJournal
 from producer.verify.verify import verify
+from shared import failpoints
 from shared.atomic_file import DRAFT_SUFFIX
 from shared.errors import Exit
 from tests.support.jobs.finished_job import RUBBISH, finish, options_of
-from tests.support.processes.fleet import ROOT
-from tests.unit.formats.test_crash_safety import killed_at, passages
 
 FILES, BROKEN = 30, 7
 #: Of a file, which are changed one at a time.
 FLIPPED = 12
-#: The place of a byte that no row depends on: of the writer's name, of a time.
-BESIDE_ROWS: dict[str, Callable[[bytes], int]] = {
-    "parquet": lambda data: data.rindex(b"parquet-cpp"),
-    "xlsx": lambda data: 10,
-}
 every_form = pytest.mark.parametrize("form", FORMATS)
 of_a_library = pytest.mark.parametrize(
     "form", [row.name for row in FORMATS.values() if row.packages]
 )
+_DONE, _KILLED = 0, 9
 
 
 def plant(folder: Path) -> None:
@@ -151,36 +141,6 @@ def test_a_form_of_a_newer_version_is_refused_in_one_line(folder: Path) -> None:
 
 
 @of_a_library
-def test_under_another_version_of_its_library_the_rows_of_a_table_are_compared(
-    folder: Path, form: str
-) -> None:
-    """Its bytes may be others there, and its SHA-256 shows that they are as they were written."""
-    table = folder / f"out.{form}"
-    finish(options(folder, table.name))
-    data = table.read_bytes()
-    at = BESIDE_ROWS[form](data)
-    others = data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
-    as_if_written(table, others)
-    assert verify(table).proven
-    table.write_bytes(others[:-1])
-    assert not verify(table).proven
-    table.write_bytes(data)
-    assert verify(table).problems == [f"{table}: its rows are right, but its bytes differ"]
-    run("table", table.name, "--min-confidence", "0.5", "--force")
-    other_columns = table.read_bytes()
-    run("table", table.name, "--accept", "all")
-    as_if_written(table, other_columns)
-    assert verify(table).problems[0] == "header (path): has 8 cells, not 7"
-
-
-def as_if_written(table: Path, data: bytes) -> None:
-    """Have these bytes as a table's, and its journal name them."""
-    table.write_bytes(data)
-    with closing(Journal(journal_path(table))) as journal:
-        journal.put(**{TABLE: sha256(data).hexdigest().encode()})
-
-
-@of_a_library
 def test_what_a_form_needs_is_named_with_the_command_that_installs_it_before_anything_starts(
     folder: Path, form: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -196,20 +156,6 @@ def test_what_a_form_needs_is_named_with_the_command_that_installs_it_before_any
         assert f"[{form}]" in line
         assert "pip install" in line
     assert sorted(folder.iterdir()) == before
-
-
-@of_a_library
-def test_a_form_that_is_no_text_is_not_written_to_a_terminal(folder: Path, form: str) -> None:
-    finish(options(folder, "out.csv"))
-    command = [sys.executable, "-m", "producer.cli", "table", "out.csv", "-o", "-", "--form", form]
-    ours, terminal = pty.openpty()
-    with closing(os.fdopen(ours, "rb")), os.fdopen(terminal, "wb") as output:
-        ended = subprocess.run(
-            command, stdout=output, stderr=subprocess.PIPE, text=True, check=False,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-        )  # fmt: skip
-    assert ended.returncode == Exit.USAGE
-    assert f"a terminal cannot show {form}" in ended.stderr
 
 
 @every_form
@@ -230,3 +176,64 @@ def test_a_file_that_cannot_be_written_whole_is_reported_in_one_line_and_leaves_
     (line,) = failed.stderr.splitlines()
     assert os.strerror(errno.EFBIG) in line
     assert sorted(folder.iterdir()) == before
+
+
+def passages(work: Callable[[], object]) -> list[str]:
+    """The failpoints that some work passes."""
+    names: list[str] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(failpoints, "_on_pass", names.append)
+        work()
+    return names
+
+
+def killed_at(work: Callable[[], object], nth: int) -> bool:
+    """Run some work in a process that ends at its n-th failpoint; whether it was reached."""
+    child = os.fork()
+    if not child:
+        left = iter(range(nth))
+        failpoints.watch(lambda name: None if next(left, None) is not None else os._exit(_KILLED))
+        try:
+            work()
+        finally:
+            os._exit(_DONE)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == _KILLED
+
+
+def plant_ten(folder: Path) -> Path:
+    (folder / "photos").mkdir()
+    for n in range(10):
+        (folder / f"photos/{n}.png").write_bytes(bytes([n]) * 9)
+    return folder / "out.csv"
+
+
+def run_well(*arguments: str) -> None:
+    result = CliRunner().invoke(hangtag, arguments)
+    assert result.exit_code == 0, result.output
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    return plant_ten(tmp_path)
+
+
+def test_of_two_copies_at_once_to_the_same_file_the_second_is_refused(
+    table: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise it would remove what the first one has written, or be placed half-written."""
+    finish(options_of(table.parent, b"photos"))
+    copy = table.with_name("copy.csv")
+    command = ["table", str(table), "-o", str(copy), "--force"]
+    second: list[Result] = []
+
+    def at(name: str) -> None:
+        if name == "table.written" and not second:
+            second.append(CliRunner().invoke(hangtag, [*command, "--columns", "label"]))
+
+    monkeypatch.setattr(failpoints, "_on_pass", at)
+    run_well(*command)
+    assert copy.read_bytes() == table.read_bytes()
+    (result,) = second
+    assert result.exit_code == Exit.USAGE, result.output
+    assert f"another command is writing {copy}" in result.stderr
+    assert not Path(f"{copy}{DRAFT_SUFFIX}").exists()

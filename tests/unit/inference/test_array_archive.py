@@ -54,11 +54,6 @@ def test_a_changed_byte_is_noticed_or_has_no_effect() -> None:
     assert sum(map(_check, bad)) < len(bad) / 2
 
 
-def test_a_part_of_a_file_is_an_error() -> None:
-    good = _file()
-    assert not any(_check(good[:size]) for size in range(len(good)))
-
-
 def test_a_missing_array_is_an_error() -> None:
     with pytest.raises(ValueError, match="other"), arrays(_file()) as stored:
         stored["other"]

@@ -10,8 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from shared.errors import Unseen
 from shared.image_status import Status
@@ -81,35 +79,6 @@ def test_a_slow_disk_is_not_read_for_longer_than_a_claim_lasts(
     assert see(root, "sub/x.png") == IMAGE
     with pytest.raises(Unseen, match="longer than 0 s"):
         SharedFiles(str(root)).read([refer(root, "sub/x.png")] * 2)
-
-
-def test_files_of_several_folders_are_found(root: Path) -> None:
-    before = os.listdir("/proc/self/fd")
-    (root / "x.png").write_bytes(b"another")
-    images = [refer(root, path) for path in ("sub/x.png", "x.png", "sub/x.png")]
-    assert SharedFiles(str(root)).read(images) == [IMAGE, b"another", IMAGE]
-    assert os.listdir("/proc/self/fd") == before
-
-
-def test_without_references_no_root_is_needed(root: Path) -> None:
-    for folder in ("", str(root / "absent")):
-        assert SharedFiles(folder).read([b"inline", Status.MISSING]) == [b"inline", Status.MISSING]
-
-
-@pytest.mark.parametrize("content", [b"", b"x", bytes(3 << 20)])
-def test_content_of_any_size_is_read_completely(root: Path, content: bytes) -> None:
-    (root / "y").write_bytes(content)
-    assert see(root, "y") == content
-
-
-@given(name=st.binary(min_size=1, max_size=40).filter(lambda n: not set(n) & set(b"/\0")))
-def test_any_name_is_found(name: bytes, tmp_path_factory: pytest.TempPathFactory) -> None:
-    if name in (b".", b".."):
-        return
-    folder = tmp_path_factory.mktemp("root")
-    with open(os.path.join(bytes(folder), name), "wb") as file:
-        file.write(IMAGE)
-    assert see(folder, name) == IMAGE
 
 
 @pytest.mark.parametrize(
@@ -201,12 +170,6 @@ def test_an_absent_root_is_reported(root: Path) -> None:
     for folder in (root / "absent", root / "sub/x.png"):
         with pytest.raises(Unseen, match="HANGTAG_ROOT="):
             SharedFiles(str(folder)).read([refer(root, "sub/x.png")])
-
-
-def test_a_root_may_be_a_link_or_the_root_of_the_system(root: Path, tmp_path: Path) -> None:
-    (tmp_path / "link").symlink_to(root)
-    assert see(tmp_path / "link", "sub/x.png") == IMAGE
-    assert see(Path("/"), str(root / "sub/x.png").lstrip("/")) == IMAGE
 
 
 @pytest.mark.parametrize(

@@ -9,27 +9,19 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from hypothesis.extra.numpy import arrays
-from numpy.typing import NDArray
 
 from benchmarks.workloads import ood_images
 from benchmarks.workloads.synthetic_photos import photograph, scene
-from shared.errors import SetupError
 from shared.image_status import FLAGS, Flag, Status
-from shared.messages.batch import BatchResult
 from shared.messages.model_card import PixelBounds
 from shared.registry import packaged
 from tests.support.images.image_zoo import Bytes, garment
 from worker.datasets import fashion_mnist
 from worker.demo import encoded
-from worker.inference.classify_batch import DecodedBatch, decode_batch, flag_unlike, join, top_k
-from worker.inference.outliers import out_of_bounds
+from worker.inference.classify_batch import DecodedBatch, classified, flag_unlike, join
+from worker.inference.process_state import LoadedModel
+from worker.runtimes.load_runtime import load
 
-IMAGES = arrays(
-    np.uint8,
-    st.tuples(st.integers(0, 4), st.integers(1, 6), st.integers(1, 6), st.sampled_from((1, 3))),
-    elements=st.sampled_from((0, 12, 13, 200, 255)),
-)
 SHARES = st.sampled_from((0.0, 0.1, 0.25, 0.5, 0.9, 1.0))
 PIXEL_BOUNDS = st.builds(
     PixelBounds, st.sampled_from((0, 12, 199)), st.sampled_from((0, 12, 199)), SHARES, SHARES
@@ -40,47 +32,12 @@ CARD = msgspec.structs.replace(
     preprocessing=fashion_mnist.PREPROCESSING,
     pixel_bounds=fashion_mnist.PIXEL_BOUNDS,
 )
-MOST_FLAGGED = 0.01
-
-
-def by_loop(bounds: PixelBounds, image: NDArray[np.uint8]) -> bool:
-    """The result for one image [height, width, channels], pixel by pixel."""
-    height, width, _ = image.shape
-    border, corners, bright = [], [], 0
-    for y, x, channel in np.ndindex(image.shape):
-        value = image[y, x, channel]
-        edge_y, edge_x = y in (0, height - 1), x in (0, width - 1)
-        border += [value] if edge_y or edge_x else []
-        corners += [value] if edge_y and edge_x else []
-        bright += int(value > bounds.foreground)
-    share = bright / image.size
-    many = 2 * sum(value > bounds.border for value in border) > len(border)
-    return bool(
-        many or max(corners) > bounds.border or not bounds.smallest <= share <= bounds.largest
-    )
+MODEL = LoadedModel(CARD, load("litert", CARD, packaged.read("model.tflite")))
 
 
 def flags_of(files: list[bytes | Status]) -> list[Flag]:
-    return [FLAGS[code] for code in decode_batch(CARD, files).flags]
-
-
-@given(PIXEL_BOUNDS, IMAGES)
-def test_the_pixel_bounds_match_their_definition_for_each_image(
-    bounds: PixelBounds, images: Bytes
-) -> None:
-    assert out_of_bounds(bounds, images).tolist() == [by_loop(bounds, image) for image in images]
-
-
-def test_at_most_a_hundredth_of_the_training_images_is_flagged() -> None:
-    try:
-        images, _ = fashion_mnist.load("train", download=False)
-    except SetupError:
-        pytest.skip("Fashion-MNIST is not on this machine")
-    assert (
-        0
-        < out_of_bounds(fashion_mnist.PIXEL_BOUNDS, images[..., np.newaxis]).mean()
-        <= MOST_FLAGGED
-    )
+    result = classified(MODEL, files, 1)
+    return [FLAGS[code] for code in result.column("flags")]
 
 
 @pytest.mark.parametrize("make", [ood_images.noise, ood_images.checkers, ood_images.gradients])
@@ -101,14 +58,8 @@ def test_one_by_one_equals_all_at_once() -> None:
         encoded(garment()), b"no picture", scene(garment(), 1), Status.CHANGED,
         encoded(np.full((40, 40), 255, np.uint8)), photograph(garment(), 1),
     ]  # fmt: skip
-    random = np.random.default_rng(1).random((len(files), 10)).astype(np.float32)
-
-    def classified(start: int, end: int) -> BatchResult:
-        found = decode_batch(CARD, files[start:end])
-        return top_k(random[start:end], found, 3)
-
-    whole = classified(0, len(files))
-    assert join([classified(i, i + 1) for i in range(len(files))]) == whole
+    whole = classified(MODEL, files, 3)
+    assert join([classified(MODEL, [file], 3) for file in files]) == whole
 
 
 @given(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import warnings
 import zipfile
@@ -43,10 +42,9 @@ def harmless(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     return hostile_keras_archives.saved(network, tmp_path_factory.mktemp("harmless"))
 
 
-def opened(archive: bytes, sha256: str = "") -> keras.Model:
+def opened(archive: bytes) -> keras.Model:
     """Open the file as an import does."""
-    sha256 = sha256 or hashlib.sha256(archive).hexdigest()
-    return keras_import.network(archive, sha256, hostile_keras_archives.CLASSES, "0-255")
+    return keras_import.network(archive, hostile_keras_archives.CLASSES, "0-255")
 
 
 def refused(call: Callable[[], object], marker: Path) -> str:
@@ -84,14 +82,6 @@ def test_the_payloads_would_run_if_keras_opened_them(
     model = keras.saving.load_model(path, safe_mode=safe)
     model(np.zeros((1, *hostile_keras_archives.SHAPE)))
     assert marker.exists()
-
-
-def test_members_for_training_only_are_skipped_unread(tmp_path: Path, marker: Path) -> None:
-    archive = hostile_keras_archives.with_loss(tmp_path)
-    marker.unlink(missing_ok=True)
-    refused(lambda: keras_archive.check(archive), marker)  # a version of ours has none
-    assert opened(archive).output_shape == (None, hostile_keras_archives.CLASSES)
-    assert not marker.exists()
 
 
 @pytest.mark.parametrize(
@@ -154,14 +144,6 @@ def test_another_registered_name_is_refused(
     assert "does not load" in refused(lambda: opened(archive), marker)
 
 
-def test_a_file_with_another_digest_is_refused(harmless: bytes, marker: Path) -> None:
-    tampered = bytearray(harmless)
-    tampered[len(tampered) // 2] ^= 1
-    sha256 = hashlib.sha256(harmless).hexdigest()
-    assert "not the one that was sent" in refused(lambda: opened(bytes(tampered), sha256), marker)
-    assert "not the one that was sent" in refused(lambda: opened(harmless, "0" * 64), marker)
-
-
 @pytest.mark.parametrize(
     "member", ["assets/words.txt", "../escaped", "/tmp/escaped", "config.json.bak"]
 )
@@ -179,43 +161,6 @@ def test_two_members_with_one_name_are_refused(harmless: bytes, marker: Path) ->
         warnings.simplefilter("ignore")
         file.writestr("config.json", "{}")
     assert "not a .keras file" in refused(lambda: opened(data.getvalue()), marker)
-
-
-def _damaged(harmless: bytes) -> bytes:
-    """Its configuration is no deflate stream."""
-    data = io.BytesIO()
-    with (
-        zipfile.ZipFile(io.BytesIO(harmless)) as old,
-        zipfile.ZipFile(data, "w", zipfile.ZIP_DEFLATED) as new,
-    ):
-        for member in old.namelist():
-            new.writestr(member, old.read(member))
-    with zipfile.ZipFile(data) as file:
-        start = file.getinfo("config.json").header_offset + 30 + len("config.json")
-    changed = bytearray(data.getvalue())
-    changed[start : start + 40] = b"\xff" * 40
-    return bytes(changed)
-
-
-def _encrypted(harmless: bytes) -> bytes:
-    """It declares a password for each member."""
-    changed = bytearray(harmless)
-    for signature, flags in ((b"PK\1\2", 8), (b"PK\3\4", 6)):
-        place = changed.find(signature)
-        while place >= 0:
-            changed[place + flags] |= 1
-            place = changed.find(signature, place + 1)
-    return bytes(changed)
-
-
-@pytest.mark.parametrize("damage", [_damaged, _encrypted])
-def test_a_damaged_archive_is_one_line(
-    harmless: bytes, marker: Path, damage: Callable[[bytes], bytes]
-) -> None:
-    archive = damage(harmless)
-    for call in (opened, keras_archive.check, keras_archive.for_inference):
-        line = refused(lambda: call(archive), marker)  # noqa: B023
-        assert "not a .keras file" in line
 
 
 def test_bombs_are_refused_unpacked(harmless: bytes, marker: Path) -> None:
@@ -242,22 +187,6 @@ def test_a_deeply_nested_configuration_is_refused(
     deep = b'{"config":' * depth + b"1" + b"}" * depth
     archive = hostile_keras_archives.changed(harmless, lambda config: None, **{"config.json": deep})
     refused(lambda: opened(archive), marker)
-
-
-@pytest.mark.parametrize("damage", ["weights", "config"])
-def test_an_archive_that_keras_cannot_load_is_one_line(
-    harmless: bytes, marker: Path, damage: str
-) -> None:
-    if damage == "weights":
-        archive = hostile_keras_archives.changed(
-            harmless, lambda config: None, **{"model.weights.h5": b"\x89HDF\r\n\x1a\n" + bytes(99)}
-        )
-    else:
-        archive = hostile_keras_archives.changed(
-            harmless,
-            lambda config: hostile_keras_archives.layer(config, "Dense")["config"].update(units=-1),
-        )
-    assert "cannot be loaded" in refused(lambda: opened(archive), marker)
 
 
 def test_weights_that_unfold_in_memory_are_refused_unread(

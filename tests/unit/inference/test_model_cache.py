@@ -7,13 +7,10 @@ import time
 import weakref
 from collections.abc import Callable
 
-import pytest
-
-from shared.errors import SetupError
 from shared.registry import packaged
 from worker.inference.process_state import Key, LoadedModel, ModelCache
-from worker.runtimes.classifier import Classifier
 from worker.runtimes.load_runtime import load
+from worker.runtimes.runtime import Classifier
 
 MAX_MODELS = 2
 FOREVER_S = 1000.0
@@ -46,19 +43,6 @@ def test_the_two_most_recently_used_versions_are_cached() -> None:
     for number in random.Random(1).choices(range(4), k=20):
         assert use(cache, number) == (number not in recent)
         recent = [*(n for n in recent if n != number), number][-MAX_MODELS:]
-
-
-def test_a_version_that_fails_to_load_does_not_evict_the_last_one() -> None:
-    def fails() -> LoadedModel:
-        raise SetupError("refused")
-
-    cache = ModelCache(FOREVER_S)
-    assert use(cache, 1)
-    assert use(cache, 2)
-    with pytest.raises(SetupError):
-        use(cache, 3, fails)
-    assert not use(cache, 2)
-    assert use(cache, 3)
 
 
 def test_a_batch_evicts_a_version_that_none_has_used_for_a_while_and_keeps_its_own() -> None:

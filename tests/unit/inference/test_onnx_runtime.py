@@ -22,9 +22,9 @@ from tests.support.models.drawn_networks import Drawn
 from tests.support.models.drawn_versions import PLAIN, SIDE, card, outputs, stored
 from worker.inference.resource_limits import memory_limit
 from worker.runtimes import load_runtime, onnx_runtime
-from worker.runtimes.classifier import Classifier
 from worker.runtimes.imported_graph import drawn
 from worker.runtimes.onnx_runtime import OnnxNetwork
+from worker.runtimes.runtime import Classifier
 
 #: One session, and what the process has written, opened and started meanwhile.
 SCRIPT = """

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
-import os
-import subprocess
-import sys
 import tracemalloc
 import zipfile
 from collections.abc import Callable
@@ -22,14 +18,13 @@ from shared.messages.model_card import Card, decode_card, encode_card
 from shared.registry import packaged
 from tests.support.jobs import photo_versions
 from tests.support.jobs.photo_versions import LABELS, LITE0
-from tests.support.processes.fleet import ROOT
-from worker.backbones import backbone_table, served_version
+from worker.backbones import backbone_table
 from worker.inference.classify_batch import classify_images
 from worker.inference.process_state import LoadedModel
 from worker.runtimes import heads, load_runtime
-from worker.runtimes.classifier import Classifier
-from worker.runtimes.feature_graph import FeatureGraph
 from worker.runtimes.heads import Head
+from worker.runtimes.runtime import Classifier
+from worker.runtimes.tflite_network import FeatureGraph
 
 SIDE = LITE0.size_pixels
 IMAGES = np.random.default_rng(6).integers(0, 256, (5, SIDE, SIDE, 3), np.uint8)
@@ -70,41 +65,12 @@ def test_a_message_of_many_photos_is_answered_in_the_memory_of_some(card: Card) 
     assert count * IMAGES[0].nbytes > 14 << 20
 
 
-@pytest.mark.parametrize("threads", ["1", "2"])
-def test_a_head_has_the_same_bits_with_any_number_of_threads(threads: str) -> None:
-    env = {**os.environ, "OPENBLAS_NUM_THREADS": threads, "PYTHONPATH": str(ROOT)}
-    found = subprocess.run(
-        [sys.executable, "-c", _PRODUCTS], env=env, capture_output=True, check=True
-    )
-    assert found.stdout.decode().strip() == _products()
-
-
-def _products() -> str:
-    """The hash of products of heads for up to 400 classes."""
-    rng, digest = np.random.default_rng(8), hashlib.sha256()
-    for classes in range(2, 402, 40):
-        weights = rng.normal(size=(2304, classes)).astype(np.float32)
-        head = Head(weights, np.zeros(classes, np.float32))
-        digest.update(head.served_logits(rng.normal(size=(2, 2304)).astype(np.float32)).tobytes())
-    return digest.hexdigest()
-
-
-_PRODUCTS = "from tests.unit.inference import test_photo_runtime as t; print(t._products())"
-
-
 def test_the_head_is_applied_to_the_features_of_the_backbone(card: Card) -> None:
     head, graph = photo_versions.head(), FeatureGraph(photo_versions.backbone())
     features = np.stack([graph.run(image) for image in IMAGES]).astype(np.float64)
     expected = features @ head.weights.astype(np.float64) + head.bias
     found = _load(card, head).outputs(IMAGES).logits
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5 * np.abs(expected).max())
-
-
-def test_versions_of_a_process_share_a_backbone_until_none_is_left(card: Card) -> None:
-    one, other = (_load(card, photo_versions.head(seed)) for seed in (1, 2))
-    [graph] = one._graph._backbones  # type: ignore[attr-defined]
-    assert other._graph._backbones == [graph]  # type: ignore[attr-defined]
-    assert (one.logits(IMAGES[:1]) != other.logits(IMAGES[:1])).all()
 
 
 def test_an_unsure_image_is_answered_by_the_mean_of_both_looks(card: Card) -> None:
@@ -127,7 +93,7 @@ def test_an_unsure_image_is_answered_by_the_mean_of_both_looks(card: Card) -> No
         second_pass_margin=margin,
     )  # fmt: skip
     files = photo_versions.files(pair)
-    model = served_version.fetch(card, files.__getitem__).load()
+    model = load_runtime.fetch(card, files.__getitem__).load()
     found = model.logits(images)
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5 * np.abs(expected).max())
     apart = [model.logits(image[None]).tobytes() for image in images]
@@ -136,7 +102,7 @@ def test_an_unsure_image_is_answered_by_the_mean_of_both_looks(card: Card) -> No
 
 def test_photos_have_no_runtime_of_gpus(card: Card) -> None:
     with pytest.raises(SetupError, match="runs on processors only, not with tensorflow; leave --"):
-        served_version.fetch(card, lambda name: b"", runtimes.TENSORFLOW.name)
+        load_runtime.fetch(card, lambda name: b"", runtimes.TENSORFLOW.name)
 
 
 def _renamed(data: bytes, **names: bytes) -> bytes:
@@ -220,13 +186,6 @@ def test_a_damaged_or_hostile_head_is_refused_in_one_line(
 def test_a_damaged_backbone_is_refused_in_one_line(backbone: bytes, card: Card) -> None:
     with pytest.raises(SetupError, match="cannot be loaded"):
         load_runtime.load("photo", card, heads.encode([photo_versions.head()]), [backbone])
-
-
-def test_a_network_that_is_no_backbone_is_refused(card: Card) -> None:
-    from shared.registry import packaged
-
-    with pytest.raises(SetupError, match="cannot be loaded"):
-        _load(card, photo_versions.head(), packaged.read("model.tflite"))
 
 
 @pytest.mark.parametrize("change", [{"file": "../../secret"}, {"size_pixels": 0}])

@@ -17,8 +17,7 @@ from shared.messages.model_card import Card
 from shared.registry import packaged
 from worker.export import convert
 from worker.runtimes import load_runtime, runtime
-from worker.runtimes.classifier import Classifier
-from worker.runtimes.runtime import Images, Probabilities, Runtime
+from worker.runtimes.runtime import Classifier, Images, Probabilities
 from worker.runtimes.tensorflow_runtime import TensorFlow
 
 #: Two full calls, and a third of two images.
@@ -35,17 +34,17 @@ def card() -> Card:
 
 
 @pytest.fixture(scope="module")
-def litert(card: Card) -> Runtime:
+def litert(card: Card) -> Classifier:
     return load_runtime.load("litert", card, packaged.read("model.tflite"))
 
 
 @pytest.fixture(scope="module")
-def tensorflow(card: Card) -> Runtime:
+def tensorflow(card: Card) -> Classifier:
     return load_runtime.load("tensorflow", card, packaged.read("model.keras"))
 
 
 @pytest.fixture(scope="module")
-def fp32(card: Card, tensorflow: Runtime) -> Runtime:
+def fp32(card: Card, tensorflow: Classifier) -> Classifier:
     """The packaged network in LiteRT without quantization."""
     assert isinstance(tensorflow, Classifier)
     assert isinstance(tensorflow._graph, TensorFlow)
@@ -62,7 +61,7 @@ def images(card: Card) -> Images:
 
 
 @pytest.fixture(scope="module")
-def whole(litert: Runtime, tensorflow: Runtime, images: Images) -> dict[str, Probabilities]:
+def whole(litert: Classifier, tensorflow: Classifier, images: Images) -> dict[str, Probabilities]:
     """The results of each runtime for all images at once."""
     return {"litert": litert.predict(images), "tensorflow": tensorflow.predict(images)}
 
@@ -76,32 +75,16 @@ def test_an_image_gets_the_same_bits_in_a_batch_of_any_size(
     whole: dict[str, Probabilities],
     request: pytest.FixtureRequest,
 ) -> None:
-    loaded: Runtime = request.getfixturevalue(kind)
+    loaded: Classifier = request.getfixturevalue(kind)
     for start in {0, IMAGES - size}:
         part = loaded.predict(images[start : start + size])
         assert part.tobytes() == whole[kind][start : start + size].tobytes()
 
 
-def test_an_image_gets_the_same_bits_at_any_place(
-    litert: Runtime, images: Images, whole: dict[str, Probabilities]
-) -> None:
-    order = np.random.default_rng(2).permutation(IMAGES)
-    assert litert.predict(images[order]).tobytes() == whole["litert"][order].tobytes()
-
-
 def test_both_runtimes_agree_in_fp32(
-    fp32: Runtime, images: Images, whole: dict[str, Probabilities]
+    fp32: Classifier, images: Images, whole: dict[str, Probabilities]
 ) -> None:
     np.testing.assert_allclose(fp32.predict(images), whole["tensorflow"], atol=1e-4)
-
-
-@pytest.mark.parametrize("kind", ["litert", "tensorflow"])
-def test_results_are_probabilities(kind: str, card: Card, whole: dict[str, Probabilities]) -> None:
-    results = whole[kind]
-    assert results.shape == (IMAGES, len(card.labels))
-    assert results.dtype == np.float32
-    assert (results >= 0).all()
-    np.testing.assert_allclose(results.sum(1), 1, atol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -114,7 +97,7 @@ def test_results_are_probabilities(kind: str, card: Card, whole: dict[str, Proba
     ],
 )
 def test_images_of_another_shape_are_refused(
-    litert: Runtime, images: Images, change: Callable[[Images], Images]
+    litert: Classifier, images: Images, change: Callable[[Images], Images]
 ) -> None:
     with pytest.raises(SetupError, match=r"takes uint8 images \[n, 28, 28, 1\]"):
         litert.predict(change(images))
@@ -142,11 +125,6 @@ def test_a_file_that_does_not_fit_its_card_is_refused(kind: str, card: Card) -> 
     fewer = msgspec.structs.replace(card, labels=card.labels[1:])
     with pytest.raises(SetupError, match="shapes of its card"):
         load_runtime.load(kind, fewer, packaged.read(runtimes.find(kind).artifact))
-
-
-def test_an_unknown_runtime_names_the_available_ones(card: Card) -> None:
-    with pytest.raises(SetupError, match="litert, tensorflow"):
-        load_runtime.load("paddle", card, b"")
 
 
 @pytest.mark.parametrize("row", runtimes.RUNTIMES.values(), ids=lambda row: row.name)

@@ -12,7 +12,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from functools import reduce
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ from producer.journal.journal import SUFFIX, Journal, journal_path
 from producer.journal.records import FrozenBatch, StoredResult
 from producer.journal.totals import JobCounts
 from shared import file_lock
-from shared.errors import HangtagError, SetupError, UsageError
+from shared.errors import SetupError, UsageError
 from shared.image_status import FLAGS, add_flags
 
 names = st.binary(min_size=1, max_size=8).filter(lambda name: b"\0" not in name)
@@ -142,15 +142,6 @@ def test_a_frozen_batch_is_never_frozen_again_and_the_whole_commit_is_rolled_bac
         assert journal.open_batches() == [1]
 
 
-def test_properties_are_set_all_or_none(path: Path) -> None:
-    with closing(Journal(path)) as journal:
-        journal.put(record=b"1", card=b"2")
-        with pytest.raises(SetupError):
-            journal.put(record=b"3", card=None)  # type: ignore[arg-type]
-        assert (journal.get("record"), journal.get("card")) == (b"1", b"2")
-        assert journal.get("absent") is None
-
-
 def test_a_second_opener_is_refused_and_the_command_that_follows_is_named(path: Path) -> None:
     with closing(Journal(path)):
         with pytest.raises(UsageError, match=r"already running.*hangtag classify") as error:
@@ -239,39 +230,6 @@ def test_a_damaged_journal_is_one_line_with_the_fix(
     assert not isinstance(error.value, UsageError)
 
 
-def test_a_damaged_journal_can_be_restarted_at_once(path: Path) -> None:
-    overwrite(path)
-    with pytest.raises(SetupError, match="--restart"):
-        Journal(path)
-    Journal(path, restart=True).close()
-    with pytest.raises(SetupError, match="--restart"):
-        Journal(path)
-    with closing(Journal(path, restart=True)) as journal:
-        journal.start(record=b"new")
-    with closing(Journal(path)) as journal:
-        assert everything(journal) == (b"new", (0, 0, 0, {}), None, [], [], [])
-
-
-@given(st.data())
-def test_damage_raises_only_errors_of_ours(data: st.DataObject) -> None:
-    with folder() as place:
-        with closing(Journal(place / "j")) as journal:
-            journal.commit(
-                [frozen(n, b"name%d" % n) for n in range(5)], [StoredResult(0, b"result", 1)]
-            )
-        whole = bytearray((place / "j").read_bytes())
-        at = data.draw(st.integers(0, len(whole) - 1))
-        junk = data.draw(st.binary(min_size=1, max_size=64))
-        whole[at : at + len(junk)] = junk
-        (place / "j").write_bytes(whole)
-        try:
-            with closing(Journal(place / "j")) as journal:
-                everything(journal)
-                journal.commit([frozen(9, b"next")], [StoredResult(1, b"", 0)])
-        except HangtagError as error:
-            assert str(error).isprintable()  # noqa: PT017
-
-
 @contextmanager
 def files_no_larger_than(size: int) -> Iterator[None]:
     """As on a full disk, a write beyond this size fails (Python ignores SIGXFSZ)."""
@@ -337,14 +295,3 @@ def test_a_link_that_is_created_after_the_lock_is_refused(
     with pytest.raises(UsageError, match="was replaced"):
         Journal(path)
     assert other.read_bytes() == b""
-
-
-def test_a_symbolic_link_in_the_place_of_the_write_ahead_log_is_not_followed(
-    tmp_path: Path,
-) -> None:
-    path, other = journal_path(tmp_path / "out.csv"), tmp_path / "other"
-    other.write_bytes(b"letters")
-    Path(f"{path}-wal").symlink_to(other)
-    with suppress(SetupError), closing(Journal(path)) as journal:
-        journal.put(color=b"red")
-    assert other.read_bytes() == b"letters"

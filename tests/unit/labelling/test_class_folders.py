@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from producer.people.class_folders import is_date_or_camera
+from producer.people.existing_labels import is_date_or_camera
 
 
 @pytest.mark.parametrize(

@@ -1,23 +1,21 @@
-"""Decisions about stacks: a line for each image of different content, none for one that has
+"""FolderDecisions about stacks: a line for each image of different content, none for one that has
 changed, and what holds for a stack of several."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from producer.people.decisions import Decisions
+from producer.people.folder_decisions import FolderDecisions
 from producer.people.folder_images import FolderImages
-from shared import regular_file
-from shared.labels.label_line import LabelLine
 from shared.labels.labels_file import LabelsFile
 from shared.labels.labels_so_far import Decided
-from shared.messages.folder_features import FolderFeatures
+from shared.messages.request_files import FolderFeatures
 
 COAT, HAT = Decided("label", "coat"), Decided("label", "hat")
 NO_COAT, NO_HAT = Decided("not-this", "coat"), Decided("not-this", "hat")
@@ -33,27 +31,27 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def decisions(folder: Path) -> Iterator[Decisions]:
+def decisions(folder: Path) -> Iterator[FolderDecisions]:
     with opened(folder) as found:
         yield found
 
 
 @contextmanager
-def opened(folder: Path) -> Iterator[Decisions]:
+def opened(folder: Path) -> Iterator[FolderDecisions]:
     digests = b"".join(hashlib.sha256(content).digest() for content in FILES.values())
     features = FolderFeatures(
         bytes(folder), [bytes(folder / name) for name in FILES], digests, 1, bytes(2 * len(FILES)),
         np.zeros(len(FILES), "<u4").tobytes(), [], b"",
     )  # fmt: skip
     with closing(LabelsFile(folder / "labels.jsonl")) as file:
-        yield Decisions(FolderImages(features, "photos"), file, "ada")
+        yield FolderDecisions(FolderImages(features, "photos"), file, "ada")
 
 
 def lines(folder: Path) -> int:
     return len((folder / "labels.jsonl").read_bytes().splitlines())
 
 
-def test_equal_files_have_one_line(folder: Path, decisions: Decisions) -> None:
+def test_equal_files_have_one_line(folder: Path, decisions: FolderDecisions) -> None:
     assert decisions.decide({0: COAT}) == []
     assert lines(folder) == 2
     assert decisions.of(0) == COAT
@@ -63,15 +61,8 @@ def test_equal_files_have_one_line(folder: Path, decisions: Decisions) -> None:
     assert decisions.of(0) is None
 
 
-def test_there_may_be_nothing_to_take_back(folder: Path, decisions: Decisions) -> None:
-    assert decisions.undo() is None
-    assert decisions.decide({0: None}) == []
-    assert decisions.undo() is None
-    assert decisions.of(0) is None
-
-
 def test_a_stack_is_decided_once_all_that_can_be_used_are(
-    folder: Path, decisions: Decisions
+    folder: Path, decisions: FolderDecisions
 ) -> None:
     (folder / "a.jpg").unlink()
     (folder / "b.jpg").unlink()
@@ -100,48 +91,11 @@ def test_what_chance_drew_is_known_after_a_new_start(folder: Path, drawn: bool) 
         assert decisions.was_drawn(0) == drawn
 
 
-@pytest.mark.parametrize(
-    "use",
-    [
-        lambda one: one.decide({0: HAT}),
-        lambda one: one.relabel("coat", "hat"),
-        lambda one: one.undo(),
-        lambda one: one.append(
-            lambda: [LabelLine(kind="folder", taken_from="hat/", by="ada", at="2026")], list
-        ),
-    ],
-    ids=["decide", "relabel", "undo", "append"],
-)
-def test_decisions_are_saved_one_at_a_time(
-    decisions: Decisions, monkeypatch: pytest.MonkeyPatch, use: Callable[[Decisions], object]
-) -> None:
-    decisions.decide({0: COAT})
-    locked, append = list[bool](), decisions._append
-
-    def noting(lines: Sequence[LabelLine]) -> None:
-        locked.append(decisions._lock.locked())
-        append(lines)
-
-    monkeypatch.setattr(decisions, "_append", noting)
-    use(decisions)
-    assert locked == [True]
-    assert not decisions._lock.locked()
-
-
-def test_an_image_that_was_shown_is_not_read_again(
-    decisions: Decisions, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for image in range(len(FILES)):
-        decisions._images.content(image)
-    monkeypatch.setattr(regular_file, "read", lambda *_: pytest.fail("it was read again"))
-    assert decisions.decide({0: COAT}) == []
-
-
-def held(decisions: Decisions) -> tuple[Decided | None, tuple[str, ...]]:
+def held(decisions: FolderDecisions) -> tuple[Decided | None, tuple[str, ...]]:
     return decisions.of(0), decisions.excluded(0)
 
 
-def test_each_undo_restores_labels_and_names_that_are_excluded(decisions: Decisions) -> None:
+def test_each_undo_restores_labels_and_names_that_are_excluded(decisions: FolderDecisions) -> None:
     steps = [NO_COAT, COAT, NO_COAT, HAT, NO_HAT, None, COAT]
     states = [held(decisions)]
     for step in steps:
@@ -149,23 +103,12 @@ def test_each_undo_restores_labels_and_names_that_are_excluded(decisions: Decisi
         states.append(held(decisions))
     assert states[-3:] == [(None, ("coat", "hat")), (None, ()), (COAT, ())]
     for step, state in zip(reversed(steps), reversed(states[:-1]), strict=True):
-        assert decisions.undo() == {0: step}
+        assert decisions.undo_stacks() == {0: step}
         assert held(decisions) == state
     assert decisions.undo() is None
 
 
-def test_an_undo_writes_nothing_about_names_that_stay_excluded(
-    folder: Path, decisions: Decisions
-) -> None:
-    decisions.decide({0: NO_COAT})
-    decisions.decide({0: NO_HAT})
-    before = lines(folder)
-    decisions.undo()
-    assert lines(folder) == before + 2  # one for each different image
-    assert held(decisions) == (None, ("coat",))
-
-
-def test_an_excluded_name_follows_a_rename_and_its_undo(decisions: Decisions) -> None:
+def test_an_excluded_name_follows_a_rename_and_its_undo(decisions: FolderDecisions) -> None:
     decisions.decide({0: COAT})
     decisions.decide({0: NO_HAT})
     decisions.relabel("coat", "jacket")
@@ -175,3 +118,14 @@ def test_an_excluded_name_follows_a_rename_and_its_undo(decisions: Decisions) ->
     assert held(decisions) == (Decided("label", "jacket"), ("hat",))
     decisions.undo()
     assert held(decisions) == (COAT, ("hat",))
+
+
+def test_a_rename_is_taken_back_by_one_line_however_many_images_have_the_label(
+    folder: Path, decisions: FolderDecisions
+) -> None:
+    decisions.decide({0: COAT})
+    before = lines(folder)
+    decisions.relabel("coat", "jacket")
+    assert decisions.undo_stacks() == {}
+    assert lines(folder) == before + 2
+    assert held(decisions) == (COAT, ())

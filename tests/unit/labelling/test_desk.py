@@ -4,55 +4,25 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
-from producer.people.decisions import Decisions
+from producer.people.folder_decisions import FolderDecisions
 from producer.people.folder_images import FolderImages
-from producer.people.folder_queue import Desk
+from producer.people.folder_names import FolderNames
+from producer.people.folder_queue import FolderQueue
 from producer.people.learner import StackLabel
-from shared.labels.label_line import ImageKind
+from producer.people.queue import Decide
+from shared.labels.label_line import ImageKind, LabelLine
 from shared.labels.labels_file import LabelsFile
 from shared.labels.labels_so_far import Decided
-from shared.messages.folder_features import FolderFeatures
+from shared.messages.request_files import FolderFeatures
 from shared.pipes.labelling import NO_LABEL, Counts, Page
-
-
-def test_a_page_waits_for_a_head_since_the_decision_came_not_since_it_was_saved(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    clock, since = [100.0], list[float]()
-
-    def decide(given: Mapping[int, Decided | None]) -> list[Any]:
-        clock[0] += 5  # a slow disk
-        return []
-
-    def next_page(without: list[int], settled: bool, asked: float) -> Page:
-        since.append(asked)
-        return Page("end")
-
-    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
-    made = Desk(
-        "photos", "f", 0, cast(Any, SimpleNamespace(stacks=[[0]])),
-        cast(Any, SimpleNamespace(
-            decide=decide, labels=[], of=lambda _: None, excluded=lambda _: (), by_folders=int
-        )),
-        cast(Any, SimpleNamespace(
-            decide=lambda _: None, next=next_page, counts=lambda _: Counts(1, 0, 0)
-        )),
-        cast(Any, None),
-    )  # fmt: skip
-    made.decide({0: None}, [])
-    made.next()
-    assert since == [100.0, 105.0]
-    assert made.decide({0: None}, [], next_page=False).page is None
-    assert len(since) == 2
 
 
 class _Noting:
@@ -62,6 +32,7 @@ class _Noting:
         self.labels: dict[int, StackLabel] = {}
         self.suggested: list[int] = []
         self.page = Page("end")
+        self.since: list[float] = []  #: each page was asked for
 
     def decide(self, labels: Mapping[int, StackLabel]) -> None:
         self.labels |= labels
@@ -69,10 +40,11 @@ class _Noting:
     def suggest(self, labels: Mapping[int, int]) -> None:
         self.suggested.append(labels[0])
 
-    def next(self, *_: object) -> Page:
+    def next(self, without: list[int], settled: bool, since: float) -> Page:
+        self.since.append(since)
         return self.page
 
-    def counts(self, _: bool) -> Counts:
+    def ask(self, *_: object) -> Counts:
         return Counts(1, 0, 0)
 
 
@@ -82,13 +54,13 @@ def learner() -> _Noting:
 
 
 @pytest.fixture
-def desk(tmp_path: Path, learner: _Noting) -> Iterator[Desk]:
+def desk(tmp_path: Path, learner: _Noting) -> Iterator[FolderQueue]:
     with opened(tmp_path, learner) as found:
         yield found
 
 
 @contextmanager
-def opened(tmp_path: Path, learner: _Noting) -> Iterator[Desk]:
+def opened(tmp_path: Path, learner: _Noting) -> Iterator[FolderQueue]:
     """A folder of one image."""
     (tmp_path / "a.png").write_bytes(b"one")
     features = FolderFeatures(
@@ -97,12 +69,33 @@ def opened(tmp_path: Path, learner: _Noting) -> Iterator[Desk]:
     )  # fmt: skip
     images = FolderImages(features, "photos")
     with closing(LabelsFile(tmp_path / "f")) as file:
-        decisions = Decisions(images, file, "ada")
-        yield Desk("photos", "f", 0, images, decisions, cast(Any, learner), cast(Any, None))
+        decisions = FolderDecisions(images, file, "ada")
+        names = FolderNames(images, decisions, "ada", asks=False)
+        yield FolderQueue(
+            "photos", "f", 0, images, decisions, cast(Any, learner), cast(Any, None), names
+        )
 
 
-def give(desk: Desk, kind: ImageKind, label: str) -> None:
-    desk.decide({0: Decided(kind, label)}, [])
+def give(desk: FolderQueue, kind: ImageKind, label: str) -> None:
+    desk.decide({0: Decided(kind, label)}, Decide([]))
+
+
+def test_a_page_waits_for_a_head_since_the_decision_came_not_since_it_was_saved(
+    desk: FolderQueue, learner: _Noting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, append = [100.0], desk.decisions.file.append
+
+    def slow(lines: Sequence[LabelLine]) -> None:
+        clock[0] += 5  # of the disk
+        append(lines)
+
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(desk.decisions.file, "append", slow)
+    give(desk, "label", "coat")
+    desk.page({})
+    assert learner.since == [100.0, 105.0]
+    assert desk.decide({0: None}, Decide([], next_page=False)).page is None
+    assert len(learner.since) == 2
 
 
 class _SlowName(str):
@@ -113,23 +106,10 @@ class _SlowName(str):
         return super().__hash__()
 
 
-def test_new_names_of_several_tabs_have_a_number_each(desk: Desk, learner: _Noting) -> None:
+def test_new_names_of_several_tabs_have_a_number_each(desk: FolderQueue, learner: _Noting) -> None:
     with ThreadPoolExecutor(4) as tabs:
         list(tabs.map(lambda name: desk.suggest({0: _SlowName(name)}), "abcd"))
     assert sorted(learner.suggested) == [0, 1, 2, 3]
-
-
-def test_the_learner_knows_each_name_that_a_stack_does_not_have(
-    tmp_path: Path, desk: Desk, learner: _Noting
-) -> None:
-    give(desk, "label", "coat")  # number 0
-    give(desk, "not-this", "coat")
-    give(desk, "not-this", "hat")
-    assert learner.labels[0] == StackLabel(NO_LABEL, False, [0, 1])
-    desk.undo()
-    assert learner.labels[0] == StackLabel(NO_LABEL, False, [0])
-    give(desk, "label", "hat")
-    assert learner.labels[0] == StackLabel(1, False, [0])
 
 
 def test_after_a_new_start_the_learner_knows_excluded_names_and_what_chance_drew(
@@ -137,7 +117,7 @@ def test_after_a_new_start_the_learner_knows_excluded_names_and_what_chance_drew
 ) -> None:
     learner.page = Page("chance", NO_LABEL, [0], [NO_LABEL], [0.0])
     with opened(tmp_path, learner) as desk:
-        desk.next()
+        desk.page({})
         give(desk, "not-this", "coat")
         assert learner.labels[0] == StackLabel(NO_LABEL, True, [0])
     learner.labels.clear()
@@ -146,29 +126,25 @@ def test_after_a_new_start_the_learner_knows_excluded_names_and_what_chance_drew
 
 
 def test_an_excluded_name_is_never_proposed_also_not_after_an_undo(
-    desk: Desk, learner: _Noting
+    desk: FolderQueue, learner: _Noting
 ) -> None:
     for name in ("coat", "hat", "shoe"):
         give(desk, "label", name)
     give(desk, "not-this", "shoe")
     give(desk, "not-this", "hat")
     learner.page = Page("naming", NO_LABEL, [0], [0], [0.5], [[1, 2, 0]])
-    assert [one.proposals for one in desk.next().stacks] == [["coat"]]
+    assert [one.others for one in desk.page({}).items] == [[("coat", 0.0)]]
     learner.page = Page("end")
     give(desk, "label", "coat")
     undone = desk.undo()
     assert undone is not None
     assert undone.page is not None
-    (shown,) = undone.page.stacks
-    assert (undone.page.why, shown.proposals) == ("undone", ["coat"])
+    (shown,) = undone.page.items
+    assert (undone.page.why, shown.others) == ("undone", [("coat", 0.0)])
     assert shown.taken_back == Decided("label", "coat")
 
 
-def test_without_a_decision_there_is_nothing_to_undo(desk: Desk) -> None:
-    assert desk.undo() is None
-
-
-def test_the_picture_of_a_file_that_has_changed_says_so(tmp_path: Path, desk: Desk) -> None:
+def test_the_picture_of_a_file_that_has_changed_says_so(tmp_path: Path, desk: FolderQueue) -> None:
     (tmp_path / "a.png").write_bytes(b"another")
     picture = desk.picture(0, 256)
     assert not picture.webp

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from producer.people.decisions import Decisions
+from producer.people.folder_decisions import FolderDecisions
 from producer.people.folder_images import FolderImages
 from producer.people.folder_names import FolderNames
 from shared.errors import UsageError
@@ -29,8 +29,8 @@ class Page:
     """What the page of one start asks and decides."""
 
     def __init__(self, images: FolderImages, file: LabelsFile, asks: bool = True) -> None:
-        self.decisions = Decisions(images, file, "ada")
-        self.names = FolderNames(images, file, self.decisions, "ada", asks)
+        self.decisions = FolderDecisions(images, file, "ada")
+        self.names = FolderNames(images, self.decisions, "ada", asks)
 
     @property
     def asked(self) -> list[str]:
@@ -58,8 +58,8 @@ def test_folders_that_may_be_labels_are_proposed_and_none_is_taken(folder: Folde
     with a copy in a folder of another name."""
     with started(folder) as page:
         coat, hat = page.names.proposed()
-    assert (coat.name, coat.images, len(coat.stacks)) == ("Coat", 2, 2)
-    assert (hat.name, hat.images, len(hat.stacks)) == ("Hat", 1, 1)
+    assert (coat.name, coat.images, len(coat.items)) == ("Coat", 2, 2)
+    assert (hat.name, hat.images, len(hat.items)) == ("Hat", 1, 1)
     assert folder.labels() == {}
 
 

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import msgspec
 import numpy as np
 import pytest
 
 from shared import runtimes
-from shared.messages.model_card import Card, Preprocessing
+from shared.messages.model_card import Preprocessing
 from shared.messages.replies import Evaluation
 from shared.messages.training import Train
 from shared.recipes import RECIPES
-from shared.registry.registry import Registry
 from worker.datasets.examples import Examples, hold_out
 from worker.datasets.load import DataSet
 from worker.evaluation.metrics import score
@@ -43,12 +40,6 @@ def _data(count: int) -> DataSet:
 @pytest.fixture(scope="module")
 def made() -> BuiltVersion:
     return Network(Task(WORK, RECIPE), _data(300)).build()
-
-
-@pytest.fixture
-def published(made: BuiltVersion, tmp_path: Path) -> tuple[Registry, Card]:
-    registry = Registry(tmp_path)
-    return registry, registry.publish(made.card, made.files)
 
 
 @pytest.fixture(scope="module")
@@ -82,19 +73,3 @@ def _evaluated(version: BuiltVersion, kind: str) -> Evaluation:
     test = _data(300).test
     assert test is not None
     return score(loaded.predict(test.images), test.labels)
-
-
-def test_the_registry_accepts_the_files(published: tuple[Registry, Card]) -> None:
-    registry, card = published
-    assert card == registry.card("noise", 1)
-    for kind in runtimes.CHOICES:
-        load_runtime.load(kind, card, registry.read(card, runtimes.find(kind).artifact))
-
-
-def test_the_card_records_how_it_was_made(made: BuiltVersion) -> None:
-    card = made.card
-    assert (card.recipe, card.seed, card.epochs, card.dataset) == ("fast", 1, 2, "noise")
-    assert card.metrics.heldout_count == 25
-    assert card.temperature > 0
-    assert len(card.dataset_fingerprint) == 64
-    assert "Trained on 275 images; 25 were held out." in card.notes

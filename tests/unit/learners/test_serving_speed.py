@@ -9,14 +9,14 @@ import numpy as np
 from PIL import Image
 
 from shared.registry import packaged
-from worker.backbones import served_version
 from worker.learners.head import images_per_s
+from worker.runtimes import load_runtime
 
 
 def test_the_speed_is_that_of_decoding_and_classifying_the_files() -> None:
     file = io.BytesIO()
     Image.fromarray(np.zeros((28, 28), np.uint8)).save(file, "PNG")
-    version = served_version.fetch(packaged.card(), packaged.read)
+    version = load_runtime.fetch(packaged.card(), packaged.read)
     files = 100 * [file.getvalue()]
     start = time.thread_time()
     rate = images_per_s(version, files)
@@ -25,5 +25,5 @@ def test_the_speed_is_that_of_decoding_and_classifying_the_files() -> None:
 
 
 def test_without_files_no_speed_is_measured() -> None:
-    version = served_version.fetch(packaged.card(), packaged.read)
+    version = load_runtime.fetch(packaged.card(), packaged.read)
     assert images_per_s(version, []) == 0

@@ -50,14 +50,6 @@ def test_the_start_of_a_hint_may_be_reported_after_the_death(
     assert processes.listed([]) == [id_]
 
 
-def test_an_idle_child_is_not_listed_after_its_death(child: subprocess.Popen[bytes]) -> None:
-    processes = BusyProcesses()
-    processes.busy(child.pid)
-    processes.idle(child.pid)
-    processes.idle(child.pid)
-    assert processes.listed([]) == []
-
-
 def test_a_child_is_idle_before_and_after_each_hint(child: subprocess.Popen[bytes]) -> None:
     processes, id_ = BusyProcesses(), child_id(child.pid)
     processes.started(child.pid)

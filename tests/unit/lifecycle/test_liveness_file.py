@@ -11,7 +11,7 @@ import pytest
 
 from shared.process import parent_id
 from shared.settings import Settings
-from worker.lifecycle.liveness_file import FOLDER, Liveness, LivenessFile, read_all, remove_dead
+from worker.lifecycle.liveness_file import FOLDER, Liveness, remove_dead
 
 DEAD = f"{socket.gethostname()}:99999999:1"
 REUSED = f"{socket.gethostname()}:{os.getpid()}:1"
@@ -31,14 +31,3 @@ def test_only_files_of_dead_workers_of_this_machine_are_deleted(
     file.write_bytes(msgspec.json.encode(Liveness(worker, 1.0)))
     remove_dead(settings)
     assert file.exists() == stays
-
-
-def test_a_running_worker_is_read_after_others_were_removed(tmp_path: Path) -> None:
-    settings = Settings(runtime_dir=str(tmp_path))
-    (tmp_path).chmod(0o700)
-    mine = LivenessFile(settings, parent_id())
-    mine.update(sent=True)
-    remove_dead(settings)
-    assert [one.worker for one in read_all(settings)] == [parent_id()]
-    mine.withdraw()
-    assert list((tmp_path / FOLDER).iterdir()) == []

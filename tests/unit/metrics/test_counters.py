@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from producer.metrics.counters import CODES, WorkerCounters
+from producer.metrics.metric_families import WorkerCounters
 from shared import keys
 from shared.ledger.heartbeats import Heartbeat
 
@@ -32,13 +32,6 @@ def test_a_worker_that_was_replaced_under_its_number_continues_the_count() -> No
     accrual.add([beat("a", 1_000, 5, missing=3)], START_MS)
     accrual.add([beat("a", 10, 60_005, missing=1)], START_MS)
     assert (accrual.images, accrual.failures["missing"]) == (1_010, 4)
-
-
-def test_every_code_exists_from_the_start_and_no_other_is_added() -> None:
-    accrual = WorkerCounters()
-    assert accrual.failures == dict.fromkeys((*CODES, "other"), 0)
-    accrual.add([beat("a", 9, **{"no such": 4, "neither": 5, "missing": -1})], START_MS)
-    assert accrual.failures == {**dict.fromkeys(CODES, 0), "other": 9}
 
 
 def test_work_of_before_the_start_is_not_counted() -> None:

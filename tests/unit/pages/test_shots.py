@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from producer.pages.matrix import matrix
+from producer.pages.figures import matrix
 from producer.pages.pictures import Picture
 from producer.pages.shots import Answer, Shot, galleries
 

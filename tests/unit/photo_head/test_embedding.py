@@ -33,13 +33,3 @@ def test_distances_stay_where_the_components_have_all_of_the_variance(
 
     factor = apart(whole).max() / max(apart(few).max(), 1e-9)
     assert np.allclose(apart(few) * factor, apart(whole), atol=0.01 * max(apart(whole).max(), 1))
-
-
-def test_the_same_features_have_the_same_numbers() -> None:
-    rows = drawn(60, 50, 20)
-    assert (embedded(rows, 8) == embedded(rows.copy(), 8)).all()
-    assert embedded(rows, 8).shape == (60, 8)
-
-
-def test_equal_images_have_finite_numbers() -> None:
-    assert np.isfinite(embedded(np.ones((30, 20), np.float32), 8)).all()

@@ -74,12 +74,3 @@ def test_no_image_changes_its_fold_when_other_scenes_are_added_or_removed(
     whole = folds(found, digests, labels)
     fewer = folds(found[kept], digests[kept], labels[kept])
     np.testing.assert_array_equal(fewer, whole[kept])
-
-
-def test_folds_are_about_equally_large() -> None:
-    rng = np.random.default_rng(3)
-    digests = rng.integers(0, 2**64, 10_000, np.uint64)
-    sizes = np.bincount(folds(np.arange(10_000), digests, np.zeros(10_000, np.int64)))
-    assert len(sizes) == FOLDS
-    assert sizes.min() > 1800
-    assert sizes.max() < 2200

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.photo_head import near_duplicates
-from worker.photo_head.linear_head import DAMPING, standardization
+from worker.photo_head.linear_head import DAMPING
 from worker.photo_head.near_duplicates import Groups, groups
 
 seeds = st.integers(0, 2**32 - 1)
@@ -57,26 +55,11 @@ def test_groups_are_the_connected_components_of_similar_pairs(
     assert _partition(groups(features, _digests(rng, count), similar)) == expected
 
 
-@given(seeds)
-def test_groups_do_not_depend_on_the_order_of_the_images(seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    features, digests = _scenes(rng, 12, 3), _digests(rng, 36)
-    order = rng.permutation(36)
-    again = groups(features[order], digests[order])
-    np.testing.assert_array_equal(again, groups(features, digests)[order])
-
-
 def test_equal_contents_are_one_group_whatever_their_features() -> None:
     rng = np.random.default_rng(2)
     digests = np.array([7, 8, 7, 9, 9], np.uint64)
     found = groups(rng.normal(size=(5, 256)).astype(np.float32), digests)
     assert found.tolist() == [0, 1, 0, 2, 2]
-
-
-def test_images_that_all_show_the_same_are_one_group() -> None:
-    rng = np.random.default_rng(0)
-    same = np.repeat(_scenes(rng, 1, 1), 6, axis=0)
-    assert set(groups(same, _digests(rng, 6)).tolist()) == {0}
 
 
 def test_an_image_like_the_mirror_image_of_another_is_in_its_group() -> None:
@@ -87,39 +70,3 @@ def test_an_image_like_the_mirror_image_of_another_is_in_its_group() -> None:
     assert _partition(found) == {frozenset({2, 7})} | {
         frozenset({n}) for n in {*range(20)} - {2, 7}
     }
-
-
-def test_no_images_have_no_groups() -> None:
-    assert groups(np.empty((0, 8), np.float32), np.empty(0, np.uint64)).shape == (0,)
-
-
-@given(seeds, st.integers(1, 12), st.integers(1, 12), st.integers(1, 40))
-def test_groups_are_those_of_joining_pair_by_pair(
-    seed: int, scenes: int, copies: int, block: int
-) -> None:
-    """Views in random order, some of them mirrored or with equal digests."""
-    rng = np.random.default_rng(seed)
-    count = scenes * copies
-    features = _scenes(rng, scenes, copies)[rng.permutation(count)]
-    mirrored = rng.normal(size=features.shape).astype(np.float32)
-    swapped = rng.random(count) < 0.2
-    features[swapped], mirrored[swapped] = mirrored[swapped], features[swapped]
-    digests = rng.integers(0, 4 * count, count, np.uint64)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(near_duplicates, "BLOCK_IMAGES", block)
-        found = groups(features, digests, mirrored=mirrored)
-    np.testing.assert_array_equal(found, _pair_by_pair(features, digests, mirrored))
-
-
-def _pair_by_pair(features: np.ndarray, digests: np.ndarray, mirrored: np.ndarray) -> Groups:
-    _, first, same = np.unique(digests, return_index=True, return_inverse=True)
-    labels = first[same]
-    form = standardization(features[first])
-    rows, mirrors = (near_duplicates._directions(one[first], *form) for one in (features, mirrored))
-    close = (rows @ rows.T >= near_duplicates.SIMILAR) | (
-        rows @ mirrors.T >= near_duplicates.SIMILAR
-    )
-    for one, other in np.argwhere(np.triu(close, 1)).tolist():
-        pair = labels[first[[one, other]]]
-        labels[np.isin(labels, pair)] = pair.min()
-    return near_duplicates._numbered(labels, digests)

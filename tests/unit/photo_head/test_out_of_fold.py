@@ -7,15 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from producer.summary.answer_counter import interval
 from worker.evaluation.calibration import log_loss, temperature
 from worker.photo_head import linear_head
-from worker.photo_head.folds import FOLDS, fold_count
 from worker.photo_head.linear_head import Features, Labels, fit_regression, standardization
 from worker.photo_head.out_of_fold import fit_out_of_fold, standard_error
-from worker.runtimes.classifier import probabilities
-from worker.runtimes.heads import Head
-from worker.runtimes.runtime import Logits
+from worker.runtimes.runtime import Logits, probabilities
 
 seeds = st.integers(0, 2**32 - 1)
 #: Ten by day and fifty by night: each fits a head for each fold.
@@ -118,14 +114,6 @@ def test_discriminant_analysis_uses_the_shrunk_covariance_about_the_means(
     np.testing.assert_allclose(found.logits(rows), expected, rtol=1e-2, atol=1e-2)
 
 
-def test_a_class_without_images_is_never_the_answer() -> None:
-    rng = np.random.default_rng(11)
-    rows, labels = _blobs(rng, 60, 1.0)
-    for head in linear_head.fit_discriminant(rows, 2 * (labels % 2), 3, [0.9, 0.1]):
-        assert isinstance(head, Head)
-        assert not (head.logits(rows).argmax(1) == 1).any()
-
-
 def _loss(logits: Logits, labels: Labels) -> float:
     return log_loss(logits / np.float32(temperature(logits, labels)), labels)
 
@@ -188,56 +176,6 @@ def test_a_mirror_image_is_not_learned_from_where_its_image_is_answered() -> Non
     assert abs(found.accuracy - 1 / 3) < 4 * found.error
 
 
-def _confidence_gap(seed: int, folds: int) -> float:
-    """Mean confidence less accuracy on new images of ten classes, learned from 20 of each."""
-    rng = np.random.default_rng(seed)
-    basis, centres = rng.normal(size=(40, 300)), 0.35 * rng.normal(size=(10, 40))
-
-    def images(of_each: int) -> tuple[Features, Labels]:
-        labels = np.repeat(np.arange(10), of_each)
-        shown = (centres[labels] + rng.normal(size=(len(labels), 40))) @ basis
-        return (shown + 2 * rng.normal(size=(len(labels), 300))).astype(np.float32), labels
-
-    (rows, labels), (others, right) = images(20), images(100)
-    found = fit_out_of_fold(rows, labels, 10, np.arange(200) * 7 % folds, np.arange(200))
-    answers = probabilities(found.head.logits(others), found.temperature)
-    return float(answers.max(1).mean() - (answers.argmax(1) == right).mean())
-
-
-def test_with_more_folds_the_confidence_of_few_images_is_nearer_to_the_accuracy() -> None:
-    with_five, chosen = (
-        float(np.mean([_confidence_gap(seed, count) for seed in range(2)]))
-        for count in (FOLDS, fold_count(200))
-    )
-    assert with_five < chosen - 0.01
-    assert abs(chosen) < 0.05
-
-
-def test_labels_without_meaning_are_guessed_at_chance() -> None:
-    rng = np.random.default_rng(7)
-    rows, labels = rng.normal(size=(600, 200)).astype(np.float32), rng.integers(0, 3, 600)
-    found = fit_out_of_fold(rows, labels, 3, np.arange(600) % 5, np.arange(600), [1e-3])
-    assert (found.head.logits(rows).argmax(1) == labels).mean() > 0.6  # in part learned by heart
-    assert abs(found.accuracy - 1 / 3) < 4 * found.error
-
-
-def test_the_penalty_with_the_smallest_loss_is_chosen() -> None:
-    rng = np.random.default_rng(8)
-    rows, labels = _blobs(rng, 60, 0.5)
-    noise = rng.normal(size=(60, 300)).astype(np.float32)
-    rows = np.concatenate([rows, noise], 1)
-    args = rows, labels, 3, np.arange(60) % 5, np.arange(60)
-    found = fit_out_of_fold(*args, [1.0, 1e-6], ())
-    single = [fit_out_of_fold(*args, [one], ()) for one in (1.0, 1e-6)]
-    losses = [
-        -np.log(np.exp(one.logits / one.temperature)[np.arange(60), labels])
-        + np.log(np.exp(one.logits / one.temperature).sum(1))
-        for one in single
-    ]
-    best = int(np.argmin([loss.mean() for loss in losses]))
-    np.testing.assert_array_equal(found.logits, single[best].logits)
-
-
 @given(seeds, st.integers(2, 50), st.integers(1, 5))
 def test_copies_of_images_do_not_make_a_figure_more_certain(
     seed: int, count: int, copies: int
@@ -248,19 +186,3 @@ def test_copies_of_images_do_not_make_a_figure_more_certain(
     assert single == pytest.approx(np.sqrt(right.mean() * (1 - right.mean()) / count))
     groups = np.repeat(np.arange(count), copies)
     assert standard_error(np.repeat(right, copies), groups) == pytest.approx(single)
-
-
-@given(st.integers(1, 3000), st.integers(1, 30))
-def test_scenes_without_mistakes_have_the_error_of_their_number(scenes: int, copies: int) -> None:
-    """Two errors are about as wide as the Wilson interval of as many independent images."""
-    right = np.full(scenes * copies, True)
-    error = standard_error(right, np.repeat(np.arange(scenes), copies))
-    low, high = interval(1.0, scenes)
-    assert 0.5 * (high - low) < 2 * error < 1.3 * (high - low)
-    assert standard_error(~right, np.repeat(np.arange(scenes), copies)) == error
-
-
-@given(st.integers(1, 30), st.integers(0, 30))
-def test_the_error_of_one_scene_is_never_none(right: int, wrong: int) -> None:
-    answers = np.repeat([True, False], [right, wrong])
-    assert standard_error(answers, np.zeros(len(answers), np.int64)) > 0.4

@@ -4,11 +4,36 @@ from __future__ import annotations
 
 import os
 
+import click
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from redis.exceptions import ConnectionError
 
+from producer.journal.totals import AcceptedShare, AnswerCounts, Failures
+from producer.present.events import Outage
 from producer.present.formatting import one_line, percent
+from producer.present.style import Column, Keep, colour_wanted, failed, good, table, width
+from producer.summary.job_text import answer_lines
+
+COLUMNS = (
+    Column("job"),
+    Column("state", style=good),
+    Column("images", left=False),
+    Column("rate", left=False, drop=1),
+    Column("flagged", left=False, drop=2),
+    Column("model", least=6),
+    Column("output", least=8, keep=Keep.END, style=failed),
+)
+ANSWERS = AnswerCounts(
+    {"Bag": 60, "T-shirt/top": 3, "Coat": 1},
+    {"Bag": 15, "Coat": 1},
+    0.98,
+    {"unreadable": Failures(2, "photos/" + "x" * 90 + ".png"), "crashed": Failures(1, "b.png")},
+    64,
+    51,
+)
 
 
 @pytest.mark.parametrize(
@@ -57,3 +82,80 @@ def test_what_a_share_says_is_true(value: float, digits: int) -> None:
     else:
         assert abs(value - number) <= 0.51 * 10.0 ** -(digits + 2)
         assert (value in (0, 1)) == (number in (0, 1))
+
+
+def test_start_and_end_are_reported_once() -> None:
+    reported: list[str] = []
+    outage = Outage(reported.append)
+    outage.over()
+    assert reported == []
+    for _ in range(3):
+        outage.report(ConnectionError("refused"))
+        assert outage.lasts
+    outage.over()
+    outage.over()
+    assert not outage.lasts
+    assert [line.split(" since ")[0] for line in reported] == [
+        "Redis has been unreachable",
+        "Redis is back",
+    ]
+    assert "(refused)" in reported[0]
+
+
+texts = st.text(st.characters(blacklist_categories=("C", "Z")), max_size=30)
+short = st.text("abc", min_size=1, max_size=8)
+rows = st.lists(
+    st.tuples(short, short, short, short, short, texts, texts).map(list), min_size=1, max_size=4
+)
+
+
+def plain(lines: list[str]) -> list[str]:
+    return [click.unstyle(line) for line in lines]
+
+
+@given(rows, st.integers(54, 200))
+def test_a_table_fits_and_columns_begin_below_each_other(found: list[list[str]], room: int) -> None:
+    lines = plain(table(COLUMNS, found, room))
+    assert max(map(width, lines)) <= room
+    assert len(lines) == len(found) + 1
+    assert all(line.startswith(row[0]) for line, row in zip(lines[1:], found, strict=True))
+
+
+def test_variables_decide_on_colours_as_documented() -> None:
+    assert colour_wanted({}) is None
+    assert colour_wanted({"NO_COLOR": "1", "FORCE_COLOR": "1"}) is False
+    assert colour_wanted({"FORCE_COLOR": "1", "TERM": "dumb"}) is True
+    assert colour_wanted({"TERM": "dumb"}) is False
+    assert colour_wanted({"NO_COLOR": "", "TERM": "xterm"}) is None
+
+
+def test_an_answer_has_bars_doubts_failures_and_folders() -> None:
+    assert plain(answer_lines(ANSWERS, {"unlike_training": 4}, 60)) == [
+        "  Bag          60  ██████████████████░░░░░░",
+        "  T-shirt/top   3  █",
+        "  Coat          1  ░",
+        "",
+        "     16 doubtful    flagged, or a confidence too low for 98…",
+        "      4 flagged     4 unlike_training (column flag)",
+        "      2 unreadable  first: photos/xxxxxxxxxxxxxxxxxxxxxxxxx…",
+        "      1 crashed     first: b.png",
+        "  79.7% as their folders are named (51 of 64)",
+    ]
+
+
+def test_of_accepted_rows_one_precision_is_named() -> None:
+    accepted = AcceptedShare(40, 0.97, precision=0.95)
+    answers = msgspec.structs.replace(ANSWERS, accepted=accepted, failures={}, in_label_folders=0)
+    assert plain(answer_lines(answers, {})) == [
+        "  Bag          60  ████████████████████████",
+        "  T-shirt/top   3  █",
+        "  Coat          1  █",
+        "",
+        "  40 accepted  62.5% of all; at least 95% should be right (--accept 95%)",
+    ]
+
+
+def test_a_version_without_thresholds_says_why_every_row_is_doubtful() -> None:
+    lines = plain(answer_lines(AnswerCounts({"Bag": 2}, {"Bag": 2}), {}))
+    assert lines[0] == "  Bag  2  ░░░░░░░░░░░░░░░░░░░░░░░░"
+    assert "card has no confidence" in lines[2]

@@ -47,7 +47,7 @@ PARTS = {
             "producer.fleet.workers",
         ],
         "metrics": [
-            "producer.cli.workers",
+            "producer.cli.machine",
             "producer.fleet.commands",
             "producer.jobs.status",
         ],

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests import conftest
-from tests.steps import inputs, plan, record, schedule
+from tests.steps import inputs, plan, record
 from tests.steps import step as a_step
 from tests.steps.junit import Counts, read
 from tests.steps.step import FAILED, NOT_RUN, PASSED, Outcome, Step
@@ -46,13 +46,6 @@ def test_a_step_is_done_if_it_passed_with_the_current_files(
     assert record.done(STEP, record.read(page)) is done
 
 
-def test_the_digest_depends_on_the_command_and_on_every_file() -> None:
-    known = inputs.digest(STEP)
-    assert inputs.digest(STEP) == known
-    assert inputs.digest(STEP._replace(variables=("THIRD=1",))) != known
-    assert inputs.digest(STEP._replace(inputs=("pyproject.toml", "Makefile"))) != known
-
-
 def test_every_step_depends_on_existing_files() -> None:
     for pattern in {pattern for step in plan.nightly() for pattern in step.inputs}:
         assert inputs.git("ls-files", "--", pattern).strip(), pattern
@@ -64,16 +57,6 @@ def test_a_changed_file_of_the_product_makes_its_steps_stale() -> None:
     missing = {step.name: product - set(inputs.tracked(step.inputs)) for step in plan.nightly()}
     assert {name for name, files in missing.items() if files} == {"histories"}
     assert {name.partition("/")[0] for name in missing["histories"]} == {"hangtag", "worker"}
-
-
-def test_the_night_installs_the_packages_of_a_release_and_starts_its_containers() -> None:
-    assert {"packages", "test-compose"} <= {step.target for step in plan.nightly()}
-
-
-def test_the_page_itself_and_the_changelog_are_inputs_of_no_step() -> None:
-    tracked = {name for step in plan.nightly() for name in inputs.tracked(step.inputs)}
-    assert {"docs/models.md", "README.md", "CITATION.cff"} <= tracked
-    assert not tracked & {inputs.NIGHTLY_PAGE, "CHANGELOG.md"}
 
 
 @pytest.mark.parametrize(
@@ -96,19 +79,6 @@ def test_a_step_that_runs_no_test_has_failed_unless_it_has_a_reason(
     monkeypatch.setattr(a_step, "command", lambda _: ["sh", "-c", f"cd {tmp_path}; {script}"])
     outcome = a_step.run(STEP)
     assert (outcome.result, outcome.note) == (result, note)
-
-
-def ran(*steps: Step, within_s: float = 1000.0) -> tuple[dict[str, Outcome], list[str]]:
-    """The outcomes in the order of their ends, and the steps that are left."""
-    outcomes = dict[str, Outcome]()
-    left = schedule.run(
-        steps, within_s, lambda step: None, lambda step, end: outcomes.update({step.name: end})
-    )
-    return outcomes, [step.name for step in left]
-
-
-def script(name: str, target: str, **fields: Any) -> Step:
-    return Step(name, target, (), tests=False, limit_s=20.0, **fields)
 
 
 @pytest.mark.parametrize(

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import csv
-import json
 import os
-import shutil
+from collections import Counter
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -13,18 +13,26 @@ import msgspec
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
 from producer.cli.main import hangtag
 from producer.formats.table_formats import format_of
 from producer.jobs.job import Job
 from producer.report import report
+from producer.report.survey import BINS, Choice, Survey
+from producer.rows.acceptance import at_precision, doubtless
+from producer.rows.row_batch import Row
 from shared.errors import Exit
+from shared.labels.class_folders import folder_of
 from shared.messages.model_card import card_sha256, decode_card, encode_card
+from shared.registry import packaged
 from tests.support.images import image_zoo
 from tests.support.images.encoders import save
 from tests.support.jobs import decided
 from tests.support.jobs.finished_job import RUBBISH, finish, options_of
+from tests.support.jobs.made_results import Answer, answers, batches
 from tests.support.pages.parsed import Parsed
 
 HOSTILE = (
@@ -39,6 +47,14 @@ HOSTILE = (
     b"&lt;b&gt;&#x3c;.png",
     b"]]>--><!--.png",
 )
+FAILED_ROWS = 200
+FLAG_ROWS = 100
+LABEL_ROWS = 800
+MOST_OF_LABEL = 40
+MOST_OF_PAIR = 12
+PAIR_ROWS = 300
+CARD = packaged.card()
+FOLDERS = [folder_of(label) for label in CARD.labels]
 
 
 def picture(shade: int) -> bytes:
@@ -56,12 +72,6 @@ def plant(folder: Path, names: tuple[bytes, ...], **more: object) -> Path:
     (root / "rubbish.png").write_bytes(RUBBISH)
     finish(options_of(folder, b"in", **more))
     return folder / "out.csv"
-
-
-def without_pictures(table: Path) -> Path:
-    """A table whose images are gone: each report with pictures starts a process that makes them."""
-    shutil.rmtree(table.parent / "in")
-    return table
 
 
 def run(table: Path, *more: str) -> Result:
@@ -178,17 +188,6 @@ def test_a_page_has_at_most_10_mb(tmp_path: Path) -> None:
     assert 5_000_000 < found.bytes <= 10_000_000
 
 
-def test_the_report_of_an_unfinished_job_says_so(tmp_path: Path) -> None:
-    root = tmp_path / "in"
-    root.mkdir()
-    for i in range(9):
-        (root / f"{i}.png").write_bytes(picture(i))
-    finish(options_of(tmp_path, b"in"), stop_after=2)
-    found, page = written(without_pictures(tmp_path / "out.csv"))
-    assert found.rows == 6
-    assert "The job is not finished" in "".join(page.text)
-
-
 @pytest.mark.parametrize("name", ["out.csv", "out.json", "out.parquet", "out.xlsx"])
 def test_a_table_with_a_flipped_bit_is_named_by_text_and_code(tmp_path: Path, name: str) -> None:
     (tmp_path / "in").mkdir()
@@ -207,15 +206,109 @@ def test_a_table_with_a_flipped_bit_is_named_by_text_and_code(tmp_path: Path, na
     assert Path(made.report).exists()
 
 
-def test_another_file_is_not_replaced(tmp_path: Path) -> None:
-    table = without_pictures(plant(tmp_path, (b"1.png",)))
-    page = tmp_path / "page.html"
-    page.write_text("mine")
-    refused = run(table, "-o", str(page))
-    assert refused.exit_code == Exit.USAGE
-    assert "--force" in refused.stderr
-    assert page.read_text() == "mine"
-    assert run(table, "-o", str(page), "--force").exit_code == Exit.OK
-    newer = run(table, "-o", str(page))  # the page is a report now, which a newer one replaces
-    assert newer.exit_code == Exit.OK
-    assert json.loads(newer.stdout)["rows"] == 2
+def chosen(rows: Sequence[Answer], size: int = 100) -> Choice:
+    survey = Survey(CARD)
+    for batch in batches(rows, size):
+        survey.add(batch)
+    choice = Choice(survey)
+    for batch in batches(rows, size):
+        choice.add(batch)
+    return choice
+
+
+@given(st.integers(0, 100), st.integers(0, 300), st.sampled_from([1, 64]))
+def test_of_a_small_table_all_rows_are_chosen(seed: int, count: int, size: int) -> None:
+    rows = answers(seed, count, CARD.labels, 3, FOLDERS)
+    choice = chosen(rows, size)
+    good = [number for number, row in enumerate(rows, 1) if not row.status]
+    assert [row.number for row in choice.pictured] == good
+    for row in choice.pictured:
+        like = rows[row.number - 1]
+        assert (row.name, row.labels) == (like.name, like.labels)
+        assert row.confidences == like.confidences
+        assert row.flag.code == like.flag
+    failed = {row.number: row.status.code for some in choice.failed for row in some}
+    assert failed == {n: row.status for n, row in enumerate(rows, 1) if row.status}
+
+
+@pytest.fixture(scope="module")
+def large() -> tuple[list[Answer], Choice]:
+    rows = answers(1, 40_000, CARD.labels, 1, FOLDERS)
+    return rows, chosen(rows, 1000)
+
+
+def test_of_a_large_table_the_choice_is_bounded(large: tuple[list[Answer], Choice]) -> None:
+    _, choice = large
+    assert 300 < len(choice.pictured) <= LABEL_ROWS + PAIR_ROWS + FLAG_ROWS
+    assert all(len(some) == FAILED_ROWS for some in choice.failed[1:])
+    assert all(len(some.items) <= MOST_OF_LABEL for some in choice.drawn)
+    assert all(len(some.items) <= MOST_OF_PAIR for some in choice.pairs.values())
+
+
+def test_the_choice_depends_on_the_rows_alone(large: tuple[list[Answer], Choice]) -> None:
+    rows, choice = large
+
+    def without_batch(row: Row) -> tuple[int, bytes]:
+        return row.number, row.name
+
+    again = chosen(rows, 333)
+    assert list(map(without_batch, again.pictured)) == list(map(without_batch, choice.pictured))
+
+
+def surveyed(rows: Sequence[Answer], size: int) -> Survey:
+    survey = Survey(CARD)
+    for batch in batches(rows, size):
+        survey.add(batch)
+    return survey
+
+
+@given(
+    st.integers(0, 1000), st.integers(0, 300), st.sampled_from([1, 7, 64]), st.sampled_from([1, 3])
+)
+def test_figures_are_those_of_the_rows(seed: int, count: int, size: int, k: int) -> None:
+    rows = answers(seed, count, CARD.labels, k, FOLDERS)
+    survey = surveyed(rows, size)
+    good = [row for row in rows if not row.status]
+    assert survey.rows == count
+    assert survey.statuses == [sum(r.status == code for r in rows) for code in range(8)]
+    assert survey.flags[1:] == [sum(r.flag == code for r in rows) for code in (1, 2)]
+    assert list(survey.counts) == [sum(r.labels[0] == i for r in good) for i in range(10)]
+    bins = Counter(min(int(r.confidences[0] * BINS), BINS - 1) for r in good)
+    assert survey.bins == [bins[i] for i in range(BINS)]
+    rule = doubtless(CARD)
+    kept = [r for r in good if rule.accepts(r.labels[0], r.confidences[0], bool(r.flag))]
+    assert sum(survey.doubtful) == len(good) - len(kept)
+    assert sum(survey.confidence_sums) == pytest.approx(sum(r.confidences[0] for r in good))
+
+
+@given(st.integers(0, 1000), st.integers(0, 300))
+def test_folders_named_like_labels_are_compared(seed: int, count: int) -> None:
+    rows = answers(seed, count, CARD.labels, 1, FOLDERS[:4])
+    survey = surveyed(rows, 50)
+    judged = [
+        (FOLDERS.index(folder), row)
+        for row in rows
+        if not row.status and (folder := row.name.split(b"/")[1].decode()) != "other"
+    ]
+    pairs = Counter((truth, row.labels[0]) for truth, row in judged)
+    assert {(t, p): survey.pairs.rows(t, p) for t in range(10) for p in range(10)} == {
+        (t, p): pairs[t, p] for t in range(10) for p in range(10)
+    }
+    assert (survey.judged, survey.right) == (
+        len(judged),
+        sum(truth == row.labels[0] for truth, row in judged),
+    )
+    assert list(survey.judged_by_folder) == [sum(pairs[t, p] for p in range(10)) for t in range(10)]
+    assert list(survey.judged_by_label) == [sum(pairs[t, p] for t in range(10)) for p in range(10)]
+    assert list(survey.right_by_label) == [pairs[i, i] for i in range(10)]
+    wrong = [row.confidences[0] for truth, row in judged if truth != row.labels[0]]
+    assert sum(survey.wrong_bins) == len(wrong)
+    for point in survey.points:
+        rule = at_precision(CARD, point.precision)
+        accepted = [
+            (truth, row)
+            for truth, row in judged
+            if rule.accepts(row.labels[0], row.confidences[0], bool(row.flag))
+        ]
+        assert point.judged == len(accepted)
+        assert point.right == sum(truth == row.labels[0] for truth, row in accepted)

@@ -11,20 +11,21 @@ import pytest
 from producer.requests.check_class_folders import check_class_folders
 from producer.requests.client import make_request
 from producer.requests.existing import (
+    PAUSED,
+    UNREADABLE,
     RequestNow,
     cancel,
     find,
     follow,
     is_known,
+    open_requests,
     state_now,
 )
-from producer.requests.open_requests import PAUSED, UNREADABLE, open_requests
-from producer.requests.submit import answer_file, check_outcome, data_place
-from producer.requests.wait import how_to_start_trainer
+from producer.requests.submit import answer_file, check_outcome, data_place, how_to_start_trainer
 from shared.broker.runtime_paths import log_path
 from shared.errors import BadMessage, RequestCancelled, SetupError, UsageError
 from shared.ledger import request_store
-from shared.ledger.request_states import RequestState
+from shared.ledger.request_store import RequestState
 from shared.messages.requests import Outcome, Promote, Request
 from shared.messages.training import FASHION_MNIST, Train
 from shared.settings import Settings
@@ -50,8 +51,8 @@ def test_an_unknown_request_is_a_usage_error(
 
 
 def test_a_request_that_waits_for_the_next_stack_is_found(settings: Settings) -> None:
-    stored_requests.keep(settings.store_path, REQUEST)
-    assert find(settings, "r1").request == REQUEST
+    stored_requests.keep_on_stack(settings, REQUEST)
+    assert find(settings, "r1").request.work == REQUEST.work
     assert [one.state for one in open_requests(settings)] == [PAUSED]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,16 +9,13 @@ import pytest
 
 from producer.journal.totals import Withdrawn
 from producer.locations.row_files import RowFiles
-from producer.pages.thumbnails import Thumbnails
-from producer.people import table_queue as desks
+from producer.pages.pictures import Thumbnails
 from producer.people.answer_arrays import Answers
-from producer.people.table_decisions import Decisions, Refused
-from producer.people.table_queue import Desk
-from producer.people.views import ViewKind
+from producer.people.table_decisions import TableDecisions
+from producer.people.table_queue import TableQueue, View, ViewKind
 from producer.sources.job_sources import JobSources
 from shared.errors import UsageError
 from shared.image_status import Status
-from shared.messages.files import NO_DIGEST
 from tests.support.images.drawn_folders import draw
 from tests.support.jobs.finished_job import RUBBISH, finish, options_of
 
@@ -49,22 +45,9 @@ def test_a_table_without_answers_is_not_reviewed(
         Answers(made(tmp_path, files, stop_after))
 
 
-def test_without_a_job_the_command_that_makes_one_is_named(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"out\.csv does not exist; .* classify has written"):
-        Answers(tmp_path / "out.csv")
-
-
 def test_rows_that_failed_have_no_answer(tmp_path: Path) -> None:
     answers = Answers(made(tmp_path, {"a.png": RUBBISH, "b.png": b"b", "c.png": b"c"}))
     assert list(answers.rows) == [2, 3]
-
-
-def test_files_of_one_size_with_another_checksum_are_no_copies(tmp_path: Path) -> None:
-    contents = sorted([b"one", b"two", b"six", b"ten"], key=zlib.crc32)
-    files = {f"{i}.png": content for i, content in enumerate([*contents, contents[0]])}
-    answers = Answers(made(tmp_path, files))
-    assert sorted(answers.same_content(answers.content(0))) == [0, 4]
-    assert list(answers.same_content(answers.content(1))) == [1]
 
 
 @pytest.fixture
@@ -75,29 +58,23 @@ def table(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def desk(table: Path) -> Iterator[Desk]:
+def desk(table: Path) -> Iterator[TableQueue]:
     answers = Answers(table)
-    decisions = Decisions(answers, table, "ada", RowFiles(JobSources(answers.options)))
+    decisions = TableDecisions(answers, table, "ada", RowFiles(JobSources(answers.options)))
     with Thumbnails() as thumbnails:
-        yield Desk(table, answers, decisions, thumbnails)
+        yield TableQueue(table, answers, decisions, thumbnails)
 
 
-def test_only_some_views_are_kept_in_memory(desk: Desk) -> None:
-    for n in range(2 * desks._KEPT_VIEWS):
-        assert desk.rows(ViewKind.ALL, None, f"folder {n}", False, 0, ROWS).total == 0
-    assert len(desk._orders) == desks._KEPT_VIEWS
-
-
-def test_the_picture_of_a_file_that_is_gone_has_a_reason(desk: Desk, table: Path) -> None:
-    row = desk.rows(ViewKind.ALL, None, None, False, 0, 1).rows[0]
+def test_the_picture_of_a_file_that_is_gone_has_a_reason(desk: TableQueue, table: Path) -> None:
+    row = desk.rows(View(ViewKind.ALL), False, 0, 1).items[0]
     (table.parent / row.path).unlink()
-    picture = desk.picture(row.position, 128)
+    picture = desk.picture(row.item, 128)
     assert not picture.webp
     assert picture.why == Status.MISSING.sentence
 
 
 def test_estimates_are_shown_unless_they_are_withdrawn(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
+    desk: TableQueue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = desk.decisions.totals()
     for why in (None, Withdrawn("", "")):
@@ -105,11 +82,3 @@ def test_estimates_are_shown_unless_they_are_withdrawn(
         shown = desk.totals()
         assert shown.expected == (whole.expected if why is None else None)
         assert shown.accuracy == (whole.accuracy if why is None else None)
-
-
-@pytest.mark.parametrize("digest", [b"", NO_DIGEST])
-def test_a_file_without_a_checksum_in_the_journal_is_not_decided(desk: Desk, digest: bytes) -> None:
-    (answer,) = desk.answers.read([0])
-    refused = desk.decisions._sha256(answer._replace(digest=digest))
-    assert isinstance(refused, Refused)
-    assert refused.why == "the job has no checksum of this file; classify it again"

@@ -14,24 +14,24 @@ from hypothesis import strategies as st
 
 from producer.journal.journal import Journal, journal_path
 from producer.locations.row_files import RowFiles
-from producer.pages.thumbnails import Thumbnails
+from producer.pages.pictures import Thumbnails
 from producer.people.answer_arrays import Answers
-from producer.people.table_decisions import Decisions
-from producer.people.table_queue import Desk
-from producer.people.views import ViewKind
+from producer.people.queue import Item
+from producer.people.table_decisions import TableDecisions
+from producer.people.table_queue import TableQueue, View, ViewKind
 from producer.sources.job_sources import JobSources
-from shared.errors import SetupError, UsageError
+from shared.errors import SetupError
 from shared.labels import labels_file
 from shared.labels.label_line import LabelLine
+from shared.labels.labels_so_far import Decided
 from shared.messages.model_card import RightOfOthers, encode_card
 from shared.registry import packaged
 from tests.support.images.crc_twins import twin
 from tests.support.images.drawn_folders import draw
-from tests.support.jobs.decided import append, lines_in
+from tests.support.jobs.decided import lines_in
 from tests.support.jobs.finished_job import finish, options_of
 from tests.support.jobs.updated_job import update
 
-MAX_LABELS = 1_000
 ROWS = 12
 LABELS = ("Bag", "Coat", "wool hat", None)
 
@@ -45,7 +45,7 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def desk(table: Path) -> Iterator[Desk]:
+def desk(table: Path) -> Iterator[TableQueue]:
     labels_file.of_table(table).unlink(missing_ok=True)
     with opened(table) as one:
         yield one
@@ -57,13 +57,20 @@ class opened:
     def __init__(self, table: Path) -> None:
         self._table, self._thumbnails = table, Thumbnails()
 
-    def __enter__(self) -> Desk:
+    def __enter__(self) -> TableQueue:
         answers = Answers(self._table)
-        decisions = Decisions(answers, self._table, "ada", RowFiles(JobSources(answers.options)))
-        return Desk(self._table, answers, decisions, self._thumbnails)
+        decisions = TableDecisions(
+            answers, self._table, "ada", RowFiles(JobSources(answers.options))
+        )
+        return TableQueue(self._table, answers, decisions, self._thumbnails)
 
     def __exit__(self, *error: object) -> None:
         self._thumbnails.__exit__(*error)
+
+
+def rows_of(desk: TableQueue, start: int = 0, count: int = ROWS) -> list[Item]:
+    """Rows in the order of the table."""
+    return desk.rows(View(ViewKind.ALL), False, start, count).items
 
 
 @settings(
@@ -71,21 +78,21 @@ class opened:
 )
 @given(st.lists(st.tuples(st.integers(0, ROWS - 1), st.sampled_from(LABELS)), max_size=12))
 def test_totals_are_those_of_the_decisions_in_force(
-    table: Path, desk: Desk, made: list[tuple[int, str | None]]
+    table: Path, desk: TableQueue, made: list[tuple[int, str | None]]
 ) -> None:
-    everything = desk.rows(ViewKind.ALL, None, None, False, 0, ROWS).rows
-    desk.decisions.decide({row.position: None for row in everything})
+    everything = rows_of(desk, start=0, count=ROWS)
+    desk.decisions.decide({row.item: None for row in everything})
     expected: dict[int, str] = {}
     for position, label in made:
         desk.decisions.decide({position: label})
         expected.pop(position, None)
         if label is not None:
             expected[position] = label
-    rows = desk.rows(ViewKind.ALL, None, None, False, 0, ROWS).rows
-    assert {row.position: row.decided for row in rows if row.decided} == expected
+    rows = rows_of(desk, start=0, count=ROWS)
+    assert {row.item: row.decided.label for row in rows if row.decided} == expected
     decided = [row for row in rows if row.decided]
     totals = desk.decisions.totals()
-    right = sum(row.decided == row.guess for row in decided)
+    right = sum(row.decided == Decided("label", row.guess) for row in decided)
     assert (totals.decided, totals.right) == (len(decided), right)
     assert totals.expected == pytest.approx(sum(row.confidence for row in decided))
     others = sum(row.confidence for row in rows if not row.decided)
@@ -94,46 +101,6 @@ def test_totals_are_those_of_the_decisions_in_force(
         found = again.decisions.totals()
         assert (found.decided, found.right) == (totals.decided, totals.right)
         assert found.expected == pytest.approx(totals.expected)
-
-
-def test_a_view_counts_its_own_rows(desk: Desk) -> None:
-    rows = desk.rows(ViewKind.ALL, None, None, False, 0, ROWS).rows
-    desk.decisions.decide({rows[0].position: rows[0].guess})
-    labels = desk.table().labels
-    for label in {row.guess for row in rows}:
-        mine = [row for row in rows if row.guess == label]
-        view = desk.rows(ViewKind.ALL, labels.index(label), None, False, 0, ROWS)
-        left = len(mine) - (label == rows[0].guess)
-        assert (view.total, view.left) == (len(mine), left)
-        open_ = desk.rows(ViewKind.ALL, labels.index(label), None, True, 0, ROWS)
-        assert (open_.total, len(open_.rows)) == (left, left)
-
-
-def test_files_of_another_size_are_no_copies(desk: Desk) -> None:
-    answers = desk.answers
-    answers.crcs[1], answers.sizes[1] = answers.crcs[0], answers.sizes[0] + 1
-    assert list(answers.same_content(answers.content(0))) == [0]
-
-
-def test_labels_that_cannot_name_folders_are_reviewed_like_others(
-    tmp_path_factory: pytest.TempPathFactory,
-) -> None:
-    """A model that was imported may have any labels; people add only those that can name one."""
-    folder = tmp_path_factory.mktemp("imported")
-    draw(folder / "shapes", (5, 8), 2)
-    finish(options_of(folder, b"shapes"))
-    table, card = folder / "out.csv", packaged.card()
-    labels = ("etc.", "unknown", *card.labels[2:])
-    with closing(Journal(journal_path(table))) as journal:
-        journal.put(card=encode_card(msgspec.structs.replace(card, labels=labels)))
-    answers = Answers(table)
-    assert [answers.folder_label(position) for position in range(4)] == [8, 8, 5, 5]
-    decisions = Decisions(answers, table, "ada", RowFiles(JobSources(answers.options)))
-    given = {2: "etc.", 3: "unknown"}
-    assert decisions.decide(given) == ([], given)
-    assert decisions.of([2, 3]) == ["etc.", "unknown"]
-    with pytest.raises(UsageError, match="ends with a dot"):
-        decisions.decide({2: "and so on."})
 
 
 RIGHT = RightOfOthers(40, 0.75, 0.59, 0.91)
@@ -164,8 +131,8 @@ def test_only_of_a_version_of_labels_the_page_says_what_is_right_of_images_witho
     with closing(Journal(journal_path(tmp_path / "out.csv"))) as journal:
         journal.put(card=encode_card(card))
     with opened(tmp_path / "out.csv") as desk:
-        others = desk.table().others
-    assert said in others if said else not others
+        others = desk.facts("").heading
+    assert said in others if said else "of the images without a name" not in others
 
 
 def test_rows_of_a_job_that_was_replaced_beside_the_page_are_not_shown(
@@ -181,7 +148,7 @@ def test_rows_of_a_job_that_was_replaced_beside_the_page_are_not_shown(
         (tmp_path / "out.csv").unlink()
         finish(options_of(tmp_path, b"shapes"), job_id="testjb02")
         for use in (
-            lambda: desk.rows(ViewKind.ALL, None, None, False, 0, 4),
+            lambda: rows_of(desk),
             lambda: desk.picture(0, 192),
             lambda: desk.decisions.decide({0: "Bag"}),
         ):
@@ -199,25 +166,7 @@ def test_rows_of_a_table_that_was_brought_up_to_date_beside_the_page_are_not_sho
         next((tmp_path / "shapes").rglob("*.png")).unlink()
         update(options_of(tmp_path, b"shapes"))
         with pytest.raises(SetupError, match="has other rows now; start the review again"):
-            desk.rows(ViewKind.ALL, None, None, False, 0, 4)
-
-
-def test_labels_have_a_limit(desk: Desk, table: Path) -> None:
-    free = MAX_LABELS - len(desk.decisions.labels)
-    line = correction_of(desk, 0)
-    lines = [msgspec.structs.replace(line, label=f"label {n}") for n in range(free - 1)]
-    append(table, *lines)
-    assert desk.decisions.decide({0: "the last"}) == ([], {0: "the last"})
-    with pytest.raises(UsageError, match="use one of them"):
-        desk.decisions.decide({1: "one more"})
-    assert desk.decisions.decide({1: "the last"}) == ([], {1: "the last"})
-
-
-def correction_of(desk: Desk, position: int) -> LabelLine:
-    """The line of a decision about a row."""
-    row = desk.rows(ViewKind.ALL, None, None, False, position, 1).rows[0]
-    desk.decisions.decide({position: row.guess})
-    return lines_in(desk.decisions.path)[-1]
+            rows_of(desk)
 
 
 class Twins:
@@ -274,20 +223,25 @@ def test_a_decided_file_that_has_changed_since_gets_no_other_label(twins: Twins)
         desk.decisions.decide({0: "Bag"})
         twins.files[0].write_bytes(b"changed")
         refused, _ = desk.decisions.decide({0: "Coat"})
-        assert [one.row for one in refused] == [1]
+        assert [one.item for one in refused] == [0]
         assert desk.decisions.of(range(3)) == ["Bag"] * 3
         desk.decisions.decide({0: None})  # needs no file
         assert desk.decisions.of(range(3)) == [None] * 3
 
 
-def test_a_decided_file_that_became_its_twin_is_another_picture(twins: Twins) -> None:
+def test_undo_takes_decisions_back_in_their_order_without_their_files(twins: Twins) -> None:
     with opened(twins.table) as desk:
         desk.decisions.decide({0: "Bag"})
-        twins.files[0].write_bytes(twins.two)
-        desk.decisions.decide({0: "Coat"})
-        assert desk.decisions.of(range(6)) == ["Coat", "Bag", "Bag", "Coat", "Coat", None]
+        desk.decisions.decide({0: "Coat", 5: "Boot"})
         desk.decisions.decide({0: None})
-        assert desk.decisions.of(range(6)) == [None, "Bag", "Bag", None, None, None]
+        for file in twins.files:
+            file.unlink()
+        expected = [["Coat", "Boot"], ["Bag", None], [None, None]]
+        for labels in expected:
+            assert desk.undo() is not None
+            assert desk.decisions.of([2, 5]) == labels
+        assert desk.undo() is None
+    assert twins.decided() == [None] * 6
 
 
 def test_a_copy_that_is_missing_has_the_label_too(twins: Twins) -> None:
@@ -305,8 +259,8 @@ def test_a_log_that_was_removed_beside_the_page_is_an_error_until_it_is_back(twi
         log.unlink()
         for use in (
             lambda: desk.decisions.decide({5: "Boot"}),
-            lambda: desk.rows(ViewKind.ALL, None, None, False, 0, 6),
-            desk.table,
+            lambda: rows_of(desk),
+            lambda: desk.facts(""),
         ):
             with pytest.raises(SetupError, match="removed or changed"):
                 use()

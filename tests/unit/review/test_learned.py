@@ -11,8 +11,8 @@ import pytest
 
 from producer.locations.row_files import RowFiles
 from producer.people.answer_arrays import Answers
-from producer.people.table_decisions import Decisions
-from producer.people.views import ViewKind
+from producer.people.table_decisions import TableDecisions
+from producer.people.table_queue import View, ViewKind
 from producer.sources.job_sources import JobSources
 from shared.image_status import Status
 from shared.messages.batch import BatchResult
@@ -52,18 +52,20 @@ def excluding(tmp_path: Path) -> Path:
 
 def test_a_label_that_a_person_excluded_is_not_proposed(excluding: Path) -> None:
     with opened(excluding) as desk:
-        rows = desk.rows(ViewKind.ALL, None, None, False, 0, 9).rows
+        rows = desk.rows(View(ViewKind.ALL), False, 0, 9).items
         assert [row.guess for row in rows] == [SANDAL, "", BAG, BAG, SANDAL]
         assert [[label for label, _ in row.others] for row in rows] == [
             [SHIRT], [], [SHIRT], [SANDAL, SHIRT], [SHIRT],
         ]  # fmt: skip
         assert [row.decided for row in rows] == [None] * 5
         assert rows[0].excluded == [BAG]
-        of_bag = desk.rows(ViewKind.ALL, GUESSES[0], None, False, 0, 9).rows
+        of_bag = desk.rows(View(ViewKind.ALL, GUESSES[0]), False, 0, 9).items
         assert [row.row for row in of_bag] == [3, 4]
-        doubtful = desk.rows(ViewKind.DOUBTFUL, None, None, False, 0, 9).rows
+        doubtful = desk.rows(View(), False, 0, 9).items
         assert sorted(row.row for row in doubtful) == [1, 2, 5]
-        assert desk.table().counts["doubtful"] == 3
+        choices = desk.facts("").choices
+        assert choices is not None
+        assert choices.counts["doubtful"] == 3
         assert desk.decisions.totals().accuracy == pytest.approx(2 * 0.99 / 5)
 
 
@@ -73,7 +75,7 @@ def test_decisions_that_the_version_has_learned_are_no_evidence(tmp_path: Path) 
     learned = {hashlib.sha256(twins.two).hexdigest()}
     answers = Answers(twins.table)
     files = RowFiles(JobSources(answers.options))
-    decisions = Decisions(answers, twins.table, "ada", files, learned)
+    decisions = TableDecisions(answers, twins.table, "ada", files, learned)
     labels = [answers.card.labels[label] for label in answers.labels]
     decisions.decide({0: "Bag", 3: labels[3]})
     decisions.decide({0: None})

@@ -13,7 +13,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producer.fleet.commands import environment
 from producer.fleet.start_command import worker_line
 from shared.broker import address as access
 from shared.broker.address import Address, address, parse
@@ -205,17 +204,6 @@ def test_an_unusable_url_is_one_line_with_the_fix(url: str, fix: str) -> None:
     assert str(caught.value).isprintable()
 
 
-@given(text=st.text())
-def test_any_text_is_an_address_or_a_setup_error(text: str) -> None:
-    for url in (text, f"redis://{text}", f"rediss://{text}", f"unix://{text}"):
-        try:
-            found = parse(url)
-        except SetupError:
-            continue
-        assert "\n" not in str(found)
-        assert not found.credentials() or found.credentials()[-1] == found.password
-
-
 @pytest.mark.parametrize(
     "content", [b"", b"\n", b"two\nlines", b"\xff", b"nul\0", b"x" * 5000], ids=repr
 )
@@ -239,21 +227,6 @@ def test_a_certificate_file_exists_and_is_valid(tmp_path: Path, setting: str) ->
     (tmp_path / "there").touch()
     with pytest.raises(SetupError, match="need TLS"):
         of("redis://:x@broker", **{setting: str(tmp_path / "there")})
-
-
-def test_a_worker_in_another_folder_finds_the_same_files_of_a_url(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    for name in ("ca.pem", "cert.pem", "key.pem", "other.pem"):
-        Path(name).touch()
-    query = "ssl_ca_certs=ca.pem&ssl_certfile=cert.pem&ssl_keyfile=key.pem"
-    settings = Settings(redis_url=f"rediss://:x@broker?{query}", redis_key="other.pem")
-    made = environment(settings)
-    monkeypatch.chdir("/")
-    found = address(Settings.from_env(made))
-    expected = (str(tmp_path / name) for name in ("ca.pem", "cert.pem", "other.pem"))
-    assert (found.ca, found.cert, found.key) == tuple(expected)
 
 
 @pytest.mark.parametrize("module", ["worker.app", "worker.trainer"])

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import threading
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -12,11 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared import file_lock
 from shared.errors import SetupError
 from shared.messages.model_card import Card
 from shared.messages.model_name import ModelName
-from shared.registry import packaged, staging
+from shared.registry import packaged
 from shared.registry.alias_log import AliasLog
 from shared.registry.registry import Registry
 
@@ -55,15 +52,6 @@ def test_versions_count_up_and_only_the_first_is_promoted(registry: Registry, ca
     assert registry.aliases("shoes") == {"production": 1}
 
 
-def test_a_retrained_packaged_model_needs_a_promotion(registry: Registry) -> None:
-    registry.publish(packaged.card(), FILES)
-    assert registry.versions(packaged.NAME) == [0, 1]
-    assert registry.aliases(packaged.NAME) == {"production": 0}
-    registry.promote(packaged.NAME, 1)
-    assert registry.aliases(packaged.NAME) == {"production": 1}
-    assert registry.rollback(packaged.NAME).version == 0
-
-
 def test_concurrent_publishers_get_distinct_numbers(registry: Registry, card: Card) -> None:
     published: list[Card] = []
     threads = [
@@ -76,29 +64,6 @@ def test_concurrent_publishers_get_distinct_numbers(registry: Registry, card: Ca
         thread.join()
     assert sorted(card.version for card in published) == list(range(1, 9))
     assert {registry.read(card, "n") for card in published} == set(map(bytes, zip(b"abcdefgh")))
-
-
-class Simultaneous(Registry):
-    """Its users read the aliases at the same time if no lock prevents it."""
-
-    both = threading.Barrier(2, timeout=0.5)
-
-    def aliases(self, name: str) -> dict[str, int]:
-        found = super().aliases(name)
-        with suppress(threading.BrokenBarrierError):
-            self.both.wait()
-        return found
-
-
-def test_only_one_of_two_concurrent_publishers_is_the_first(tmp_path: Path, card: Card) -> None:
-    registry = Simultaneous(tmp_path)
-    threads = [threading.Thread(target=registry.publish, args=(card, FILES)) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(registry.versions("shoes")) == 2
-    assert len(registry.history("shoes")) == 1
 
 
 def test_a_version_without_its_card_does_not_exist_and_its_number_is_not_reused(
@@ -201,13 +166,6 @@ def test_a_first_promotion_cannot_be_taken_back(registry: Registry, card: Card) 
         registry.rollback("shoes")
 
 
-def test_the_sizes_of_the_packaged_version_need_no_store(registry: Registry) -> None:
-    sizes = registry.sizes(packaged.card())
-    assert sizes.keys() == packaged.card().files.keys()
-    assert all(sizes.values())
-    assert not registry.root.exists()
-
-
 @pytest.mark.parametrize("alias", ["7", "", "a/b", "Production"])
 def test_an_alias_cannot_look_like_a_version_or_a_path(
     registry: Registry, card: Card, alias: str
@@ -215,20 +173,6 @@ def test_an_alias_cannot_look_like_a_version_or_a_path(
     registry.publish(card, FILES)
     with pytest.raises(SetupError, match="cannot be an alias"):
         registry.promote("shoes", 1, alias=alias)
-
-
-def test_the_history_has_time_user_and_reason(registry: Registry, card: Card) -> None:
-    registry.publish(card, FILES, who="trainer")
-    registry.publish(card, FILES)
-    registry.promote("shoes", 2, who="ann", why="better\nshoes\t!")
-    registry.rollback("shoes", who="bob", why="worse")
-    history = [(d.action, d.version, d.who, d.why) for d in registry.history("shoes")]
-    assert history == [
-        ("promote", 1, "trainer", "the first version"),
-        ("promote", 2, "ann", "better\nshoes\t!"),
-        ("rollback", 1, "bob", "worse"),
-    ]
-    assert all(decision.when.endswith("+00:00") for decision in registry.history("shoes"))
 
 
 def test_a_torn_line_is_skipped_and_hides_no_later_one(registry: Registry, card: Card) -> None:
@@ -262,28 +206,6 @@ def test_a_removed_version_is_deleted_and_its_number_is_not_reused(
         registry.remove(packaged.NAME, 0)
 
 
-def test_a_version_that_is_promoted_meanwhile_is_not_removed(
-    registry: Registry, card: Card, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for _ in range(2):
-        registry.publish(card, FILES)
-    reached, acquire = threading.Event(), file_lock.acquire
-
-    def announced(file: int) -> None:
-        reached.set()
-        acquire(file)
-
-    with ThreadPoolExecutor() as pool:
-        with AliasLog(registry.folder("shoes")).locked() as log:
-            monkeypatch.setattr(file_lock, "acquire", announced)
-            removal = pool.submit(registry.remove, "shoes", 2)
-            reached.wait(10)
-            log.append("production", 2, "promote", "ann", "better")
-        with pytest.raises(SetupError, match="used by an alias"):
-            removal.result(30)
-    assert registry.versions("shoes") == [1, 2]
-
-
 @settings(deadline=None)
 @given(st.lists(st.one_of(st.integers(1, 4), st.just("rollback")), max_size=12))
 def test_rollback_undoes_promotions_one_after_the_other(
@@ -304,55 +226,3 @@ def test_rollback_undoes_promotions_one_after_the_other(
             assert log.previous("production") is None
         log.append("canary", 9, "promote", "", "")
     assert log.current().get("production") == (stack[-1] if stack else None)
-
-
-def test_a_version_records_its_request(registry: Registry, card: Card) -> None:
-    asked = msgspec.structs.replace(card, request="asked")
-    published = registry.publish(asked, FILES)
-    registry.publish(card, FILES)
-    assert staging.published(registry, "shoes", "asked") == published
-    assert staging.published(registry, "shoes", "other") is None
-    assert staging.published(registry, "shoes", "") is None
-    assert staging.published(registry, "boots", "asked") is None
-
-
-def test_files_that_a_successor_swept_cannot_be_published(registry: Registry, card: Card) -> None:
-    """The author is suspended between the last check and the renaming."""
-
-    def suspend() -> None:
-        staging.sweep(registry, "shoes", "asked")
-
-    with pytest.raises(SetupError, match="emptied"):
-        registry.publish(msgspec.structs.replace(card, request="asked"), FILES, confirm=suspend)
-    assert registry.versions("shoes") == []
-    assert list(registry.root.glob("shoes/*/*")) == []
-    assert registry.publish(card, FILES).version == 2
-
-
-def test_only_the_staged_files_of_the_request_are_swept(registry: Registry, card: Card) -> None:
-    first = registry.publish(msgspec.structs.replace(card, request="asked"), FILES)
-
-    def sweep() -> None:
-        staging.sweep(registry, "shoes", "asked")
-
-    other = registry.publish(msgspec.structs.replace(card, request="other"), FILES, confirm=sweep)
-    assert registry.versions("shoes") == [first.version, other.version]
-    assert registry.read(first, "model.keras") == FILES["model.keras"]
-
-
-def test_a_refused_publication_leaves_no_files(registry: Registry, card: Card) -> None:
-    def refuse() -> None:
-        raise RuntimeError
-
-    with pytest.raises(RuntimeError):
-        registry.publish(card, FILES, confirm=refuse)
-    assert list(registry.root.glob("shoes/*/*")) == []
-    registry.publish(card, FILES)
-    with pytest.raises(RuntimeError):
-        registry.promote("shoes", 2, alias="staging", confirm=refuse)
-    assert registry.aliases("shoes") == {"production": 2}
-    registry.publish(card, FILES)
-    registry.promote("shoes", 3)
-    with pytest.raises(RuntimeError):
-        registry.rollback("shoes", confirm=refuse)
-    assert registry.aliases("shoes") == {"production": 3}

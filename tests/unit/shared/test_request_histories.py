@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
 from shared.errors import UsageError
-from shared.ledger.request_states import RequestState
-from shared.ledger.request_store import RequestFolder, open_requests
+from shared.ledger.request_store import RequestFolder, RequestState, open_requests
 from shared.messages.requests import Outcome, Progress, Promote, Request, Rollback, Work
 from tests.support.failpoints.hypothesis_profiles import WHOLE
 from worker.requests.workspace import Workspace

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from pathlib import Path
 
 import pytest
 
-from shared.broker.runtime_paths import private_runtime_dir, private_stack_dir, stack_dir
+from producer.processes import lock
+from shared.broker.runtime_paths import (
+    SUPERVISOR_LOCK,
+    is_in_charge,
+    private_runtime_dir,
+    private_stack_dir,
+    stack_dir,
+    stack_id,
+)
 from shared.errors import SetupError
 from shared.settings import Settings
 from worker.lifecycle import liveness_file
@@ -66,3 +75,25 @@ def test_a_private_folder_may_hold_anything(folder: Path) -> None:
 
 def test_a_new_folder_is_private(tmp_path: Path) -> None:
     assert mode(private_runtime_dir(Settings(runtime_dir=str(tmp_path / "a/b")))) == 0o700
+
+
+def test_a_stack_is_in_charge_of_its_own_requests_and_of_those_of_one_that_has_ended(
+    tmp_path: Path,
+) -> None:
+    """Also in a folder whose name is not UTF-8, and not where it cannot be read."""
+    name = os.fsdecode(b"\xff:\n")
+    ours, theirs = (
+        Settings(runtime_dir=str(tmp_path / name / part), store=str(tmp_path)) for part in "ab"
+    )
+    stack = stack_id(theirs)
+    assert stack.isprintable()
+    assert is_in_charge(theirs, stack)
+    assert is_in_charge(ours, stack)
+    stack_dir(theirs).mkdir(parents=True)
+    with lock.locked(stack_dir(theirs) / SUPERVISOR_LOCK, 0):
+        assert is_in_charge(theirs, stack)
+        assert not is_in_charge(ours, stack)
+    for other in ("", "elsewhere:/tmp", f"{stack.partition(':')[0]}:/{'x' * 300}"):
+        assert not is_in_charge(ours, other)
+    broker = Settings(redis_url="redis://host:1")
+    assert is_in_charge(broker, "")

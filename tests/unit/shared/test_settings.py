@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import msgspec
@@ -20,12 +19,6 @@ TEXTS = [name for name, value in DEFAULTS.items() if isinstance(value, str)]
 
 def read(name: str, text: str) -> object:
     return getattr(Settings.from_env({PREFIX + name.upper(): text}), name)
-
-
-def test_without_variables_the_defaults_hold() -> None:
-    assert Settings.from_env({}) == Settings()
-    folder = os.environ["HANGTAG_RUNTIME_DIR"]
-    assert Settings.from_env() == Settings(runtime_dir=folder)  # the environment of the tests
 
 
 @given(
@@ -48,14 +41,6 @@ def test_an_invalid_number_is_refused_with_the_variable(text: str) -> None:
         with pytest.raises(SetupError, match=PREFIX + name.upper()) as error:
             read(name, text)
         assert str(error.value).isprintable()
-
-
-def test_an_empty_variable_counts_as_unset() -> None:
-    assert {name: read(name, "") for name in DEFAULTS} == DEFAULTS
-
-
-def test_other_variables_are_no_settings() -> None:
-    assert Settings.from_env({"BATCH_IMAGES": "7", "HANGTAG_OTHER": "x"}) == Settings()
 
 
 @given(st.floats(0.1, 1e6), st.floats(0.1, 1e6))

@@ -4,20 +4,15 @@ from __future__ import annotations
 
 import os
 import shutil
-import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from redis.exceptions import RedisError
 
-from shared import file_lock
 from shared.errors import SetupError
-from shared.ledger.jobs import pinned
 from shared.ledger.request_inbox import RequestInbox
 from shared.messages.model_card import Card
 from shared.messages.replies import Pruned
@@ -25,15 +20,10 @@ from shared.messages.requests import (
     Evaluate,
     Promote,
     Prune,
-    Remove,
     Request,
     Rollback,
-    decode_request,
-    encode_request,
 )
-from shared.messages.training import Train
-from shared.registry import alias_operations, packaged, pruning, removal
-from shared.registry.alias_log import AliasLog
+from shared.registry import alias_operations, packaged, removal
 from shared.registry.registry import Registry
 from tests.support.jobs import handler_context, stored_requests
 from tests.support.servers.redis_server import RedisServer
@@ -83,41 +73,6 @@ def test_a_promotion_returns_the_previous_version_and_stores_user_and_reason(
     assert (back.version, back.before, back.changed) == (1, 3, True)
 
 
-def test_an_alias_can_be_promoted_by_another_alias(registry: Registry) -> None:
-    alias_operations.promote(registry, Promote(f"{NAME}@4", alias="canary"), "")
-    alias_operations.promote(registry, Promote(f"{NAME}@canary"), "")
-    assert registry.aliases(NAME) == {"production": 4, "canary": 4}
-
-
-def test_promoting_the_production_version_changes_nothing(registry: Registry) -> None:
-    """Otherwise a rollback would lead to the current version."""
-    before = registry.history(NAME)
-    decided = alias_operations.promote(registry, Promote(f"{NAME}@1"), "")
-    assert not decided.changed
-    assert registry.history(NAME) == before
-
-
-def test_of_two_promotions_at_once_to_a_version_one_is_logged(
-    registry: Registry, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Of a person, and of the trainer that has published the version."""
-    reached, acquire = threading.Event(), file_lock.acquire
-
-    def announced(file: int) -> None:
-        reached.set()
-        acquire(file)
-
-    work = Promote(f"{NAME}@3")
-    with ThreadPoolExecutor() as pool:
-        with AliasLog(registry.folder(NAME)).locked() as log:
-            monkeypatch.setattr(file_lock, "acquire", announced)
-            waiting = pool.submit(alias_operations.promote, registry, work, "ann")
-            assert reached.wait(30)
-            log.append("production", 3, "promote", "trainer", "better")
-        assert not waiting.result(30).changed
-    assert [one.who for one in registry.history(NAME)][1:] == ["trainer"]
-
-
 def test_a_request_is_executed_once_however_often_it_is_retried(registry: Registry) -> None:
     for version in (2, 3):
         alias_operations.promote(registry, Promote(f"{NAME}@{version}"), "")
@@ -139,7 +94,7 @@ def test_an_unconfirmed_operation_is_not_executed(registry: Registry) -> None:
     for call in (
         lambda: alias_operations.promote(registry, Promote(f"{NAME}@3"), "", confirm=lost),
         lambda: alias_operations.rollback(registry, Rollback(NAME), "", confirm=lost),
-        lambda: pruning.prune(registry, Prune(NAME, 0), {}, [], confirm=lost),
+        lambda: removal.prune(registry, Prune(NAME, 0), {}, [], confirm=lost),
     ):
         with pytest.raises(SetupError, match="must stop"):
             call()
@@ -171,10 +126,10 @@ def test_pruning_deletes_exactly_the_unused_versions(
     needed = {number for row in stood.values() for number in row[-2:]} | busy | in_use
     needed |= set(range(VERSIONS - keep + 1, VERSIONS + 1))
     work = Prune(NAME, keep, dry_run=True, in_use=tuple(in_use))
-    planned = pruning.prune(registry, work, dict.fromkeys(busy, "a job"), [])
+    planned = removal.prune(registry, work, dict.fromkeys(busy, "a job"), [])
     assert versions(registry) == {1, 2, 3, 4, 5}
     work = msgspec.structs.replace(work, dry_run=False)
-    done = pruning.prune(registry, work, dict.fromkeys(busy, "a job"), [])
+    done = removal.prune(registry, work, dict.fromkeys(busy, "a job"), [])
     assert done == planned
     assert versions(registry) == set(done.kept) == needed & {1, 2, 3, 4, 5}
     assert all(done.kept.values())
@@ -184,19 +139,14 @@ def test_pruning_deletes_exactly_the_unused_versions(
 
 def test_a_version_with_a_damaged_card_can_be_pruned(registry: Registry) -> None:
     (registry.root / NAME / "3/card.json").write_bytes(b"{")
-    assert 3 in pruning.prune(registry, Prune(NAME, 2), {}, []).removed
+    assert 3 in removal.prune(registry, Prune(NAME, 2), {}, []).removed
     assert 3 not in versions(registry)
 
 
 def test_the_packaged_version_is_not_pruned_and_the_reason_is_given(registry: Registry) -> None:
-    pruned = pruning.prune(registry, Prune(packaged.NAME, 0), {}, [])
+    pruned = removal.prune(registry, Prune(packaged.NAME, 0), {}, [])
     assert pruned.removed == ()
     assert "part of Hangtag" in pruned.kept[0]
-
-
-def test_pruning_an_unknown_model_is_an_error(registry: Registry) -> None:
-    with pytest.raises(SetupError, match="there is no model boots"):
-        pruning.prune(registry, Prune("boots", 0), {}, [])
 
 
 def test_files_without_a_version_are_deleted_after_a_day(registry: Registry) -> None:
@@ -207,12 +157,12 @@ def test_files_without_a_version_are_deleted_after_a_day(registry: Registry) -> 
         for name in (".card.json", "model.keras"):
             (folder / name).write_bytes(bytes(100))
             os.utime(folder / name, (time.time() - age_s,) * 2)
-    planned = pruning.prune(registry, Prune(NAME, VERSIONS, dry_run=True), {}, [])
-    assert pruning.prune(registry, Prune(NAME, VERSIONS), {}, []) == planned
+    planned = removal.prune(registry, Prune(NAME, VERSIONS, dry_run=True), {}, [])
+    assert removal.prune(registry, Prune(NAME, VERSIONS), {}, []) == planned
     assert (planned.removed, planned.freed_bytes) == ((), 200)
     left = [path for number in (6, 7) for path in (registry.root / NAME / str(number)).iterdir()]
     assert {path.parent.name for path in left} == {"6"}
-    assert pruning.prune(registry, Prune(NAME, VERSIONS), {}, []).freed_bytes == 0
+    assert removal.prune(registry, Prune(NAME, VERSIONS), {}, []).freed_bytes == 0
     assert registry.publish(card(), FILES).version == 8
 
 
@@ -228,47 +178,3 @@ def test_a_trainer_keeps_what_an_open_request_uses(server: RedisServer, registry
         1: "production stands for it",
         3: "request stored needs it; request queued needs it",
     }
-
-
-def test_requests_for_other_models_keep_no_version(registry: Registry) -> None:
-    for number in range(2):
-        registry.publish(msgspec.structs.replace(card(number), name="boots"), FILES)
-    for work in (Evaluate("boots@2"), Rollback("boots"), Train("boots", "tutorial")):
-        other = Request("other", work, "", time.time())
-        assert list(removal.used_by(registry, NAME, other)) == []
-    assert removal.remove(registry, Remove(NAME, 2), {}, [other]).removed == (2,)
-
-
-def test_a_mark_without_a_decision_decides_nothing(registry: Registry) -> None:
-    assert alias_operations.decided(registry, NAME, "r1") is None
-    done = alias_operations.promote(registry, Promote(f"{NAME}@3"), "", request="r1")
-    assert alias_operations.decided(registry, NAME, "r1") == done
-    assert alias_operations.decided(registry, NAME, "") is None
-
-
-def test_a_request_is_identified_by_its_tag() -> None:
-    """The id may be reused; the record in Redis and that in the store are the same."""
-    request = Request("nightly", Rollback(NAME), "", time.time())
-    assert decode_request(encode_request(request)).mark == request.mark
-    assert request.mark.startswith("nightly~")
-    later = msgspec.structs.replace(request, created=request.created + 1e-3)
-    assert later.mark != request.mark
-
-
-def test_pruned_versions_are_reported_even_if_redis_becomes_unreachable(
-    server: RedisServer, registry: Registry, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    work = Prune(NAME, 1)
-    context, _ = handler_context.make(server, registry.root, work)
-
-    def last_reply(*arguments: object) -> dict[int, str]:
-        found = pinned(server.client, NAME)
-        server.stop()
-        return found
-
-    monkeypatch.setattr(manage_versions, "pinned", last_reply)
-    pruned = manage_versions.prune(context, work).answer
-    assert isinstance(pruned, Pruned)
-    assert pruned.removed == (2, 3, 4)
-    with pytest.raises(RedisError):
-        server.client.ping()

@@ -9,8 +9,8 @@ import pytest
 
 from producer.sort_log.log import ClassifiedContent
 from producer.sorting.undo import Originals
-from producer.sources import source_table
-from producer.sources.source_table import path_of_address
+from producer.sources import source as kinds
+from producer.sources.source import path_of_address
 from shared.messages.files import digest
 from tests.support.archives.archive_writers import ENDINGS, write
 from tests.support.sources import known_source
@@ -25,7 +25,7 @@ def member(archive: Path, name: str) -> bytes:
 
 
 def test_an_address_is_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(source_table.SOURCES, known_source.NAME, known_source.ROW)
+    monkeypatch.setitem(kinds.SOURCES, known_source.NAME, known_source.ROW)
     monkeypatch.setitem(known_source.KnownSource.contents, ADDRESS, CONTENT)
     assert Originals().holds(path_of_address(ADDRESS))
     assert Originals().content(path_of_address(ADDRESS)) == KNOWN

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import random
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from producer.inputs.job_options import JobOptions
 from producer.sources.remote.address import (
     check_argument,
     has_secret,
@@ -18,10 +21,19 @@ from producer.sources.remote.address import (
     shown_address,
     without_line,
 )
-from producer.sources.source_table import address_of_path, path_of_address
-from shared.errors import UsageError
+from producer.sources.remote.remote_source import ListedAddresses
+from producer.sources.remote.s3_client import server_address
+from producer.sources.source import address_of_path, path_of_address
+from shared.errors import SetupError, UsageError
 
 SECRET = b"SECRETxyz"
+#: Where a secret may stand: SECRET has no parts, and is among other characters.
+FORMS = (
+    b"https://host/%s?k=%s", b"https://u:%s%s@host/", b"https://%s@%s?%s", b"http://%s%s%s@host/x",
+    b"http://u:8443/%s%s@host/x", b"s3://KEY:%s%s@bucket/k", b"s3://%s%s%s@bucket/k",
+    b"S3://bucket/k?%s%s",
+)  # fmt: skip
+NAMES = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
 
 
 @pytest.mark.parametrize(
@@ -64,14 +76,6 @@ def test_an_object_whose_key_ends_like_a_line_is_no_line() -> None:
 def test_a_list_that_was_signed_again_has_the_same_rows() -> None:
     assert named(b"https://host/a.jpg?sig=1", 3) == named(b"https://host/a.jpg?sig=2", 3)
     assert named(b"https://host/a.jpg?sig=1", 3) != named(b"https://host/a.jpg?sig=1", 4)
-
-
-#: Where a secret may stand: SECRET has no parts, and is among other characters.
-FORMS = (
-    b"https://host/%s?k=%s", b"https://u:%s%s@host/", b"https://%s@%s?%s", b"http://%s%s%s@host/x",
-    b"http://u:8443/%s%s@host/x", b"s3://KEY:%s%s@bucket/k", b"s3://%s%s%s@bucket/k",
-    b"S3://bucket/k?%s%s",
-)  # fmt: skip
 
 
 @given(
@@ -147,3 +151,66 @@ def test_an_address_that_is_refused_is_named_without_its_password(secret: bytes)
     assert shown_address(b"s3://u:p/w") == "s3://"
     shown = shown_address(b"ftp://" + secret + b"host/a.jpg?sig=s")
     assert not any(part in shown for part in ("u:", "p@", "w@", "sig"))
+
+
+@pytest.mark.parametrize(("list0", "end"), [(False, b"\n"), (False, b"\r\n"), (True, b"\0")])
+@pytest.mark.parametrize("has_end", [True, False])
+def test_any_address_is_found_by_its_line(
+    list0: bool, end: bytes, has_end: bool, tmp_path: Path
+) -> None:
+    count = 30_000  # of more than a block
+    lines = [b"https://h/%d.png?s=%s" % (n, b"x" * (n % 97)) for n in range(count)]
+    lines[3] = b""  # an empty line has a number, too
+    (tmp_path / "list").write_bytes(end.join(lines) + end * has_end)
+    options = JobOptions((), b"/", "", list_file=bytes(tmp_path / "list"), list0=list0)
+    addresses = ListedAddresses(options, None)
+    for n in [0, 1, 2, count - 1, *random.Random(1).sample(range(4, count), 60)]:
+        assert addresses.address_of(named(lines[n], n)) == lines[n]
+    assert sorted(addresses.web_addresses()) == sorted(filter(None, lines))
+    for n in (2, 3, count):  # another line, an empty one, and none
+        with pytest.raises(SetupError, match=f"its line {n + 1} is another address"):
+            addresses.address_of(named(lines[7], n))
+    addresses.close()
+
+
+@pytest.fixture(autouse=True)
+def _no_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in (*NAMES, "AWS_ALLOW_HTTP"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    "address",
+    ["127.0.0.1:9000", "https://", "https://host:port", "https://host:0", "https://a b", "x://a",
+     "https://host:9000\nmore", "https://host/?a", "https://h\u00f6st", "https://[::1"],
+)  # fmt: skip
+def test_what_is_no_address_is_refused_in_one_line_that_names_the_variable(
+    monkeypatch: pytest.MonkeyPatch, name: str, address: str
+) -> None:
+    monkeypatch.setenv(name, address)
+    with pytest.raises(SetupError) as error:
+        server_address("eu-west-1")
+    assert str(error.value).startswith(name)
+    assert "\n" not in str(error.value)
+
+
+def test_an_address_without_encryption_needs_leave(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9000")
+    with pytest.raises(SetupError, match="AWS_ALLOW_HTTP=true"):
+        server_address("eu-west-1")
+    monkeypatch.setenv("AWS_ALLOW_HTTP", "True")
+    server_address("eu-west-1")
+
+
+@pytest.mark.parametrize(
+    ("address", "host"),
+    [
+        ("", b"s3.eu-west-1.amazonaws.com"),
+        ("https://s3.example.org", b"s3.example.org"),
+        ("https://user:secret@[::1]:9000/path", b"[::1]:9000"),
+    ],
+)
+def test_an_address_is_taken(monkeypatch: pytest.MonkeyPatch, address: str, host: bytes) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT", address)
+    assert server_address("eu-west-1").netloc == host

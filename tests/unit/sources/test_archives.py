@@ -10,11 +10,15 @@ import zipfile
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
+from typing import Literal
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from producer.sources.archives.archive import ArchiveFile
-from producer.sources.walk import Walk
+from producer.sources.archives.tar_archive import BLOCK, BadBlock, parsed
+from producer.sources.job_sources import Walk
 from shared.errors import SetupError, UsageError
 from shared.image_status import Status
 from shared.messages.files import NO_STAMP
@@ -41,6 +45,8 @@ FILES = {
     "empty.jpg": b"",
     "Zubehör/1.PNG": IMAGE + b"6",
 }
+FORMATS = (tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT)
+KINDS = (tarfile.REGTYPE, tarfile.DIRTYPE, tarfile.SYMTYPE, tarfile.GNUTYPE_LONGNAME, b"\0")
 
 
 @pytest.fixture(params=WRITERS)
@@ -93,7 +99,7 @@ def test_hard_links_in_a_tar_are_rows_as_in_its_folder(
     ]
     for name in [*reversed(found.names), *found.names]:
         path = f"{archive}/{name}".encode()
-        read = sources_of(archive).of(path).read(path, 1 << 20)
+        read = sources_of(archive).source_of(path).read(path, 1 << 20)
         assert read == (found.contents[name], found.stamps[name])
     for after, name in pairwise(found.names):
         assert rows_of(archive, after=after).names[0] == name
@@ -102,7 +108,7 @@ def test_hard_links_in_a_tar_are_rows_as_in_its_folder(
 def test_a_member_above_the_limit_of_bytes_is_not_read(ending: str, tmp_path: Path) -> None:
     archive = _written(tmp_path, ending)
     path = f"{archive}/Bag/1.png".encode()
-    content, stamp = sources_of(archive).of(path).read(path, len(IMAGE) - 1)
+    content, stamp = sources_of(archive).source_of(path).read(path, len(IMAGE) - 1)
     assert content is Status.TOO_LARGE
     assert stamp[0] == len(IMAGE)
 
@@ -112,14 +118,14 @@ def test_a_changed_archive_is_noticed(ending: str, tmp_path: Path) -> None:
     archive = _written(tmp_path, ending, files)
     sources = sources_of(archive)
     names = [path for _, path in Walk(sources).paths()]
-    before = [sources.of(name).read(name, 1 << 20) for name in names]
+    before = [sources.source_of(name).read(name, 1 << 20) for name in names]
     os.utime(archive, (1, 1))
-    assert [sources.of(name).read(name, 1 << 20) for name in names] == before
+    assert [sources.source_of(name).read(name, 1 << 20) for name in names] == before
     write(archive, {"a.png": OTHER, "c.png": IMAGE + b"longer"})
-    after = [sources.of(name).read(name, 1 << 20) for name in names]
+    after = [sources.source_of(name).read(name, 1 << 20) for name in names]
     assert [content for content, _ in after] == [OTHER, Status.MISSING, IMAGE + b"longer"]
     archive.unlink()
-    assert sources.of(names[0]).read(names[0], 1 << 20) == (Status.MISSING, NO_STAMP)
+    assert sources.source_of(names[0]).read(names[0], 1 << 20) == (Status.MISSING, NO_STAMP)
 
 
 def test_a_missing_archive_is_one_line(ending: str, tmp_path: Path) -> None:
@@ -231,3 +237,39 @@ def test_a_zip_of_any_writer_is_read(write: Callable[[], bytes], tmp_path: Path)
     found = rows_of(archive)
     assert found.contents == {"a.png": IMAGE}
     assert found.reports == []
+
+
+names = st.text("aé/._ ", min_size=1, max_size=90).filter(lambda name: name.strip("/"))
+
+
+@given(
+    names,
+    st.integers(0, 1 << 33),
+    st.integers(0, 1 << 32),
+    st.sampled_from(KINDS),
+    st.sampled_from(FORMATS),
+)
+def test_each_field_is_that_of_tarfile(
+    name: str, size: int, time: int, kind: bytes, form: Literal[0, 1, 2]
+) -> None:
+    info = tarfile.TarInfo(name.strip("/"))
+    info.size, info.mtime, info.type = size % (1 << 33), time, kind
+    block = info.tobuf(form, "utf-8")[-BLOCK:]
+    expected = tarfile.TarInfo.frombuf(block, "latin-1", "strict")
+    found = parsed(block)
+    assert found is not None
+    assert found.name.rstrip(b"/").decode("latin-1") == expected.name.rstrip("/")
+    assert (found.size, found.time_s, found.kind) == (expected.size, expected.mtime, kind)
+
+
+@given(st.binary(min_size=BLOCK, max_size=BLOCK), st.integers(0, BLOCK - 1))
+def test_other_blocks_are_refused(block: bytes, at: int) -> None:
+    header = tarfile.TarInfo("a.png").tobuf(tarfile.USTAR_FORMAT)
+    changed = header[:at] + bytes([header[at] ^ 1]) + header[at + 1 :]
+    for other in (block, block[:-1], changed):
+        try:
+            tarfile.TarInfo.frombuf(other, "latin-1", "strict")
+        except tarfile.HeaderError:
+            if other.strip(b"\0"):
+                with pytest.raises(BadBlock):
+                    parsed(other)

@@ -1,4 +1,5 @@
-"""`--archives`: archives in a folder are walked as the same folder with each of them unpacked."""
+"""`--archives`: archives in a folder are walked as the same folder with each of them unpacked. The
+kind of an argument is decided once, when its job starts."""
 
 from __future__ import annotations
 
@@ -9,11 +10,12 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from producer.inputs.job_options import JobOptions
-from producer.sources.job_sources import JobSources
-from producer.sources.walk import Walk, WalkPosition
+from producer.inputs.job_options import JobOptions, decode_options, encode_options
+from producer.sources.job_sources import JobSources, Walk, WalkPosition
+from shared.errors import SetupError
 from shared.image_status import Status
 from shared.messages.batch import MAX_FILE_BYTES
 from shared.messages.files import NO_STAMP
@@ -96,7 +98,7 @@ def test_bytes_and_stamps_are_those_of_members_and_files(cwd: Path) -> None:
     job = sources(cwd)
     stamps = {name: stamp for _, name, stamp in Walk(job).stamps()}
     for _, name in paths(job):
-        source, path = job.of(name), os.fsdecode(name)
+        source, path = job.source_of(name), os.fsdecode(name)
         inside = next((a for a in ARCHIVES if path.startswith(f"packed/{a}/")), "")
         relative = path.removeprefix(f"packed/{inside}").lstrip("/")
         assert source.read(name, MAX_FILE_BYTES) == (content(relative), stamps[name])
@@ -107,7 +109,7 @@ def test_bytes_and_stamps_are_those_of_members_and_files(cwd: Path) -> None:
         alone = rows_of(cwd / "packed" / inside) if inside else None
         assert alone is None or alone.stamps[relative] == stamps[name]
     gone = b"packed/m.zip/gone.png"
-    assert job.of(gone).read(gone, MAX_FILE_BYTES) == (Status.MISSING, NO_STAMP)
+    assert job.source_of(gone).read(gone, MAX_FILE_BYTES) == (Status.MISSING, NO_STAMP)
 
 
 def test_without_the_option_archives_in_folders_are_skipped_files(cwd: Path) -> None:
@@ -126,3 +128,31 @@ def test_a_damaged_archive_costs_its_own_rows_and_is_reported(cwd: Path) -> None
     assert rest == [place for place in whole if not place[1].startswith(b"packed/m.zip/")]
     assert reports == [b"packed/m.zip"]
     assert walk.unlisted.count == 1
+
+
+def options(folder: Path, *roots: bytes) -> JobOptions:
+    return JobOptions(roots, bytes(folder), "/out.csv")
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Path:
+    path = tmp_path / "x.zip"
+    with zipfile.ZipFile(path, "w") as made:
+        made.writestr("a.png", b"a")
+    return path
+
+
+def test_an_archive_stays_one_when_a_folder_has_its_name(archive: Path) -> None:
+    started = JobSources(options(archive.parent, b"x.zip")).options
+    archive.unlink()
+    archive.mkdir()
+    (archive / "b.png").write_bytes(b"b")
+    resumed = JobSources(decode_options(encode_options(started)))
+    with pytest.raises(SetupError, match=r"x\.zip cannot be read"):
+        next(Walk(resumed).paths())
+
+
+def test_a_kind_that_only_a_newer_version_has_is_refused_in_one_line(tmp_path: Path) -> None:
+    newer = msgspec.structs.replace(options(tmp_path, b"a"), file_roots=(), kinds=("tape",))
+    with pytest.raises(SetupError, match=r"reads no images from 'tape'; update it"):
+        JobSources(newer).check()

@@ -14,7 +14,7 @@ from producer.stack import desired_state, stack
 from producer.stack.desired_state import Desired
 from producer.stack.environment import Environment, chosen, own
 from shared import installation
-from shared.broker.runtime_paths import private_stack_dir
+from shared.broker.runtime_paths import SUPERVISOR_LOCK, private_stack_dir
 from shared.errors import SetupError
 from shared.messages.requests import ImportNetwork, Promote
 from shared.messages.training import Train
@@ -67,7 +67,7 @@ def settings() -> Iterator[Settings]:
         place = private_stack_dir(made)
         here = {"numpy", "ai_edge_litert", "PIL", "pi_heif", "onnx", "onnxruntime"}
         desired_state.save(place, Desired(environment=other(*here)))
-        with lock.locked(Path(place, lock.SUPERVISOR), 0):
+        with lock.locked(Path(place, SUPERVISOR_LOCK), 0):
             yield made
 
 

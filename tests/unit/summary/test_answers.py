@@ -3,22 +3,32 @@
 from __future__ import annotations
 
 import csv
+import random
 from array import array
 from collections import Counter
 from io import StringIO
 
+import click
+import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from producer.inputs.job_options import JobOptions
 from producer.journal.job_properties import decode_answers, encode_answers
+from producer.journal.totals import AcceptedShare, AnswerCounts
 from producer.output.csv_cells import escape
 from producer.rows.acceptance import doubtless
 from producer.rows.columns import table_columns
 from producer.rows.row_batch import AS_CLASSIFIED, RowBatch
-from producer.summary.answer_counter import AnswerCounter
+from producer.summary.answer_counter import AnswerCounter, Z, interval
+from producer.summary.job_text import training_lines
+from producer.summary.promise import LabelledRows, as_promised, withdrawn
 from shared.image_status import BY_CODE
 from shared.labels.class_folders import folder_of
 from shared.messages.batch import BatchResult
+from shared.messages.model_card import Card, Metrics
+from shared.messages.replies import Decided, Evaluation, Trained
 from shared.registry import packaged
 from tests.unit.formats.test_text_format import CsvText
 
@@ -33,6 +43,9 @@ rows = st.tuples(
     st.sampled_from([0, 0, 0, 1, 2]),
     st.sampled_from([0, 0, 0, 1, 2]),
 )
+FOUND = Evaluation(64, 0.75, 0.5, 0.02, ("boot", "coat", "hat"), ((40, 0, 0), (6, 8, 4), (1, 1, 4)))
+FLAGGED = 0.02
+OPTIONS = JobOptions((b"in",), b"/", "/out.csv")
 
 
 def batch(found: list[Row], first: int) -> RowBatch:
@@ -88,3 +101,91 @@ def test_a_first_failed_file_is_named_as_in_the_table() -> None:
     status = BY_CODE.index("missing")
     counter.add(RowBatch(b"a\xff\n.png", BatchResult(1, bytes([status]), bytes(2), bytes(4))))
     assert counter.counted().failures["missing"].first == escape(b"a\xff\n.png")
+
+
+@given(st.integers(1, 10_000), st.data())
+def test_the_interval_contains_the_shares_within_two_deviations(
+    count: int, data: st.DataObject
+) -> None:
+    """Wilson: the bounds are the shares from which the accuracy is Z deviations away."""
+    accuracy = data.draw(st.integers(0, count)) / count
+    low, high = interval(accuracy, count)
+    assert 0 <= low <= accuracy <= high <= 1
+    for bound in (low, high):
+        if 0 < bound < 1:
+            deviation = (bound * (1 - bound) / count) ** 0.5
+            assert abs(accuracy - bound) == pytest.approx(Z * deviation, rel=1e-6, abs=1e-9)
+
+
+@pytest.mark.parametrize(("count", "chance"), [(64, True), (5_000, False)])
+def test_a_comparison_on_few_images_is_called_chance(count: int, chance: bool) -> None:
+    metrics = Metrics(0.75, count, 0.5, 0.02)
+    trained = Trained("m@2", metrics, Decided("production", 2, 1, True, "it is better"), 3.0)
+    text = click.unstyle("\n".join(training_lines(trained, {"heldout": FOUND})))
+    assert ("mostly chance" in text) == chance
+    assert f"75.0% of {count:,} held-out images right" in text
+    assert "others like these" in text
+    assert "weakest classes:" in text
+    assert text.splitlines()[-1] == "undo it:  hangtag models rollback m"
+
+
+def of_held_out(doubtful: float, count: int = 5_000) -> Card:
+    """A card whose held-out images were doubtful to this share."""
+    points = tuple(
+        msgspec.structs.replace(point, accepted=1 - doubtful) for point in CARD.operating_points
+    )
+    metrics = msgspec.structs.replace(CARD.metrics, heldout_count=count)
+    return msgspec.structs.replace(CARD, operating_points=points, metrics=metrics)
+
+
+def keeps(card: Card, rows: int, doubtful: int, flagged: int = 0) -> bool:
+    return withdrawn(card, LabelledRows(rows, doubtful, flagged), OPTIONS) is None
+
+
+@given(
+    st.integers(0, 2**32), st.integers(1, 3_000), st.floats(0.01, 0.95),
+    st.integers(40, 5_000),
+)  # fmt: skip
+def test_rows_like_the_held_out_images_keep_the_promise(
+    seed: int, rows: int, share: float, held: int
+) -> None:
+    """Also where these are mostly doubtful."""
+    chance = random.Random(seed)
+    doubtful = sum(chance.random() < share for _ in range(rows))
+    flagged = sum(chance.random() < FLAGGED for _ in range(rows))
+    kept = round(share * held) / held
+    assert keeps(of_held_out(kept, held), rows, max(doubtful, flagged), flagged)
+
+
+@pytest.mark.parametrize("held_out", [0.05, 0.17, 0.5, 0.8])
+@pytest.mark.parametrize("rows", [300, 10_000, 1_000_000])
+def test_rows_of_which_most_more_are_doubtful_lose_it(held_out: float, rows: int) -> None:
+    odds = 5 * held_out / (1 - held_out)
+    assert not keeps(of_held_out(held_out), rows, round(rows * odds / (1 + odds)))
+
+
+@pytest.mark.parametrize("rows", [100, 10_000, 1_000_000])
+def test_rows_of_which_clearly_more_are_flagged_lose_it(rows: int) -> None:
+    card = of_held_out(0.17)
+    assert not keeps(card, rows, round(0.2 * rows), round(0.15 * rows))
+
+
+def test_a_version_without_held_out_answers_promises_nothing() -> None:
+    for card in (
+        msgspec.structs.replace(CARD, operating_points=()),
+        of_held_out(0.17, count=0),
+    ):
+        found = withdrawn(card, LabelledRows(1_000, 0, 0), OPTIONS)
+        assert found is not None
+        assert "held-out" in found.why
+
+
+def test_without_a_promise_no_figure_of_a_precision_is_left() -> None:
+    accepted = AcceptedShare(10, 0.97, 0.95)
+    answers = AnswerCounts({"Bag": 100}, {"Bag": 90}, 0.98, accepted=accepted)
+    found = as_promised(answers, 0, CARD, OPTIONS)
+    assert found.withdrawn is not None
+    assert found.precision is None
+    assert found.accepted == AcceptedShare(10, None, 0.95)
+    like = msgspec.structs.replace(answers, doubtful={"Bag": 17})
+    assert as_promised(like, 0, CARD, OPTIONS) == like

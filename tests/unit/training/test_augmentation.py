@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from shared.recipes import RECIPES, Recipe
 from worker.datasets.examples import Images
-from worker.training.augmentation import ERASED_AREA, augmented
+from worker.training.augmentation import augmented
 
 seeds = st.integers(0, 2**32 - 1)
 epochs = st.integers(0, 1000)
@@ -40,22 +40,3 @@ def test_two_epochs_contain_each_image_once_in_each_direction() -> None:
     images = _images(1, 50, (6, 6, 1))
     first, second = (_augmented(images, recipe, 1, epoch) for epoch in (4, 5))
     assert ((first == images).all((1, 2, 3)) != (second == images).all((1, 2, 3))).all()
-
-
-def test_the_tutorial_uses_unchanged_images() -> None:
-    images = _images(1)
-    assert _augmented(images, RECIPES["tutorial"], 1, 0) is images
-
-
-def test_erasing_leaves_the_rest_of_an_image_unchanged() -> None:
-    recipe = msgspec.structs.replace(RECIPES["tutorial"], erase=0.5)
-    images = np.zeros((400, 40, 40, 1), np.uint8)
-    touched = _augmented(images, recipe, 3, 0) > 0
-    shares = touched.mean((1, 2, 3))
-    assert 160 < np.count_nonzero(shares) < 240
-    assert shares.max() <= ERASED_AREA[1]
-    for one in touched[shares > 0][..., 0]:
-        rows, columns = np.flatnonzero(one.any(1)), np.flatnonzero(one.any(0))
-        box = one[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-        assert box.mean() > 0.8  # the noise is 0 in some places
-        assert not np.delete(one, np.s_[rows[0] : rows[-1] + 1], 0).any()

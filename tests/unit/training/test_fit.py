@@ -12,23 +12,18 @@ import msgspec
 import numpy as np
 import pytest
 import tensorflow as tf
-from hypothesis import given
-from hypothesis import strategies as st
 
-from shared import recipes
 from shared.errors import SetupError
 from shared.messages.training import Train
-from shared.recipes import RECIPES, Recipe
+from shared.recipes import RECIPES
 from worker.datasets.examples import Examples, hold_out
 from worker.evaluation.metrics import Epoch
 from worker.export.export import check_agreement
-from worker.runtimes.classifier import softmax
+from worker.runtimes.runtime import softmax
 from worker.training import epoch, networks
-from worker.training.epoch import Step, plan, rate, train_epoch
+from worker.training.epoch import Step, plan, train_epoch
 from worker.training.fit import TrainedNetwork, _exact, train
 
-#: The recipes with a schedule.
-TRAINED = [recipe for recipe in RECIPES.values() if not recipe.backbone]
 EPOCHS = 3
 RECIPE = msgspec.structs.replace(
     RECIPES["fast"].lasting(EPOCHS), widths=(4,), batch=10, average=0.5, erase=0.5
@@ -116,16 +111,6 @@ def test_a_training_from_files_ends_with_the_weights_of_one_in_memory(
     assert _weights(from_files) == finished.weights
 
 
-@pytest.mark.parametrize(("count", "recipe"), [(1, ONE_EPOCH), (11, DENSE)])
-def test_fewer_images_than_a_batch_are_trained_on(
-    count: int, recipe: Recipe, examples: Examples
-) -> None:
-    few = examples.where(np.arange(300) < count)
-    [only] = train(recipe, few, few, 2, 1).history
-    assert 0 <= only.accuracy <= 1
-    assert np.isfinite(only.heldout_loss)
-
-
 def test_a_network_that_was_trained_in_bfloat16_is_exported_in_float32() -> None:
     def make(precision: str) -> keras.Model:
         return networks.build(DENSE, (12, 12, 1), 2, precision)
@@ -196,50 +181,6 @@ def test_weighted_classes_have_equal_influence() -> None:
 
     assert probability(weighted=False) == pytest.approx(0.2, abs=0.03)
     assert probability(weighted=True) == pytest.approx(0.5, abs=0.03)
-
-
-def test_an_unweighted_state_is_not_used_for_a_weighted_training(
-    examples: Examples, state: Path
-) -> None:
-    with pytest.raises(SetupError, match="belongs to another training"):
-        train(DENSE, examples, examples, 2, 1, state=state, options=_options(True))
-
-
-@pytest.mark.parametrize("name", ["fast", "accurate"])
-@given(st.integers(1, 100_000))
-def test_small_sets_get_more_epochs_of_smaller_batches(name: str, count: int) -> None:
-    recipe = RECIPES[name]
-    played = plan(recipe, count)
-    assert played.epochs * played.steps >= recipe.least_steps
-    assert played.epochs >= recipe.epochs
-    assert 0 < played.peak_rate <= recipe.peak_rate
-    assert 0 <= played.average <= recipe.average
-    sizes = {len(part) for part in np.array_split(np.arange(count), played.steps)}
-    assert max(sizes) <= recipe.batch
-    assert max(sizes) - min(sizes) <= 1
-
-
-@pytest.mark.parametrize("recipe", TRAINED, ids=lambda recipe: recipe.name)
-def test_fashion_mnist_is_trained_on_with_the_values_of_the_recipe(recipe: Recipe) -> None:
-    played = plan(recipe, 55_000)
-    assert played.epochs == recipe.epochs
-    assert played.steps == -(-55_000 // recipe.batch)
-    assert (played.peak_rate, played.average) == (recipe.peak_rate, recipe.average)
-    assert plan(recipe.lasting(1), 10).epochs == 1
-
-
-@pytest.mark.parametrize("recipe", TRAINED, ids=lambda recipe: recipe.name)
-def test_the_learning_rate_stays_between_zero_and_its_peak(recipe: Recipe) -> None:
-    played = plan(recipe, 10_000)
-    rates = [rate(recipe, played, done) for done in np.linspace(0, 1, 101)]
-    assert max(rates) == pytest.approx(recipe.peak_rate)
-    assert min(rates) >= 0
-    assert not recipe.one_cycle or rates[-1] == 0
-
-
-def test_an_unknown_recipe_names_the_available_ones() -> None:
-    with pytest.raises(SetupError, match="tutorial, fast"):
-        recipes.find("resnet")
 
 
 def test_images_too_small_for_the_network_are_refused() -> None:

@@ -15,7 +15,7 @@ from shared.recipes import Recipe
 from shared.registry import packaged
 from worker.export.convert import fp32_file, frozen, keras_file
 from worker.runtimes import load_runtime
-from worker.runtimes.classifier import margins
+from worker.runtimes.runtime import margins
 from worker.training import networks
 
 SHAPE = (28, 28, 1)
@@ -37,19 +37,6 @@ def images_of(count: int, shape: tuple[int, int, int] = SHAPE) -> np.ndarray:
 @pytest.fixture
 def card() -> Card:
     return packaged.card()
-
-
-@pytest.mark.parametrize("network", ["dense", "small_conv", "residual"])
-def test_one_logit_for_each_class_whatever_the_number_of_images(network: str) -> None:
-    model = networks.build(small(network), SHAPE, 7)
-    assert networks.logits(model, images_of(3)).shape == (3, 7)
-    assert networks.logits(model, images_of(1)).shape == (1, 7)
-
-
-@pytest.mark.parametrize("side", [28, 31, 64])
-def test_a_residual_network_takes_colour_images_of_any_size(side: int) -> None:
-    model = networks.build(small("residual"), (side, side + 3, 3), 2)
-    assert networks.logits(model, images_of(2, (side, side + 3, 3))).shape == (2, 2)
 
 
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")

@@ -2,35 +2,30 @@
 
 from __future__ import annotations
 
-import ast
 import io
 from collections.abc import Callable
 from functools import cache
-from pathlib import Path
 from typing import NamedTuple, cast
 
 import matplotlib
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
-from matplotlib.text import Text as FigureText
 from matplotlib.transforms import Bbox
 from PIL import Image
 
 from shared.messages.model_card import OperatingPoint
 from worker.datasets.examples import Images, Labels
-from worker.evaluation.metrics import Epoch, reliability
-from worker.plots import chart, diagrams, image_sheets
-from worker.plots.chart import OTHER, RIGHT, WRONG, Panel, in_rows, put_image, shortened, some
-from worker.plots.diagrams import accepted_accuracy, confusion_matrix, curves
+from worker.evaluation.metrics import Epoch
+from worker.plots import chart, image_sheets
+from worker.plots.chart import OTHER, RIGHT, WRONG, Panel, in_rows, put_image, some
+from worker.plots.diagrams import accepted_accuracy, confusion_matrix
 from worker.plots.image_sheets import VERTICAL_BARS, bars, colours
-from worker.runtimes.classifier import softmax
+from worker.runtimes.runtime import softmax
 from worker.training.assessment import Answered, evaluation_plots
 
 #: A sheet of photos; drawings of grey images have a third.
@@ -127,51 +122,9 @@ def test_the_same_figures_give_the_same_bytes_with_any_matplotlib_settings() -> 
         assert plots(CASES[PHOTOS]) == drawn(PHOTOS)
 
 
-def test_what_is_written_beside_a_diagram_does_not_reach_another() -> None:
-    """The widest numbers that occur beside the axes of losses and of accuracies."""
-    history = [Epoch(n, 1e-5 * n, 1 - 1e-4 * n, 1.2e-5 * n, 1 - 1e-4 * n, 1.0) for n in (998, 999)]
-    bins = reliability(np.array([[0.4, 0.6]] * 10_000), np.ones(10_000, int))
-    with matplotlib.rc_context(chart.changed_settings()):
-        for figure in (
-            figure_of(curves)(history),
-            figure_of(diagrams.reliability_diagram)(bins),
-            figure_of(confusion_matrix)(("a", "b"), np.array([[1, 2], [3, 4]])),
-        ):
-            renderer = FigureCanvasAgg(figure).get_renderer()
-            first, second = (axes.get_tightbbox(renderer) for axes in figure.axes)
-            assert first is not None
-            assert second is not None
-            assert not first.overlaps(second)
-
-
-@pytest.mark.parametrize("case", ["ten", PHOTOS])
-def test_among_images_paper_and_bars_keep_their_colours(case: str) -> None:
-    image = Image.open(io.BytesIO(drawn(case)["samples.png"])).convert("RGB")
-    counts = {colour: count for count, colour in image.getcolors(1 << 24) or []}
-    assert max(counts, key=lambda colour: counts[colour]) == (255, 255, 255)
-    assert counts[0, 0, 255] > 1000
-    assert counts[255, 0, 0] > 1000
-
-
 def test_the_files_contain_no_dates_and_no_programs() -> None:
     for data in drawn("ten").values():
         assert set(Image.open(io.BytesIO(data)).info) <= {"transparency"}
-
-
-def test_drawing_does_not_use_pyplot() -> None:
-    """Keras imports it, so that a trainer has it loaded anyway."""
-    for file in Path(chart.__file__).parent.glob("*.py"):
-        used = {one for one in ast.walk(ast.parse(file.read_text())) if "pyplot" in ast.dump(one)}
-        assert not {one for one in used if isinstance(one, ast.Import | ast.ImportFrom)}, file.name
-
-
-# Three by day: each is laid out, drawn and encoded.
-@settings(max_examples=max(3, settings().max_examples // 40))
-@given(st.lists(st.text(max_size=60), min_size=2, max_size=4))
-def test_any_labels_can_be_drawn(labels: list[str]) -> None:
-    counts = np.arange(len(labels) ** 2).reshape(len(labels), -1)
-    data = confusion_matrix(labels, counts)
-    assert is_white(border(Image.open(io.BytesIO(data))))
 
 
 def test_names_of_the_widest_letters_are_complete() -> None:
@@ -193,17 +146,6 @@ def test_odd_labels_can_be_drawn_everywhere() -> None:
     assert set(plots(case)) == ALWAYS
     assert image_sheets.grid(case.labels, case.images, case.truth)
     assert image_sheets.single(case.images[0], " ".join(ODD))
-
-
-@given(st.text(), st.integers(4, 40))
-def test_a_shortened_label_is_one_line_that_fits(label: str, limit: int) -> None:
-    found = shortened(label, limit)
-    assert len(found) <= limit
-    assert found.isprintable()
-
-
-def test_a_label_that_fits_is_unchanged() -> None:
-    assert shortened("T-shirt/top", 11) == "T-shirt/top"
 
 
 @pytest.mark.parametrize(("truth", "expected"), [(0, [RIGHT, OTHER]), (1, [WRONG, RIGHT])])
@@ -234,20 +176,6 @@ def test_bars_are_as_long_as_their_probabilities_and_stay_in_their_panel(classes
     assert shares == pytest.approx(row if upright else sorted(row, reverse=True)[: len(shares)])
 
 
-def test_a_bar_is_drawn_to_the_pixel() -> None:
-    figure, axes, [panel] = in_rows(1, 1, 1.7, (0.0, 0.0))
-    bars(axes, panel, ("a", "b"), np.array([0.25, 0.75]), 1)
-    columns = (pixels_of(figure) == (0, 0, 255)).all(-1).sum(0)
-    assert abs(columns.max() - 0.75 * 170) <= 1
-
-
-def test_images_are_chosen_from_the_front_unless_they_are_sorted_by_label() -> None:
-    mixed, ordered = np.array([1, 0, 2, 1, 0, 2]), np.repeat([0, 1, 2], 10)
-    assert some(mixed, 3).tolist() == [0, 1, 2]
-    assert set(ordered[some(ordered, 6)]) == {0, 1, 2}
-    assert some(mixed, 100).tolist() == list(range(6))
-
-
 def test_the_first_image_of_a_sheet_is_the_first_image() -> None:
     case = CASES["ten"]
     figure = figure_of(image_sheets.sheet)(case.labels, case.images, case.truth, case.probabilities)
@@ -255,16 +183,6 @@ def test_the_first_image_of_a_sheet_is_the_first_image() -> None:
     assert np.array_equal(np.asarray(axes.images[0].get_array()), case.images[0, ..., 0])
     left, right, bottom, top = axes.images[0].get_extent()
     assert (left, top, right, bottom) == pytest.approx(frames_of(axes)[0].get_bbox().extents)
-
-
-@pytest.mark.parametrize("shape", [(1, 1000, 1), (1000, 1, 1)])
-def test_an_image_of_one_row_or_column_is_drawn(shape: tuple[int, int, int]) -> None:
-    row = (np.arange(1000) % 256).astype(np.uint8).reshape(shape)
-    for plot in (
-        image_sheets.grid(("a",), row[None], np.zeros(1, np.int64)),
-        image_sheets.single(row, "a"),
-    ):
-        assert max(Image.open(io.BytesIO(plot)).size) < 1000
 
 
 def test_grey_values_are_ink_and_colours_are_colours() -> None:
@@ -334,16 +252,6 @@ def is_white(pixels: npt.NDArray[np.uint8]) -> bool:
     return bool((pixels >= 250).all())
 
 
-def test_the_histogram_of_few_images_has_no_raw_tex() -> None:
-    """With counts below a decade Matplotlib labels the minor ticks of a log axis as TeX."""
-    figure = figure_of(diagrams.reliability_diagram)(
-        reliability(np.array([[0.6, 0.4], [0.55, 0.45], [0.7, 0.3]]), np.array([0, 1, 0]))
-    )
-    figure.draw(FigureCanvasAgg(figure).get_renderer())
-    texts = [text.get_text() for axes in figure.axes for text in axes.findobj(FigureText)]
-    assert [text for text in texts if "$" in text or "mathdefault" in text] == []
-
-
 def test_operating_points_that_all_reach_everything_share_a_text_below_100_percent() -> None:
     truth = np.arange(60) % 2
     sure = np.eye(2)[truth]
@@ -358,18 +266,6 @@ def test_operating_points_that_all_reach_everything_share_a_text_below_100_perce
     legend = axes.get_legend()
     assert legend is not None
     assert [text.get_text() for text in legend.get_texts()] == ["one threshold for all labels"]
-
-
-@pytest.mark.parametrize("reached", [0.958, 0.95])
-def test_the_text_of_an_operating_point_is_not_over_the_line(reached: float) -> None:
-    """Of 300 predictions the surest 100 are right, and nine of ten others; the point is above that
-    line or below it."""
-    truth, sure = np.zeros(300, np.int64), np.linspace(0.99, 0.6, 300)
-    sure[100::10] = 1 - sure[100::10]
-    points = [OperatingPoint(0.9, 0.5, 0.6, reached, (0.5, 0.5))]
-    predictions = np.stack([sure, 1 - sure], 1)
-    figure = figure_of(accepted_accuracy)(predictions, truth, points)
-    assert _texts_over_the_line(figure) == []
 
 
 def _texts_over_the_line(figure: Figure) -> list[str]:

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from worker.datasets.examples import Labels
 from worker.evaluation.calibration import temperature
-from worker.evaluation.metrics import Probabilities, calibration_error, score
-from worker.runtimes.classifier import softmax
+from worker.evaluation.metrics import Probabilities, calibration_error
+from worker.runtimes.runtime import softmax
 
 seeds = st.integers(0, 2**32 - 1)
 
@@ -30,23 +30,6 @@ def test_the_temperature_that_distorted_the_confidence_is_found(seed: int, spoil
     assert temperature(logits * spoiled, labels) == pytest.approx(spoiled, rel=0.2)
 
 
-@given(seeds, st.floats(-8, 8))
-def test_logits_of_any_size_have_the_same_confidences(seed: int, power: float) -> None:
-    """Those of discriminant analysis are in the hundreds, or in the millions for photos alike."""
-    logits, labels = _drawn(seed, 60)
-    larger = 10**power * logits
-    np.testing.assert_allclose(
-        softmax(larger / temperature(larger, labels)),
-        softmax(logits / temperature(logits, labels)),
-        rtol=1e-6,
-    )
-
-
-@pytest.mark.parametrize("logits", [np.zeros((6, 3)), np.full((6, 3), np.nan)])
-def test_logits_that_distinguish_nothing_stay_as_they_are(logits: Probabilities) -> None:
-    assert temperature(logits, np.arange(6) % 3) == 1.0
-
-
 @given(seeds)
 def test_no_other_temperature_has_a_smaller_loss(seed: int) -> None:
     logits, labels = _drawn(seed, 500)
@@ -62,23 +45,6 @@ def test_no_other_temperature_has_a_smaller_loss(seed: int) -> None:
         assert loss(best) <= loss(other) + 1e-9
 
 
-@pytest.mark.parametrize("count", [4, 10, 200])
-def test_the_confidence_of_a_network_that_is_always_right_is_limited_by_the_number_of_images(
-    count: int,
-) -> None:
-    logits = 10 * np.eye(10)[np.arange(count) % 10]
-    cooling = temperature(logits, np.arange(count) % 10)
-    confidence = softmax(logits / cooling).max(1).mean()
-    assert confidence == pytest.approx(1 - 0.45 / (count + 1), abs=1e-6)
-
-
-def test_the_error_of_a_computed_example() -> None:
-    # Ten predictions at 0.9 of which seven are right, ten at 0.6 of which six are.
-    probabilities = np.array([[0.9, 0.1]] * 10 + [[0.6, 0.4]] * 10)
-    labels = np.array([0] * 7 + [1] * 3 + [0] * 6 + [1] * 4)
-    assert calibration_error(probabilities, labels) == pytest.approx(0.5 * 0.2 + 0.5 * 0.0)
-
-
 @given(seeds)
 def test_the_error_matches_the_definition(seed: int) -> None:
     logits, labels = _drawn(seed, 300)
@@ -90,14 +56,3 @@ def test_the_error_matches_the_definition(seed: int) -> None:
         if inside.any():
             total += inside.mean() * abs(confidence[inside].mean() - right[inside].mean())
     assert calibration_error(probabilities, labels) == pytest.approx(total, abs=1e-9)
-
-
-def test_confidence_that_is_drawn_from_the_truth_has_nearly_no_error() -> None:
-    logits, labels = _drawn(1, 20_000)
-    assert calibration_error(softmax(logits), labels) < 0.015
-
-
-def test_certain_and_wrong_is_bad_but_finite() -> None:
-    certain = score(np.eye(2, dtype=np.float32), np.array([1, 0]))
-    assert (certain.accuracy, certain.ece) == (0.0, 1.0)
-    assert np.isfinite(certain.loss)

@@ -5,7 +5,7 @@ and classifies others; the most doubtful of them, or as many drawn by chance, ge
 on the review page; a model learns from these, too. Then wrong labels are planted in class folders,
 searched for by `hangtag dataset check`, and corrected. All of it goes through the commands and the
 page, all accuracies are those of `hangtag models evaluate` on test/, from which nothing is learned
-or corrected. The blocks of docs/correct-and-train.md are written after a complete run.
+or corrected. The blocks of RESULTS.md are written after a complete run.
 """
 
 from __future__ import annotations
@@ -22,7 +22,6 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.environment import machine
-from benchmarks.environment.paths import ROOT
 from benchmarks.measure import local_stack
 from benchmarks.measure.photo_loop import Prompt
 from benchmarks.report.correction_blocks import (
@@ -39,7 +38,6 @@ from benchmarks.workloads import labelled_photos
 from benchmarks.workloads.labelled_photos import Pool
 from producer.fleet.machine_resources import cores
 
-PAGE = ROOT / "docs" / "correct-and-train.md"
 LOOP, PLANTED = "loop", "planted"
 DRAWS = {LOOP: 5, PLANTED: 1}
 LABELLED, UNLABELLED = 20, 2_000
@@ -74,7 +72,7 @@ def main() -> int:
         blocks[part] += f"\n\n{about}"
         print(blocks[part])
     if not given.draws:
-        write_blocks("corrections", blocks, PAGE)
+        write_blocks("corrections", blocks)
     return 0
 
 

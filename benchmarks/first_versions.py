@@ -25,8 +25,8 @@ from benchmarks.measure.photo_loop import Prompt
 from benchmarks.measure.simulated_person import PERSONS, Photos, SessionPages, answered
 from shared.labels.label_line import LabelLine
 from shared.labels.labels_file import LabelsFile
-from shared.messages.folder_features import SHA256_BYTES
 from shared.messages.model_card import RightOfOthers
+from shared.messages.request_files import SHA256_BYTES
 
 DECISIONS, DRAWS, ACCEPT = 300, 3, "95%"
 

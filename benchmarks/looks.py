@@ -29,9 +29,8 @@ from producer.journal.records import FrozenBatch, StoredResult
 from shared.errors import Exit
 from shared.image_status import Status
 from shared.labels.class_folders import folder_of
-from shared.messages.batch import BatchResult, encode_result
+from shared.messages.batch import BatchResult, JobRecord, encode_job, encode_result
 from shared.messages.files import digest, stamp
-from shared.messages.job_record import JobRecord, encode_job
 from shared.messages.model_card import Card, card_sha256, encode_card
 from shared.registry import packaged
 

@@ -8,14 +8,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import get_type_hints
 
-from shared.errors import SetupError
-from shared.timings import Timings
+import msgspec
 
+from shared.errors import SetupError
+
+#: A claim outlives the time limit of its work by this.
+CLAIM_SLACK_S = 30.0
 PREFIX = "HANGTAG_"
 
 
-class Settings(Timings, frozen=True):
-    """Every value that the environment can set; the times are in shared/timings.py."""
+class Settings(msgspec.Struct, frozen=True):
+    """Every value that the environment can set. Users keep the times, in seconds: they are settings
+    for the tests."""
 
     redis_url: str = ""  #: the broker; empty: this machine's stack
     redis_user: str = ""  #: user at the broker (docs/security.md); empty: that of the URL
@@ -40,6 +44,36 @@ class Settings(Timings, frozen=True):
     #: Memory limit of one batch beyond its child's own. One image takes at most 0.8 GB
     #: (worker/decoding/size_limits.py), unless a decoder is faulty.
     child_memory_mb: int = 3072
+    #: Interval of a worker's heartbeats (worker/lifecycle/heartbeat_thread.py).
+    heartbeat_s: float = 5.0
+    #: A worker without a heartbeat for this long is dead.
+    heartbeat_ttl_s: float = 15.0
+    #: A hint is sent again for a batch that was not claimed for this long
+    #: (producer/dispatch/reconciler.py).
+    orphan_s: float = 10.0
+    #: A child that works longer than this on one batch is killed (a hung decoder).
+    batch_limit_s: float = 120.0
+    #: The same for one image of a batch that is classified carefully.
+    careful_limit_s: float = 20.0
+    #: An idle worker that receives no hint for this long although hints wait restarts itself.
+    watchdog_s: float = 60.0
+    #: A worker that had access and is refused later (a new password, other rights) retries for
+    #: this long before it ends. One that is refused at its start ends at once.
+    refused_s: float = 60.0
+    #: A health check reports a worker as stuck after this long without a beat of its pulse. One
+    #: beat takes up to 45 s while Redis is unreachable.
+    health_limit_s: float = 120.0
+    #: A worker evicts a model version that no batch has used for this long, except the last one.
+    model_unused_s: float = 60.0
+    #: Keys of a job outlive the producer's last heartbeat by this long.
+    job_ttl_s: float = 86_400.0
+    #: Interval at which a trainer polls for waiting requests: a hint may be lost, or its trainer
+    #: dead.
+    round_s: float = 5.0
+    #: This machine's stack ends after this long without jobs or clients.
+    stack_idle_s: float = 60.0
+    #: The stack's trainer ends after this long without a request.
+    trainer_idle_s: float = 20.0
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> Settings:
@@ -55,6 +89,11 @@ class Settings(Timings, frozen=True):
             if text:
                 values[name] = _convert(PREFIX + name.upper(), text, kind)
         return cls(**values)  # type: ignore[arg-type]
+
+    @property
+    def claim_limit_s(self) -> float:
+        """How long a claim may be held without a renewal."""
+        return max(self.batch_limit_s, self.careful_limit_s) + CLAIM_SLACK_S
 
     @property
     def has_json_logs(self) -> bool:

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import settings
 
 from producer.pages import pictures
-from shared import garbage
+from shared import process
 from shared.broker import runtime_paths
 from tests.support import random_seed
 from tests.support.nodes.hooks import (  # noqa: F401
@@ -41,7 +41,7 @@ if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
 
 # `quick` runs the same examples each time; HYPOTHESIS_PROFILE=thorough, which the night uses, and
 # full run more, with new ones.
-settings.register_profile("quick", max_examples=40, deadline=None, derandomize=True, database=None)
+settings.register_profile("quick", max_examples=25, deadline=None, derandomize=True, database=None)
 settings.register_profile(
     "thorough", max_examples=200, deadline=None, derandomize=False, database=None, print_blob=True
 )
@@ -55,7 +55,7 @@ REMOVED_WITHIN_S = 10.0
 _STATE = ("XDG_STATE_HOME", "XDG_DATA_HOME", "XDG_RUNTIME_DIR")
 
 
-garbage.skip_last_search()
+process.skip_last_search()
 copied_processes.share()
 copied_stacks.copy_supervisors()
 
@@ -180,7 +180,7 @@ def pytest_collection() -> Iterator[None]:
         yield
     finally:
         gc.freeze()
-        garbage.search_seldom()  # as in the product
+        process.search_seldom()  # as in the product
         gc.enable()
 
 

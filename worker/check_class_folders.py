@@ -1,16 +1,16 @@
 """`python -m worker.check_class_folders`: checks class folders, before it decodes an image.
 
-It gets a question and sends a verdict (shared/pipes/class_folders_check.py). With corrections it
+It gets a question and sends a verdict (shared/pipes/helpers.py). With corrections it
 hashes the files whose size occurs in one.
 """
 
 from __future__ import annotations
 
-from shared import garbage
+from shared import process
 from shared.errors import SetupError, UsageError
 from shared.labels.submitted_lines import decode_input, input_sha256, labelled
-from shared.pipes.class_folders_check import FoldersQuestion, FoldersVerdict
 from shared.pipes.framing import orders, reply
+from shared.pipes.helpers import FoldersQuestion, FoldersVerdict
 from worker.datasets.class_folder import check_files, count_files, without_empty
 from worker.datasets.corrected_walk import LabelledData
 from worker.datasets.find_images import check_index
@@ -18,7 +18,7 @@ from worker.datasets.find_images import check_index
 
 def main() -> None:
     """Serve until the input ends."""
-    garbage.skip_last_search()
+    process.skip_last_search()
     for question in orders(FoldersQuestion):
         reply(verdict(question))
 

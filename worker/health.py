@@ -11,7 +11,7 @@ import argparse
 import sys
 import time
 
-from shared import garbage
+from shared import process
 from shared.errors import Exit, SetupError
 from shared.settings import Settings
 from worker.lifecycle.liveness_file import Liveness, read_all
@@ -54,5 +54,5 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    garbage.skip_last_search()
+    process.skip_last_search()
     sys.exit(main(sys.argv[1:]))

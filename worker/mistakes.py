@@ -2,7 +2,7 @@
 the files of these images, where the data that it was trained on are on this machine.
 
 A process of its own, since the producer that reports on a version decodes nothing
-(shared/pipes/mistakes.py).
+(shared/pipes/helpers.py).
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from shared import garbage
+from shared import process
 from shared.errors import SetupError
 from shared.labels.label_line import LabelLine
 from shared.labels.submitted_lines import decode_input, input_sha256, labelled
 from shared.messages.model_card import Card, decode_card
 from shared.pipes.framing import orders, reply
-from shared.pipes.mistakes import Found, Mistake, Question, Searched
+from shared.pipes.helpers import FoundMistakes, Mistake, MistakesQuestion, Searched
 from worker.datasets.corrected_walk import LabelledData
 from worker.datasets.find_images import FoundImage, find_fashion, find_files, find_labelled
 from worker.evaluation import heldout_answers
@@ -39,13 +39,13 @@ Progress = Callable[[int, int], None]
 
 def main() -> None:
     """Serve until the input ends."""
-    garbage.skip_last_search()
+    process.skip_last_search()
     with memory_limit(MEMORY_BYTES):
-        for question in orders(Question):
+        for question in orders(MistakesQuestion):
             reply(answer(question, lambda done, total: reply(Searched(done, total))))
 
 
-def answer(question: Question, searched: Progress) -> Found:
+def answer(question: MistakesQuestion, searched: Progress) -> FoundMistakes:
     """The figures of the held-out images and the mistakes, with their files as far as they exist.
 
     Raises:
@@ -59,7 +59,7 @@ def answer(question: Question, searched: Progress) -> Found:
     counts = confusion(predicted, answers.labels, len(card.labels))
     chosen = list(_chosen(predicted, answers, question))
     images, note = _images(card, answers, chosen, corrections, searched)
-    return Found(
+    return FoundMistakes(
         len(answers.labels),
         tuple(map(tuple, counts.tolist())),
         tuple(_mistake(predicted, answers, i, images) for i in chosen),
@@ -68,7 +68,7 @@ def answer(question: Question, searched: Progress) -> Found:
 
 
 def _chosen(
-    predicted: npt.NDArray[np.floating], answers: HeldoutAnswers, question: Question
+    predicted: npt.NDArray[np.floating], answers: HeldoutAnswers, question: MistakesQuestion
 ) -> Iterator[int]:
     """The mistakes with the highest confidence, some of each pair of labels."""
     labels = predicted.argmax(1)

@@ -1,5 +1,5 @@
 """`python -m worker.prediction_plot`: draws images beside their probabilities, as TensorFlow's
-tutorial does, for a producer, which has no Matplotlib (shared/pipes/prediction_plot.py)."""
+tutorial does, for a producer, which has no Matplotlib (shared/pipes/helpers.py)."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image
 
-from shared import garbage
+from shared import process
 from shared.pipes.framing import orders, reply
-from shared.pipes.prediction_plot import Drawn, Order
+from shared.pipes.helpers import Drawn, PlotOrder
 from worker.plots.chart import (
     CAPTION_SIZE,
     OTHER,
@@ -37,13 +37,13 @@ NAME_LENGTH, MESSAGE_LENGTH = 26, 26
 
 def main() -> None:
     """Serve until the input ends."""
-    garbage.skip_last_search()
-    for order in orders(Order):
+    process.skip_last_search()
+    for order in orders(PlotOrder):
         reply(plot(order))
 
 
 @png_chart
-def plot(order: Order) -> Figure:
+def plot(order: PlotOrder) -> Figure:
     """Each image, and beside it the probabilities of its labels."""
     columns, count = min(MOST_PAIRS_PER_ROW, len(order.images)), len(order.images)
     figure, axes, places = in_rows(2 * columns, 2 * count, PANEL_INCHES, GAPS_INCHES)

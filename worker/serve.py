@@ -19,7 +19,7 @@ from celery import Celery
 from celery.apps import worker as celery_worker
 from celery.signals import worker_ready
 
-from shared import garbage, keys
+from shared import keys, process
 from shared.broker.address import Address
 from shared.broker.runtime_paths import broker_url, wanted_children
 from shared.settings import Settings
@@ -66,7 +66,7 @@ def _serve(options: argparse.Namespace) -> int:
     )
     gc.freeze()  # neither this process nor its children search these objects from now on
     gc.enable()
-    garbage.skip_last_search()
+    process.skip_last_search()
     worker.start()
     return int(worker.exitcode or 0)
 

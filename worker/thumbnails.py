@@ -1,7 +1,7 @@
 """`python -m worker.thumbnails`: makes small pictures of images for people, from the same decoders
 as the network's input, in a process of its own that may be killed by any of them.
 
-It gets bytes through a pipe (shared/pipes/thumbnail.py), opens no files once it is ready, and has
+It gets bytes through a pipe (shared/pipes/helpers.py), opens no files once it is ready, and has
 limits on memory and time. A process that has died is replaced by the one that started it
 (producer/pages/pictures.py).
 """
@@ -14,11 +14,11 @@ import resource
 import numpy as np
 from PIL import Image, WebPImagePlugin  # noqa: F401  (loads the encoder)
 
-from shared import garbage
+from shared import process
 from shared.errors import ImageError
 from shared.messages.model_card import Preprocessing
 from shared.pipes.framing import orders, reply
-from shared.pipes.thumbnail import Order, Thumbnail
+from shared.pipes.helpers import Thumbnail, ThumbnailOrder
 from worker.decoding.decode import image_errors, read_image
 from worker.inference.resource_limits import memory_limit, time_limit
 from worker.preprocessing.letterbox import ORIENTATION, SIDEWAYS, fitted, shrunk, upright
@@ -36,7 +36,7 @@ MEMORY_BYTES = 1536 << 20
 TIME_LIMIT_S = 15.0
 
 
-def thumbnail(order: Order) -> Thumbnail:
+def thumbnail(order: ThumbnailOrder) -> Thumbnail:
     """The image as WebP: upright, uncropped, never enlarged, without metadata.
 
     Raises:
@@ -82,7 +82,7 @@ def warm_up() -> None:
             exif[ORIENTATION] = SIDEWAYS[0]
             more = {} if kind == "BMP" else {"exif": exif}
             Image.new(mode, (80, 60)).save(stream, kind, **more)
-            thumbnail(Order(stream.getvalue(), _WARM_UP_SIDE_PIXELS, _WARM_UP_BYTES))
+            thumbnail(ThumbnailOrder(stream.getvalue(), _WARM_UP_SIDE_PIXELS, _WARM_UP_BYTES))
 
 
 #: As usual for the pages.
@@ -101,17 +101,17 @@ _MODES = {
 
 def main() -> None:
     """Serve until the input ends."""
-    garbage.skip_last_search()
+    process.skip_last_search()
     warm_up()  # before files are out of reach
     with memory_limit(MEMORY_BYTES):
         _forbid_files()
-        for order in orders(Order):
+        for order in orders(ThumbnailOrder):
             with time_limit(TIME_LIMIT_S):
                 made = _made(order)
             reply(made)
 
 
-def _made(order: Order) -> Thumbnail:
+def _made(order: ThumbnailOrder) -> Thumbnail:
     try:
         return thumbnail(order)
     except ImageError as error:

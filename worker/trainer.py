@@ -18,7 +18,7 @@ from kombu import Queue
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
-from shared import garbage, keys
+from shared import keys, process
 from shared.broker.celery_app import make_app
 from shared.broker.message_filter import TRAIN_TASK
 from shared.broker.redis_client import connect
@@ -54,7 +54,7 @@ worker_shutting_down.connect(shutdown.send)
 @app.task(name=TRAIN_TASK, time_limit=LIMIT_S)
 def train(request: str) -> str:
     """The task that a hint starts."""
-    garbage.search_seldom()
+    process.search_seldom()
     from worker.requests.request_consumer import RequestConsumer
     from worker.requests.runner import ANSWERED
 

@@ -10,34 +10,15 @@ from msgspec import structs
 from benchmarks.report import tables
 from benchmarks.report.agreement import SAME
 from benchmarks.report.figures import Figure, find
-from benchmarks.report.record import Record, Version
+from benchmarks.report.record import Record
 from benchmarks.report.results import Contender
 from benchmarks.report.tables import LEGEND, markdown, number
-from benchmarks.workloads.networks import DENSE, FAST, SHIPPED
+from benchmarks.workloads.networks import DENSE, SHIPPED
 
 _WIDTH = 108
 #: Larger ratios are printed without decimals.
 TEN = 10
-_WHOLE, _WORK = "{0.whole:,.0f}", "{0.work:,.0f}"
-#: The rows of the table of docs/speed.md: what, contender, format of its figure.
-_ROWS = (
-    ("bare loop, no queue: nothing survives a crash", Contender.BARE, _WHOLE),
-    ("**Hangtag**, stack running", Contender.WARM, _WHOLE),
-    ("**Hangtag**, nothing running", Contender.COLD, _WHOLE),
-    ("**Hangtag** in fp32, stack running", Contender.FP32, _WHOLE),
-    ("Keras `image_dataset_from_directory` + `predict`", Contender.KERAS, _WHOLE),
-    ("the same, imports and loading not counted", Contender.KERAS, _WORK),
-    ("Ray Data `read_images` + `map_batches`", Contender.RAY, _WHOLE),
-    ("the same, its start not counted", Contender.RAY, _WORK),
-)
-#: The rows with the images of plain Celery.
-_FEW_ROWS = (
-    ("**Hangtag**, {few:,} files, start not counted", Contender.WARM, _WORK),
-    (
-        "Celery, a task for each image, {few:,} files, start not counted",
-        *(Contender.CELERY, _WORK),
-    ),
-)
+_SECTION = "benchmarks/RESULTS.md#the-queue-beside-a-bare-loop-keras-ray-data-and-plain-celery"
 Block = Callable[[Record], str]
 
 
@@ -64,7 +45,7 @@ def summary(found: Record) -> str:
     text = (
         f"* **28x28 pixels**: {' and '.join(filter(None, lines))}, on {found.workers} cores "
         f"({found.images:,} PNG files, int8). With the latter the speed is {', '.join(phrases)} "
-        f"([how fast](docs/speed.md)). {found.warning}"
+        f"([every figure]({_SECTION})). {found.warning}"
     ).rstrip()
     return f"{wrapped(text, subsequent_indent='  ')}\n{wrapped(f'<!-- {_origin(found)} -->')}"
 
@@ -91,76 +72,6 @@ def _work_x(found: Record, rival: Contender, images: int) -> float | None:
 
 def _times(ratio: float) -> str:
     return f"{ratio:.1f} times" if ratio < TEN else f"{ratio:.0f} times"
-
-
-def rates(found: Record) -> str:
-    """The table of docs/speed.md, and the sentences below it."""
-    words = [_keras_start(found), _memory(found), _large(found)]
-    about = wrapped(" ".join(word for word in words if word))
-    return _joined(_rates_table(found), about, origin(found))
-
-
-def _rates_table(found: Record) -> str:
-    columns = [(DENSE, found.images), (FAST, found.images), (SHIPPED, found.images)]
-    columns.insert(1, (DENSE, found.large))
-    shown = [column for column in columns if column[1] and found.version(column[0])]
-    head = [f"{network}, {images:,} files" for network, images in shown]
-    rows = [
-        [what, *(_cell(found, network, contender, images, form) for network, images in shown)]
-        for what, contender, form in _ROWS
-    ]
-    for what, contender, form in _FEW_ROWS:
-        cells = [
-            "" if images == found.large else _cell(found, network, contender, found.few, form)
-            for network, images in shown
-        ]
-        rows.append([what.format(few=found.few), *cells])
-    return markdown(["images/s", *head], [row for row in rows if any(row[1:])])
-
-
-def _cell(found: Record, network: str, contender: Contender, images: int, form: str) -> str:
-    one = find(found.figures, network, contender, images)
-    return form.format(one) if one else ""
-
-
-def _keras_start(found: Record) -> str:
-    keras = find(found.figures, DENSE, Contender.KERAS, found.images)
-    if keras is None:
-        return ""
-    start = keras.whole_s - keras.images / keras.work
-    return (
-        f"Of the {keras.whole_s:.1f} s of Keras with the dense network {start:.1f} s are its start."
-    )
-
-
-def _memory(found: Record) -> str:
-    """The smallest and the largest child; the largest producer."""
-    hangtag = [figure for figure in found.figures if figure.contender in tables.HANGTAG]
-    children = [one.peaks_mb[role] for one in hangtag if (role := "worker child") in one.peaks_mb]
-    producers = [
-        (one.peaks_mb["producer"], one.images) for one in hangtag if "producer" in one.peaks_mb
-    ]
-    if not (children and producers):
-        return ""
-    most, images = max(producers)
-    return (
-        f"A worker process took {min(children):.0f} to {max(children):.0f} MB, and the producer at "
-        f"most {most:.0f} MB (with {images:,} files)."
-    )
-
-
-def _large(found: Record) -> str:
-    both = [
-        (images, one.work_x)
-        for images in (found.images, found.large)
-        if (one := find(found.figures, DENSE, Contender.WARM, images)) and one.work_x
-    ]
-    words = " and ".join(f"{ratio:.2f} at {images:,} files" for images, ratio in both)
-    return (
-        f"The dense network's ratio to the bare loop, starts not counted, is {words}."
-        if words
-        else ""
-    )
 
 
 def speed(found: Record) -> str:
@@ -237,32 +148,6 @@ def short(found: Record) -> str:
     return _joined(markdown(head, rows), origin(structs.replace(found, repeats=repeats)))
 
 
-def cores(found: Record) -> str:
-    """The images/s of one core, to plan a number of workers."""
-    head = (
-        "network",
-        "parameters",
-        "images/s and core, stack running, start not counted",
-        "of the bare loop",
-    )
-    rows = (
-        [
-            f"{one.network} (`{one.ref}`)",
-            f"{one.parameters:,}",
-            f"{warm.work / found.workers:,.0f}",
-            number(warm.work_x, "{:.2f}"),
-        ]
-        for one, warm in _warm(found)
-    )
-    return _joined(markdown(head, rows), origin(found))
-
-
-def _warm(found: Record) -> Iterator[tuple[Version, Figure]]:
-    for version in found.versions:
-        if warm := find(found.figures, version.network, Contender.WARM, found.images):
-            yield version, warm
-
-
 def origin(found: Record) -> str:
     """Date, machine, commit, and the cards that were measured."""
     return wrapped(f"{_origin(found)}.{' **' + found.warning + '**' if found.warning else ''}")
@@ -285,6 +170,4 @@ def _joined(*parts: str) -> str:
     return "\n\n".join(part for part in parts if part)
 
 
-BLOCKS: dict[str, Block] = {
-    block.__name__: block for block in (summary, rates, speed, costs, short, cores)
-}
+BLOCKS: dict[str, Block] = {block.__name__: block for block in (summary, speed, costs, short)}

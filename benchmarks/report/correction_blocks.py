@@ -1,4 +1,4 @@
-"""The blocks of docs/correct-and-train.md: tables of the benchmark of corrections."""
+"""The blocks of RESULTS.md with the figures of the benchmark of corrections."""
 
 from __future__ import annotations
 

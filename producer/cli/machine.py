@@ -254,7 +254,7 @@ def doctor() -> None:
 
     Exit codes: 0 no problem, 1 at least one.
     """
-    from producer.doctor.doctor import examine, lines
+    from producer.doctor import examine, lines
     from producer.present.style import columns_of
 
     report = examine()

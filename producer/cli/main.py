@@ -20,7 +20,7 @@ from producer.cli.options import JSON, examples
 from producer.cli.running import interruptible
 from producer.present.formatting import json_text, one_line
 from producer.present.style import colour_wanted, columns_of, failed, wrapped
-from shared import garbage
+from shared import process
 from shared.errors import Exit, HangtagError, RequestCancelled, StillOpen, UsageError
 
 #: ASCII under a name by which click keeps it: it writes UTF-8 to a stream of the plain name.
@@ -132,8 +132,6 @@ def _print_click_error(error: click.ClickException | click.Abort) -> int:
 
 
 def _print(text: str) -> None:
-    from producer.present.formatting import one_line
-
     line = wrapped("", f"hangtag: {one_line(text)}", columns_of(sys.stderr))
     click.echo(line.replace("hangtag:", failed("hangtag:"), 1), err=True)
 
@@ -213,6 +211,6 @@ def main() -> None:
     codecs.register(_codec)
     for stream in (sys.stdout, sys.stderr):
         _replace_unknown(stream)
-    garbage.search_seldom()
-    garbage.skip_last_search()
+    process.search_seldom()
+    process.skip_last_search()
     sys.exit(hangtag.main(standalone_mode=True))

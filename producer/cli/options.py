@@ -26,12 +26,6 @@ _MOST = 76
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def _noted(ctx: click.Context, param: click.Parameter, value: bool) -> None:
-    """Keep the option where every function of the command finds it."""
-    assert param.name is not None
-    ctx.meta[param.name] = value
-
-
 JSON = "--json"
 _KINDS: Mapping[str, click.ParamType[Any]] = {
     "model": MODEL,
@@ -39,6 +33,12 @@ _KINDS: Mapping[str, click.ParamType[Any]] = {
     "recipe": RECIPE,
     "path": click.Path(path_type=bytes),
 }
+
+
+def _noted(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+    """Keep the option where every function of the command finds it."""
+    assert param.name is not None
+    ctx.meta[param.name] = value
 
 
 class SeldomOption(click.Option):

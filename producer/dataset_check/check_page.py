@@ -21,10 +21,10 @@ from producer.rows.row_batch import RowBatch
 from producer.sources.job_sources import JobSources
 from shared.image_status import BY_CODE, Status
 from shared.messages.batch import BatchResult
-from shared.messages.checked_dataset import CheckedRows
 from shared.messages.files import STAMP
 from shared.messages.model_card import Card
 from shared.messages.replies import CheckedDataset, DataReport
+from shared.messages.request_files import CheckedRows
 
 #: How probable it must be that a label is wrong, for its image to be listed.
 LISTED = 0.5

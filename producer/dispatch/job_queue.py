@@ -19,8 +19,7 @@ from shared.errors import Stopped
 from shared.failpoints import failpoint
 from shared.ledger.batch_ledger import LOADING, BatchLedger, BatchState
 from shared.ledger.heartbeats import server_ms
-from shared.messages.batch import max_result_bytes
-from shared.messages.job_record import JobRecord, encode_job
+from shared.messages.batch import JobRecord, encode_job, max_result_bytes
 from shared.settings import Settings
 
 #: The number of results that are read, committed and trimmed at once.

@@ -18,15 +18,14 @@ from producer.dispatch.job_queue import PublishedProgress, Result
 from producer.dispatch.loop_report import FileCount, LoopReport
 from producer.dispatch.new_files import NewFiles
 from producer.dispatch.reconciler import Reconciler
-from producer.dispatch.send_limits import SendLimits
+from producer.dispatch.window import SendLimits
 from producer.inputs.skipped import Unlisted, passed_over
 from producer.journal.records import FrozenBatch, StoredResult
 from producer.present.events import PAUSE_S, Found, Outage
 from shared import runtimes
 from shared.broker.access_errors import write_refusal
 from shared.errors import BadMessage, BrokerRefuses, Exit, SetupError, Stopped
-from shared.messages.batch import decode_result
-from shared.messages.job_record import JobRecord
+from shared.messages.batch import JobRecord, decode_result
 from shared.throughput import Rate
 
 #: How often the ledger, the workers and Redis' memory are polled.

@@ -27,7 +27,7 @@ from shared.broker.redis_client import connect_briefly
 from shared.broker.runtime_paths import broker_url, socket_path
 from shared.errors import BrokerAway, Exit, SetupError, UsageError
 from shared.ledger.batch_ledger import BatchLedger
-from shared.messages.job_record import JOB_ID
+from shared.messages.batch import JOB_ID
 from shared.settings import Settings
 
 #: If Redis has lost the job, the producer restores it within about a second.

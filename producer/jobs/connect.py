@@ -32,8 +32,7 @@ from shared.broker.redis_client import GLANCE_TIMEOUT_S, check_server, connect
 from shared.broker.runtime_paths import broker_url
 from shared.errors import BrokerAway, BrokerRefuses, SetupError, StillOpen, Stopped
 from shared.messages import model_card
-from shared.messages.batch import new_id
-from shared.messages.job_record import JobRecord
+from shared.messages.batch import JobRecord, new_id
 from shared.messages.model_card import Card
 from shared.messages.model_name import ModelName, parse
 from shared.registry.mirror_reader import Mirror

@@ -12,7 +12,7 @@ from producer.journal.snapshot import has_journal, read_snapshot
 from producer.present.formatting import typed
 from shared.errors import UsageError, no_such
 
-#: The start of a job's id (shared/messages/job_record.py).
+#: The start of a job's id (shared/messages/batch.py).
 _START = re.compile(r"[0-9a-hjkmnp-tv-z]{1,8}")
 
 

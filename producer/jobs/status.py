@@ -39,7 +39,7 @@ from shared.errors import MISFITS, BadMessage, BrokerAway
 from shared.failpoints import failpoint
 from shared.ledger.heartbeats import Count, server_ms
 from shared.ledger.jobs import SILENT_S
-from shared.messages.job_record import decode_job
+from shared.messages.batch import decode_job
 from shared.settings import Settings
 from shared.throughput import left_s
 

@@ -16,7 +16,7 @@ from producer.present.formatting import near
 from shared import atomic_file
 from shared.errors import MISFITS
 from shared.failpoints import failpoint
-from shared.messages.job_record import JOB_ID
+from shared.messages.batch import JOB_ID
 from shared.process import machine_id
 
 #: A job whose disk is missing for longer is forgotten.

@@ -17,7 +17,7 @@ from producer.inputs.skipped import SKIPPED, UNLISTED, Unlisted, decode_skipped,
 from producer.journal.totals import AnswerCounts
 from shared import regular_file
 from shared.errors import MISFITS, BadMessage, Exit
-from shared.messages.job_record import JobRecord, decode_job
+from shared.messages.batch import JobRecord, decode_job
 from shared.messages.model_card import Card, decode_card
 
 

@@ -17,7 +17,7 @@ from redis.exceptions import RedisError
 
 from producer.metrics.metric_families import Families, Snapshot, take_snapshot
 from producer.present.formatting import one_line
-from shared import json_log
+from shared import logs
 from shared.broker.redis_client import connect
 from shared.broker.runtime_paths import broker_url
 from shared.errors import BrokerRefuses, Exit, SetupError, bounded
@@ -47,7 +47,7 @@ def serve(settings: Settings, host: str, port: int, on_ready: Callable[[str], No
         SetupError: the address or the configured broker cannot be used.
         BrokerRefuses: the broker denies access.
     """
-    json_log.configure(settings, "%(message)s")
+    logs.log_to_stderr(settings, "%(message)s")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(Exit.OK))
     exporter = Exporter(connect(broker_url(settings), ROLE, ANSWER_S))
     registry = CollectorRegistry()

@@ -16,8 +16,7 @@ from shared.errors import UsageError
 from shared.labels import labels_file
 from shared.labels.class_folders import problem_beside
 from shared.labels.label_line import LabelLine, placed
-from shared.labels.labels_so_far import LabelsSoFar
-from shared.labels.row_labels import RowLabels
+from shared.labels.labels_so_far import LabelsSoFar, RowLabels
 from shared.labels.submitted_lines import encode_lines
 from shared.messages.files import printable
 

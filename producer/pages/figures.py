@@ -1,8 +1,8 @@
 """The figures of pages: a histogram of confidences as the coordinates of an SVG drawing, and a
 confusion matrix of the labels with the most rows, and of the pairs that are confused most.
 
-The scale of the histogram is logarithmic, since nearly all confidences of a good model are close to 1 and the few
-others are the ones to look at.
+The histogram's scale is logarithmic, since nearly all confidences of a good model are close to 1
+and the few others are the ones to look at.
 """
 
 from __future__ import annotations

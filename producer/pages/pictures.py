@@ -18,7 +18,7 @@ from producer.present.progress import Stages
 from producer.processes.helper import Helper
 from shared.errors import SetupError
 from shared.image_status import Status
-from shared.pipes.thumbnail import Order, Thumbnail
+from shared.pipes.helpers import Thumbnail, ThumbnailOrder
 
 #: The longer side of a thumbnail. Most lists display it in half this size, sharp on any screen.
 SIDE_PIXELS = 192
@@ -77,7 +77,7 @@ class Thumbnails:
             max_bytes = MAX_BYTES * side_pixels**2 // SIDE_PIXELS**2
         helper = self._idle.get()
         try:
-            return helper.ask(Order(data, side_pixels, max_bytes), _LIMIT_S) or CRASHED
+            return helper.ask(ThumbnailOrder(data, side_pixels, max_bytes), _LIMIT_S) or CRASHED
         finally:
             self._idle.put(helper)
 

@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
+from shared.labels.class_folders import check_known, check_rename
 from shared.labels.label_line import NO_FOLDERS, LabelLine, is_of_folder, utc_now
-from shared.labels.label_names import check_known, check_rename
 from shared.labels.labels_file import LabelsFile
 from shared.labels.labels_so_far import Decided, LabelsSoFar
 

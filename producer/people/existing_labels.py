@@ -19,9 +19,15 @@ from producer.models.corrected_files import corrected_files
 from producer.people.folder_images import FolderImages
 from producer.present.formatting import counted, one_line
 from shared.labels import labels_file
-from shared.labels.class_folders import SORT_LOG, folded, folder_of, is_reserved, problem
+from shared.labels.class_folders import (
+    SORT_LOG,
+    check_labels,
+    folded,
+    folder_of,
+    is_reserved,
+    problem,
+)
 from shared.labels.label_line import NO_FOLDERS, LabelLine, is_of_folder, utc_now
-from shared.labels.label_names import check_labels
 from shared.labels.labels_file import LabelsFile
 from shared.labels.labels_so_far import LabelsSoFar
 

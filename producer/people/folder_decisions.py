@@ -8,8 +8,8 @@ from itertools import chain
 from producer.people.decisions import Decisions
 from producer.people.folder_images import FolderImages
 from producer.people.queue import Refused
+from shared.labels.class_folders import check_labels
 from shared.labels.label_line import LabelLine, utc_now
-from shared.labels.label_names import check_labels
 from shared.labels.labels_file import LabelsFile
 from shared.labels.labels_so_far import Decided, LabelsSoFar
 

@@ -15,11 +15,15 @@ from producer.requests.existing import own_open_request
 from producer.requests.submit import answer_file, data_place, submit
 from shared import regular_file
 from shared.errors import UsageError
-from shared.messages import folder_features
 from shared.messages.batch import MAX_FILE_BYTES
 from shared.messages.files import Stamp, printable, stamp
-from shared.messages.folder_features import SHA256_BYTES, FolderFeatures, decode_features
 from shared.messages.replies import DescribedFolder
+from shared.messages.request_files import (
+    FEATURES_FILE,
+    SHA256_BYTES,
+    FolderFeatures,
+    decode_features,
+)
 from shared.messages.requests import ComputeFeatures
 from shared.messages.training import FASHION_MNIST
 from shared.settings import Settings
@@ -145,6 +149,6 @@ def computed(
     work = ComputeFeatures(place(settings, folder), backbone)
     request = make_request(work, own_open_request(settings, work))
     answer = submit(settings, request, events=events, stop=stop).decode(DescribedFolder)
-    data = answer_file(settings, request.id, folder_features.FILE, stop)
+    data = answer_file(settings, request.id, FEATURES_FILE, stop)
     decode_features(data)  # raises now if another version wrote it
     return Computed(answer, data)

@@ -16,9 +16,8 @@ from producer.people.folder_decisions import FolderDecisions
 from producer.people.folder_images import FolderImages
 from producer.people.queue import ProposedFolder
 from shared.errors import UsageError
-from shared.labels.class_folders import problem
+from shared.labels.class_folders import check_labels, problem
 from shared.labels.label_line import LabelLine, utc_now
-from shared.labels.label_names import check_labels
 from shared.labels.labels_so_far import LabelsSoFar
 
 #: Pictures of a folder that a person sees.

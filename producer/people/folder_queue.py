@@ -33,8 +33,8 @@ from shared.errors import UsageError
 from shared.labels.label_line import ImageKind
 from shared.labels.labels_so_far import Decided
 from shared.pipes import labelling
-from shared.pipes.labelling import NO_LABEL, Counts
-from shared.pipes.thumbnail import Thumbnail
+from shared.pipes.helpers import Thumbnail
+from shared.pipes.labelling import NO_LABEL, Count, Counts, Similar, Together
 
 #: Stacks of a label that are shown together: of more, those most unlike the others.
 MOST_TOGETHER = 2_000
@@ -87,13 +87,15 @@ class FolderQueue(Queue):
 
     def counts(self, *, settled: bool = False) -> Counts:
         """What is known so far; `settled`: by a head that knows every decision."""
-        return self._learner.counts(settled)
+        return self._learner.ask(Count(settled), Counts)
 
     def page(self, query: Mapping[str, str]) -> Page:
         """The next page; the stacks that are most `similar` to one; or those about which a `kind`
         of decision was taken, the most unlike the others first."""
         if similar := query.get("similar"):
-            return self._page(self._learner.similar(number(similar, len(self))))
+            return self._page(
+                self._learner.ask(Similar(number(similar, len(self))), labelling.Page)
+            )
         if not (kind := query.get("kind")):
             return self._next()
         kinds: dict[str, ImageKind] = {kind: kind for kind in get_args(ImageKind)}
@@ -102,7 +104,8 @@ class FolderQueue(Queue):
             raise UsageError("there is no such kind of decision")
         if decided.label:
             self.decisions.check_known(decided.label)
-        return self._page(self._learner.together(self._number_of(decided)), most=MOST_TOGETHER)
+        together = Together(self._number_of(decided))
+        return self._page(self._learner.ask(together, labelling.Page), most=MOST_TOGETHER)
 
     def decide(self, given: Mapping[int, Decided | None], asked: Decide) -> Saved:
         since = time.monotonic()

@@ -9,7 +9,6 @@ from typing import NamedTuple, TypeVar
 
 from producer.processes.helper import Helper
 from shared.pipes.labelling import (
-    Count,
     Counts,
     Decide,
     NextPage,
@@ -17,10 +16,8 @@ from shared.pipes.labelling import (
     Order,
     Page,
     Reply,
-    Similar,
     Start,
     Suggest,
-    Together,
 )
 
 Answer = TypeVar("Answer", Noted, Page, Counts)
@@ -80,20 +77,10 @@ class Learner:
         with self._lock:
             return self._ask(NextPage(without, settled, time.monotonic() - since), Page)
 
-    def similar(self, stack: int) -> Page:
-        """The stacks that are most like one."""
+    def ask(self, order: Order, kind: type[Answer]) -> Answer:
+        """The reply to an order that changes nothing."""
         with self._lock:
-            return self._ask(Similar(stack), Page)
-
-    def together(self, label: int) -> Page:
-        """The stacks that have a label, the most unlike the others first."""
-        with self._lock:
-            return self._ask(Together(label), Page)
-
-    def counts(self, settled: bool) -> Counts:
-        """What is decided, and what the head is sure of."""
-        with self._lock:
-            return self._ask(Count(settled), Counts)
+            return self._ask(order, kind)
 
     def _ask(self, order: Order, kind: type[Answer]) -> Answer:
         for _ in range(2):

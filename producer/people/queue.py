@@ -11,7 +11,7 @@ import msgspec
 from shared.errors import UsageError
 from shared.labels.label_line import ImageKind
 from shared.labels.labels_so_far import Decided
-from shared.pipes.thumbnail import Thumbnail
+from shared.pipes.helpers import Thumbnail
 
 
 class Item(msgspec.Struct, frozen=True):

@@ -18,9 +18,8 @@ from producer.people.queue import Refused
 from producer.rows.row_batch import Row
 from shared.image_status import Status
 from shared.labels import labels_file
-from shared.labels.class_folders import problem_beside
+from shared.labels.class_folders import check_labels, problem_beside
 from shared.labels.label_line import Content, LabelLine, utc_now
-from shared.labels.label_names import check_labels
 from shared.labels.labels_file import LabelsFile
 from shared.labels.labels_so_far import LabelsSoFar
 from shared.messages.files import NO_DIGEST, printable

@@ -6,6 +6,7 @@ import enum
 import os
 from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -36,7 +37,7 @@ from shared.image_status import Status
 from shared.labels.labels_so_far import Decided
 from shared.messages.files import printable
 from shared.messages.model_card import Card
-from shared.pipes.thumbnail import Thumbnail
+from shared.pipes.helpers import Thumbnail
 from shared.registry.learned_lines import is_of_labels
 
 
@@ -147,7 +148,7 @@ class TableQueue(Queue):
         flagged, doubtful = self._counts[ViewKind.FLAGGED], self._counts[ViewKind.DOUBTFUL]
         rows = promise.LabelledRows(len(answers), doubtful, flagged)
         self._withdrawn = promise.withdrawn(answers.card, rows, answers.options)
-        self._orders: dict[View, array[int]] = {}
+        self._order = lru_cache(_KEPT_VIEWS)(lambda view: positions(answers, view, self._doubtless))
         self._folders = {printable(name): name for name in answers.folder_names}
 
     def __len__(self) -> int:
@@ -232,15 +233,6 @@ class TableQueue(Queue):
         if totals.decided:
             return f"{so_far} Of the whole table {about}, if the confidence of the others holds."
         return f"{so_far} {about.capitalize()} of the table should be right."
-
-    def _order(self, view: View) -> array[int]:
-        order = self._orders.get(view)
-        if order is None:
-            order = positions(self.answers, view, self._doubtless)
-            if len(self._orders) >= _KEPT_VIEWS:
-                self._orders.pop(next(iter(self._orders)))
-            self._orders[view] = order
-        return order
 
     def _items(self, some: Sequence[int]) -> list[Item]:
         rows, decided = self.answers.read(some), self.decisions.of(some)

@@ -18,8 +18,7 @@ from producer.sources.reader import FileReader
 from shared import installation
 from shared.errors import SetupError, UsageError
 from shared.image_status import Status
-from shared.pipes.prediction_plot import Drawn, Order
-from shared.pipes.thumbnail import Thumbnail
+from shared.pipes.helpers import Drawn, PlotOrder, Thumbnail
 
 NAME_LENGTH = 20
 #: Larger images are reduced to this size, a little more than a panel has, and to these bytes.
@@ -37,7 +36,7 @@ def plot(paths: Sequence[bytes], predictions: Sequence[Prediction], labels: Sequ
     pairs = zip(_decoded(paths, predictions), predictions, strict=True)
     images = tuple(_drawn(made, prediction, labels) for made, prediction in pairs)
     with closing(Helper("worker.prediction_plot", bytes, "--plot cannot draw")) as helper:
-        file: bytes | None = helper.ask(Order(tuple(labels), images))
+        file: bytes | None = helper.ask(PlotOrder(tuple(labels), images))
         if file is None:
             raise helper.ended()
     return file

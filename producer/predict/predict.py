@@ -28,9 +28,8 @@ from producer.sources.remote.address import check_argument
 from producer.sources.source import LOCAL, is_address, kind_of
 from producer.stack.stack import BrokerSession
 from shared.errors import Exit, SetupError, Stopped, UsageError
-from shared.messages.batch import MAX_FILE_BYTES
+from shared.messages.batch import MAX_FILE_BYTES, JobRecord
 from shared.messages.files import printable
-from shared.messages.job_record import JobRecord
 from shared.messages.model_card import Card
 from shared.messages.model_name import parse
 from shared.settings import Settings
@@ -86,7 +85,7 @@ def _source_of(image: bytes) -> bytes:
 
 
 def _written(sources: JobSources, image: bytes, file: Path) -> bytes:
-    content, _ = sources.of(image).read(image, MAX_FILE_BYTES)
+    content, _ = sources.source_of(image).read(image, MAX_FILE_BYTES)
     if not isinstance(content, bytes):
         raise UsageError(f"{printable(image)}: {content.sentence}")
     file.write_bytes(content)

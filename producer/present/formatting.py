@@ -119,6 +119,11 @@ def typed(arguments: Sequence[str]) -> str:
     return " ".join(shlex.quote(a) if a.isprintable() else _dollar_quoted(a) for a in arguments)
 
 
+def undo_command(out: os.PathLike[str] | str) -> str:
+    """What takes the files of a folder back, as it is typed."""
+    return typed(["hangtag", "sort", "--undo", str(out)])
+
+
 def _dollar_quoted(argument: str) -> str:
     plain = (
         chr(b) if 32 <= b < 127 and b not in b"'\\" else f"\\x{b:02x}"

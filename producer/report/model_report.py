@@ -28,7 +28,7 @@ from shared.labels.labels_so_far import LabelsSoFar
 from shared.labels.submitted_lines import decode_input, encode_lines, input_sha256
 from shared.messages.model_card import Card, encode_card
 from shared.messages.model_name import parse
-from shared.pipes.mistakes import Found, Mistake, Question, Reply, Searched
+from shared.pipes.helpers import FoundMistakes, Mistake, MistakesQuestion, MistakesReply, Searched
 from shared.registry import learned_lines
 from shared.registry.learned_lines import is_of_labels
 from shared.runtimes import HELDOUT
@@ -51,7 +51,7 @@ def find_mistakes(
     answers: bytes,
     corrections: bytes | None,
     on_progress: Callable[[int, int], None],
-) -> Found:
+) -> FoundMistakes:
     """The figures and a choice of the mistakes. `on_progress` gets the files of the data that were
     looked at, and their number; the corrected files are looked at, too.
 
@@ -59,9 +59,9 @@ def find_mistakes(
         SetupError: the process failed.
         BadMessage: it found labels that the version does not have.
     """
-    question = Question(encode_card(card), answers, MOST, MOST_OF_PAIR, corrections)
+    question = MistakesQuestion(encode_card(card), answers, MOST, MOST_OF_PAIR, corrections)
     with closing(
-        Helper("worker.mistakes", Reply, "the held-out images cannot be searched")
+        Helper("worker.mistakes", MistakesReply, "the held-out images cannot be searched")
     ) as helper:
         reply = helper.ask(question)
         while isinstance(reply, Searched):
@@ -72,7 +72,7 @@ def find_mistakes(
     return _checked(reply, len(card.labels))
 
 
-def _checked(mistakes: Found, labels: int) -> Found:
+def _checked(mistakes: FoundMistakes, labels: int) -> FoundMistakes:
     fits = len(mistakes.confusion) == labels and all(
         len(row) == labels for row in mistakes.confusion
     )
@@ -193,7 +193,7 @@ def _write(
 
 
 class _MistakesReply(NamedTuple):
-    found: Found | None
+    found: FoundMistakes | None
     why: str  #: there is nothing
 
 
@@ -231,7 +231,7 @@ def _labelled(
     return encode_lines(LabelsSoFar(learned_lines.in_order(lines)).lines())
 
 
-def _shots(card: Card, mistakes: Found, images: PageImages, progress: Stages) -> list[Shot]:
+def _shots(card: Card, mistakes: FoundMistakes, images: PageImages, progress: Stages) -> list[Shot]:
     names = [text.label(label) for label in card.labels]
     reads = {i: partial(_read, mistake) for i, mistake in enumerate(mistakes.mistakes)}
     pictures = images.thumbnails(reads, progress)
@@ -260,7 +260,9 @@ def _shot(mistake: Mistake, names: list[str], picture: Picture) -> Shot:
     )
 
 
-def _heldout_values(card: Card, mistakes: Found | None, shots: list[Shot]) -> dict[str, Any]:
+def _heldout_values(
+    card: Card, mistakes: FoundMistakes | None, shots: list[Shot]
+) -> dict[str, Any]:
     if mistakes is None:
         return {"heldout": 0, "classes": [], "matrix": None, "galleries": [], "wrong": 0}
     counts = mistakes.confusion

@@ -10,7 +10,7 @@ from producer.processes.helper import PACKAGES, Helper
 from shared.errors import SetupError, UsageError
 from shared.installation import absent
 from shared.messages.training import FASHION_MNIST
-from shared.pipes.class_folders_check import FoldersQuestion, FoldersVerdict, Purpose
+from shared.pipes.helpers import FoldersQuestion, FoldersVerdict, Purpose
 from shared.settings import Settings
 from shared.stop import Stop, Waits
 

@@ -18,7 +18,7 @@ from typing import NamedTuple
 from producer.rows.acceptance import UNKNOWN
 from producer.rows.row_batch import Decision, RowBatch, Rules, marked, without
 from shared.image_status import BY_CODE, FLAGS
-from shared.messages.job_record import JobRecord
+from shared.messages.batch import JobRecord
 from shared.messages.model_card import Card
 
 PATH = "path"

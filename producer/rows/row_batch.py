@@ -19,7 +19,7 @@ from typing import NamedTuple, Protocol
 from producer.rows.acceptance import Acceptance
 from shared.image_status import BY_CODE, FLAGS, Flag, Status
 from shared.labels.label_line import Content
-from shared.messages.batch import KINDS, BatchResult, decode_result, numbers
+from shared.messages.batch import KINDS, BatchResult, decode_result
 from shared.messages.files import DIGEST_BYTES, STAMP, Stamp
 
 _NOT_ZERO = re.compile(rb"[^\0]")
@@ -195,13 +195,13 @@ class RowBatch:
     @cached_property
     def all_labels(self) -> array[int]:
         """`k` indices of the card's labels for each row, the most probable first."""
-        labels: array[int] = numbers(KINDS["indices"], self.result.indices)
+        labels: array[int] = array(KINDS["indices"], self.result.indices)
         return labels
 
     @cached_property
     def all_confidences(self) -> array[float]:
         """Their probabilities."""
-        confidences: array[float] = numbers(KINDS["probabilities"], self.result.probabilities)
+        confidences: array[float] = array(KINDS["probabilities"], self.result.probabilities)
         return confidences
 
     @cached_property
@@ -232,7 +232,7 @@ class RowBatch:
 
     def measured(self, column: str) -> array[float]:
         """What a worker measured of each image, as float32; `column` is one of `KINDS`."""
-        return array("f", numbers(KINDS[column], self.result.column(column)))
+        return array("f", array(KINDS[column], self.result.column(column)))
 
     @cached_property
     def failed(self) -> int:

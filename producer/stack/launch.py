@@ -11,7 +11,7 @@ from producer.processes import lock
 from producer.stack import redis_server, stack_log
 from producer.stack.desired_state import Environment, own
 from producer.stack.redis_server import is_ready
-from shared import json_log
+from shared import logs
 from shared.broker.runtime_paths import LOG_NAME, SUPERVISOR_LOCK, has_supervisor, socket_path
 from shared.errors import BrokerAway, SetupError
 from shared.settings import Settings
@@ -87,7 +87,7 @@ def _start_supervisor(
 def _failed(folder: Path, what: str) -> str:
     path = folder / LOG_NAME
     lines = [line for line in _tail(path).decode(errors="replace").splitlines() if line.strip()]
-    last = json_log.message(lines[-1].strip()) if lines else "(empty)"
+    last = logs.message(lines[-1].strip()) if lines else "(empty)"
     return f"this machine's stack {what} ({path}: {last:.200}); remove it with: hangtag down"
 
 

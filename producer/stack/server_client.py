@@ -25,8 +25,8 @@ from shared.errors import HangtagError
 from shared.ledger import jobs
 from shared.ledger.jobs import SILENT_S
 from shared.ledger.request_store import open_requests
-from shared.log_limit import DAY_S, LogLimit
-from shared.messages.work_packages import needed_packages
+from shared.logs import DAY_S, LogLimit
+from shared.messages.requests import needed_packages
 from shared.registry.mirror_writer import publish
 from shared.registry.registry import Registry
 from shared.settings import Settings

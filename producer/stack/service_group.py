@@ -21,7 +21,7 @@ from producer.stack.launch import START_S
 from producer.stack.service import Service
 from shared import atomic_file
 from shared.broker.runtime_paths import CHILDREN_NAME
-from shared.log_limit import DAY_S, LogLimit
+from shared.logs import DAY_S, LogLimit
 from shared.settings import PREFIX, Settings
 
 log = logging.getLogger(__name__)

@@ -35,8 +35,7 @@ from shared.broker.runtime_paths import (
 )
 from shared.errors import BrokerAway, SetupError
 from shared.installation import STACK_PACKAGES
-from shared.messages.requests import Work
-from shared.messages.work_packages import needed_packages
+from shared.messages.requests import Work, needed_packages
 from shared.process import started
 from shared.settings import Settings
 from shared.stop import Waits, unstoppable

@@ -14,7 +14,7 @@ import subprocess
 import threading
 from pathlib import Path
 
-from shared import json_log
+from shared import logs
 
 log = logging.getLogger("server")
 #: `26307:M 29 Nov 2026 10:20:00.744 # a message`; a line before its log is set up has none of it.
@@ -59,7 +59,7 @@ class ServerLog:
 
     def _read(self) -> None:
         assert self._process.stdout is not None
-        with self._process.stdout as lines, json_log.about(process=self._process.pid):
+        with self._process.stdout as lines, logs.about(process=self._process.pid):
             for line in lines:
                 if text := line.decode(errors="replace").strip():
                     matched = _LINE.fullmatch(text)

@@ -23,7 +23,7 @@ from producer.stack.autoscaler import Autoscaler
 from producer.stack.desired_state import Desired, own
 from producer.stack.redis_server import ServerSocket, is_ready
 from producer.stack.service_group import Services, end_leftovers
-from shared import file_lock, garbage, json_log
+from shared import file_lock, logs, process
 from shared.broker.runtime_paths import (
     LOG_NAME,
     SUPERVISOR_LOCK,
@@ -174,8 +174,8 @@ def main() -> None:
     # A cleaner of old files in /tmp passes over a locked folder (tmpfiles.d(5)).
     file_lock.try_share(os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
     mine.sign(managed_process("supervisor", os.getpid()))
-    garbage.skip_last_search()
-    json_log.configure(settings, "%(asctime)s supervisor: %(message)s")
+    process.skip_last_search()
+    logs.log_to_stderr(settings, "%(asctime)s supervisor: %(message)s")
     try:
         Supervisor(settings, folder, mine).run()
     except SetupError:

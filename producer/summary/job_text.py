@@ -9,7 +9,15 @@ import msgspec
 
 from producer.journal.totals import AnswerCounts
 from producer.present import style
-from producer.present.formatting import counted, duration, near, one_line, percent, typed
+from producer.present.formatting import (
+    counted,
+    duration,
+    near,
+    one_line,
+    percent,
+    typed,
+    undo_command,
+)
 from producer.present.style import (
     Figure,
     LabelBar,
@@ -276,8 +284,3 @@ def next_lines(result: Sorted, table: Path | None) -> Iterator[str]:
             review, render = (typed(["hangtag", do, str(table)]) for do in ("review", "table"))
             yield f"name the {sum(unnamed):,} in unknown/ and flagged/ with: {review}"
             yield f"then undo, and sort again after: {render}"
-
-
-def undo_command(out: Path | str) -> str:
-    """What takes the files of a folder back, as it is typed."""
-    return typed(["hangtag", "sort", "--undo", str(out)])

@@ -20,7 +20,7 @@ from msgspec import Meta
 
 from shared import keys, runtimes
 from shared.errors import MISFITS, BadMessage
-from shared.messages.job_record import check_hint
+from shared.messages.batch import check_hint
 from shared.messages.requests import check_request_id
 
 CLASSIFY_TASK = "hangtag.classify"

@@ -21,7 +21,7 @@ from shared.broker.message_filter import QUEUES, sanitized
 from shared.broker.stoppable import WAITS, stoppable
 from shared.errors import BadMessage
 from shared.failpoints import failpoint
-from shared.log_limit import LogLimit
+from shared.logs import LogLimit
 
 #: The transport option that holds the credentials.
 CREDENTIALS = "credentials"

@@ -20,6 +20,8 @@ RESERVED = (UNKNOWN, FLAGGED, FAILED)
 SORT_LOG = "sorted.hangtag"
 #: The limit of most file systems.
 MAX_NAME_BYTES = 255
+#: A page of a thousand labels cannot be used; a hostile client could add them without end.
+MAX_LABELS = 1_000
 #: Names of devices on Windows, with any ending.
 _DEVICE = re.compile(r"(?:con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[0-9¹²³])(?:\..*)?")
 
@@ -92,3 +94,33 @@ def problem_beside(known: Collection[str]) -> Callable[[str], str]:
 def folded(name: str) -> str:
     """The form that is equal for all names that some file system takes for one."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
+
+
+def check_labels(labels: Collection[str], known: Collection[str]) -> None:
+    """Raises UsageError for a label that cannot be used beside those that are known."""
+    folders = {folded(folder_of(label)): label for label in known}
+    for label in labels:
+        if label in known or label in folders.values():
+            continue
+        if why := problem(label):
+            raise UsageError(f"the label {label!r:.80} {why}")
+        near = folders.get(folded(folder_of(label)))
+        if near is not None:
+            raise UsageError(f"the label {label!r:.80} has the folder of {near!r}; use that")
+        if len(folders) >= MAX_LABELS:
+            raise UsageError(f"there are {MAX_LABELS:,} labels; use one of them")
+        folders[folded(folder_of(label))] = label
+
+
+def check_known(label: str, known: Collection[str]) -> None:
+    """Raises UsageError if no image has this label."""
+    if label not in known:
+        raise UsageError(f"no image has the label {label!r:.80}")
+
+
+def check_rename(before: str, after: str, known: Collection[str]) -> None:
+    """Raises UsageError if no image has a label, or another one cannot be used instead."""
+    check_known(before, known)
+    if before == after:
+        raise UsageError(f"the label is {before!r:.80} already")
+    check_labels({after}, [label for label in known if label != before])

@@ -12,8 +12,8 @@ from shared.errors import BadMessage, SetupError, UsageError
 from shared.labels import line_log
 from shared.labels.class_folders import problem
 from shared.labels.label_line import LabelLine, decode, encode
+from shared.labels.labels_so_far import RowLabels
 from shared.labels.line_log import LineFollower
-from shared.labels.row_labels import RowLabels
 
 SUFFIX, TABLE_SUFFIX = ".labels.jsonl", ".corrections.jsonl"
 #: For an option without a value; no file has an empty name.

@@ -1,4 +1,4 @@
-"""Batches of images and their results, in binary form. Invalid bytes raise BadMessage.
+"""Job records, hints, and batches of images with their results. Invalid bytes raise BadMessage.
 
 The hint for a batch is `(job, batch)`. Its images are stored in Redis as one blob:
 
@@ -12,18 +12,20 @@ that does not know references refuses the blob, and is sent the bytes.
 
 from __future__ import annotations
 
+import re
 import secrets
 import struct
-import sys
 from array import array
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from typing import cast
 
 import msgspec
 
 from shared.errors import MISFITS, BadMessage
 from shared.image_status import BY_CODE, FLAGS, Status
 from shared.messages.files import Reference, unpack
+from shared.messages.model_name import NAME
+from shared.runtimes import RUNTIMES
 
 _ID_LETTERS = "0123456789abcdefghjkmnpqrstvwxyz"  # without similar ones
 _ID_LENGTH = 8
@@ -34,6 +36,10 @@ MAX_FILE_BYTES = 64 << 20
 _FAILED = 1 << 31
 _REFERS = 1 << 30
 _LENGTH = _REFERS - 1
+JOB_ID = re.compile(r"[0-9a-hjkmnp-tv-z]{8}")
+MAX_BATCHES = 1 << 31
+_PATH_CHARS = 4096  #: no system has longer paths
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 def new_id() -> str:
@@ -113,7 +119,7 @@ class BatchResult(msgspec.Struct, frozen=True, array_like=True):
         Raises:
             BadMessage: it does not; writing it to a table would crash the producer.
         """
-        indices: Sequence[int] = numbers("H", self.indices)
+        indices: Sequence[int] = array("H", self.indices)
         if self.k != k or max(indices, default=0) >= labels:
             raise BadMessage(f"a result does not name {k} of {labels} labels")
         return self
@@ -136,14 +142,6 @@ def decode_result(data: bytes, count: int) -> BatchResult:
         raise BadMessage(f"not a batch result: {error}") from error
 
 
-def numbers(kind: str, data: bytes) -> Any:
-    """An array of little-endian numbers; `kind` as in the standard library's `array`."""
-    values = array(kind, data)
-    if sys.byteorder == "big":
-        values.byteswap()
-    return values
-
-
 def max_result_bytes(k: int) -> int:
     """The size of the largest result with `k` labels for each image."""
     headers = 64  # of MessagePack: one for each field
@@ -159,8 +157,6 @@ def encode_images(images: Sequence[bytes | Reference | Status]) -> bytes:
         contents = [
             i if isinstance(i, bytes) else i.pack() for i in images if not isinstance(i, Status)
         ]
-    if sys.byteorder == "big":
-        words.byteswap()
     return b"".join([struct.pack("<I", len(images)), words.tobytes(), *contents])
 
 
@@ -198,3 +194,59 @@ def _status(code: int) -> Status:
     if not 0 < code < len(BY_CODE):
         raise BadMessage(f"an image blob has the unknown status {code}")
     return BY_CODE[code]
+
+
+def check_hint(job: object, batch: object) -> None:
+    """Raises BadMessage for a hint that is not `(job id, batch number)`."""
+    good = isinstance(job, str) and JOB_ID.fullmatch(job) is not None
+    if not good or type(batch) is not int or not 0 <= batch < MAX_BATCHES:
+        raise BadMessage(f"not a hint: ({job!r:.40}, {batch!r:.40})")
+
+
+class JobRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a worker needs to know of a job. A job is pinned to a version by its submission.
+
+    Workers refuse a record with a field that they do not know: such a field raises keys.PROTOCOL.
+    """
+
+    id: str
+    name: str
+    version: int
+    card_sha256: str  #: the card names the sha256 of every other file
+    runtime: str
+    top_k: int  #: how many (label, probability) pairs each image gets
+    output: str  #: displayed by `status`, opened only by the producer
+    host: str
+    created: float  #: seconds since 1970
+
+    def check(self) -> JobRecord:
+        """This record, if every field is in range.
+
+        Raises:
+            BadMessage: a field is out of range.
+        """
+        good = (
+            JOB_ID.fullmatch(self.id)
+            and NAME.fullmatch(self.name)
+            and 0 <= self.version < 1 << 31
+            and _SHA256.fullmatch(self.card_sha256)
+            and self.runtime in RUNTIMES
+            and 1 <= self.top_k <= 65_535
+            and max(len(self.output), len(self.host)) <= _PATH_CHARS
+        )
+        if not good:
+            raise BadMessage(f"job record {self.id!r:.40} has a field out of range")
+        return self
+
+
+def encode_job(record: JobRecord) -> bytes:
+    """The record as JSON, which is readable in Redis."""
+    return msgspec.json.encode(record)
+
+
+def decode_job(data: bytes) -> JobRecord:
+    """The record in `data`. Raises BadMessage."""
+    try:
+        return msgspec.json.decode(data, type=JobRecord).check()
+    except MISFITS as error:
+        raise BadMessage(f"not a job record: {error}") from error

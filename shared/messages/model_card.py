@@ -10,8 +10,8 @@ from typing import Literal
 import msgspec
 
 from shared.errors import MISFITS, BadMessage
-from shared.messages.later_fields import needed
 from shared.messages.model_name import NAME
+from shared.options import defaults_of
 from shared.runtimes import PHOTO, RuntimeKind
 
 _FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -268,9 +268,18 @@ _LATER = {
 }  # fmt: skip
 
 
+_DEFAULTS = defaults_of(Card)
+
+
 def encode_card(card: Card) -> bytes:
-    """The card as indented JSON, UTF-8. Without later fields a card has the same bytes as ever."""
-    return msgspec.json.format(msgspec.json.encode(needed(card, _LATER)), indent=2) + b"\n"
+    """The card as indented JSON, UTF-8. Later fields at their defaults are left out, so that a card
+    without them has the same bytes as ever."""
+    fields = {
+        field: value
+        for field, value in msgspec.to_builtins(card).items()
+        if field not in _LATER or getattr(card, field) != _DEFAULTS[field]
+    }
+    return msgspec.json.format(msgspec.json.encode(fields), indent=2) + b"\n"
 
 
 def decode_card(data: bytes) -> Card:

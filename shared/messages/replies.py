@@ -86,7 +86,7 @@ class Evaluated(msgspec.Struct, frozen=True):
 
 
 class CheckedDataset(msgspec.Struct, frozen=True):
-    """The answer to CheckDataset. The rows of the files are beside it (checked_dataset.py)."""
+    """The answer to CheckDataset. The rows of the files are beside it (request_files.py)."""
 
     data: DataReport
     accuracy: float  #: of the answers out of fold, by the labels of the folders
@@ -94,7 +94,7 @@ class CheckedDataset(msgspec.Struct, frozen=True):
 
 
 class DescribedFolder(msgspec.Struct, frozen=True):
-    """The answer to ComputeFeatures. The features are beside it (folder_features.py)."""
+    """The answer to ComputeFeatures. The features are beside it (request_files.py)."""
 
     images: int  #: that could be read
     unreadable: int

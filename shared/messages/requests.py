@@ -8,11 +8,19 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Mapping
 from typing import Literal, TypeAlias, TypeVar
 
 import msgspec
 
+from shared import recipes
 from shared.errors import MISFITS, BadMessage, SetupError
+from shared.installation import (
+    DRAW_PACKAGES,
+    ONNX_PACKAGES,
+    TENSORFLOW_PACKAGES,
+    WORKER_PACKAGES,
+)
 from shared.messages.model_card import Layout, Scale
 from shared.messages.model_name import NAME
 from shared.messages.training import FASHION_MNIST, Rule, Train
@@ -118,6 +126,10 @@ class NetworkForm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     channels: Literal["rgb", "bgr"] = "rgb"
     size: int = 0  #: of both sides of its images, in pixels
     output: Literal["", "logits", "probabilities"] = ""
+
+
+#: What most networks of photos take: values of 0 to 1, normalized as those of ImageNet.
+IMAGENET = NetworkForm(scale="0-1", mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
 
 
 class ImportNetwork(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="import-network"):
@@ -279,3 +291,26 @@ def decode_request(data: bytes) -> Request:
         return msgspec.json.decode(data, type=Request).check()
     except MISFITS as error:
         raise BadMessage(f"not a request: {error}") from error
+
+
+def needed_packages(work: Work) -> Mapping[str, str]:
+    """Import name -> pip's name; none for work that changes versions alone."""
+    match work:
+        case Train(recipe=recipe, backbone=backbone) if recipes.is_for_photos(recipe):
+            return WORKER_PACKAGES | DRAW_PACKAGES | _packages_of(backbone)
+        case Train() | Import():
+            return WORKER_PACKAGES | DRAW_PACKAGES | TENSORFLOW_PACKAGES
+        case CheckDataset(backbone=backbone) | ComputeFeatures(backbone=backbone):
+            return WORKER_PACKAGES | _packages_of(backbone)
+        case ImportNetwork(kind="onnx") | AddBackbone():
+            return WORKER_PACKAGES | ONNX_PACKAGES
+        case ImportNetwork():
+            return WORKER_PACKAGES
+        case ShowData() | Calibrate() | Evaluate(plots=True):
+            return WORKER_PACKAGES | DRAW_PACKAGES
+    return {}
+
+
+def _packages_of(backbone: str) -> dict[str, str]:
+    """Those of a backbone's runtime, beside those of every worker."""
+    return {} if recipes.ships(backbone) else ONNX_PACKAGES

@@ -48,22 +48,6 @@ def test_what_is_clicked_away_is_not_what_was_proposed(
         expect(page.locator(".away")).to_have_count(0)
 
 
-def test_a_name_is_that_of_one_picture_on_a_page_drawn_by_chance(
-    browser: Browser, folder: PlantedFolder, label: Label
-) -> None:
-    with opened(browser, label) as page:
-        decide(page, folder)
-        decide(page, folder)
-        before = given(label)
-        displayed(page, "chance", "", ["red", "blue", "red"])
-        first, second, third = names(page)
-        give(page, "shoe")
-        page.keyboard.press("Enter")
-        expect(page.locator("#saved")).to_have_text("saved 3 images")
-        now = {name: text for name, text in given(label).items() if name not in before}
-        assert now == {first: "shoe", second: "blue", third: "red"}
-
-
 def displayed(
     page: Page, why: str, label: str, guesses: list[str], *, away: Sequence[int] = ()
 ) -> None:
@@ -152,30 +136,6 @@ def test_enter_saves_the_answers_of_a_page_of_namings_and_no_other(
         page.keyboard.press("Enter")
         expect(page.locator("#saved")).to_contain_text("saved ")
         assert set(given(label).values()) == {"hat"}
-
-
-def test_undo_goes_back_to_the_start_and_shows_each_step(
-    browser: Browser, folder: PlantedFolder, label: Label
-) -> None:
-    with opened(browser, label) as page:
-        steps = list[tuple[list[str], dict[str, str], dict[str, tuple[str, ...]]]]()
-        for name in ("red", "green", "blue"):
-            steps.append((names(page), given(label), excluded(label)))
-            is_naming = page.locator(".guesses").count() > 0  # of the one before, and saved at once
-            give(page, name)
-            if not is_naming:
-                page.locator(".tile").first.click()
-                page.keyboard.press("Enter")
-            expect(page.locator("#saved")).to_have_text(re.compile("^saved"))
-            wait_until_idle(page)
-        page.reload()
-        page.wait_for_selector(".tile")
-        for shown, labels, names_out in reversed(steps):
-            page.keyboard.press("Backspace")
-            expect(page.locator("#question")).to_contain_text("Taken back")
-            wait_until_idle(page)
-            assert sorted(names(page)) == sorted(shown)
-            assert (given(label), excluded(label)) == (labels, names_out)
 
 
 def wait_until_idle(page: Page) -> None:

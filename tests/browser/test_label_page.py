@@ -8,10 +8,8 @@ import signal
 from collections import Counter
 from pathlib import Path
 
-import pytest
 from playwright.sync_api import Browser, expect
 
-from shared.labels import labels_file
 from tests.support.pages.label_tab import (
     IMAGES,
     colours,
@@ -108,54 +106,6 @@ def test_enter_without_a_name_saves_nothing_and_takes_one_that_is_still_in_the_f
     assert given(label) == {first: "one"} | dict.fromkeys(others, "typed")
 
 
-@pytest.mark.parametrize("known", [["boot"], ["boot", "bootee"]])
-def test_shift_enter_adds_what_is_typed_however_many_labels_begin_like_it(
-    browser: Browser, label: Label, known: list[str]
-) -> None:
-    with opened(browser, label) as page:
-        page.evaluate("known => { state.labels = known; }", known)
-        page.keyboard.type("bo")
-        page.keyboard.press("Shift+Enter")
-        expect(page.locator("#name")).to_have_value("")
-        assert page.evaluate("state.name") == "bo"
-        page.keyboard.press("Enter")
-        expect(page.locator("#saved")).to_contain_text("saved")
-    assert set(given(label).values()) == {"bo"}
-
-
-def test_the_first_name_of_a_page_is_not_that_of_what_was_clicked_away_before(
-    browser: Browser, label: Label
-) -> None:
-    with opened(browser, label) as page:
-        first, *others = names(page)
-        page.locator(".tile").first.click()
-        expect(page.locator("#question")).to_contain_text("What are the others")
-        give(page, "most")
-        expect(page.locator("#question")).to_contain_text(
-            "that of the 1 clicked away; Enter confirms the others, and the 1 comes back to be "
-            "named."
-        )
-        expect(page.locator("#name")).to_have_attribute("placeholder", "those away")
-        expect(page.locator(".tile").first).to_contain_text("not most")
-        page.keyboard.press("Enter")
-        expect(page.locator("#saved")).to_have_text(f"saved {1 + len(others)} images")
-        assert excluded(label) == {first: ("most",)}
-        page.keyboard.press("Backspace")
-        expect(page.locator("#question")).to_contain_text("Taken back")
-        expect(page.locator(".tile", has_text="was not most")).to_have_attribute(
-            "title", f"photos/{first}"
-        )
-        assert (given(label), excluded(label)) == ({}, {})
-
-
-def test_a_label_that_is_less_likely_than_the_others_is_not_proposed(
-    browser: Browser, label: Label
-) -> None:
-    with opened(browser, label) as page:
-        shown = "confidence => proposed({why: 'group', label: 'red', items: [{confidence}]})"
-        assert [page.evaluate(shown, confidence) for confidence in (0.4, 0.6)] == ["", "red"]
-
-
 def test_undo_shows_the_pictures_again(browser: Browser, label: Label) -> None:
     with opened(browser, label) as page:
         first = page.locator(".tile").first.get_attribute("title")
@@ -208,39 +158,6 @@ def test_what_was_clicked_away_without_a_name_comes_again_at_the_end(
         expect(page.locator("#empty")).to_contain_text("Every image is decided.")
     few.end(signal.SIGKILL)
     assert sorted(given(few).values()) == ["other", "rest", "rest"]
-
-
-def test_what_is_saved_is_counted_in_images(
-    browser: Browser, fleet: Fleet, hand: Hand, tmp_path: Path
-) -> None:
-    few = Label(fleet, hand, plant(tmp_path / "few", 3, copies=4))  # one group of three stacks
-    with opened(browser, few) as page:
-        expect(page.locator(".tile")).to_have_count(3)
-        give(page, "red")
-        page.keyboard.press("Enter")
-        expect(page.locator("#saved")).to_have_text("saved 7 images")
-    few.end(signal.SIGKILL)
-
-
-def test_a_label_is_renamed_and_merged(
-    browser: Browser, folder: PlantedFolder, label: Label
-) -> None:
-    with opened(browser, label) as page:
-        for name in ("coat", "hat"):
-            give(page, name)
-            saved = page.locator("#totals").inner_text()
-            page.keyboard.press("Enter")
-            expect(page.locator("#totals")).not_to_have_text(saved)
-        page.keyboard.press("+")
-        page.locator("#of").select_option(label="coat")
-        page.locator("#after").fill("hat")
-        page.keyboard.press("Enter")
-        expect(page.locator("#saved")).to_contain_text("press Enter again to merge coat into it")
-        expect(page.locator("#labels button")).to_have_count(2)
-        page.keyboard.press("Enter")
-        expect(page.locator("#labels button")).to_have_count(1)
-    assert set(given(label).values()) == {"coat", "hat"}  # as the lines have them
-    assert set(labels_file.read(label.file).so_far.labels()) == {"hat"}
 
 
 def test_a_label_is_seen_together_and_its_wrong_pictures_are_sent_back_named_and_taken_back(

@@ -12,14 +12,10 @@ from tests.browser.test_pages import shapes
 from tests.support.pages.label_tab import (
     decide,
     display_naming,
-    give,
     given,
-    mislabelled,
-    names,
-    see_together,
 )
 from tests.support.pages.planted_folder import PlantedFolder
-from tests.support.pages.visit import NARROW, keys_without_name, opened, serious_findings
+from tests.support.pages.visit import NARROW, opened, serious_findings
 from tests.support.processes.label_server import Label
 
 #: A name as long as that of a folder may be, written from right to left.
@@ -54,19 +50,6 @@ def display_many(page: Page, number: int) -> None:
         number,
     )
     expect(page.locator(".tile")).to_have_count(number)
-
-
-@pytest.mark.parametrize(("width", "height", "dark"), [(1280, 800, True), (NARROW, 844, False)])
-def test_the_sentence_of_the_last_page_is_in_view(
-    browser: Browser, label: Label, width: int, height: int, dark: bool
-) -> None:
-    with opened(browser, label, width, dark) as page:
-        page.set_viewport_size({"width": width, "height": height})
-        page.evaluate("showPage({ why: 'end', label: '', items: [] })")
-        expect(page.locator("#empty")).to_contain_text("Every image is decided.")
-        expect(page.locator("#empty")).to_be_in_viewport(ratio=1)
-        assert scrolled_pixels(page) == 0
-        assert serious_findings(page) == []
 
 
 def side(page: Page) -> float:
@@ -111,60 +94,6 @@ def test_a_picture_is_seen_large_and_nothing_is_said_about_it(
         second.click()
         expect(page.locator(".tile[aria-selected=true]")).to_have_count(1)
     assert given(label) == {}
-
-
-def test_escape_leads_back_to_the_page_before(
-    browser: Browser, folder: PlantedFolder, label: Label
-) -> None:
-    mislabelled(folder, label)
-    with opened(browser, label) as page:
-        give(page, "own")
-        page.locator(".tile").nth(1).click()
-        before = names(page)
-        page.keyboard.press("=")
-        expect(page.locator("#question")).to_contain_text("Most like")
-        page.keyboard.press("Escape")
-        assert names(page) == before
-        for field in ("#of", "#rename"):
-            page.keyboard.press("+")
-            page.locator(field).focus()
-            page.keyboard.press("Escape")
-            expect(page.locator("#managing")).to_be_hidden()
-            expect(page.locator(".tile").nth(1)).to_contain_text("not own")
-        see_together(page, "red")
-        expect(page.locator("#question")).to_contain_text("red: 1 to")
-        page.keyboard.press("=")
-        expect(page.locator("#question")).to_contain_text("Most like")
-        page.keyboard.press("Escape")
-        expect(page.locator("#question")).to_contain_text("red: 1 to")
-        page.keyboard.press("Escape")
-        assert names(page) == before
-        expect(page.locator(".tile").nth(1)).to_contain_text("not own")
-        page.keyboard.press("/")
-        page.keyboard.type("half")
-        page.keyboard.press("Escape")
-        expect(page.locator("#name")).to_have_value("")
-        expect(page.locator(".tile").nth(1)).to_be_focused()
-        page.keyboard.press("Escape")  # an ordinary page starts again
-        expect(page.locator(".tile[aria-selected=true]")).to_have_count(0)
-
-
-def test_the_tenth_label_has_the_key_0_as_on_the_review_page(
-    browser: Browser, label: Label
-) -> None:
-    ten = [f"label {number}" for number in range(1, 11)]
-    with opened(browser, label) as page:
-        page.evaluate("showLabels", ten)
-        assert page.locator("#labels kbd").all_inner_texts() == list("1234567890")
-        page.keyboard.press("0")
-        page.keyboard.press("Enter")
-        expect(page.locator("#saved")).to_contain_text("saved")
-    assert set(given(label).values()) == {"label 10"}
-
-
-def test_every_key_of_the_page_is_in_the_panel_of_its_keys(browser: Browser, label: Label) -> None:
-    with opened(browser, label) as page:
-        assert keys_without_name(page) == set()
 
 
 @pytest.mark.parametrize(("width", "dark"), shapes(in_ci="narrow-dark"))

@@ -4,7 +4,6 @@ names and pictures are in them, nothing runs and nothing is fetched."""
 from __future__ import annotations
 
 import http.server
-import re
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +14,6 @@ from playwright.sync_api import Browser, Page
 
 from shared.labels.class_folders import folder_of
 from tests.support.pages.planted import HOSTILE, LABELS, OF_LABEL
-from tests.support.pages.planted_check import WRONG
 from tests.support.pages.visit import NARROW, WIDE, serious_findings, tab, visit
 
 #: Width and colour scheme of a visit.
@@ -100,23 +98,6 @@ def test_the_check_finds_a_fault(page: Page) -> None:
     assert any(one.startswith("image-alt") for one in found)
 
 
-def test_doubtful_pictures_have_their_second_and_third_guess(page: Page) -> None:
-    shots = page.evaluate(
-        """() => [...document.querySelectorAll("main .shot")].map(shot => [
-            shot.classList.contains("doubtful"),
-            shot.querySelector(".second")?.textContent ?? "",
-            [...shot.querySelectorAll("dt")].find(dt => dt.textContent === "Labels")
-                .nextElementSibling.textContent,
-        ])"""
-    )
-    assert page.locator(".shot.doubtful .second").first.is_visible()
-    assert {doubtful for doubtful, *_ in shots} == {True, False}
-    for doubtful, second, labels in shots:
-        _, *guesses = [one.rsplit(" ", 1)[0] for one in labels.split(", ")]
-        shown_ = re.findall(r"([^,]+?) (?:< )?[\d.]+%", second.removeprefix("or "))
-        assert [label.strip() for label in shown_] == (guesses if doubtful else [])
-
-
 def shown(page: Page) -> int:
     """The pictures that the page displays outside of the viewer."""
     return page.locator("main .shot:visible").count()
@@ -129,19 +110,6 @@ def test_the_report_shows_every_image(page: Page) -> None:
     page.evaluate("for (const i of document.images) i.loading = 'eager'")
     page.wait_for_function("[...document.images].every(i => i.complete && i.naturalWidth)")
     assert len(sizes) > shown(page)  # and plots
-
-
-def test_a_picture_that_is_higher_than_wide_is_whole(page: Page) -> None:
-    high = page.locator("main .shot", has=page.locator(".picture img:not([width='28'])"))
-    assert high.count() >= len(HOSTILE)
-    beyond = """frames => frames.map(frame => {
-        const [inner, outer] = [frame.firstElementChild, frame].map(e => e.getBoundingClientRect());
-        return Math.max(inner.height - outer.height, inner.width - outer.width);
-    })"""
-    assert max(high.locator(".picture").evaluate_all(beyond)) <= 0
-    high.first.locator(".picture").click()
-    assert page.locator("#viewer img").evaluate("image => image.naturalHeight > image.naturalWidth")
-    assert max(page.locator("#viewer .picture").evaluate_all(beyond)) <= 0
 
 
 def test_a_cell_of_the_matrix_opens_its_pictures(page: Page) -> None:
@@ -176,15 +144,6 @@ def test_a_picture_opens_with_its_path_and_can_be_stepped(page: Page) -> None:
     assert page.locator("#viewer-place").inner_text() == f"3 of {count}"
     page.get_by_role("button", name="Close").click()
     assert not viewer.is_visible()
-
-
-def test_all_pictures_of_a_cell_can_be_returned_to(page: Page) -> None:
-    page.locator(".matrix [data-show]").first.click()
-    count = page.locator("#viewer .shot").count()
-    page.locator("#viewer .picture").nth(count - 1).click()
-    assert page.locator("#viewer .shot").count() == 1
-    page.get_by_role("button", name="All pictures").click()
-    assert page.locator("#viewer .shot").count() == count
 
 
 def test_filters_show_what_they_say(page: Page) -> None:
@@ -232,54 +191,6 @@ def test_a_gallery_is_one_tab_stop_and_arrows_move_in_it(page: Page) -> None:
     assert focused() > 1
     page.keyboard.press("Enter")
     assert page.locator("#viewer").is_visible()
-
-
-@pytest.mark.parametrize(("width", "target"), [(WIDE, "#failed"), (NARROW, "#flagged")])
-def test_a_jump_ends_with_its_heading_at_the_top(
-    browser: Browser, report: Path, width: int, target: str
-) -> None:
-    """On a page of which nothing but the start was in view, by a scroll that passes the rest."""
-    with visit(browser, report, width, motion=True) as page:
-        page.locator(f"nav a[href='{target}']").evaluate(
-            "link => new Promise(ended => { addEventListener('scrollend', ended); link.click(); })"
-        )
-        bar = page.locator(".top").bounding_box()
-        heading = page.locator(f"{target} h2").bounding_box()
-        assert bar is not None
-        assert heading is not None
-        assert bar["height"] <= heading["y"] < bar["height"] + 60
-
-
-def test_the_histogram_is_whole_on_a_narrow_screen(browser: Browser, report: Path) -> None:
-    with visit(browser, report, 400) as page:
-        drawn = page.locator(".chart svg:visible")
-        assert drawn.count() == 1
-        assert drawn.locator("text.threshold").count() > 2
-        edges = page.locator(".chart").evaluate(
-            "node => [...node.querySelectorAll('svg *')].map(n => n.getBoundingClientRect())"
-            ".filter(r => r.width || r.height).map(r => [r.left, r.right])"
-        )
-        assert edges
-        assert min(left for left, _ in edges) >= 0
-        assert max(right for _, right in edges) <= 400
-        texts = drawn.locator("text").evaluate_all(
-            "all => all.map(t => { const r = t.getBoundingClientRect();"
-            " return [r.left, r.right, r.top, r.bottom]; })"
-        )
-        assert not [
-            (one, other)
-            for i, one in enumerate(texts)
-            for other in texts[:i]
-            if one[0] < other[1] and other[0] < one[1] and one[2] + 3 < other[3]
-            and other[2] + 3 < one[3]
-        ]  # fmt: skip
-        assert min(bottom - top for _, _, top, bottom in texts) >= 10
-
-
-def test_pictures_come_right_after_the_figures(page: Page) -> None:
-    sections = page.locator("main > section").evaluate_all("all => all.map(s => s.id)")
-    assert sections[:2] == ["overview", "pictures"]
-    assert page.locator("nav a").evaluate_all("all => all.map(a => a.hash.slice(1))") == sections
 
 
 def test_hostile_names_are_displayed_as_they_are(page: Page) -> None:
@@ -347,58 +258,6 @@ def test_without_its_script_a_page_has_the_same_content(browser: Browser, report
         assert page.get_by_text(f"photos/{folder_of(LABELS[0])}/broken.png").is_visible()
 
 
-def test_a_page_prints_with_paths_and_without_navigation(page: Page) -> None:
-    page.emulate_media(media="print")
-    assert page.locator("nav:visible").count() == 0
-    assert page.locator("main .shot .path:visible").count() == shown(page)
-    printed = page.pdf(format="A4")
-    assert printed.startswith(b"%PDF")
-    assert 3 < printed.count(b"/Type /Page\n") < 60
-
-
-def test_mistakes_of_a_version_are_below_what_they_were_taken_for(
-    browser: Browser, model_report: Path
-) -> None:
-    with visit(browser, model_report) as page:
-        for i in range(page.locator(".gallery").count()):
-            gallery = page.locator(".gallery").nth(i)
-            label = (gallery.locator("h3").text_content() or "").rpartition(" ")[0]
-            answers = gallery.locator(".answer").all_text_contents()
-            assert answers
-            assert all(answer.startswith(label) for answer in answers)
-            truths = gallery.locator(".mark.wrong").all_text_contents()
-            assert len(truths) == len(answers)
-            assert f"is: {label}" not in truths
-
-
-def test_a_cell_of_a_comparison_opens_the_disagreements(browser: Browser, comparison: Path) -> None:
-    with visit(browser, comparison) as page:
-        cells = page.locator(".matrix .confused [data-show]")
-        assert cells.count() > 3
-        for i in range(3):
-            a, b = (cells.nth(i).get_attribute("data-show") or "").split(",")
-            number = int(cells.nth(i).inner_text())
-            cells.nth(i).click()
-            pictures = page.locator("#viewer .shot")
-            assert pictures.count() == number
-            text = pictures.first.inner_text()
-            assert f"A: {LABELS[int(a)]}" in text
-            assert f"B: {LABELS[int(b)]}" in text
-            page.keyboard.press("Escape")
-
-
-def test_the_right_label_of_a_disagreement_is_marked(browser: Browser, comparison: Path) -> None:
-    with visit(browser, comparison) as page:
-        only_b = page.locator("#group-only-b .shot")
-        assert only_b.count() > 3
-        assert page.locator("#group-only-b .right-mark").count() == only_b.count()
-        marked = only_b.locator(".answer:has(.right-mark)").all_text_contents()
-        assert all(answer.startswith("B: ") for answer in marked)
-        only_b.first.locator(".picture").click()
-        assert "photos/" in page.locator("#viewer .path").inner_text()
-        assert page.locator("#viewer .more").is_visible()
-
-
 @pytest.mark.parametrize(("width", "dark"), shapes("wide-dark"))
 def test_the_page_of_a_data_check_is_accessible_in_every_shape(
     browser: Browser, check: Path, width: int, dark: bool
@@ -408,16 +267,3 @@ def test_the_page_of_a_data_check_is_accessible_in_every_shape(
         assert serious_findings(page) == []
         page.locator("#wrong .picture").first.click()
         assert serious_findings(page, "#viewer") == []
-
-
-def test_the_likely_wrong_labels_are_stepped_through_in_their_order(
-    browser: Browser, check: Path
-) -> None:
-    with visit(browser, check) as page:
-        page.locator("#wrong .picture").first.focus()
-        page.keyboard.press("Enter")
-        seen = []
-        for _ in WRONG:
-            seen.append(page.locator("#viewer .more .path").inner_text())
-            page.keyboard.press("ArrowRight")
-        assert seen == list(WRONG)

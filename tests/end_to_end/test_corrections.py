@@ -28,9 +28,9 @@ from shared.errors import UsageError
 from shared.labels import labels_file
 from shared.labels.label_line import LabelLine
 from shared.labels.submitted_lines import decode_input, encode_lines, input_sha256
-from shared.messages.checked_dataset import FILE, CheckedRows, decode_rows
 from shared.messages.model_card import decode_card
 from shared.messages.replies import CheckedDataset, Evaluated, Trained
+from shared.messages.request_files import ROWS_FILE, CheckedRows, decode_rows
 from shared.messages.requests import CheckDataset, Evaluate
 from shared.messages.training import Train
 from shared.registry import learned_lines
@@ -81,7 +81,7 @@ def checked(tmp_path_factory: pytest.TempPathFactory, server_binary: Path) -> It
         context, _ = handler_context.make(server, store, CheckDataset(str(root)))
         answer, files = check(context, CheckDataset(str(root)))
         assert isinstance(answer, CheckedDataset)
-        rows = decode_rows(files[FILE])
+        rows = decode_rows(files[ROWS_FILE])
         table = root.parent / "photos-check.csv"
         write_table(rows, decode_card(rows.card), os.fsencode(root), str(table), Stages(Quiet()))
         yield Checked(server, store, root, table, answer, rows)
@@ -242,7 +242,7 @@ def test_a_corrected_check_doubts_the_planted_files_no_more(
     found = corrections_input([corrected])
     work = CheckDataset(str(checked.root), corrections=input_sha256(found))
     context, _ = handler_context.make(checked.server, checked.store, work, found, "c2")
-    rows = decode_rows(check(context, work).files[FILE])
+    rows = decode_rows(check(context, work).files[ROWS_FILE])
     names = [os.path.relpath(os.fsdecode(path), checked.root) for path in rows.paths]
     given = dict(zip(names, rows.given, strict=True))
     assert min(given[path] for path in PLANTED) > 0.5

@@ -17,7 +17,7 @@ import pytest
 from PIL import Image
 
 import hangtag
-from producer.doctor import doctor
+from producer import doctor
 from producer.formats import table_formats
 from producer.pages import page
 from producer.rows import columns

@@ -10,27 +10,25 @@ import re
 import shlex
 from collections.abc import Iterator
 from contextlib import closing
-from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
 import pytest
 
-from shared import recipes
-from shared.errors import Exit, SetupError
+from shared.errors import Exit
 from shared.labels import labels_file
 from shared.labels.label_line import LabelLine
 from shared.labels.labels_file import LabelsFile
 from shared.labels.labels_so_far import LabelsSoFar
-from shared.labels.submitted_lines import encode_lines, input_sha256, labelled
-from shared.messages import folder_features
-from shared.messages.folder_features import decode_features
+from shared.labels.submitted_lines import encode_lines, input_sha256
+from shared.messages import request_files
 from shared.messages.model_card import Card
 from shared.messages.replies import Trained
-from shared.messages.requests import ComputeFeatures, Evaluate, Outcome
+from shared.messages.request_files import decode_features
+from shared.messages.requests import ComputeFeatures, Outcome
 from shared.messages.training import Train
-from shared.registry import learned_lines, mirror_writer
+from shared.registry import mirror_writer
 from shared.registry.registry import Registry
 from tests.support.images import shapes
 from tests.support.jobs import handler_context
@@ -44,9 +42,7 @@ from tests.support.processes.review_server import Review
 from tests.support.servers.redis_server import RedisServer
 from worker.handlers import folder_features as handler
 from worker.handlers import unlabelled_acceptance
-from worker.handlers.evaluate import evaluate
 from worker.handlers.train import train
-from worker.learners.learner import Task
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 #: Folders of the images, which say nothing of what they show.
@@ -103,7 +99,7 @@ def described(server: RedisServer, store: Path, root: Path) -> PlantedFolder:
     """The folder, and its features."""
     work = ComputeFeatures(str(root))
     context, _ = handler_context.make(server, store, work, request_id="features")
-    features = decode_features(handler.compute(context, work).files[folder_features.FILE])
+    features = decode_features(handler.compute(context, work).files[request_files.FEATURES_FILE])
     return PlantedFolder(root, {os.fsdecode(path): "" for path in features.paths}, features)
 
 
@@ -177,13 +173,6 @@ def test_its_training_says_that_its_figures_are_of_chosen_images(run: Run) -> No
     assert any("labelled since they look alike" in note for note in run.trained.data.notes)
 
 
-def test_folders_that_say_nothing_are_not_measured_by(run: Run) -> None:
-    work = Evaluate("photos")
-    context, _ = handler_context.make(run.fleet.server, run.store, work, request_id="evaluation")
-    with pytest.raises(SetupError, match="names no data; pass labelled images with --data"):
-        evaluate(context, work)
-
-
 def test_the_printed_commands_sort_all_images_by_people_and_by_what_is_accepted(run: Run) -> None:
     """A labels file that is gone is not missed, and images that were moved are found."""
     run.fleet.worker(1)
@@ -249,25 +238,6 @@ def test_a_name_that_a_person_excluded_is_never_accepted_and_not_proposed_in_a_r
     assert heading.startswith(f"{named} decided, {named} learned by the version, not counted.")
 
 
-def test_a_guess_that_is_excluded_has_no_chance_where_thresholds_are_chosen(run: Run) -> None:
-    given = labelled(learned_lines.read(Registry(run.store), run.card))
-    work = Train("photos", "photo-head", str(run.root), labelled_only=True)
-    task = Task(work, recipes.find("photo-head"), corrections=given)
-    context, _ = handler_context.make(run.fleet.server, run.store, work, request_id="judged")
-    before = unlabelled_acceptance.judged(context, task, {})
-    likely = max(range(len(before.paths)), key=before.chances.__getitem__)
-    assert before.chances[likely] > 0.5
-    sha256 = sha256_of(Path(os.fsdecode(before.paths[likely])))
-    for name in SHAPES.values():
-        after = unlabelled_acceptance.judged(context, task, {sha256: (name,)})
-        assert after.paths == before.paths
-        if name != before.guesses[likely]:
-            assert after.chances.tolist() == before.chances.tolist()
-        else:
-            assert after.chances[likely] == 0
-            assert after.chances.sum() < before.chances.sum()
-
-
 @pytest.mark.nightly
 def test_images_without_a_label_are_accepted_where_labelled_ones_show_that_they_are_right(
     run: Run,
@@ -288,21 +258,6 @@ def test_images_without_a_label_are_accepted_where_labelled_ones_show_that_they_
         if named_stack({"path": before_moving(row["path"]), "item": 0})["label"] == row["label"]
     ]
     assert len(right) >= 0.9 * len(accepted)
-
-
-def test_a_version_of_too_few_labels_accepts_no_image_that_no_person_has_named(run: Run) -> None:
-    """As many held-out images are right, but kinds without a name may be among the others."""
-    files = list(islice(submitted(run), FEW))
-    train_on(run, "few", files)
-    command = ("classify", "photos", "--model", "few", "-o", "few.csv", "--accept", "95%")
-    done = in_process.run(run.fleet, *command, cwd=run.root.parent)
-    assert done.code == Exit.OK, done.story
-    assert "hangtag label photos" in done.log
-    with (run.root.parent / "few.csv").open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    unknown = [row for row in rows if row["source"] != "person"]
-    assert {row["label"] for row in unknown} == {"unknown"}
-    assert len(unknown) == len(rows) - len(files)
 
 
 @pytest.mark.nightly

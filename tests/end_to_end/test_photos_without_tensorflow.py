@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from producer.people.learner import Learner, StackLabel
-from shared.messages import folder_features
+from shared.messages import request_files
 from shared.messages.requests import ComputeFeatures
+from shared.pipes.labelling import Count, Counts
 from tests.support.images import shapes
 from tests.support.jobs import handler_context
 from tests.support.processes import local_stack
@@ -21,7 +22,7 @@ from tests.support.processes.fleet import ROOT
 from tests.support.servers.redis_server import RedisServer
 from worker.handlers import folder_features as handler
 
-pytestmark = pytest.mark.started
+pytestmark = [pytest.mark.started, pytest.mark.nightly]
 OF_CLASS = 8
 REFUSED = "raise ImportError(f'{__name__} is imported on the path of photos')\n"
 
@@ -86,9 +87,9 @@ def test_the_learner_of_the_label_page_fits_a_head(
 ) -> None:
     work = ComputeFeatures(str(photos))
     context, _ = handler_context.make(server, tmp_path / "store", work)
-    learner = Learner(handler.compute(context, work).files[folder_features.FILE])
+    learner = Learner(handler.compute(context, work).files[request_files.FEATURES_FILE])
     try:
         learner.decide({0: StackLabel(0, by_chance=True), OF_CLASS: StackLabel(1, by_chance=True)})
-        assert learner.counts(settled=False).named == 2
+        assert learner.ask(Count(), Counts).named == 2
     finally:
         learner.close()

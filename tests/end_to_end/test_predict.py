@@ -78,19 +78,6 @@ def test_bad_files_are_reported_and_the_others_classified(
     assert "3 images, 2 failed" in command.log
 
 
-def test_images_and_the_rows_of_a_table_are_counted_when_they_take_long(
-    fleet: Fleet, images: Gallery, few: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for wait in ("DISPLAY_AFTER_S", "PLAIN_EVERY_S"):
-        monkeypatch.setattr(f"producer.present.progress.{wait}", 0)
-    count = f"{len(few)} of {len(few)}"
-    assert f"{count} done" in predict(fleet, images.cwd, *few).log
-    assert " done" not in predict(fleet, images.cwd, *few, "--quiet").log
-    arguments = "classify", *few, "-o", str(tmp_path / "out.csv")
-    job = in_process.run(fleet, *arguments, cwd=images.cwd)
-    assert f"writing the table: {count}" in job.log
-
-
 def test_nothing_is_left_in_redis_or_on_disk(
     fleet: Fleet, images: Gallery, few: list[str], tmp_path: Path
 ) -> None:
@@ -127,18 +114,6 @@ def test_predictions_are_compared_with_the_truth_and_plotted(
     assert f"wrong: it is {truths[0]}" in command.out
     colours = {colour for _, colour in Image.open(file).convert("RGB").getcolors(1 << 24) or []}
     assert {(255, 0, 0), (0, 0, 255)} < colours
-
-
-@pytest.mark.parametrize("truth", ["ankle boot", "", "Bag\x1b[31m"])
-def test_an_unknown_truth_is_reported_with_the_labels(
-    fleet: Fleet, images: Gallery, few: list[str], truth: str
-) -> None:
-    command = predict(fleet, images.cwd, few[0], "--truth", truth)
-    assert command.code == Exit.USAGE
-    (line,) = command.log.splitlines()
-    assert line.isprintable()
-    assert "T-shirt/top" in line
-    assert job_keys(fleet.client) == []
 
 
 def test_without_a_worker_it_logs_how_to_start_one_and_can_be_interrupted(

@@ -18,8 +18,8 @@ from producer.people import alike
 from producer.people.folder_images import Computed
 from producer.requests.submit import data_place
 from shared.labels.class_folders import folder_of
-from shared.messages.folder_features import FILE
 from shared.messages.replies import DescribedFolder
+from shared.messages.request_files import FEATURES_FILE
 from shared.messages.requests import ComputeFeatures
 from shared.settings import Settings
 from tests.support.jobs import handler_context
@@ -68,7 +68,7 @@ def _features_of_this_process(
         work = ComputeFeatures(data_place(folder, settings))
         reply = folder_features.compute(handler_context.make(server, store, work)[0], work)
         assert isinstance(reply.answer, DescribedFolder)
-        return Computed(reply.answer, reply.files[FILE])
+        return Computed(reply.answer, reply.files[FEATURES_FILE])
 
     monkeypatch.setattr(alike, "computed", computed)
 

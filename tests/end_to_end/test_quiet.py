@@ -16,8 +16,7 @@ import pytest
 
 from producer.inputs.job_options import JobOptions
 from shared.errors import Exit
-from shared.messages import checked_dataset
-from shared.messages.checked_dataset import CheckedRows, encode_rows
+from shared.messages import request_files
 from shared.messages.files import stamp
 from shared.messages.model_card import ImportedNetwork, encode_card
 from shared.messages.replies import (
@@ -28,6 +27,7 @@ from shared.messages.replies import (
     Evaluation,
     Pruned,
 )
+from shared.messages.request_files import CheckedRows, encode_rows
 from shared.messages.requests import Outcome
 from shared.registry import mirror_writer, packaged
 from shared.registry.own_backbones import Backbones, OwnBackbone
@@ -73,7 +73,7 @@ CASES = {
     "train": Case("--data fashion-mnist", ANSWER, keys=("metrics", "decision", "evaluations")),
     "dataset show": Case("-o plots --force", DATA, ("grid.png", "image.png"), ("labels",)),
     "dataset check": Case(
-        "photos -o check.csv", CheckedDataset(DATA, 0.5, 0.1), (checked_dataset.FILE,)
+        "photos -o check.csv", CheckedDataset(DATA, 0.5, 0.1), (request_files.ROWS_FILE,)
     ),
     "backbones add": Case(f"{KERAS} --name cells", CELLS, keys=("name", "features")),
     "backbones rm": Case("cells", Backbones(())),
@@ -151,7 +151,7 @@ class Scene:
         self._hand.claim(request)
         outcome = Outcome(ok=True, answer=msgspec.Raw(msgspec.json.encode(case.answer)))
         rows = encode_rows(_checked(self._folder / "photos"))
-        files = {name: rows if name == checked_dataset.FILE else PNG for name in case.files}
+        files = {name: rows if name == request_files.ROWS_FILE else PNG for name in case.files}
         self._hand.answer(request, outcome, files)
 
 

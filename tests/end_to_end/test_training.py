@@ -21,7 +21,7 @@ from producer.requests.existing import OpenRequest
 from producer.stack import stack
 from shared.errors import Exit, SetupError
 from shared.ledger.request_store import RequestFolder, RequestState
-from shared.messages.replies import DataReport, Trained
+from shared.messages.replies import Trained
 from shared.registry import packaged
 from shared.registry.registry import Registry
 from tests.support.jobs import accuracy
@@ -237,16 +237,6 @@ def test_counts_and_plots_are_written_once_and_not_overwritten(
     assert [path.name for path in (tmp_path / "one").iterdir()] == ["image.png"]
     assert one.log.endswith(f"\ndrawn: {tmp_path}/one/image.png\n")
     assert {name: (out / name).read_bytes() for name in written} == written
-
-
-def test_json_output_has_the_report(commands: Commands, garments: Path) -> None:
-    before = set(commands.place.folder.glob("*.png"))
-    done = commands.done("dataset", "show", "--data", str(garments), "--json")
-    report = msgspec.json.decode(done.out, type=DataReport)
-    assert report.labels == tuple(SILHOUETTES)
-    assert sum(report.training + report.heldout + report.test) == SHOWN * len(SILHOUETTES)
-    # Plots are written where -o names a folder.
-    assert set(commands.place.folder.glob("*.png")) == before
 
 
 def test_a_folder_of_classes_becomes_a_model_and_broken_files_are_named(

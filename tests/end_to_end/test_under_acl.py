@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-import io
 import signal
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +15,6 @@ from shared import keys
 from shared.errors import Exit
 from shared.ledger import heartbeats
 from shared.messages.replies import Trained
-from shared.registry import file_copies, packaged
-from shared.registry.mirror_reader import Mirror
 from tests.support.deploy.shell_line import typed
 from tests.support.images import gallery
 from tests.support.images.gallery import FOLDER, Gallery
@@ -188,32 +182,6 @@ def test_a_model_is_trained_used_moved_and_pruned(
     assert guarded.hangtag("train", "--list").out
 
 
-def test_a_large_file_reaches_a_worker(server: GuardedServer) -> None:
-    content = bytes(file_copies.PART_BYTES + 1)
-    files = {"model.keras": hashlib.sha256(content).hexdigest()}
-    card = msgspec.structs.replace(packaged.card(), name="large", files=files)
-    with server.of("trainer") as client:
-        of_file = (files["model.keras"], len(content), lambda: nullcontext(io.BytesIO(content)))
-        file_copies.store(client, *of_file)
-    for part in ("worker", "producer"):
-        with server.of(part) as client:
-            assert Mirror(client).read(card, "model.keras") == content
-    assert server.denied() == []
-
-
-def test_the_death_of_a_child_is_reported_with_these_rights(
-    guarded: Guarded, small: Gallery, tmp_path: Path
-) -> None:
-    user = guarded.server.users.settings("producer")
-    output = tmp_path / "out.csv"
-    running = guarded.fleet.producer("classify", FOLDER, "-o", str(output), cwd=small.cwd, **user)
-    held = catch(guarded.fleet.client, guarded.children)
-    procfs.kill(held.child)
-    assert running.wait() == Exit.OK, running.story
-    assert output.read_bytes() == small.table
-    wait_for("its report", lambda: f"child {held.child} died" in guarded.worker.log)
-
-
 JOB, REQUEST, QUEUE, TRAIN = (
     keys.job("abcdefgh", "record"),
     keys.request("r", "state"),
@@ -309,48 +277,6 @@ def test_the_administrator_is_off_until_it_has_a_password(server: GuardedServer)
     server.client.acl_log_reset()
 
 
-@pytest.mark.parametrize("writes", [False, True], ids=["reads", "has written"])
-def test_the_administrator_ends_a_script_that_blocks_the_server(
-    tmp_path: Path, server_binary: Path, writes: bool
-) -> None:
-    users = Users(tmp_path, administered=True)
-    write = f"redis.call('HSET', '{keys.job('a', 'owner')}', '0', 'x') " if writes else ""
-    server = GuardedServer(server_binary, users, "--busy-reply-threshold", "50")
-    with server:
-        with server.of("worker") as worker, ThreadPoolExecutor(1) as pool:
-            sha = worker.script_load(f"{write}while true do end")
-            ended = pool.submit(worker.evalsha, sha, 0)
-            wait_for("a server that is busy", lambda: busy(server, "producer"))
-            end_script(server.user("hangtag-admin", ADMIN_PASSWORD), writes)
-            with pytest.raises(redis.exceptions.RedisError):
-                ended.result(30)
-        if writes:
-            wait_for("its end", lambda: not server.running)
-            server.start()
-        assert not busy(server, "producer")
-
-
-def busy(server: GuardedServer, part: str) -> bool:
-    with server.of(part) as client:
-        try:
-            return not client.ping()
-        except redis.exceptions.BusyLoadingError:
-            return False
-        except redis.exceptions.ResponseError:
-            return True
-
-
-def end_script(administrator: redis.Redis, writes: bool) -> None:
-    """Kill the running script; after a write, only a shutdown of the server ends it."""
-    with administrator:
-        if writes:
-            with pytest.raises(redis.exceptions.ResponseError, match=r"UNKILLABLE|write commands"):
-                administrator.script_kill()
-            administrator.shutdown(nosave=True)
-        else:
-            administrator.script_kill()
-
-
 @pytest.mark.parametrize(
     "command",
     [("FLUSHALL",), ("FLUSHDB",), ("CONFIG", "SET", "dir", "/tmp"), ("EVAL", "return 1", "0"),
@@ -363,21 +289,6 @@ def test_the_administrator_cannot_reconfigure_or_empty_the_server(
 ) -> None:
     with pytest.raises(redis.exceptions.NoPermissionError):
         administered.execute_command(*command)  # type: ignore[no-untyped-call]
-
-
-@pytest.mark.parametrize(
-    "command",
-    [("INFO",), ("CLIENT", "LIST"), ("SLOWLOG", "GET"), ("ACL", "LOG"), ("ACL", "LOAD"),
-     ("CONFIG", "GET", "maxmemory"), ("SCAN", "0"), ("HGETALL", JOB), ("DEL", JOB),
-     ("XRANGE", keys.job("a", "results"), "-", "+"), ("LRANGE", QUEUE, "0", "-1"),
-     ("MEMORY", "USAGE", JOB), ("GET", BEAT), ("ZRANGE", keys.WORKERS, "0", "-1"),
-     ("HSET", JOB, "state", "cancelled"), ("EXPIRE", JOB, "60")],
-    ids=" ".join,
-)  # fmt: skip
-def test_the_administrator_can_inspect_and_repair(
-    administered: redis.Redis, command: tuple[str, ...]
-) -> None:
-    administered.execute_command(*command)  # type: ignore[no-untyped-call]
 
 
 @pytest.fixture(scope="module")

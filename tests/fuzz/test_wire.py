@@ -22,14 +22,17 @@ from shared.image_status import Status
 from shared.ledger import heartbeats
 from shared.ledger.heartbeats import Heartbeat
 from shared.messages.batch import (
+    JOB_ID,
     BatchResult,
+    JobRecord,
+    decode_job,
     decode_payload,
     decode_result,
     encode_images,
+    encode_job,
     encode_result,
 )
 from shared.messages.files import Reference
-from shared.messages.job_record import JOB_ID, JobRecord, decode_job, encode_job
 from shared.messages.model_card import decode_card, encode_card
 from shared.messages.requests import Evaluate, Import, Request, decode_request, encode_request
 from shared.messages.training import Train

@@ -36,7 +36,7 @@ from worker.datasets.examples import (
     chunk_images,
 )
 from worker.datasets.folder_layout import ClassFolderWalk, closed_below, closed_splits
-from worker.datasets.quality import NAMED, UnreadableFiles, notes
+from worker.datasets.quality import NAMED, UnreadableFiles, data_report, notes
 
 NAMES = {TRAINING: "training", HELDOUT: "heldout", TEST: "test"}
 ABOUT = "about.json"
@@ -194,7 +194,12 @@ def _decode(
     if unlearned and (rows.given == UNDECIDED).all():
         parts[parts == TRAINING] = HELDOUT
     stored.split(shape, rows, parts)
-    return _report(walk, shape, rows, parts, refused, to_learn)
+    copies, count = _named_copies(walk, rows)
+    return data_report(
+        walk, spec, rows.labels, parts, refused,
+        notes(walk.labels, rows, parts, walk.skipped, to_learn), copies,
+        duplicates_count=count, duplicates_are_copies=True,
+    )  # fmt: skip
 
 
 def check_files(walk: ClassFolderWalk, counts: Counts, to_learn: bool) -> None:
@@ -264,36 +269,6 @@ def _check_room(scratch: Path, size: int) -> None:
             f"the decoded images need {2 * size / 1e9:.1f} GB in {scratch}, which has "
             f"{free / 1e9:.1f}; make room, or put the store elsewhere (HANGTAG_STORE)"
         )
-
-
-def _report(
-    walk: ClassFolderWalk,
-    shape: tuple[int, int, int],
-    rows: DecodedRows,
-    parts: Parts,
-    refused: UnreadableFiles,
-    to_learn: bool,
-) -> DataReport:
-    def counts(part: int) -> tuple[int, ...]:
-        images = np.bincount(rows.labels[parts == part], minlength=len(walk.labels))
-        return tuple(images.tolist())
-
-    about = notes(walk.labels, rows, parts, walk.skipped, to_learn)
-    copies, count = _named_copies(walk, rows)
-    return DataReport(
-        name=printable(walk.root.rpartition(b"/")[2]),
-        shape=shape,
-        labels=walk.labels,
-        training=counts(TRAINING),
-        heldout=counts(HELDOUT),
-        test=counts(TEST),
-        unreadable=tuple(refused.described),
-        unreadable_count=refused.count,
-        notes=about,
-        duplicates=tuple(copies),
-        duplicates_count=count,
-        duplicates_are_copies=True,
-    )
 
 
 def _named_copies(walk: ClassFolderWalk, rows: DecodedRows) -> tuple[list[str], int]:

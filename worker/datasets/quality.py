@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from shared.errors import SetupError
 from shared.messages.files import printable
+from shared.messages.model_card import Preprocessing
+from shared.messages.replies import DataReport
 from worker.datasets.decode_files import Bad, DecodedRows
 from worker.datasets.examples import HELDOUT, TEST, TRAINING, Labels, Parts
 from worker.datasets.folder_layout import (
@@ -21,6 +24,7 @@ from worker.datasets.folder_layout import (
     OTHER_KINDS,
     RARE,
     UNLABELLED,
+    ClassFolderWalk,
 )
 
 #: A class larger than another by this factor is reported.
@@ -175,3 +179,35 @@ class UnreadableFiles:
             f"{self._share:.1%} of all {self._total} ({first}); remove them, or allow more with "
             "--max-unreadable"
         )
+
+
+def data_report(
+    walk: ClassFolderWalk,
+    spec: Preprocessing,
+    labels: Labels,
+    parts: Parts,
+    refused: UnreadableFiles,
+    notes: Sequence[str],
+    duplicates: Sequence[str],
+    **about_duplicates: Any,
+) -> DataReport:
+    """The report on images [n] with these labels, in these parts. `duplicates` are lines on the
+    first ones."""
+
+    def counts(part: int) -> tuple[int, ...]:
+        images = np.bincount(labels[parts == part], minlength=len(walk.labels))
+        return tuple(images.tolist())
+
+    return DataReport(
+        name=printable(walk.root.rpartition(b"/")[2]),
+        shape=(spec.height, spec.width, spec.channels),
+        labels=walk.labels,
+        training=counts(TRAINING),
+        heldout=counts(HELDOUT),
+        test=counts(TEST),
+        unreadable=tuple(refused.described),
+        unreadable_count=refused.count,
+        notes=tuple(notes),
+        duplicates=tuple(duplicates),
+        **about_duplicates,
+    )

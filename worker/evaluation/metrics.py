@@ -57,8 +57,9 @@ class Bins(NamedTuple):
         return float((self.counts * gaps).sum() / max(self.counts.sum(), 1))
 
 
-def reliability(probabilities: Probabilities, labels: Labels, bins: int = CALIBRATION_BINS) -> Bins:
+def reliability(probabilities: Probabilities, labels: Labels) -> Bins:
     """Bins the predictions by their confidence."""
+    bins = CALIBRATION_BINS
     confidence = probabilities.max(1).astype(np.float64)
     right = probabilities.argmax(1) == labels
     bin_of = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)

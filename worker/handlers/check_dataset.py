@@ -5,19 +5,20 @@ from __future__ import annotations
 import os
 import zlib
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from shared.errors import ImageError
 from shared.image_status import Flag, Status
-from shared.messages import checked_dataset
-from shared.messages.checked_dataset import CheckedRows
+from shared.messages import request_files
 from shared.messages.files import DIGEST_BYTES, NO_STAMP, Stamp, stamp
 from shared.messages.model_card import Card, Metrics, encode_card
 from shared.messages.replies import CheckedDataset
+from shared.messages.request_files import CheckedRows
 from shared.messages.requests import CheckDataset, Progress
-from worker.backbones import loaded_backbone
+from worker.backbones import backbone_table
 from worker.backbones.photo_features import PhotoFeatures
 from worker.datasets.corrected_walk import LabelledData
 from worker.datasets.decode_files import Bad, read_file
@@ -50,7 +51,7 @@ def check(context: Context, work: CheckDataset) -> Reply:
         SetupError: the folder cannot be used.
         RequestStopped: the request was cancelled or taken over.
     """
-    backbone = loaded_backbone.load(work.backbone, context.registry.root)
+    backbone = backbone_table.load(work.backbone, context.registry.root)
     context.stage(LOADING)
     bad: list[Bad] = []
     folder = photo_folder.load(
@@ -72,9 +73,9 @@ def check(context: Context, work: CheckDataset) -> Reply:
     checked = answer_out_of_fold(photos, photos.labels, len(folder.labels), fold)
     context.report(Progress(CHECKING, part="searching images unlike all others"))
     odd = fit_outlier_detector(photos.features, backbone.row.part_widths, checked.folds).outliers
-    rows = _rows(work, folder, photos, checked, odd.tolist(), bad)
+    rows = _rows(work, folder, photos, checked, odd, bad)
     answer = CheckedDataset(folder.report, checked.out_of_fold.accuracy, checked.out_of_fold.error)
-    return Reply(answer, {checked_dataset.FILE: checked_dataset.encode_rows(rows)})
+    return Reply(answer, {request_files.ROWS_FILE: request_files.encode_rows(rows)})
 
 
 class Checked(NamedTuple):
@@ -122,47 +123,39 @@ def _rows(
     folder: PhotoFolder,
     photos: PhotoFeatures,
     checked: Checked,
-    odd: Sequence[bool],
+    odd: npt.NDArray[np.bool_],
     bad: Sequence[Bad],
 ) -> CheckedRows:
     fitted, answers = checked.out_of_fold, checked.answers
-    k = min(MAX_LABELS, len(folder.labels))
-    best = np.argsort(-answers, axis=1, kind="stable")[:, :k]
+    k, count = min(MAX_LABELS, len(folder.labels)), len(photos.paths)
     paths = [*photos.paths, *(failure.path for failure in bad)]
     order = sorted(range(len(paths)), key=paths.__getitem__)
-    count = len(photos.paths)
+    read = [_file(paths[i]) for i in order]
+
+    def ordered(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Of the photos [n, ...], and zeros of unreadable files, in the order of the rows."""
+        blank = np.zeros((len(bad), *values.shape[1:]), values.dtype)
+        return np.concatenate([values, blank])[order]
+
+    best = np.argsort(-answers, axis=1, kind="stable")[:, :k]
     codes = [Status.OK.code] * count + [failure.status.code for failure in bad]
-    flags = [Flag.UNLIKE_TRAINING.code if is_odd else 0 for is_odd in odd] + [0] * len(bad)
-    read = [_file(path) for path in paths]
-    blank = np.zeros((len(bad), k))
-    given = [*answers[np.arange(count), photos.labels].tolist(), *[0.0] * len(bad)]
-    wrong = [*checked.wrong.probabilities.tolist(), *[0.0] * len(bad)]
-    labels = [*photos.labels.tolist(), *[0] * len(bad)]
     return CheckedRows(
         root=os.fsencode(work.data),
         card=encode_card(_card(folder, fitted, answers, photos)),
         k=k,
         paths=[paths[i] for i in order],
-        stamps=[read[i][0] for i in order],
-        digests=b"".join(read[i][1] for i in order),
+        stamps=[stamp for stamp, _ in read],
+        digests=b"".join(digest for _, digest in read),
         statuses=bytes(codes[i] for i in order),
-        flags=bytes(flags[i] for i in order),
-        indices=np.concatenate([best, blank])[order].astype("<u2").tobytes(),
-        probabilities=np.concatenate([np.take_along_axis(answers, best, 1), blank])[order]
-        .astype("<f4")
-        .tobytes(),
-        labels=[labels[i] for i in order],
-        given=[given[i] for i in order],
-        wrong=[wrong[i] for i in order],
-        in_test=_in_test(order, photos),
+        flags=ordered(odd * np.uint8(Flag.UNLIKE_TRAINING.code)).tobytes(),
+        indices=ordered(best).astype("<u2").tobytes(),
+        probabilities=ordered(np.take_along_axis(answers, best, 1)).astype("<f4").tobytes(),
+        labels=ordered(photos.labels).tolist(),
+        given=ordered(answers[np.arange(count), photos.labels]).tolist(),
+        wrong=ordered(checked.wrong.probabilities).tolist(),
+        in_test=ordered(photos.parts == TEST).tobytes(),
         like=_like(order, photos, checked.alike),
     )
-
-
-def _in_test(order: Sequence[int], photos: PhotoFeatures) -> bytes:
-    """1 for each row of the test part; unreadable files are in none."""
-    tested = (photos.parts == TEST).tolist()
-    return bytes(int(i < len(tested) and tested[i]) for i in order)
 
 
 def _like(order: Sequence[int], photos: PhotoFeatures, alike: Groups) -> list[int]:

@@ -6,8 +6,9 @@ process, so it uses the request's id to publish its results once.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import msgspec
 import redis
@@ -34,16 +35,6 @@ class Reply(NamedTuple):
     files: dict[str, bytes] = {}
 
 
-class RequestAttempt(Protocol):
-    """The part of worker/requests/attempt.py that handlers use."""
-
-    def report(self, progress: Progress) -> None:
-        """Raises RequestStopped."""
-
-    def confirm(self) -> None:
-        """Raises RequestStopped if the work must stop, at this moment."""
-
-
 class Context(msgspec.Struct, frozen=True):
     """The context of one attempt at one request."""
 
@@ -54,7 +45,10 @@ class Context(msgspec.Struct, frozen=True):
     folder: Path  #: in the store; its files stay for the next attempt
     input: bytes | None  #: the bytes that were submitted with the request
     started: float  #: start of the first attempt, seconds since 1970
-    attempt: RequestAttempt
+    #: Reports progress. Cheap: it is sent about once a second. Raises RequestStopped.
+    report: Callable[[Progress], None]
+    #: Is called right before a result becomes visible. Raises RequestStopped if it must not.
+    confirm: Callable[[], None]
 
     @property
     def who(self) -> str:
@@ -68,20 +62,12 @@ class Context(msgspec.Struct, frozen=True):
 
     def stage(self, name: str) -> None:
         """Report the start of a stage. Raises RequestStopped."""
-        self.attempt.report(Progress(name))
+        self.report(Progress(name))
 
     def loading(self, done: int, total: int) -> None:
         """Report how many files are loaded. Raises RequestStopped."""
-        self.attempt.report(Progress(LOADING, step=done, steps=total))
+        self.report(Progress(LOADING, step=done, steps=total))
 
     def loading_part(self, name: str, done: int, total: int) -> None:
         """Report a part of the loading, with its own steps. Raises RequestStopped."""
-        self.attempt.report(Progress(LOADING, part=name, step=done, steps=total))
-
-    def report(self, progress: Progress) -> None:
-        """Report progress. Cheap: it is sent about once a second. Raises RequestStopped."""
-        self.attempt.report(progress)
-
-    def confirm(self) -> None:
-        """Call this right before a result becomes visible. Raises RequestStopped if it must not."""
-        self.attempt.confirm()
+        self.report(Progress(LOADING, part=name, step=done, steps=total))

@@ -14,13 +14,13 @@ import numpy.typing as npt
 
 from shared import atomic_file
 from shared.errors import SetupError
-from shared.messages import folder_features
+from shared.messages import request_files
 from shared.messages.files import printable
-from shared.messages.folder_features import FolderFeatures
 from shared.messages.replies import DescribedFolder
+from shared.messages.request_files import FolderFeatures
 from shared.messages.requests import ComputeFeatures
 from shared.registry.registry import REMEDY
-from worker.backbones import loaded_backbone, photo_features
+from worker.backbones import backbone_table, photo_features
 from worker.backbones.feature_cache import FeatureCache
 from worker.backbones.photo_features import PhotoFeatures
 from worker.datasets.decode_files import Bad
@@ -65,7 +65,7 @@ def compute(context: Context, work: ComputeFeatures) -> Reply:
         other_kinds=walk.skipped[OTHER_KINDS],
     )
     features = _features(walk, photos, short, bad)
-    return Reply(answer, {folder_features.FILE: folder_features.encode_features(features)})
+    return Reply(answer, {request_files.FEATURES_FILE: request_files.encode_features(features)})
 
 
 def _photos(
@@ -99,7 +99,7 @@ def computed(
         passed += files
         on_done(passed)
 
-    loaded = loaded_backbone.load(backbone, context.registry.root)
+    loaded = backbone_table.load(backbone, context.registry.root)
     folder = context.registry.root / photo_folder.FOLDER
     with atomic_file.writing(folder, REMEDY):
         view = photo_folder.view(loaded, folder)

@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
 from shared import recipes
 from shared.messages.replies import DataReport
-from shared.messages.requests import EndedEpoch, Progress
 from shared.messages.training import Train, check_work
 from shared.recipes import Recipe
-from shared.throughput import left_s
-from worker.evaluation.metrics import Epoch
 from worker.handlers import model_corrections, promotion
 from worker.handlers.context import LOADING, Context, Reply
 from worker.handlers.model_corrections import ModelCorrections
 from worker.learners import learner as learners
-from worker.learners.learner import TRAINING, BuiltVersion, Learner, Observer, Task
-from worker.training.epoch import OtherTraining, Step
+from worker.learners.learner import BuiltVersion, Learner, Observer, Task
+from worker.training.epoch import OtherTraining
 
 log = logging.getLogger(__name__)
 STATE = "state.npz"
@@ -28,8 +24,6 @@ CHOSEN = (
     "most of these images were labelled since they look alike or are in doubt: the held-out "
     "figures are about these, not about all images"
 )
-#: A producer polls several times a second; the epochs of a small data set take a hundredth of one.
-ENDED_REPORTED = 50
 
 
 def train(context: Context, work: Train) -> Reply:
@@ -51,7 +45,7 @@ def train(context: Context, work: Train) -> Reply:
         store=context.registry.root,
         request=context.request.mark,
         corrections=corrections.files,
-        observer=ProgressReporter(context.report),
+        observer=Observer(context.report),
     )
     learner = learners.load(task)
     card = promotion.published(
@@ -109,77 +103,3 @@ def _built(context: Context, learner: Learner[Any]) -> BuiltVersion:
                 other.path.name,
             )
             other.path.unlink(missing_ok=True)
-
-
-class ProgressReporter(Observer):
-    """Reports the progress of a training."""
-
-    def __init__(self, report: Callable[[Progress], None]) -> None:
-        self._report, self._stage = report, LOADING
-        self._images = self._epochs = 0
-        self._heldout_accuracy: float | None = None
-        self._steps = 0
-        self._ended: tuple[EndedEpoch, ...] = ()
-
-    def loading(self, done: int, total: int) -> None:
-        self._report(Progress(LOADING, step=done, steps=total))
-
-    def part(self, name: str, done: int = 0, total: int = 0) -> None:
-        self._report(
-            Progress(
-                self._stage,
-                part=name,
-                step=done,
-                steps=total,
-                heldout_accuracy=self._heldout_accuracy,
-                ended=self._ended,
-            )
-        )
-
-    def planned(self, images: int, epochs: int) -> None:
-        self._images, self._epochs = images, epochs
-
-    def stage(self, name: str) -> None:
-        """Report the start of a stage; the accuracy of the last epoch stays visible."""
-        self._stage, heldout = name, self._heldout_accuracy
-        self._report(Progress(name, heldout_accuracy=heldout, ended=self._ended))
-
-    def fold(self, done: int, total: int) -> None:
-        self._report(Progress(self._stage, step=done, steps=total))
-
-    def step(self, step: Step) -> None:
-        self._steps = step.steps
-        epochs_left = step.epochs - step.epoch + 1 - step.step / step.steps
-        self._report(
-            Progress(
-                TRAINING,
-                epoch=step.epoch,
-                epochs=step.epochs,
-                step=step.step,
-                steps=step.steps,
-                rate=step.rate,
-                loss=step.loss,
-                accuracy=step.accuracy,
-                heldout_accuracy=self._heldout_accuracy,
-                left_s=left_s(epochs_left * self._images, 0, step.rate),
-                ended=self._ended,
-            )
-        )
-
-    def epoch(self, epoch: Epoch) -> None:
-        self._heldout_accuracy = epoch.heldout_accuracy
-        ended = EndedEpoch(epoch.number, epoch.loss, epoch.accuracy, epoch.heldout_accuracy)
-        self._ended = (*self._ended, ended)[-ENDED_REPORTED:]
-        self._report(
-            Progress(
-                TRAINING,
-                epoch=epoch.number,
-                epochs=self._epochs,
-                step=self._steps,
-                steps=self._steps,
-                loss=epoch.loss,
-                accuracy=epoch.accuracy,
-                heldout_accuracy=epoch.heldout_accuracy,
-                ended=self._ended,
-            )
-        )

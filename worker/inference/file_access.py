@@ -25,7 +25,7 @@ from shared.messages.files import UNSEEN, Reference, read_whole, stamp
 #: For all referenced files of a batch. Payloads are bounded by the server's memory instead.
 MAX_TOTAL_BYTES = MAX_FILE_BYTES
 #: The rest is not read from a slow disk, since the claim of the batch would end before the work
-#: does (shared/timings.py). Its producer reads the files as well, and waits longer.
+#: does (shared/settings.py). Its producer reads the files as well, and waits longer.
 MAX_READ_S = 20.0
 _READ = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
 #: For a handle that can be inspected, but neither read nor written.

@@ -16,9 +16,9 @@ from shared.broker.address import Address
 from shared.broker.redis_client import connect
 from shared.errors import SetupError
 from shared.ledger.batch_ledger import BatchLedger
-from shared.log_limit import DAY_S, LogLimit
+from shared.logs import DAY_S, LogLimit
 from shared.messages import model_card
-from shared.messages.job_record import JobRecord
+from shared.messages.batch import JobRecord
 from shared.messages.model_card import Card
 from shared.process import child_id
 from shared.registry.mirror_reader import Mirror
@@ -29,7 +29,7 @@ from worker.inference.outliers import OutlierDetector
 from worker.inference.resource_limits import trim_memory
 from worker.runtimes import load_runtime
 from worker.runtimes.load_runtime import ServedVersion
-from worker.runtimes.runtime import Runtime
+from worker.runtimes.runtime import Classifier
 
 log = logging.getLogger(__name__)
 #: The current version and the previous one: a job of each may be running.
@@ -40,7 +40,7 @@ _FIX = "start the owner of a store that has it, or start the job over with --res
 
 class LoadedModel(msgspec.Struct, frozen=True):
     card: Card
-    runtime: Runtime
+    runtime: Classifier
     detector: OutlierDetector | None = None  #: None: the version has none
 
 

@@ -15,8 +15,8 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from shared import garbage
-from shared.messages.folder_features import FolderFeatures, decode_features
+from shared import process
+from shared.messages.request_files import FolderFeatures, decode_features
 from shared.pipes import framing
 from shared.pipes.labelling import (
     Count,
@@ -122,7 +122,7 @@ class Learner:
 
 def main() -> None:
     """Serve until the input ends."""
-    garbage.skip_last_search()
+    process.skip_last_search()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server, which still asks
     with memory_limit(MEMORY_BYTES):
         for reply in replies(framing.orders(Order)):

@@ -7,7 +7,7 @@ is NAME. Importing this module imports no TensorFlow.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
@@ -19,8 +19,10 @@ from shared import installation
 from shared.labels.label_line import LabelLine
 from shared.messages.model_card import Card, Metrics, Preprocessing
 from shared.messages.replies import DataReport
+from shared.messages.requests import EndedEpoch, Progress
 from shared.messages.training import Train
 from shared.recipes import Recipe
+from shared.throughput import left_s
 from worker.datasets.corrected_walk import LabelledData
 
 if TYPE_CHECKING:
@@ -28,7 +30,9 @@ if TYPE_CHECKING:
     from worker.export.served import Served
     from worker.training.epoch import Step
 
-TRAINING, EXPORTING, EVALUATING = "training", "exporting", "evaluating"
+LOADING, TRAINING, EXPORTING, EVALUATING = "loading", "training", "exporting", "evaluating"
+#: A producer polls several times a second; the epochs of a small data set take a hundredth of one.
+ENDED_REPORTED = 50
 Fitted = TypeVar("Fitted")
 
 
@@ -41,14 +45,19 @@ def blank_card(
     **known: Any,
 ) -> Card:
     """The card of a version before anything is measured, with the fields that are known."""
-    unknown: dict[str, Any] = {"seed": 0, "epochs": 0, "parameters": 0, "dataset_fingerprint": ""}
+    unknown: dict[str, Any] = {
+        "temperature": 1.0,
+        "metrics": Metrics(0.0, 0, 0.0, 0.0),
+        "seed": 0,
+        "epochs": 0,
+        "parameters": 0,
+        "dataset_fingerprint": "",
+    }
     return Card(
         name=name,
         version=0,
         labels=labels,
         preprocessing=preprocessing,
-        temperature=1.0,
-        metrics=Metrics(0.0, 0, 0.0, 0.0),
         recipe=recipe,
         dataset=dataset,
         code_version=installation.version(),
@@ -59,28 +68,68 @@ def blank_card(
 
 
 class Observer:
-    """Called during a training; each method may raise to stop it. These do nothing."""
+    """Reports the progress of a training; each report may raise to stop it."""
+
+    def __init__(self, report: Callable[[Progress], None] = lambda progress: None) -> None:
+        self._report, self._stage = report, LOADING
+        self._images = self._epochs = self._steps = 0
+        self._heldout_accuracy: float | None = None
+        self._ended: tuple[EndedEpoch, ...] = ()
 
     def loading(self, done: int, total: int) -> None:
         """Files that are read."""
+        self._send(step=done, steps=total)
 
     def part(self, name: str, done: int = 0, total: int = 0) -> None:
         """A part of the stage, with its own steps, or without any."""
+        self._send(part=name, step=done, steps=total)
 
     def stage(self, name: str) -> None:
         """The start of a stage."""
+        self._stage = name
+        self._send()
 
     def planned(self, images: int, epochs: int) -> None:
         """The images that the network learns from, and its epochs."""
-
-    def step(self, step: Step) -> None:
-        """A step within an epoch."""
-
-    def epoch(self, epoch: Epoch) -> None:
-        """The end of an epoch."""
+        self._images, self._epochs = images, epochs
 
     def fold(self, done: int, total: int) -> None:
         """The folds of a head that are answered."""
+        self._send(step=done, steps=total)
+
+    def step(self, step: Step) -> None:
+        """A step within an epoch."""
+        self._steps = step.steps
+        epochs_left = step.epochs - step.epoch + 1 - step.step / step.steps
+        self._send(
+            epoch=step.epoch,
+            epochs=step.epochs,
+            step=step.step,
+            steps=step.steps,
+            rate=step.rate,
+            loss=step.loss,
+            accuracy=step.accuracy,
+            left_s=left_s(epochs_left * self._images, 0, step.rate),
+        )
+
+    def epoch(self, epoch: Epoch) -> None:
+        """The end of an epoch."""
+        self._heldout_accuracy = epoch.heldout_accuracy
+        ended = EndedEpoch(epoch.number, epoch.loss, epoch.accuracy, epoch.heldout_accuracy)
+        self._ended = (*self._ended, ended)[-ENDED_REPORTED:]
+        self._send(
+            epoch=epoch.number,
+            epochs=self._epochs,
+            step=self._steps,
+            steps=self._steps,
+            loss=epoch.loss,
+            accuracy=epoch.accuracy,
+        )
+
+    def _send(self, **figures: Any) -> None:
+        """Of the stage, with the figures of the epochs that have ended."""
+        heldout = self._heldout_accuracy
+        self._report(Progress(self._stage, heldout_accuracy=heldout, ended=self._ended, **figures))
 
 
 class Task(NamedTuple):

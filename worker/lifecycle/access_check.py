@@ -24,7 +24,7 @@ from celery.worker import state
 from celery.worker.consumer import Consumer
 from redis.exceptions import RedisError, ResponseError
 
-from shared import json_log
+from shared import logs
 from shared.broker.access_errors import access_error
 from shared.broker.address import Address
 from shared.broker.redis_client import connect
@@ -131,7 +131,7 @@ def _log_json() -> None:
 
     def use(logger: logging.Logger, **_: Any) -> None:
         for handler in logger.handlers:
-            handler.setFormatter(json_log.JsonLines())
+            handler.setFormatter(logs.JsonLines())
 
     def silence(instance: celery_worker.Worker, **_: Any) -> None:
         instance.quiet = True  # type: ignore[attr-defined]  # no banner
@@ -149,8 +149,8 @@ def say_nothing(message: str, file: object = None) -> None:
 
 
 def _end(error: SetupError) -> NoReturn:
-    if json_log.wanted():
-        print(json_log.line(__name__, str(error)), file=sys.__stderr__, flush=True)
+    if logs.wants_json():
+        print(logs.json_line(__name__, str(error)), file=sys.__stderr__, flush=True)
         raise SystemExit(Exit.SETUP.value)
     raise SystemExit(f"hangtag: {error}")  # Python prints it and exits with 1, Exit.SETUP
 

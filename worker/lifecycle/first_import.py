@@ -13,7 +13,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from shared import installation, json_log
+from shared import installation, logs
 from shared.errors import Exit, bounded
 from shared.installation import WORKER_PACKAGES
 
@@ -63,7 +63,7 @@ def check() -> None:
         return
     problem = report.decode(errors="replace") or _broken("it is killed")
     text = f"this installation cannot run a worker: {problem}"
-    line = json_log.line(__name__, text) if json_log.wanted() else f"hangtag: {text}"
+    line = logs.json_line(__name__, text) if logs.wants_json() else f"hangtag: {text}"
     print(line, file=sys.__stderr__, flush=True)  # Celery would format it for its log
     if not report:  # the pool would replace the killed children without end, also while it stops
         os._exit(Exit.SETUP)

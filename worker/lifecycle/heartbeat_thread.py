@@ -23,7 +23,7 @@ from celery.worker.request import Request
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
-from shared import json_log
+from shared import logs
 from shared.broker.address import Address
 from shared.broker.redis_client import connect
 from shared.errors import BrokerRefuses, ForeignKey
@@ -197,7 +197,7 @@ class HeartbeatThread(threading.Thread):
     def _report_deaths(self) -> None:
         while self._pending:
             job, batch, pid, origin = self._pending[0]
-            with json_log.about(job=job, batch=batch):
+            with logs.about(job=job, batch=batch):
                 self._report(job, batch, pid, origin)
             self._pending.pop(0)
             self.busy_processes.reported(pid)

@@ -18,7 +18,7 @@ import msgspec
 
 from shared.broker.runtime_paths import private_runtime_dir, runtime_dir
 from shared.errors import MISFITS, SetupError
-from shared.log_limit import DAY_S, LogLimit
+from shared.logs import DAY_S, LogLimit
 from shared.process import started
 from shared.settings import Settings
 

@@ -24,10 +24,10 @@ from billiard.exceptions import WorkerLostError
 from celery.exceptions import CPendingDeprecationWarning
 from redis.exceptions import RedisError
 
-from shared import json_log
+from shared import logs
 from shared.broker.runtime_paths import broker_url
 from shared.errors import HangtagError, bounded
-from shared.log_limit import LogLimit
+from shared.logs import LogLimit
 from shared.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -57,7 +57,7 @@ def log_once(what: str, **ids: str | int) -> Iterator[None]:
     Celery would log a traceback for each.
     """
     _error_lines.flush()
-    with json_log.about(**ids):
+    with logs.about(**ids):
         try:
             yield
         except (HangtagError, RedisError) as error:
@@ -154,6 +154,6 @@ def _read(reading: int, out: TextIO) -> None:
             if line.strip() and not _REMARK.match(line):
                 text = line.decode(errors="replace").rstrip("\n")
                 shown = (
-                    json_log.line("stderr", text, logging.WARNING) if json_log.wanted() else text
+                    logs.json_line("stderr", text, logging.WARNING) if logs.wants_json() else text
                 )
                 out.write(f"{shown}\n")

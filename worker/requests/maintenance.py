@@ -25,9 +25,8 @@ from shared.errors import BrokerRefuses, HangtagError, SetupError
 from shared.installation import absent
 from shared.ledger.request_inbox import ENDED_MS, RequestInbox
 from shared.ledger.request_store import FOLDER, RequestFolder, RequestState, folders, open_requests
-from shared.log_limit import DAY_S, LogLimit
-from shared.messages.requests import Request
-from shared.messages.work_packages import needed_packages
+from shared.logs import DAY_S, LogLimit
+from shared.messages.requests import Request, needed_packages
 from shared.registry.mirror_writer import Incomplete, publish
 from shared.registry.registry import Registry
 from shared.settings import Settings

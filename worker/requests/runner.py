@@ -199,7 +199,8 @@ class RequestRunner:
             folder=folder.work,
             input=folder.input(),
             started=folder.started,
-            attempt=self._attempt,
+            report=self._attempt.report,
+            confirm=self._attempt.confirm,
         )
         if _needs_tensorflow(work) and "tensorflow" not in sys.modules:
             self._attempt.report(IMPORTING)

@@ -15,8 +15,8 @@ from shared.messages.model_card import Preprocessing
 from shared.messages.replies import DataReport
 from shared.registry.registry import REMEDY
 from worker.backbones import feature_cache, photo_features
+from worker.backbones.backbone_table import LoadedBackbone
 from worker.backbones.feature_cache import FeatureCache
-from worker.backbones.loaded_backbone import LoadedBackbone
 from worker.backbones.photo_features import PhotoFeatures, View
 from worker.datasets import class_folder, quality
 from worker.datasets.class_folder import Counts
@@ -191,35 +191,20 @@ def _report(
     gone: int,
 ) -> DataReport:
     parts = np.where(photos.parts == TEST, TEST, TRAINING).astype(np.int8)
-
-    def counts(part: int) -> tuple[int, ...]:
-        every = np.bincount(photos.labels[parts == part], minlength=len(walk.labels))
-        return tuple(every.tolist())
-
-    groups_ = alike.astype(np.uint64)
-    every = np.arange(len(photos.labels))
+    groups_, every = alike.astype(np.uint64), np.arange(len(photos.labels))
     numbers, digests = digest_numbers(photos), photos.digests
     rows = DecodedRows(photos.labels, photos.parts, numbers, groups_, every, digests)
     learn = photos.parts != TEST
     single = folds.alike(alike[learn], photos.labels[learn])
     named = _duplicates(walk, photos, alike)
     walk.skipped[LOST] -= gone
-    return DataReport(
-        name=printable(walk.root.rpartition(b"/")[2]),
-        shape=(spec.height, spec.width, spec.channels),
-        labels=walk.labels,
-        training=counts(TRAINING),
-        heldout=(0,) * len(walk.labels),
-        test=counts(TEST),
-        unreadable=tuple(refused.described),
-        unreadable_count=refused.count,
-        notes=(
-            *quality.photo_notes(walk.labels, rows, parts, walk.skipped),
-            *_of_one_scene([walk.labels[label] for label in single]),
-            *_of_lost(gone),
-        ),
-        duplicates=tuple(named[:NAMED]),
-        duplicates_count=len(named),
+    notes = (
+        *quality.photo_notes(walk.labels, rows, parts, walk.skipped),
+        *_of_one_scene([walk.labels[label] for label in single]),
+        *_of_lost(gone),
+    )
+    return quality.data_report(
+        walk, spec, photos.labels, parts, refused, notes, named[:NAMED], duplicates_count=len(named)
     )
 
 

@@ -48,7 +48,7 @@ class ListedAddresses:
         self._ends = array("Q")  #: where each line ends
         self._lock = threading.Lock()
 
-    def of(self, name: bytes) -> bytes:
+    def address_of(self, name: bytes) -> bytes:
         """The address of a name, with its secrets. Raises SetupError."""
         number = line_of(name)
         if number is None:

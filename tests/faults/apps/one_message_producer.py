@@ -4,10 +4,10 @@ of a small job in one batch, however many processes there are."""
 from __future__ import annotations
 
 from producer.cli import main
-from producer.dispatch import batcher, send_limits
+from producer.dispatch import batcher, window
 from shared.messages.batch import MAX_BATCH_IMAGES
 
 if __name__ == "__main__":
-    send_limits.FIRST_IMAGES = send_limits.UNKNOWN_IMAGES_MAX = MAX_BATCH_IMAGES
+    window.FIRST_IMAGES = window.UNKNOWN_IMAGES_MAX = MAX_BATCH_IMAGES
     batcher.SMALL_IMAGES = MAX_BATCH_IMAGES
     main.main()

@@ -18,7 +18,7 @@ from shared.messages.requests import Progress
 from shared.registry import version_folder
 from shared.registry.alias_log import AliasLog
 from tests.support.processes.trainers import MOMENTS_VARIABLE, reach
-from worker.handlers import train
+from worker.learners import learner
 from worker.requests.attempt import Attempt
 from worker.trainer import app
 
@@ -60,7 +60,7 @@ def _each_stage(owner: Any) -> None:
 
 
 _each_stage(Attempt)
-_after(train.ProgressReporter, "epoch", lambda _, epoch: f"epoch-{epoch.number}")
+_after(learner.Observer, "epoch", lambda _, epoch: f"epoch-{epoch.number}")
 _before(version_folder, "_appear", lambda *_: "renaming")
 _before(AliasLog, "append", lambda *_: "moving")
 

@@ -15,9 +15,8 @@ from shared.broker.celery_app import make_app
 from shared.broker.redis_client import connect
 from shared.errors import BadMessage, Unseen
 from shared.ledger.batch_ledger import BatchState
-from shared.messages.batch import encode_images
+from shared.messages.batch import JobRecord, encode_images
 from shared.messages.files import Reference, stamp
-from shared.messages.job_record import JobRecord
 from shared.registry import packaged
 from shared.settings import Settings
 from tests.support.images import gallery

@@ -18,8 +18,7 @@ from shared import keys
 from shared.broker.celery_app import make_app
 from shared.broker.redis_client import connect
 from shared.ledger.batch_ledger import BatchLedger, BatchState
-from shared.messages.batch import encode_images
-from shared.messages.job_record import JobRecord
+from shared.messages.batch import JobRecord, encode_images
 from shared.process import child_id
 from shared.registry import packaged
 from shared.settings import Settings

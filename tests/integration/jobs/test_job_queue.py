@@ -16,7 +16,7 @@ from shared.broker.celery_app import make_app
 from shared.broker.redis_client import connect
 from shared.ledger import heartbeats
 from shared.ledger.heartbeats import Heartbeat
-from shared.messages.job_record import JobRecord
+from shared.messages.batch import JobRecord
 from shared.runtimes import LITERT
 from shared.settings import Settings
 from tests.support.servers.redis_server import RedisServer

@@ -12,17 +12,13 @@ import pytest
 from shared import keys
 from shared.broker.celery_app import make_app
 from shared.errors import Exit
-from tests.integration.state_machines.batches.files import correct_result
 from tests.integration.state_machines.batches.producer import Fuse, Producer
-from tests.integration.state_machines.batches.workers import Child
 from tests.integration.state_machines.batches.world import RECORD, World
 from tests.support.processes.fleet import wait_for
 from tests.support.servers.redis_server import RedisServer
 
 TURNS = 20
 MIB = 1 << 20
-#: The maxmemory of a server that refuses all writes.
-FULL_BYTES = 1
 
 
 @pytest.fixture
@@ -68,27 +64,6 @@ def test_a_queue_without_workers_does_not_grow(world: World) -> None:
         for _ in range(TURNS):
             producer.turn(look=True)
         assert queued(world) == [0, 1, 2]
-
-
-@pytest.mark.parametrize("refusal", [("min-replicas-to-write", 1), ("maxmemory", FULL_BYTES)])
-def test_results_are_read_while_the_server_refuses_writes(
-    world: World, refusal: tuple[str, int]
-) -> None:
-    child = Child("host:1:1", 11)
-    with producing(world) as producer:
-        send_all(producer)
-        world.claim(child, 0)
-        assert child.work is not None
-        world.complete(0, child.owner, correct_result(child.work.images))
-        record = keys.job(RECORD.id, "record")
-        world.client.pexpire(record, 60_000)
-        world.client.config_set(*refusal)
-        producer.run._poll_due = 0.0
-        producer.run._try()
-        assert producer.journal.open_batches() == [1, 2]
-        if refusal[0] == "maxmemory":  # which still allows deleting and renewing
-            assert world.client.xlen(keys.job(RECORD.id, "results")) == 0
-            assert world.client.pttl(record) > 60_000
 
 
 def leave_room(world: World, size: int) -> None:

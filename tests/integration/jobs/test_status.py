@@ -16,7 +16,7 @@ from producer.jobs import status
 from shared import keys
 from shared.ledger import heartbeats
 from shared.ledger.request_inbox import RequestInbox
-from shared.messages.job_record import JobRecord, encode_job
+from shared.messages.batch import JobRecord, encode_job
 from shared.messages.requests import Promote, Request
 from shared.settings import Settings
 from tests.support.processes.in_process import run_with

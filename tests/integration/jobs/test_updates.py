@@ -18,7 +18,7 @@ from producer.jobs.job import Job
 from producer.journal.snapshot import JobState, read_snapshot
 from producer.verify.verify import verify
 from shared.errors import Exit
-from shared.messages.job_record import encode_job
+from shared.messages.batch import encode_job
 from tests.support.images import gallery
 from tests.support.images.gallery import FOLDER, Gallery
 from tests.support.jobs.claims import job_keys

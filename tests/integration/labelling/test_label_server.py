@@ -14,8 +14,6 @@ import pytest
 from shared.errors import Exit
 from shared.labels import labels_file
 from shared.labels.labels_so_far import Decided, LabelsSoFar
-from tests.support.jobs.decided import correct
-from tests.support.jobs.finished_job import finish, options_of
 from tests.support.pages.planted_folder import PlantedFolder, plant
 from tests.support.processes import procfs
 from tests.support.processes.fleet import Fleet
@@ -116,91 +114,6 @@ def lines_of(label: Label) -> list[Any]:
     return [so_far.line(sha256) for sha256 in so_far.images()]
 
 
-def test_corrections_of_a_table_are_labels_and_accepted_rows_are_guesses(
-    fleet: Fleet, hand: Hand, folder: PlantedFolder
-) -> None:
-    table = folder.root.parent / "out.csv"
-    finish(options_of(folder.root.parent, b"photos"))
-    correct(table, (folder.root / "0007.png").read_bytes(), "hat", 8)
-    label = Label(fleet, hand, folder, ["--from", "out.csv", "--accept", "95%"])
-    page = label.json("GET", "/facts")
-    assert (page["labels"], label.named(page)) == (["hat"], 1)
-    assert "1 label taken from the corrections of out.csv" in label.process.log
-    assert "accepted at 95%: guesses to begin with" in label.process.log
-    assert all(stack["guess"] for stack in label.next()["items"])
-    assert label.end() == Exit.OK
-
-
-def test_a_second_process_is_refused_before_it_computes_anything(
-    fleet: Fleet, hand: Hand, kept: Label
-) -> None:
-    second = fleet.producer("label", "photos", cwd=kept.file.parent)
-    assert second.wait() == Exit.USAGE
-    assert "photos.labels.jsonl is in use by another hangtag label" in second.log
-    assert hand.open() == []
-
-
-def test_left_out_not_known_and_taken_back_are_lines_too(undecided: Label) -> None:
-    undecided.decide(
-        {"item": 1, "kind": "left-out"},
-        {"item": 2, "kind": "cannot-tell"},
-        {"item": 3, "kind": "label", "label": "red"},
-    )
-    kinds = [decided.kind for decided in saved(undecided).images().values()]
-    assert sorted(kinds) == ["cannot-tell", "label", "left-out"]
-    body = {"decisions": [{"item": 3}], "next_page": False}
-    assert undecided.json("POST", undecided.of("/decisions"), body)["page"] is None
-    assert len(saved(undecided).images()) == 2
-    assert "2 left out or not known" in undecided.json("GET", "/facts")["heading"]
-
-
-def test_a_picture_that_does_not_have_a_name_comes_again_and_undo_takes_that_back(
-    undecided: Label,
-) -> None:
-    undecided.decide({"item": 1, "kind": "label", "label": "red"})
-    reply = undecided.decide(
-        {"item": 1, "kind": "not-this", "label": "red"},
-        {"item": 2, "kind": "not-this", "label": "red"},
-    )
-    assert (reply["labels"], undecided.named(reply)) == ([], 0)
-    rest = ({"item": stack, "kind": "left-out"} for stack in (0, 3, 4, 5))
-    page = undecided.decide(*rest)["page"]  # of those that chance drew, if it drew one
-    assert page["why"] == "naming"
-    assert {one["item"] for one in page["items"]} <= {1, 2}
-    assert undecided.json("POST", undecided.of("/undo"), {})["labels"] == []
-    (line,) = (line for line in saved(undecided).lines() if "0002" in line.path and not line.undo)
-    assert (line.kind, line.label) == ("not-this", "red")
-    page = undecided.json("POST", undecided.of("/undo"), {})["page"]
-    taken = {one["item"]: (one["taken_back"], one["decided"]) for one in page["items"]}
-    no_red = {"kind": "not-this", "label": "red"}
-    assert taken == {1: (no_red, {"kind": "label", "label": "red"}), 2: (no_red, None)}
-    asked = undecided.ask("GET", undecided.of("/items?kind=not-this&label=red"))
-    assert asked[0] == 400
-
-
-def test_undo_takes_back_decisions_and_renames_in_their_order(
-    folder: PlantedFolder, label: Label
-) -> None:
-    def give(stack: int, name: str) -> None:
-        label.decide({"item": stack, "kind": "label", "label": name})
-
-    def post(path: str, body: dict[str, str]) -> Any:
-        return label.json("POST", label.of(path), body)
-
-    give(0, "coat")
-    give(5, "hat")
-    give(0, "jacket")
-    assert post("/rename", {"before": "jacket", "after": "hat"})["labels"] == ["hat"]
-    expected = [["hat", "jacket"], ["coat", "hat"], ["coat"], []]
-    for labels in expected:
-        reply = post("/undo", {})
-        assert reply["labels"] == labels
-        assert list(saved(label).labels()) == labels
-    assert reply["page"]["why"] == "undone"
-    assert {one["item"] for one in reply["page"]["items"]} == {0}
-    assert post("/undo", {}) is None
-
-
 def test_a_stack_has_a_line_for_each_of_its_images(undecided: Label) -> None:
     undecided.decide({"item": 0, "kind": "label", "label": "red"})
     images = saved(undecided).images()
@@ -251,14 +164,6 @@ def test_a_name_that_can_name_no_folder_is_refused_in_one_line(
     assert undecided.file.read_bytes() == before
 
 
-@pytest.mark.parametrize(("before", "after"), [("none", "some"), ("red", "red"), ("red", "a\\b")])
-def test_what_cannot_be_renamed_is_refused(undecided: Label, before: str, after: str) -> None:
-    undecided.decide({"item": 0, "kind": "label", "label": "red"})
-    names = {"before": before, "after": after}
-    assert undecided.ask("POST", undecided.of("/rename"), names)[0] == 400
-    assert list(saved(undecided).labels()) == ["red"]
-
-
 def test_the_process_that_learns_may_die(folder: PlantedFolder, label: Label) -> None:
     page = label.next()
     page = label.decide(*(colour(folder, one) for one in page["items"]))["page"]
@@ -271,19 +176,6 @@ def test_the_process_that_learns_may_die(folder: PlantedFolder, label: Label) ->
     assert label.named(reply) == len(saved(label).images())
 
 
-def test_a_few_images_that_are_all_alike_are_labelled_too(
-    fleet: Fleet, hand: Hand, tmp_path: Path
-) -> None:
-    few = plant(tmp_path / "photos", 1, copies=3)
-    running = Label(fleet, hand, few)
-    page = running.next()
-    assert [one["images"] for one in page["items"]] == [4]
-    assert running.decide(colour(few, page["items"][0]))["page"]["why"] == "end"
-    assert running.end() == Exit.OK
-    assert "4 of 4 images named by a person, 1 label" in running.process.out
-    assert "hangtag train" not in running.process.out  # of one class nothing is learned
-
-
 def test_with_json_the_link_is_one_object_and_the_end_prints_nothing(
     fleet: Fleet, hand: Hand, folder: PlantedFolder
 ) -> None:
@@ -292,36 +184,3 @@ def test_with_json_the_link_is_one_object_and_the_end_prints_nothing(
     answer = json.loads(running.process.out)
     assert (answer["images"], answer["labels"]) == (IMAGES + COPIES, running.file.name)
     assert running.token in answer["label"]
-
-
-def test_a_start_states_unproven_lines_and_one_that_is_incomplete(
-    fleet: Fleet, hand: Hand, folder: PlantedFolder, label: Label
-) -> None:
-    for stack in range(2):
-        label.decide({"item": stack, "kind": "label", "label": "red"})
-    assert label.end() == Exit.OK
-    one, *others = label.file.read_bytes().splitlines(keepends=True)
-    label.file.write_bytes(
-        b"".join([one.partition(b',"line":')[0], b"}\n", *others, others[0][:40]])
-    )
-    again = Label(fleet, hand, folder)
-    again.decide({"item": 2, "kind": "label", "label": "red"})
-    assert again.end() == Exit.OK
-    said = [line for line in again.process.log.splitlines() if label.file.name in line]
-    assert [f"{label.file.name}:{len(others) + 2}: " in line for line in said] == [True, False]
-    assert "1 line of 0.2.0, unproven" in said[1]
-    numbers = [json.loads(line).get("line") for line in label.file.read_text().splitlines()]
-    assert numbers == [None, *range(2, len(numbers) + 1)]
-
-
-def test_nothing_is_computed_for_a_damaged_file(
-    fleet: Fleet, hand: Hand, folder: PlantedFolder
-) -> None:
-    file = folder.root.parent / "photos.labels.jsonl"
-    file.write_bytes(b'{"rename":"a","label":"b","line":1,"check":"00000000"}\n')
-    before = file.read_bytes()
-    label = fleet.producer("label", "photos", cwd=file.parent)
-    assert label.wait() == Exit.SETUP
-    assert "photos.labels.jsonl:1: " in label.log
-    assert hand.open() == []
-    assert file.read_bytes() == before

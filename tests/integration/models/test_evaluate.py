@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from shared.errors import SetupError, UsageError
+from shared.errors import SetupError
 from shared.labels.class_folders import folder_of
 from shared.labels.label_line import LabelLine
 from shared.labels.submitted_lines import encode_lines, input_sha256
@@ -63,14 +63,6 @@ def test_all_images_of_a_folder_without_a_test_part_are_counted(
     assert all(data.startswith(b"\x89PNG") for data in files.values())
 
 
-def test_only_the_test_part_is_used_if_there_is_one(server: RedisServer, tmp_path: Path) -> None:
-    draw(tmp_path / "split/train", DRAWN, 5, first_seed=100)
-    test = draw(tmp_path / "split/test", DRAWN, 4)
-    result, _ = evaluated(server, tmp_path, tmp_path / "split")
-    assert (result.split, result.evaluation.count) == ("test", len(DRAWN) * 4)
-    assert result.evaluation.accuracy == pytest.approx(counted(test, DRAWN)[0])
-
-
 def test_images_are_measured_by_the_labels_that_any_version_has_learned(
     server: RedisServer, tmp_path: Path
 ) -> None:
@@ -115,16 +107,6 @@ def test_corrections_with_labels_that_the_version_lacks_are_left_out_and_counted
     assert note.endswith("'x', 'y'")
 
 
-def test_without_a_correction_that_the_version_can_be_measured_by_none_is_measured(
-    server: RedisServer, tmp_path: Path
-) -> None:
-    right = draw(tmp_path / "drawn", DRAWN, 2)
-    given = [_corrected(path, "x") for path in (right / "Bag").iterdir()]
-    with pytest.raises(SetupError, match=r"lacks 'x'; .*--corrections") as error:
-        evaluated(server, tmp_path, right, corrections=given)
-    assert "\n" not in str(error.value)
-
-
 def _corrected(path: Path, label: str) -> LabelLine:
     return file_of(path.read_bytes(), label)
 
@@ -136,14 +118,6 @@ def test_folders_that_the_model_does_not_know_are_named(
     (data / "Bag").rename(data / "handbag")
     with pytest.raises(SetupError, match="does not know 'handbag'"):
         evaluated(server, tmp_path, data)
-
-
-@pytest.mark.parametrize("model", ["../store", "fashion-mnist@../0", "/etc/passwd@1"])
-def test_a_path_is_not_accepted_as_a_version(
-    server: RedisServer, tmp_path: Path, model: str
-) -> None:
-    with pytest.raises(UsageError):
-        evaluated(server, tmp_path, tmp_path, model)
 
 
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")

@@ -23,7 +23,6 @@ from tests.support.servers.redis_server import RedisServer
 from worker.export import keras_import
 from worker.handlers import import_model
 from worker.runtimes import load_runtime
-from worker.runtimes.imported_graph import are_probabilities
 from worker.runtimes.runtime import softmax
 
 NAME = "mine"
@@ -124,24 +123,6 @@ def test_the_tutorials_network_takes_grey_images_without_a_channel(
 
 
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
-def test_a_second_attempt_publishes_nothing_twice_but_an_id_used_again_is_another_request(
-    server: RedisServer, tmp_path: Path
-) -> None:
-    """A week later the first request's outcome has expired."""
-    archive = hostile_keras_archives.saved(network(), tmp_path)
-    work = Import(NAME, LABELS, hashlib.sha256(archive).hexdigest(), promote="always")
-    for created, version in ((1.0, 1), (1.0, 1), (2.0, 2)):
-        context, _ = handler_context.make(
-            server, tmp_path / "store", work, archive, "nightly", created=created
-        )
-        result = import_model.import_model(context, work).answer
-        assert isinstance(result, Trained)
-        assert result.model == f"{NAME}@{version}"
-        assert result.decision.version == version
-        assert Registry(tmp_path / "store").versions(NAME) == list(range(1, version + 1))
-
-
-@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 @pytest.mark.parametrize(
     ("make", "options", "line"),
     [
@@ -173,16 +154,3 @@ def test_an_unsuitable_model_is_reported_in_one_line_and_not_published(
         imported(server, tmp_path, make(), **options)
     assert str(error.value).isprintable()
     assert Registry(tmp_path / "store").versions(NAME) == []
-
-
-@pytest.mark.parametrize(
-    ("rows", "are"),
-    [
-        ([[0.2, 0.8], [1.0, 0.0]], True),
-        ([[0.2, 0.7], [1.0, 0.0]], False),
-        ([[1.2, -0.2], [1.0, 0.0]], False),
-        ([[float("nan"), 1.0]], False),
-    ],
-)
-def test_rows_that_add_up_to_one_are_probabilities(rows: list[list[float]], are: bool) -> None:
-    assert are_probabilities(np.array(rows, np.float32)) is are

@@ -27,7 +27,8 @@ from tests.support.models import drawn_networks, drawn_tflite
 from tests.support.models.drawn_networks import LABELS, Drawn
 from tests.support.servers.redis_server import RedisServer
 from worker.handlers import calibrate, import_network
-from worker.inference.classify_batch import decode_batch, top_k
+from worker.inference.classify_batch import classified
+from worker.inference.process_state import LoadedModel
 from worker.runtimes import load_runtime
 
 SIDE = 16
@@ -182,21 +183,6 @@ def test_labelled_images_find_the_form_of_a_network_and_nothing_is_published(
     assert Registry(tmp_path / "store").versions("mine") == []
 
 
-def test_the_rounded_softmax_of_many_labels_is_imported_and_tried_as_probabilities(
-    server: RedisServer, tmp_path: Path
-) -> None:
-    labels = (*LABELS, *(f"label{number}" for number in range(296)))
-    file, form = drawn_tflite.of_many_labels(len(labels)), NetworkForm(labels)
-    card = imported(server, tmp_path / "store", file, form, "tflite")
-    assert card.imported is not None
-    assert card.imported.is_softmax
-    folder = pictures(tmp_path / "some", 5)
-    sha256 = hashlib.sha256(file).hexdigest()
-    work = ImportNetwork("mine", "tflite", sha256, form, data=str(folder))
-    tried = answer(server, tmp_path / "store", work, file)
-    assert {one.form.output for one in tried.forms} == {""}
-
-
 def test_only_forms_that_the_file_and_the_options_allow_are_tried_and_suggested(
     server: RedisServer, tmp_path: Path
 ) -> None:
@@ -247,12 +233,6 @@ def test_a_calibrated_version_has_the_same_files_and_replaces_the_other(
     assert "calibrated on 100 images" in new.notes
 
 
-def test_a_trained_version_is_not_calibrated_again(server: RedisServer, tmp_path: Path) -> None:
-    folder = pictures(tmp_path / "more", 6)
-    with pytest.raises(SetupError, match="was calibrated by its training"):
-        answer(server, tmp_path / "store", Calibrate("fashion-mnist", str(folder)))
-
-
 def test_a_picture_that_the_network_has_no_answer_for_costs_a_row(
     server: RedisServer, tmp_path: Path
 ) -> None:
@@ -263,8 +243,7 @@ def test_a_picture_that_the_network_has_no_answer_for_costs_a_row(
     ]
     read = partial(Mirror(server.client).read, card)
     model = load_runtime.fetch(card, read).load()
-    batch = decode_batch(card, files)
-    found = top_k(model.probabilities(model.outputs(batch.images)), batch, 1)
+    found = classified(LoadedModel(card, model), files, 1)
     bad = Status.NO_ANSWER.code
     assert found.statuses == bytes([0, bad, bad, 0])
     values = np.frombuffer(found.probabilities, "<f4")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from random import Random
@@ -17,7 +18,6 @@ from shared import failpoints, keys
 from shared.errors import SetupError
 from shared.messages.model_card import Card
 from shared.messages.model_name import parse
-from shared.messages.replies import Evaluation
 from shared.messages.requests import Remove
 from shared.registry import file_copies, mirror_writer, packaged, removal
 from shared.registry.mirror_reader import Mirror
@@ -25,7 +25,6 @@ from shared.registry.registry import Registry
 from shared.runtimes import LITERT
 from shared.settings import Settings
 from tests.support.servers.redis_server import RedisServer
-from worker.training.assessment import EVALUATION
 
 NAMES = ("boots", "shoes", packaged.NAME)
 #: A file that all versions share, like weights published twice.
@@ -155,15 +154,15 @@ def test_a_store_removes_no_version_that_it_never_had(
 
 
 def test_an_older_copy_of_the_log_does_not_undo_a_promotion(
-    server: RedisServer, registry: Registry
+    server: RedisServer, registry: Registry, tmp_path: Path
 ) -> None:
     """As by the timer of this machine's stack during a promotion."""
     for _ in range(2):
         publish(registry)
-    stale = registry.history("shoes")
+    earlier = Registry(shutil.copytree(registry.root, tmp_path / "earlier"))
     registry.promote("shoes", 2)
     mirror_writer.publish(server.client, registry)
-    mirror_writer._put_history(server.client, "shoes", stale)
+    mirror_writer.publish(server.client, earlier)
     assert Mirror(server.client).aliases("shoes") == {"production": 2}
     assert [
         decision.version for decision in Mirror(server.client).catalog(no_fault)[1].history
@@ -171,21 +170,6 @@ def test_an_older_copy_of_the_log_does_not_undo_a_promotion(
         1,
         2,
     ]
-
-
-def test_a_log_that_was_started_again_is_accepted(
-    server: RedisServer, registry: Registry, tmp_path: Path
-) -> None:
-    for _ in range(3):
-        publish(registry)
-    registry.promote("shoes", 3)
-    mirror_writer.publish(server.client, registry)
-    fresh = Registry(tmp_path / "fresh")
-    for _ in range(2):
-        publish(fresh)
-    fresh.promote("shoes", 2, why="fresh")
-    mirror_writer.publish(server.client, fresh)
-    assert Mirror(server.client).aliases("shoes") == {"production": 2}
 
 
 def test_a_damaged_version_does_not_block_others(server: RedisServer, registry: Registry) -> None:
@@ -214,41 +198,6 @@ def test_only_small_and_recent_plots_are_mirrored(
     assert Mirror(server.client).read(newest, "small.png") == b"\3" * 100
 
 
-def test_figures_of_a_thousand_classes_are_mirrored_and_a_larger_file_names_its_machine(
-    server: RedisServer, registry: Registry
-) -> None:
-    row = (0,) * 1_000
-    both = dict.fromkeys(
-        ("heldout", "test"), Evaluation(1, 0.5, 0.5, 0.5, ("label",), (row,) * 1_000)
-    )
-    figures = msgspec.json.format(msgspec.json.encode(both), indent=0)  # as a trainer does
-    large = bytes((16 << 20) + 1)
-    card = publish(registry, more={EVALUATION: figures, "confusion.png": large})
-    mirror_writer.publish(server.client, registry)
-    assert Mirror(server.client).read(card, EVALUATION) == figures
-    with pytest.raises(
-        SetupError, match=r"confusion\.png .* newest versions; .* HANGTAG_REDIS_URL"
-    ):
-        Mirror(server.client).read(card, "confusion.png")
-
-
-class WithStaleList(Registry):
-    """Lists the numbers without a version as they were before the last one appeared."""
-
-    def removed(self, name: str) -> list[int]:
-        return [*super().removed(name), *self.versions(name)[-1:]]
-
-
-def test_a_version_that_appears_during_a_copy_is_not_deleted(
-    server: RedisServer, registry: Registry
-) -> None:
-    for _ in range(2):
-        publish(registry)
-    mirror_writer.publish(server.client, registry)
-    mirror_writer.publish(server.client, WithStaleList(registry.root))
-    assert Mirror(server.client).card("shoes", 2).version == 2
-
-
 def test_keys_that_redis_lost_are_restored(server: RedisServer, registry: Registry) -> None:
     publish(registry, more={"a.png": b"x"})
     mirror_writer.publish(server.client, registry)
@@ -258,19 +207,6 @@ def test_keys_that_redis_lost_are_restored(server: RedisServer, registry: Regist
         mirror_writer.publish(server.client, registry)
         assert server.client.exists(key), key
         assert Mirror(server.client).catalog(no_fault) == before
-
-
-def test_an_unreadable_card_in_redis_does_not_fail_a_refresh(
-    server: RedisServer, registry: Registry
-) -> None:
-    gone = publish(registry)
-    registry.promote("shoes", publish(registry).version)
-    mirror_writer.publish(server.client, registry)
-    server.client.set(keys.model_card("shoes", gone.version), b"{")
-    registry.remove("shoes", gone.version)
-    mirror_writer.refresh(server.client, registry)
-    assert not server.client.exists(keys.model_card("shoes", gone.version))
-    assert Mirror(server.client).card("shoes", 2)
 
 
 def test_a_file_that_does_not_fit_leaves_the_rest_of_its_version(
@@ -311,25 +247,6 @@ def test_copies_of_many_versions_leave_memory_to_jobs(
         Mirror(client).read(missing, "model.tflite")
 
 
-def test_a_file_of_several_versions_takes_its_room_once(
-    server: RedisServer, registry: Registry
-) -> None:
-    shared = content(1, 4 * MB)
-    cards = [publish(registry, more={"model.keras": shared}) for _ in range(4)]
-    server.client.config_set("maxmemory", 24 * MB)
-    mirror_writer.publish(server.client, registry)
-    assert all(Mirror(server.client).read(card, "model.keras") == shared for card in cards)
-
-
-def test_a_file_that_redis_has_is_not_read_again(server: RedisServer, registry: Registry) -> None:
-    """The timer of a store of many versions would read all of it."""
-    card = publish(registry)
-    mirror_writer.publish(server.client, registry)
-    (registry.root / "shoes/1/model.keras").write_bytes(b"damaged")
-    mirror_writer.publish(server.client, registry)
-    assert Mirror(server.client).read(card, "model.keras") == SAME
-
-
 def test_a_removed_version_makes_room_for_a_new_one(
     server: RedisServer, registry: Registry
 ) -> None:
@@ -344,20 +261,6 @@ def test_a_removed_version_makes_room_for_a_new_one(
     mirror_writer.refresh(client, registry)
     assert not client.exists(keys.blob(gone.files["model.tflite"]))
     assert Mirror(client).card("shoes", fresh.version) == fresh
-
-
-def test_a_file_that_redis_refuses_leaves_the_rest_of_its_version(
-    server: RedisServer, registry: Registry, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Another client may fill the memory after it was measured."""
-    for limit in ("MEMORY_SHARE_MAX", "COPIES_SHARE_MAX"):
-        monkeypatch.setattr(file_copies, limit, 100)
-    card = publish(registry, more={"model.keras": bytes(4 * MB)})
-    server.client.config_set("maxmemory", server.client.info("memory")["used_memory"] + 2 * MB)
-    with pytest.raises(SetupError, match=r"model.keras of shoes@1: 4 MiB do not fit .* maxmemory"):
-        mirror_writer.publish(server.client, registry)
-    assert Mirror(server.client).resolve(parse("shoes")) == card
-    assert Mirror(server.client).read(card, "model.tflite") == b"0"
 
 
 def test_files_for_tensorflow_leave_room_for_those_of_most_workers(
@@ -406,16 +309,6 @@ def test_copies_give_way_to_those_that_are_needed_more(
         mirror_writer.publish(client, registry)
     assert copied() == [True, False, False, True]
     assert Mirror(client).read(first, "model.tflite") == b"0", "production"
-
-
-def test_pictures_need_room_as_well(server: RedisServer, registry: Registry) -> None:
-    plots = {f"{n}.png": content(n, MB) for n in range(14)}
-    card = publish(registry, more=plots)
-    server.client.config_set("maxmemory", 20 * MB)
-    with pytest.raises(SetupError, match=r"\d+.png of shoes@1: 1 MiB do not fit"):
-        mirror_writer.publish(server.client, registry)
-    assert not window.measure(server.client, LITERT).full
-    assert Mirror(server.client).resolve(parse("shoes")) == card
 
 
 def test_an_alias_always_leads_to_a_version_while_copies_change(

@@ -14,11 +14,11 @@ import pytest
 from PIL import Image
 
 from shared.errors import SetupError
-from shared.messages import folder_features
-from shared.messages.folder_features import decode_features
+from shared.messages import request_files
 from shared.messages.model_card import Card
 from shared.messages.model_name import parse
 from shared.messages.replies import CheckedDataset, Trained
+from shared.messages.request_files import decode_features
 from shared.messages.requests import (
     AddBackbone,
     CheckDataset,
@@ -35,7 +35,6 @@ from tests.support.jobs import handler_context
 from tests.support.models import drawn_backbones, drawn_networks
 from tests.support.models.drawn_backbones import FEATURES, FORM, IMPORTED, LABELS, SIDE
 from tests.support.servers.redis_server import RedisServer
-from worker.backbones import loaded_backbone
 from worker.handlers import check_dataset, import_network, train
 from worker.handlers import folder_features as features_handler
 from worker.handlers.context import Reply
@@ -136,15 +135,6 @@ def test_what_cannot_be_known_is_asked_for_in_one_line_and_nothing_is_added(
     assert own_backbones.listed(store) == {}
 
 
-def test_the_named_one_of_several_outputs_has_the_features(
-    server: RedisServer, store: Path
-) -> None:
-    added(server, store, drawn_backbones.file(returned=("map", "f")), output="f")
-    graph = loaded_backbone.load("cells", store).graph()
-    image = np.random.default_rng(1).integers(0, 256, (SIDE, SIDE, 3), np.uint8)
-    np.testing.assert_allclose(graph.run(image), drawn_backbones.features(image), atol=1e-5)
-
-
 def test_a_version_has_the_network_and_outlives_its_removal(
     server: RedisServer, store: Path, photos: Path
 ) -> None:
@@ -174,7 +164,7 @@ def test_its_features_are_those_of_groups_and_of_the_check_of_class_folders(
 ) -> None:
     added(server, store, drawn_backbones.file())
     reply = handled(server, store, ComputeFeatures(str(photos), "cells"))
-    features = decode_features(reply.files[folder_features.FILE])
+    features = decode_features(reply.files[request_files.FEATURES_FILE])
     assert (len(features.paths), features.width) == (60, FEATURES)
     checked = handled(server, store, CheckDataset(str(photos), backbone="cells")).answer
     assert isinstance(checked, CheckedDataset)

@@ -12,7 +12,7 @@ import pytest
 
 from shared.messages.model_card import Card
 from shared.messages.replies import Decided
-from shared.messages.requests import Progress, Request
+from shared.messages.requests import Request
 from shared.messages.training import Train
 from shared.registry import packaged
 from shared.registry.registry import Registry
@@ -28,18 +28,8 @@ NAME = packaged.NAME
 Rule = Literal["if-better", "always", "never"]
 
 
-class Holder:
-    """An attempt that may go on or must stop."""
-
-    def __init__(self, held: bool = True) -> None:
-        self.held = held
-
-    def report(self, progress: Progress) -> None:
-        pass
-
-    def confirm(self) -> None:
-        if not self.held:
-            raise RequestStopped("another trainer's")
+def _stop() -> None:
+    raise RequestStopped
 
 
 class WatchedRegistry(Registry):
@@ -85,7 +75,8 @@ class Scene:
             folder=self.registry.root,
             input=None,
             started=0.0,
-            attempt=Holder(held),
+            report=lambda progress: None,
+            confirm=(lambda: None) if held else _stop,
         )
         return settle(context, new, rule)
 
@@ -153,13 +144,6 @@ def test_a_version_that_a_person_promoted_meanwhile_is_promoted_once(scene: Scen
     decided = scene.settle(new)
     assert (decided.changed, decided.version, decided.before) == (False, 1, 1)
     assert scene.registry.rollback(NAME).version == 0
-
-
-def test_an_attempt_that_must_stop_moves_nothing(scene: Scene) -> None:
-    with pytest.raises(RequestStopped):
-        scene.settle(scene.publish("lost", 1.0), held=False)
-    assert scene.production == 0
-    assert scene.registry.history(NAME) == []
 
 
 def test_the_first_version_of_a_name_was_promoted_when_it_was_published(scene: Scene) -> None:

@@ -13,12 +13,11 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import NamedTuple, cast
+from typing import cast
 
 import msgspec
 import pytest
 
-from producer.journal.snapshot import JobState, JobView
 from producer.metrics.metric_families import take_snapshot
 from producer.stack import stack
 from shared import keys
@@ -30,8 +29,7 @@ from shared.messages.requests import Progress, Prune, Request
 from tests.support.images import gallery
 from tests.support.images.gallery import Gallery
 from tests.support.jobs.broken_files import RUBBISH
-from tests.support.jobs.claims import catch
-from tests.support.processes import in_process, local_stack, procfs
+from tests.support.processes import in_process, local_stack
 from tests.support.processes.fleet import SHORT_TIMES, Fleet, Producer, wait_for
 from tests.support.processes.local_stack import Place
 from tests.support.servers.metrics_endpoint import Endpoint, Scrape
@@ -381,67 +379,3 @@ def test_a_poll_costs_the_same_for_a_job_of_any_size(
     large = _cost(server, poll, fleet)
     assert large[0] == small[0]
     assert abs(large[1] - small[1]) < 500  # bytes: the size of INFO's own reply varies
-
-
-class Seen(NamedTuple):
-    """A job as `status` displays it."""
-
-    here: JobView
-    among_all: JobView
-    displayed: str
-    there: JobView  #: where no job is known
-
-    @property
-    def views(self) -> tuple[JobView, ...]:
-        return self.here, self.among_all, self.there
-
-    @property
-    def has_rates(self) -> bool:
-        return all(view.rate for view in self.views)
-
-    @property
-    def is_settled(self) -> bool:
-        """Whether the walk had ended in each, and the journal has the results that Redis counts."""
-        if self.there.file_count is None or len({view.done for view in self.views}) > 1:
-            return False
-        return all(view.left_s is not None for view in self.views if view.rate)
-
-
-def test_status_reports_rate_and_time_left_on_any_machine(
-    fleet: Fleet, images: Gallery, tmp_path: Path
-) -> None:
-    worker = fleet.worker(1)
-    output = tmp_path / "out.csv"
-    job = classify(fleet, images, output)
-    view = job.wait_until_done(1)
-    held = catch(fleet.client, worker.children)  # the job cannot finish
-    many = [f"{n}:1" for n in range(IMAGES)]  # the producer sends all batches for these children
-    at_ms = heartbeats.server_ms(fleet.client)
-    other = Heartbeat("o:1:1", "o", 1, keys.CLASSIFY_QUEUE, many, [], 0, 0.0, 0, at_ms, 0, {})
-    heartbeats.beat(fleet.client, other, 60)
-    while not (seen := _settled(fleet, view.job, tmp_path)).has_rates:
-        procfs.go_on(held.child)  # a rate is that of the last half minute
-        held = catch(fleet.client, worker.children)
-    for one in seen.views:
-        assert one.state is JobState.RUNNING
-        assert one.rate
-        assert one.left_s == pytest.approx((one.images - one.done) / one.rate, abs=1)
-        assert one.images == IMAGES + 1
-    # The time left, and before the model the time since the start.
-    assert re.search(r" (s|min|h)  (\d+ (s|min) ago|now) +fashion-mnist@0", seen.displayed)
-    assert seen.there.output == f"{socket.gethostname()}:{output.name}"
-    procfs.go_on(held.child)
-    assert job.wait() == Exit.SOME_FAILED, job.story
-
-
-def _settled(fleet: Fleet, job: str, elsewhere: Path) -> Seen:
-    def read() -> Seen | None:
-        here = output_of(fleet, "status", job, "--json")
-        (among_all,) = msgspec.json.decode(output_of(fleet, "status", "--json"), type=list[JobView])
-        displayed = output_of(fleet, "status")
-        there = output_of(fleet, "status", job, "--json", XDG_STATE_HOME=str(elsewhere))
-        one, other = (msgspec.json.decode(text, type=JobView) for text in (here, there))
-        seen = Seen(one, among_all, displayed, other)
-        return seen if seen.is_settled else None
-
-    return wait_for("the results in the journal", read, poll_s=0.2)

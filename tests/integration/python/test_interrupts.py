@@ -8,12 +8,10 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 import hangtag
-from producer.jobs.job_table import JobTable
 from producer.journal.job_index import entries
 from producer.journal.snapshot import read_snapshot
 from producer.verify.verify import verify
@@ -139,30 +137,6 @@ def test_the_same_call_starts_over_once_the_rows_so_far_are_closed(here: Path) -
     assert os.listdir(here / "tmp") == []
     again = unfinished()
     assert os.listdir(here / "tmp") == [again.output.parent.name]
-    again.close()
-
-
-@pytest.mark.parametrize("output", [None, "out.csv"])
-def test_a_stop_while_the_table_is_written_leaves_all_rows(
-    here: Path, running: Fleet, monkeypatch: pytest.MonkeyPatch, output: str | None
-) -> None:
-    running.worker(concurrency=1)
-    stop, write_table = hangtag.Stop(), JobTable.write_table
-
-    def stopped(table: JobTable, **given: Any) -> str:
-        stop.request()
-        return write_table(table, **given)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(JobTable, "write_table", stopped)
-        with pytest.raises(hangtag.Unfinished) as caught:
-            hangtag.classify("pictures/", model="fashion-mnist", output=output, stop=stop)
-    result = caught.value.result
-    assert result is not None
-    assert len(list(result)) == 200
-    assert not result.finished
-    again = hangtag.classify("pictures/", model="fashion-mnist", output=output)
-    assert (again.job, again.finished) == (result.job, True)
     again.close()
 
 

@@ -5,22 +5,21 @@ from __future__ import annotations
 import multiprocessing
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from multiprocessing.synchronize import Event
 from pathlib import Path
 
 import pytest
 
-from producer.fleet import commands
 from shared.ledger.request_inbox import RequestInbox
-from shared.ledger.request_store import RequestFolder, RequestState
-from shared.messages.requests import Import, Prune, Request, Rollback, Work
+from shared.ledger.request_store import RequestState
+from shared.messages.requests import Request, Rollback, Work
 from shared.messages.training import Train
 from shared.settings import Settings
 from tests.support.servers.redis_server import RedisServer
 from worker.requests import request_consumer
-from worker.requests.attempt import SHUTDOWN, Attempt, ShutdownNotice
-from worker.requests.request_consumer import LongWork, RequestConsumer, is_long, store_sent
+from worker.requests.attempt import ShutdownNotice
+from worker.requests.request_consumer import LongWork, RequestConsumer, store_sent
 from worker.requests.runner import ANSWERED, LEFT
 from worker.requests.workspace import Workspace
 
@@ -114,42 +113,3 @@ def test_long_work_waits_for_other_long_work_of_its_trainer_and_short_work_does_
     assert not trainer.long_work.busy, "it ends with its process"
     assert folder.state is RequestState.WAITING
     assert folder.attempts == 0
-
-
-def test_trainings_and_imports_are_long_and_a_second_process_needs_a_core(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    assert is_long(Train("shoes", "fast"))
-    assert is_long(Import("shoes", ("a", "b"), "0" * 64))
-    assert not is_long(Prune("shoes", 3))
-    for cores, children in ((1, "1"), (2, "2"), (64, "2")):
-        monkeypatch.setattr(commands, "cores", lambda cores=cores: cores)
-        line = commands.trainer_command()
-        assert line[line.index("--concurrency") + 1] == children
-
-
-def test_work_of_a_trainer_that_ends_is_left_and_does_not_count(
-    trainer: Trainer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(Attempt, "start", lambda attempt: setattr(attempt, "why", SHUTDOWN))
-    folder = trainer.submit("r1", SHORT)
-    assert trainer.take("r1") == LEFT
-    assert (folder.state, folder.attempts) == (RequestState.WAITING, 0)
-
-
-def test_a_request_that_ends_while_its_lock_is_awaited_is_not_started(
-    trainer: Trainer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    folder = trainer.submit("r1", SHORT)
-    store_sent(trainer.inbox, folder)
-    original = Workspace.locked
-
-    def late(held: Workspace, wait_s: float) -> AbstractContextManager[bool]:
-        monkeypatch.setattr(Workspace, "locked", original)
-        assert RequestFolder(trainer.store, "r1").cancel()
-        return original(held, wait_s)
-
-    monkeypatch.setattr(Workspace, "locked", late)
-    assert trainer.take("r1") == LEFT
-    assert folder.state is RequestState.CANCELLED
-    assert not folder.work.exists()

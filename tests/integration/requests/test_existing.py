@@ -20,7 +20,7 @@ from producer.requests.submit import RequestWaiter, Viewed, submit
 from shared.broker.runtime_paths import SUPERVISOR_LOCK, private_stack_dir, socket_path
 from shared.errors import SetupError, StillOpen, UsageError
 from shared.ledger import request_store
-from shared.ledger.request_store import RequestState, RequestView
+from shared.ledger.request_store import RequestState
 from shared.messages.requests import Outcome, Progress, Promote, Request, Rollback
 from shared.settings import Settings
 from shared.stop import Stop, Waits, unstoppable
@@ -142,11 +142,6 @@ def test_a_submission_that_needs_a_trainer_is_made_if_one_is_alive(broker: Scene
     assert broker.inbox.ids() == ["r1"]
 
 
-def test_the_wait_for_an_outcome_ends_in_time(broker: Scene) -> None:
-    with pytest.raises(StillOpen, match="request r1 continues"):
-        submit(broker.settings, REQUEST, events=broker.counted(), timeout_s=0.0)
-
-
 def test_a_request_that_waits_for_another_reports_it_after_a_while(
     broker: Scene, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -161,25 +156,6 @@ def test_a_request_that_waits_for_another_reports_it_after_a_while(
             broker.wait()
         shown = capsys.readouterr().err
         assert reported in shown if reported else shown == ""
-
-
-def test_a_request_that_has_just_started_does_not_wait_for_itself(
-    broker: Scene, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(submission, "QUEUED_S", 0.0)
-    broker.inbox.submit(REQUEST)
-    broker.hand.live()
-    original = RequestClient.running
-
-    def started(client: RequestClient) -> Iterator[RequestView]:
-        """A trainer takes the request right after its state was read."""
-        broker.hand.claim("r1")
-        return original(client)
-
-    monkeypatch.setattr(RequestClient, "running", started)
-    with pytest.raises(StillOpen):
-        broker.wait()
-    assert capsys.readouterr().err == ""
 
 
 def test_the_state_of_a_request_at_a_broker_is_what_became_of_it(broker: Scene) -> None:

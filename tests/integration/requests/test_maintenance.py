@@ -16,25 +16,21 @@ import pytest
 from celery.worker import state
 
 from shared import keys
-from shared.broker.address import address_of
 from shared.broker.celery_app import make_app
 from shared.broker.message_filter import TRAIN_TASK
 from shared.broker.redis_client import connect
 from shared.broker.runtime_paths import runtime_dir
 from shared.errors import Exit
 from shared.ledger.request_inbox import RequestInbox
-from shared.ledger.request_store import RequestFolder, RequestState
-from shared.messages.model_name import ModelName
+from shared.ledger.request_store import RequestState
 from shared.messages.requests import Outcome, Promote, Prune, Request, Work
 from shared.messages.training import Train
 from shared.registry import packaged
-from shared.registry.mirror_reader import Mirror
 from shared.registry.registry import Registry
 from shared.settings import Settings
 from tests.support.jobs import stored_requests
 from tests.support.processes.fleet import wait_for
 from tests.support.servers.redis_server import RedisServer
-from worker.lifecycle.access_check import RefusalLimit
 from worker.requests import maintenance
 from worker.requests.maintenance import Maintenance
 from worker.requests.request_consumer import LongWork
@@ -120,17 +116,6 @@ def test_a_request_cancelled_at_a_broker_stays_cancelled(scene: Scene) -> None:
     assert view.state is RequestState.CANCELLED
 
 
-def test_a_request_whose_trainer_died_while_it_was_stored_is_stored_by_the_next(
-    scene: Scene,
-) -> None:
-    scene.requests.submit(REQUEST, b"a model")
-    scene.folder.path.mkdir(parents=True)
-    (scene.folder.path / "input").write_bytes(b"a model")
-    scene.rounds.go()
-    assert (scene.folder.request(), scene.folder.input()) == (REQUEST, b"a model")
-    assert (scene.requests.ids(), scene.hints) == ([REQUEST.id], 1)
-
-
 def test_a_request_that_was_never_stored_can_be_cancelled(scene: Scene) -> None:
     """Another version of Hangtag has sent it."""
     scene.client.hset(keys.request("odd", "state"), "sent", "{}")
@@ -163,18 +148,6 @@ def test_what_has_ended_is_copied_and_not_hinted(scene: Scene) -> None:
     assert (scene.requests.ids(), scene.hints) == ([], 0)
 
 
-def test_what_a_killed_trainer_leaves_of_a_cancelled_request_is_removed(scene: Scene) -> None:
-    stored_requests.keep(scene.store, REQUEST)
-    with scene.folder.locked(0):
-        scene.folder.enter()
-        (scene.folder.work / "images.npy").write_bytes(b"decoded images")
-        assert RequestFolder(scene.store, REQUEST.id).cancel()
-        scene.rounds.go()
-        assert scene.folder.work.exists(), "a process works on it"
-    scene.rounds.go()
-    assert not scene.folder.work.exists()
-
-
 @pytest.mark.parametrize("end", ["finished", "cancelled"])
 def test_an_end_is_remembered_for_a_week(scene: Scene, end: str) -> None:
     stored_requests.keep(scene.store, REQUEST)
@@ -186,13 +159,6 @@ def test_an_end_is_remembered_for_a_week(scene: Scene, end: str) -> None:
         os.utime(scene.folder.path, (time.time() - age_s,) * 2)
         scene.rounds.go()
         assert scene.folder.path.exists() == stays
-
-
-def test_an_open_request_is_never_too_old(scene: Scene) -> None:
-    stored_requests.keep(scene.store, REQUEST)
-    os.utime(scene.folder.path, (1_000, 1_000))
-    scene.rounds.go()
-    assert scene.folder.is_open
 
 
 def test_a_trainer_of_another_store_is_refused_in_one_line(
@@ -271,13 +237,6 @@ def hold(training: LongWork) -> None:
     time.sleep(600)
 
 
-def test_models_are_mirrored_from_the_first_round_on(scene: Scene) -> None:
-    card = msgspec.structs.replace(packaged.card(), name="shoes", files={})
-    Registry(scene.store).publish(card, {"model.tflite": b"a model"})
-    scene.rounds.go()
-    assert Mirror(scene.client).resolve(ModelName("shoes")).ref == "shoes@1"
-
-
 def test_an_unreachable_server_does_not_end_the_rounds(scene: Scene, server: RedisServer) -> None:
     stored_requests.keep(scene.store, REQUEST)
     server.kill()
@@ -296,26 +255,6 @@ def test_an_emptied_server_gets_its_models_with_the_next_round(scene: Scene) -> 
     assert scene.client.exists(keys.model_card("shoes", 1))
 
 
-def test_every_file_without_room_is_named_beside_a_damaged_version(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    registry = Registry(scene.store)
-    card = msgspec.structs.replace(packaged.card(), name="shoes", files={})
-    for number in range(3):
-        registry.publish(card, {"model.keras": bytes([number]) * (4 << 20)})
-    (registry.folder("shoes") / "1" / "card.json").write_bytes(b"{")
-    scene.client.config_set("maxmemory", scene.client.info("memory")["used_memory"] + (4 << 20))
-    monkeypatch.setattr(maintenance, "PUBLISH_S", 0.0)
-    for _ in range(2):
-        scene.rounds.go()
-    damaged, *without_room = [
-        record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING
-    ]
-    assert "shoes@1 is damaged" in damaged
-    named = [line.partition(":")[0] for line in without_room]
-    assert named == ["model.keras of shoes@3", "model.keras of shoes@2"]
-
-
 def test_a_file_without_room_is_named_once_and_not_tried_in_each_round(
     scene: Scene, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -331,26 +270,6 @@ def test_a_file_without_room_is_named_once_and_not_tried_in_each_round(
         record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING
     ]
     assert "model.keras of shoes@1: 4 MiB do not fit" in line
-
-
-def test_a_refusal_while_models_are_copied_is_recorded(
-    scene: Scene, server: RedisServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Also beside a damaged version."""
-    monkeypatch.setattr(maintenance, "refusals", RefusalLimit(0.0))
-    monkeypatch.setattr(state, "should_stop", None)
-    server.client.acl_setuser(
-        "trainer", enabled=True, passwords=["+x"], keys=["*"], commands=["+@all", "-set"]
-    )
-    registry = Registry(scene.store)
-    card = msgspec.structs.replace(packaged.card(), name="shoes", files={})
-    for _ in range(2):
-        registry.publish(card, {"model.tflite": b"a model"})
-    (registry.folder("shoes") / "1" / "card.json").write_bytes(b"{")
-    address = msgspec.structs.replace(address_of(server.url), user="trainer", password="x")
-    with connect(address, "test") as client:
-        Maintenance(client, scene.settings, scene._hint).go()
-    assert state.should_stop == Exit.SETUP
 
 
 def test_a_trainer_at_a_broker_needs_no_runtime_folder(scene: Scene, tmp_path: Path) -> None:

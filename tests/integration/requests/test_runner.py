@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import closing
@@ -13,14 +12,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from shared import keys
 from shared.broker.address import address_of
 from shared.broker.redis_client import connect
 from shared.ledger.request_inbox import RequestInbox
 from shared.ledger.request_store import RequestFolder, RequestState, RequestView
 from shared.messages.requests import (
-    CheckDataset,
-    Import,
     Outcome,
     Progress,
     Promote,
@@ -39,7 +35,6 @@ from tests.support.servers.redis_server import RedisServer
 from worker.handlers.context import Reply
 from worker.requests import runner
 from worker.requests.attempt import Attempt, ShutdownNotice
-from worker.requests.maintenance import Maintenance
 from worker.requests.request_consumer import RequestConsumer
 from worker.requests.runner import ANSWERED, LEFT
 from worker.requests.workspace import Workspace
@@ -98,28 +93,6 @@ class Trainer:
 def trainer(server: RedisServer, tmp_path: Path) -> Iterator[Trainer]:
     with closing(Trainer(server, tmp_path / "store")) as trainer:
         yield trainer
-
-
-@pytest.mark.parametrize("lost", ["lost", "foreign"])
-def test_an_outcome_that_redis_does_not_take_is_that_of_the_store(
-    trainer: Trainer, monkeypatch: pytest.MonkeyPatch, lost: str
-) -> None:
-    original = Workspace.answer
-
-    def answer(folder: Workspace) -> bool:
-        trainer.client.flushall()
-        if lost == "foreign":
-            trainer.client.set(keys.request(ID, "state"), "not a hash")
-        return original(folder)
-
-    monkeypatch.setattr(Workspace, "answer", answer)
-    assert trainer.take() == ANSWERED
-    outcome = trainer.folder.outcome()
-    assert outcome is not None
-    assert "no-such-model" in outcome.error
-    trainer.client.flushall()
-    Maintenance(trainer.client, trainer.settings, lambda request_id: None).go()
-    assert trainer.error() == outcome.error
 
 
 def test_a_request_that_is_cancelled_before_its_outcome_counts_stays_cancelled(
@@ -228,28 +201,6 @@ def attempt(*_: object) -> Reply:
 
 def no_file(number: int) -> OSError:
     return OSError(number, os.strerror(number))
-
-
-@pytest.mark.parametrize(
-    ("work", "parts"),
-    [
-        (Train("shoes", "fast"), ["importing TensorFlow"]),
-        (Import("shoes", ("a", "b"), "0" * 64), ["importing TensorFlow"]),
-        (Train("shoes", "photo-head", "/photos"), []),
-        (Train("shoes", "photo", "/photos"), []),
-        (CheckDataset("/photos"), []),
-    ],
-)
-def test_only_work_on_whole_networks_reports_that_tensorflow_is_imported(
-    trainer: Trainer, monkeypatch: pytest.MonkeyPatch, work: Work, parts: list[str]
-) -> None:
-    reported: list[Progress] = []
-    monkeypatch.setattr(Attempt, "report", lambda attempt, progress: reported.append(progress))
-    monkeypatch.delitem(sys.modules, "tensorflow", raising=False)
-    monkeypatch.setitem(runner.HANDLERS, type(work), (__name__, "attempt"))
-    ERRORS.clear()
-    assert trainer.take(work) == ANSWERED
-    assert [progress.part for progress in reported] == parts
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from producer.requests.client import make_request
-from producer.requests.existing import cancel, follow, is_known, open_requests
+from producer.requests.existing import cancel, follow, open_requests
 from producer.requests.submit import submit
 from producer.stack import stack
 from producer.stack.server_client import IdleDetector
@@ -104,23 +104,6 @@ def test_a_request_outlives_the_stack_unless_it_is_cancelled(place: Place) -> No
     assert request_store.open_requests(store) == []
 
 
-def test_a_cancelled_id_stays_cancelled_after_its_stack_has_ended(place: Place) -> None:
-    """A script that starts over would train it, although its user has cancelled it."""
-    request = make_request(endless(place), "r1")
-    submit(place.settings, request, wait=False)
-    cancel(place.settings, "r1")
-    down(place)
-    assert is_known(place.settings, "r1")
-    for recipe, refused in (("tutorial", UsageError), ("fast", RequestCancelled)):
-        with pytest.raises(refused, match=r"r1 .*; choose another"):
-            submit(place.settings, make_request(endless(place, recipe), "r1"), wait=False)
-    with pytest.raises(RequestCancelled, match="request r1 is cancelled"):
-        follow(place.settings, "r1")
-    assert cancel(place.settings, "r1") == "request r1 is cancelled"
-    assert open_requests(place.settings) == []
-    assert not stack.describe(place.settings).running
-
-
 def test_a_cancelled_request_stays_cancelled_if_its_trainer_dies_at_once(place: Place) -> None:
     stack.up(place.settings, 1, floor=0)
     submit(place.settings, make_request(endless(place), "r1"), wait=False)
@@ -179,15 +162,3 @@ def test_a_waiting_request_keeps_the_stack_up_and_the_trainers_connections_do_no
     folder.cancel()
     wait_for("idleness again", lambda: demand.idle_s(own[0]) > 0.3)
     assert not demand.training()
-
-
-def test_an_endpoint_of_metrics_does_not_keep_the_stack_up(
-    server: RedisServer, tmp_path: Path
-) -> None:
-    own, metrics = connect(server.url, "supervisor"), connect(server.url, "metrics")
-    metrics.ping()
-    server.client.close()
-    demand = IdleDetector(tmp_path, Settings(store=str(tmp_path / "store")))
-    names = [one["name"].split("-")[1] for one in own.client_list()]
-    assert sorted(names) == ["metrics", "supervisor"]
-    wait_for("idleness", lambda: demand.idle_s(own) > 0.3)

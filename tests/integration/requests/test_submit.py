@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator
-from contextlib import closing, suppress
 from pathlib import Path
 from typing import cast
 
@@ -13,33 +11,19 @@ import pytest
 from click.testing import CliRunner, Result
 
 from producer.cli.main import hangtag
-from producer.present.events import Events
-from producer.present.progress import Live
-from producer.requests.client import RequestClient, make_request
 from producer.requests.existing import OpenRequest
-from producer.requests.request_display import RequestDisplay
-from producer.requests.submit import RequestWaiter
 from shared import keys
-from shared.errors import Exit, RequestCancelled
+from shared.errors import Exit
 from shared.ledger.request_store import RequestState
 from shared.messages.replies import Trained
 from shared.messages.requests import EndedEpoch, Outcome, Progress
 from shared.messages.training import Train
-from shared.settings import Settings
-from shared.stop import unstoppable
 from tests.support.processes.fleet import Fleet, Producer, wait_for
 from tests.support.processes.manual_trainer import ANSWER, Hand
 from tests.support.servers.redis_server import RedisServer
 
 #: A command without options would not start a training of minutes.
 FASHION = ("--data", "fashion-mnist")
-
-
-class Terminal(io.StringIO):
-    """A stream that counts as a terminal."""
-
-    def isatty(self) -> bool:
-        return True
 
 
 class Scene:
@@ -181,36 +165,6 @@ def test_a_cancelled_request_ends_its_followers(scene: Scene, running: bool) -> 
     scene.done("train", "--follow", "r1", code=Exit.CANCELLED)
 
 
-@pytest.mark.parametrize("end", ["failed", "cancelled"])
-def test_the_end_of_a_request_is_no_stage_of_it(scene: Scene, tmp_path: Path, end: str) -> None:
-    settings = Settings(store=str(tmp_path / "store"), redis_url=scene.fleet.server.url)
-    request, stream = make_request(Train("shoes", "fast"), "r1"), Terminal()
-    with closing(RequestClient(settings)) as client:
-        client.submit(request)
-        scene.hand.claim("r1")
-        if end == "failed":
-            scene.hand.answer("r1", Outcome(ok=False, error="the folder is empty"))
-        else:
-            client.cancel("r1")
-        events = Events()
-        with suppress(RequestCancelled), closing(Live(stream)) as display:
-            events.subscribe(RequestDisplay(display).show)
-            RequestWaiter(settings, client, request, events, unstoppable()).wait()
-    assert stream.getvalue() == ""
-
-
-def test_what_a_request_waits_for_is_displayed_once(scene: Scene) -> None:
-    command = scene.hangtag("train", "--request-id", "r1", "--quiet")
-    scene.hand.claim("r1")
-    fault = "the store cannot be written; free disk space"
-    scene.hand.tell("r1", Progress("waiting for the store", fault=fault))
-    command.wait_for_log(fault)
-    scene.hand.tell("r1", Progress("training"))
-    scene.hand.answer("r1")
-    assert command.wait() == Exit.OK, command.story
-    assert command.log.count(fault) == 1
-
-
 def test_a_waiting_request_displays_the_time_left_of_now(scene: Scene) -> None:
     command = scene.hangtag("train", "--request-id", "r2", "--seed", "2")
     scene.hand.wait_for("r2")
@@ -236,21 +190,6 @@ def test_a_failed_training_reports_its_reason_in_one_line(
     scene.hand.answer("r1", Outcome(ok=False, error="no recipe `x`; take y", usage=usage))
     assert command.wait() == code, command.story
     assert (command.out, command.log) == ("", "hangtag: no recipe `x`; take y\n")
-
-
-def test_a_followed_request_survives_an_emptied_redis(scene: Scene) -> None:
-    command = scene.hangtag("train", "--request-id", "r1")
-    scene.hand.claim("r1")
-    scene.hand.tell("r1", Progress("loading"))
-    command.wait_for_log("loading")
-    scene.fleet.server.kill()
-    command.wait_for_log("Redis has been unreachable since")
-    scene.fleet.server.start()
-    scene.hand.claim("r1")  # submitted again by the command
-    command.wait_for_log("Redis is back")
-    scene.hand.answer("r1")
-    assert command.wait() == Exit.OK, command.story
-    assert "submitted it again" in command.log
 
 
 def test_without_a_trainer_the_command_that_starts_one_is_displayed_once(scene: Scene) -> None:

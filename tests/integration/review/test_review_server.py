@@ -19,13 +19,12 @@ import pytest
 
 from producer.inputs.job_options import JobOptions
 from producer.journal.journal import journal_path
-from shared.errors import Exit
 from shared.labels import labels_file
 from tests.support.images.drawn_folders import draw
 from tests.support.jobs import finished_job
-from tests.support.processes import flood, in_process
+from tests.support.processes import flood
 from tests.support.processes.fleet import wait_for
-from tests.support.processes.review_server import Review, decision
+from tests.support.processes.review_server import Review
 
 MAX_ADMITTED = 200  # connections
 
@@ -82,37 +81,6 @@ def test_a_decision_is_in_the_log_when_its_reply_arrives(review: Review, table: 
     assert review.end() == 0
 
 
-def test_copies_share_a_decision(review: Review) -> None:
-    rows = review.rows("kind=all&count=500")["items"]
-    (copy,) = (row for row in rows if row["path"].endswith("copy.png"))
-    before = review.decided
-    review.decide((copy["item"], "Bag"))
-    assert review.decided == before + 2
-    rows = review.rows("kind=all&count=500")["items"]
-    assert sum(row["decided"] == "Bag" for row in rows) == 2
-
-
-def test_a_failed_row_is_not_shown(review: Review) -> None:
-    rows = review.rows("kind=all&count=500")
-    assert rows["total"] == len(rows["items"])
-    assert f" {rows['total']} images" in review.json("GET", "/facts")["title"]
-    assert not [row for row in rows["items"] if row["path"].endswith("broken.png")]
-
-
-def test_views_are_ordered_and_leave_out_decided_rows(review: Review) -> None:
-    doubtful = review.rows("count=500")
-    confidences = [row["confidence"] for row in doubtful["items"]]
-    assert confidences == sorted(confidences)
-    assert doubtful["left"] == doubtful["total"] == len(confidences) > 2
-    first, second = doubtful["items"][:2]
-    review.decide((first["item"], first["guess"]))
-    rest = review.rows("count=500&open=1")
-    assert rest["items"][0]["item"] == second["item"]
-    label = review.json("GET", "/facts")["labels"].index(second["guess"])
-    chosen = review.rows(f"kind=all&count=500&label={label}")["items"]
-    assert {row["guess"] for row in chosen} == {second["guess"]}
-
-
 def test_nothing_that_was_reported_as_saved_is_lost_to_kill_9(review: Review, table: Path) -> None:
     rows = review.rows("kind=all&count=500")["items"]
     done = 0
@@ -148,34 +116,6 @@ def test_two_pages_at_once_lose_nothing(review: Review, table: Path) -> None:
     assert other.end() == 0
 
 
-def test_a_file_that_has_changed_is_refused(review: Review, table: Path) -> None:
-    row = review.rows("kind=all&count=2")["items"][1]
-    file = table.parent / row["path"]
-    before = file.read_bytes()
-    try:
-        file.write_bytes(before + b"x")
-        reply = review.decide((row["item"], "Bag"))
-        assert [one["item"] for one in reply["refused"]] == [row["item"]]
-        assert row["path"] not in saved(table)
-    finally:
-        file.write_bytes(before)
-
-
-def test_a_reply_has_the_labels_of_its_rows_and_their_copies(review: Review) -> None:
-    rows = review.rows("kind=all&count=500")["items"]
-    copy = next(row for row in rows if "copy" in row["path"])
-    copies = review.decide((copy["item"], "Coat"))["changed"]
-    decided = {row["item"]: row["decided"] for row in review.rows("kind=all&count=500")["items"]}
-    assert copies
-    labels = {p: label for p, label in decided.items() if label}
-    assert copies == labels == dict.fromkeys(copies, "Coat")
-    assert len(copies) == 2
-    assert review.decide((copy["item"], None))["changed"] == dict.fromkeys(copies)
-    at, (other,) = copy["item"], (p for p in copies if p != copy["item"])
-    again = review.decide((at, "Bag"), (other, "Coat"), (at, "Shirt"))["changed"]
-    assert again == dict.fromkeys(copies, "Shirt")
-
-
 def test_a_picture_of_a_job_that_is_gone_is_one_line(table: Path, tmp_path: Path) -> None:
     """As after hangtag forget, or classify --restart, beside the page."""
     shutil.copytree(table.parent, tmp_path / "copy")
@@ -188,28 +128,6 @@ def test_a_picture_of_a_job_that_is_gone_is_one_line(table: Path, tmp_path: Path
     finally:
         review.end()
     assert "Traceback" not in review.errors
-
-
-def test_an_unknown_folder_is_a_usage_error(table: Path) -> None:
-    arguments = ("review", str(table), "--folder", "shpes")
-    done = in_process.run_with(dict(os.environ), *arguments, cwd=table.parent)
-    assert done.code == Exit.USAGE, done.story
-    (line,) = done.log.splitlines()
-    assert "no folder 'shpes'" in line
-
-
-def test_a_new_label_is_a_label_of_every_page(review: Review) -> None:
-    row = review.rows("kind=all&count=1")["items"][0]
-    assert "wool hat" in review.decide((row["item"], "wool hat"))["labels"]
-
-
-@pytest.mark.parametrize("label", ["../x", "a\nb", ".x", "unknown", "failed", "con", "", "COAT"])
-def test_a_label_that_cannot_name_a_folder_is_refused(
-    idle: Review, table: Path, label: str
-) -> None:
-    status, _, body = idle.ask("POST", idle.of("/decisions"), {"decisions": [decision((0, label))]})
-    assert (status, b"error" in body) == (400, True)
-    assert saved(table) == {}
 
 
 def test_the_arguments_of_a_browser_open_the_page_once(table: Path, tmp_path: Path) -> None:
@@ -321,22 +239,3 @@ def resident_mb(pid: int) -> float:
     """The most memory that a process has had."""
     status = Path(f"/proc/{pid}/status").read_text()
     return int(status.partition("VmHWM:")[2].split()[0]) / 1000
-
-
-def test_a_start_states_unproven_lines_and_one_that_is_incomplete(table: Path) -> None:
-    log = labels_file.of_table(table)
-    log.unlink(missing_ok=True)
-    review = Review(table)
-    first, second, third = review.rows("kind=all&count=3")["items"]
-    review.decide((first["item"], "Bag"))
-    review.decide((second["item"], "Coat"))
-    assert review.end() == Exit.OK
-    one, two = log.read_bytes().splitlines(keepends=True)
-    log.write_bytes(one.partition(b',"line":')[0] + b"}\n" + two + two[:40])
-    again = Review(table)
-    again.decide((third["item"], "Bag"))
-    assert again.end() == Exit.OK
-    said = [line for line in again.errors.splitlines() if log.name in line]
-    assert [f"{log.name}:3: " in line for line in said] == [True, False]
-    assert "1 line of 0.2.0, unproven" in said[1]
-    assert len(saved(table)) == 3

@@ -108,16 +108,6 @@ def test_an_answer_that_is_none_costs_a_row(
     assert others_are_ok(found)
 
 
-def test_many_addresses_that_fail_before_the_first_that_is_answered_are_rows(
-    proxy: FaultProxy, tmp_path: Path
-) -> None:
-    proxy.faults = lambda line, _: Fault(status=500 if "?" in line else 0)
-    bad = [f"{proxy.url}/{number}.jpg?bad" for number in range(200)]
-    options = listed(tmp_path, *bad, addresses(proxy)[0])
-    finish(options, batch_images=50)
-    assert sorted(statuses(options).values()) == ["ok", *["unreadable"] * len(bad)]
-
-
 def test_an_address_that_is_answered_after_another_one_is_no_failure(
     proxy: FaultProxy, tmp_path: Path
 ) -> None:
@@ -147,16 +137,6 @@ def test_a_server_that_stops_answering_stops_the_job_which_resumes(
     assert set(statuses(options).values()) == {"ok"}
 
 
-def test_a_server_that_stops_answering_is_not_asked_for_all_its_addresses(
-    proxy: FaultProxy, tmp_path: Path
-) -> None:
-    lines = [f"{proxy.url}/{number}.jpg" for number in range(2000)]  # answered: 404
-    proxy.faults = lambda line, number: Fault(status=500 if number > 20 else 0)
-    with pytest.raises(SetupError):
-        finish(listed(tmp_path, *lines))
-    assert len(proxy.requests) < 1000
-
-
 @pytest.mark.parametrize("count", [1, 3])
 def test_a_list_of_which_nothing_is_answered_stops_and_says_how_to_end_the_job(
     proxy: FaultProxy, tmp_path: Path, count: int
@@ -179,7 +159,7 @@ def test_an_address_among_the_arguments_that_fails_later_is_a_row(
         sources.check()
         proxy.faults = one_fails
         names = [name.encode() for name in addresses(proxy)]
-        read = {name: sources.of(name).read(name, 1 << 20)[0] for name in names}
+        read = {name: sources.source_of(name).read(name, 1 << 20)[0] for name in names}
     assert read.pop(f"{proxy.url}/{BAD}".encode()) is Status.UNREADABLE
     assert not any(isinstance(content, Status) for content in read.values())
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
-import json
 import re
 import time
 from collections.abc import Iterator
@@ -218,33 +217,6 @@ def test_verify_names_objects_that_changed_vanished_and_came(
     assert "1 file has appeared" in again.log
 
 
-def test_one_object_and_one_address_are_rows(
-    fleet: Fleet,
-    images: Gallery,
-    full_bucket: Bucket,
-    s3_proxy: FaultProxy,
-    full_site: ImageSite,
-    tmp_path: Path,
-) -> None:
-    path = images.paths[0]
-    named = (f"{full_bucket.url}/{path}", f"{full_site.url}/{path}")
-    done = run(fleet, "classify", *named, "-o", "out.csv", cwd=tmp_path)
-    assert done.code == Exit.OK, done.story
-    rows = (tmp_path / "out.csv").read_text().splitlines()[1:]
-    expected = images.table.decode().splitlines()[1]
-    assert rows == [expected.replace(path, name) for name in named]
-    label = expected.split(",")[1]
-    predicted = run(fleet, "predict", *named, str(images.cwd / path), "--quiet", "--json",
-                    cwd=tmp_path)  # fmt: skip
-    assert predicted.code == Exit.OK, predicted.story
-    answers = json.loads(predicted.out)["images"]
-    assert [answer["path"] for answer in answers] == [*named, str(images.cwd / path)]
-    assert [answer["label"] for answer in answers] == [label] * 3
-    gone = run(fleet, "predict", f"{full_bucket.url}/none.png", cwd=tmp_path)
-    assert gone.code == Exit.USAGE, gone.story
-    assert f"{full_bucket.url}/none.png: " in gone.log
-
-
 def test_credentials_that_expire_stop_a_job_that_resumes(
     fleet: Fleet, images: Gallery, full_bucket: Bucket, s3_proxy: FaultProxy, tmp_path: Path
 ) -> None:
@@ -267,7 +239,8 @@ def test_an_object_that_changes_before_it_is_sent_again_is_a_row(
     same, changed, vanished, *_ = (f"{own_bucket.url}/{path}".encode() for path in images.paths)
     with closing(JobSources(options)) as sources:
         stamps = {
-            name: sources.of(name).read(name, 1 << 20)[1] for name in (same, changed, vanished)
+            name: sources.source_of(name).read(name, 1 << 20)[1]
+            for name in (same, changed, vanished)
         }
         own_bucket.put({images.paths[1]: b"another"})
         own_bucket.delete(images.paths[2])
@@ -366,18 +339,6 @@ def test_ctrl_c_ends_a_wait_for_a_silent_server_at_once(
     print(f"ended after {seconds:.3f} s")
     assert seconds < SOON_S
     assert "Traceback" not in producer.log
-
-
-def test_a_silent_server_does_not_keep_results_waiting(
-    fleet: Fleet, images: Gallery, full_bucket: Bucket, s3_proxy: FaultProxy, tmp_path: Path
-) -> None:
-    last = images.paths[-1].rpartition("/")[2]
-    s3_proxy.faults = lambda line, _: Fault(is_silent=line.endswith(last))
-    producer = fleet.producer("classify", full_bucket.url, "-o", "out.csv", cwd=tmp_path)
-    view = producer.wait_until_done(IMAGES // 2)
-    assert s3_proxy.silent.is_set()
-    assert view.done < IMAGES
-    producer.interrupt()
 
 
 SECRET = "SECRETxyz"

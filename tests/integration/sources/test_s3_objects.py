@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import html
 import json
 import os
-import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from itertools import count
 from pathlib import Path
@@ -17,14 +14,9 @@ import pytest
 from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
-from PIL import Image
 
 from producer.inputs.job_options import JobOptions
 from producer.jobs.classify import check_not_empty
-from producer.jobs.follow import collect
-from producer.jobs.perform import watch
-from producer.present.events import Events
-from producer.report.report import write_report
 from producer.sources.job_sources import JobSources, as_started
 from producer.sources.remote import s3_client
 from producer.sources.remote.requests_ahead import Read
@@ -32,20 +24,15 @@ from producer.sources.remote.s3_client import Credentials as S3Credentials
 from producer.sources.remote.s3_client import signature
 from producer.sources.remote.s3_source import S3Objects
 from producer.verify.verify import verify
-from shared.errors import NoCredentials, SetupError, Stopped, UsageError
+from shared.errors import NoCredentials, SetupError, UsageError
 from shared.image_status import Status
 from shared.messages.files import NO_STAMP
-from shared.settings import Settings
-from shared.stop import Stop
-from tests.support.images.encoders import save
 from tests.support.jobs.finished_job import finish, options_of
 from tests.support.servers.fault_proxy import Fault, FaultProxy
 from tests.support.servers.image_site import ImageSite, image_site
 from tests.support.servers.raw_site import raw_site
 from tests.support.servers.s3_server import KEY_ID, SECRET, Bucket
 
-#: A client waits 30 s for a reply: work that ends sooner did not wait.
-SOON_S = 5.0
 #: Of the shared server.
 PAGE_KEYS = 20
 #: So that a fault of each request costs a second.
@@ -114,16 +101,6 @@ def test_the_stamps_of_a_listing_are_those_of_the_objects_and_change_with_them(
     assert objects.head(gone) == (Status.MISSING, NO_STAMP)
 
 
-def test_an_object_above_the_limit_and_one_of_an_undecoded_kind_are_rows_with_a_reason(
-    s3_proxy: FaultProxy, bucket: Bucket
-) -> None:
-    bucket.put({"large.jpg": bytes(101), "raw.nef": b"II*\0", "small.jpg": bytes(100)})
-    objects = S3Objects(max_bytes=100)
-    read = read_all(objects, bucket, ["large.jpg", "raw.nef", "small.jpg"])
-    assert [content for content, _ in read] == [Status.TOO_LARGE, Status.UNSUPPORTED, bytes(100)]
-    objects.close()
-
-
 def test_an_object_that_changes_while_its_body_is_cut_is_the_new_one(
     objects: S3Objects, bucket: Bucket, s3_proxy: FaultProxy
 ) -> None:
@@ -183,13 +160,6 @@ def test_an_object_that_may_not_be_read_is_a_row(
     )
     read = read_all(objects, bucket, ["a.jpg", "b.jpg"])
     assert [content for content, _ in read] == [Status.UNREADABLE, b"y"]
-
-
-def test_a_name_that_is_not_utf_8_is_no_other_object(objects: S3Objects, bucket: Bucket) -> None:
-    bucket.put({"\ufffd.jpg": b"another"})
-    name = bucket.url.encode() + b"/\xff.jpg"
-    assert objects.read(name) == (Status.MISSING, NO_STAMP)
-    assert objects.head(name) == (Status.MISSING, NO_STAMP)
 
 
 @pytest.mark.parametrize(
@@ -267,65 +237,6 @@ def test_a_proof_without_credentials_is_a_fault_of_the_set_up(
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
     with pytest.raises(NoCredentials, match="run the same command again"):
         verify(tmp_path / "out.csv")
-
-
-def test_a_report_without_credentials_says_why_it_has_no_pictures(
-    bucket: Bucket, s3_proxy: FaultProxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    image = save(Image.new("L", (28, 28), 99), "PNG")
-    bucket.put({f"{i}.png": image for i in range(3)})
-    finish(options_of(tmp_path, f"{bucket.url}/".encode()))
-    shown, stated = tmp_path / "shown.html", tmp_path / "stated.html"
-    table = str(tmp_path / "out.csv")
-    assert write_report(Settings(), table, shown, quiet=True).notice == ""
-    assert shown.read_text().count("<img") >= 3
-    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
-    notice = write_report(Settings(), table, stated, quiet=True).notice
-    assert "AWS_SECRET_ACCESS_KEY" in notice
-    assert "\n" not in notice
-    assert notice in html.unescape(stated.read_text())
-
-
-def stopped_once_silent(proxy: FaultProxy, work: Callable[[Stop], object]) -> float:
-    """Work that waits for a silent server is stopped; returns how long it takes to end."""
-    proxy.faults = lambda line, number: Fault(is_silent=True)
-    stop, stopped_at = Stop(), list[float]()
-
-    def request_the_end() -> None:
-        proxy.silent.wait()
-        stopped_at.append(time.monotonic())
-        stop.request()
-
-    threading.Thread(target=request_the_end).start()
-    with pytest.raises(Stopped):
-        work(stop)
-    seconds = time.monotonic() - stopped_at[0]
-    ours = ("request", "objects")
-    assert not [thread for thread in threading.enumerate() if thread.name in ours]
-    return seconds
-
-
-def test_a_stop_ends_a_watch_that_waits_for_a_silent_server(
-    bucket: Bucket, s3_proxy: FaultProxy, tmp_path: Path
-) -> None:
-    options = JobOptions((f"{bucket.url}/a".encode(),), b"/", str(tmp_path / "out.csv"))
-
-    def work(stop: Stop) -> None:
-        watch(options, lambda timeout_s: pytest.fail("a round"), Events(), stop)
-
-    assert stopped_once_silent(s3_proxy, work) < SOON_S
-
-
-def test_a_stop_ends_a_collect_that_waits_for_a_silent_server(
-    bucket: Bucket, s3_proxy: FaultProxy, tmp_path: Path
-) -> None:
-    bucket.put({"a.png": b"x"})
-    finish(options_of(tmp_path, f"{bucket.url}/".encode()))
-
-    def work(stop: Stop) -> None:
-        collect(str(tmp_path / "out.csv"), Settings(), stop=stop)
-
-    assert stopped_once_silent(s3_proxy, work) < SOON_S
 
 
 @pytest.mark.parametrize("what", ["an object", "a listing"])

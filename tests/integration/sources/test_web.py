@@ -283,11 +283,3 @@ def test_a_log_of_everything_has_neither_signatures_nor_passwords(
     assert read[:3] == [b"x", b"x", Status.UNREADABLE]
     assert "SECRET" not in caplog.text
     assert "receive_response_headers.complete" in caplog.text
-
-
-def test_an_answer_about_expiry_costs_a_row_of_an_address_that_is_not_signed(
-    site: ImageSite, images: Web
-) -> None:
-    site.files, site.expired, site.redirects = {"a.jpg": b"x"}, SECRET, {"b.jpg": f"/c?{SECRET}"}
-    addresses = [f"{site.url}/b.jpg".encode(), f"{site.url}/a.jpg".encode()]
-    assert read_all(images, addresses) == [Status.UNREADABLE, b"x"]

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from producer.doctor import doctor as checks
-from producer.doctor.doctor import Finding, Level
+from producer import doctor as checks
+from producer.doctor import Finding, Level
 from producer.fleet.workers import how_to_start
 from producer.stack import stack
 from shared.broker.runtime_paths import log_path

@@ -127,17 +127,7 @@ def test_scaling_up_and_down_beside_a_job_loses_and_repeats_nothing(
     assert {n: one for n, one in work.items() if not one.in_one_go} == {}
 
 
-def test_the_last_of_several_quick_calls_counts(scene: Scene) -> None:
-    scene.up("1")
-    scene.wait_for_children(1)
-    for workers in (3, 1, 3, 2):  # the last is none of the others
-        stack.up(scene.place.settings, workers)
-        time.sleep(0.2)
-    scene.wait_for_children(2)
-    assert stack.describe(scene.place.settings).now == 2
-    scene.place.assert_one_of_each()
-
-
+@pytest.mark.nightly
 def test_a_supervisor_killed_while_scaling_is_replaced_and_reaches_the_new_number(
     scene: Scene, job: LongJob
 ) -> None:

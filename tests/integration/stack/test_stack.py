@@ -13,21 +13,18 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pytest
 import redis
-from click.testing import CliRunner
 
-from producer.cli.main import hangtag
 from producer.journal.snapshot import JobState, read_snapshot
 from producer.processes import lock
 from producer.processes.lock import ManagedProcess, managed_process, save_roster
 from producer.requests.client import make_request
 from producer.requests.submit import submit
-from producer.stack import desired_state, launch, stack
-from shared import file_lock, keys
+from producer.stack import desired_state, stack
+from shared import keys
 from shared.broker.runtime_paths import SUPERVISOR_LOCK, private_stack_dir, socket_path, stack_dir
 from shared.errors import Exit, SetupError
 from shared.ledger import request_store
@@ -102,15 +99,6 @@ def test_a_running_stack_costs_a_command_nothing(running: Place) -> None:
     assert sorted(used_s)[25] < 0.005
 
 
-def test_a_cleaner_of_old_files_passes_over_the_folder(running: Place) -> None:
-    """systemd-tmpfiles leaves a folder alone that it cannot lock."""
-    folder = os.open(stack_dir(running.settings), os.O_RDONLY)
-    try:
-        assert not file_lock.try_acquire(folder)
-    finally:
-        os.close(folder)
-
-
 def test_only_this_user_reaches_the_server(running: Place) -> None:
     with running.client() as client:
         found = client.config_get("*")
@@ -173,45 +161,6 @@ def test_the_processes_of_a_killed_supervisor_end_and_are_replaced(running: Plac
     assert stack.describe(running.settings).kept
 
 
-def test_up_scales_the_worker_that_runs(running: Place) -> None:
-    """Also while the supervisor is stopped: it goes on later."""
-    worker, supervisor = running.the("worker"), running.the("supervisor")
-    procfs.stop(supervisor)
-    stack.up(running.settings, 2)
-    procfs.go_on(supervisor)
-    wait_for("2 children", lambda: running.children() == 2)
-    stack.up(running.settings, None)
-    found = stack.describe(running.settings)
-    assert (found.floor, found.ceiling, found.now) == (2, 2, 2)
-    stack.up(running.settings, 1)
-    wait_for("1 child", lambda: running.children() == 1)
-    assert running.the("worker") == worker
-    running.assert_one_of_each()
-
-
-def test_a_number_that_cannot_be_written_is_written_later(running: Place) -> None:
-    """As on a full disk: the supervisor goes on."""
-    supervisor, folder = running.the("supervisor"), stack_dir(running.settings)
-    (folder / "children.new").mkdir()
-    stack.up(running.settings, 2)
-    wait_for("the log line", lambda: "cannot be written" in (folder / "stack.log").read_text())
-    (folder / "children.new").rmdir()
-    wait_for("2 children", lambda: running.children() == 2)
-    stack.up(running.settings, 1)
-    wait_for("1 child", lambda: running.children() == 1)
-    assert running.the("supervisor") == supervisor
-
-
-def test_without_workers_the_command_that_starts_one_is_displayed(
-    place: Place, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("HANGTAG_RUNTIME_DIR", str(place.folder))
-    result = CliRunner().invoke(hangtag, ["workers", "--json"])
-    assert (result.exit_code, result.stdout) == (0, "[]\n")
-    assert "hangtag up" in result.stderr
-    assert not place.processes()
-
-
 def test_leftovers_of_a_crash_do_not_matter(workerless: Place) -> None:
     with socket.socket(socket.AF_UNIX) as dead:
         folder = private_stack_dir(workerless.settings)
@@ -253,30 +202,6 @@ def test_the_error_of_a_server_that_does_not_start_is_quoted(
         submit(place.settings, make_request(Train("mine", "fast")), wait=False)
     assert not place.processes()
     assert request_store.open_requests(place.settings.store_path) == [], "it would start later"
-
-
-def test_a_supervisor_that_is_killed_during_the_start_is_started_again(
-    workerless: Place, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path, killed = stack_dir(workerless.settings) / SUPERVISOR_LOCK, list[int]()
-
-    def start_and_kill(*arguments: Any) -> int:
-        code = started(*arguments)
-        if len(killed) < 2:  # 3 starts at most
-            wait_for("a signature", lambda: (one := lock.holder(path)) and one.alive)
-            holder = lock.holder(path)
-            assert holder is not None
-            procfs.kill(holder.pid)
-            killed.append(holder.pid)
-            wait_for("a free lock", lambda: not file_lock.held(path))
-        return code
-
-    started = launch._start_supervisor
-    monkeypatch.setattr(launch, "_start_supervisor", start_and_kill)
-    stack.ensure(workerless.settings)
-    assert len(set(killed)) == 2
-    with workerless.client() as client:
-        assert client.ping()
 
 
 def test_down_names_the_jobs_whose_producers_live_and_force_ends_the_stack_under_them(

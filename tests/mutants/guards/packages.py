@@ -44,7 +44,6 @@ PACKAGES = {
         ),
         6,
         (
-            "tests/integration/labelling/test_folders_as_labels.py",
             "tests/integration/labelling/test_label_server.py",
             "tests/integration/python/test_alike.py",
             "tests/integration/local_page/test_attacks.py",
@@ -104,5 +103,5 @@ PACKAGES = {
         3,
         without=("producer/requests/request_display.py",),  # what is displayed
     ),
-    "doctor": Package(("producer/doctor/*.py",), ("tests/unit/commands/test_doctor.py",), 1),
+    "doctor": Package(("producer/doctor.py",), ("tests/unit/commands/test_doctor.py",), 1),
 }

@@ -21,8 +21,7 @@ from producer.sources.job_sources import as_started
 from shared.errors import Exit
 from shared.image_status import Status, count_flags
 from shared.labels.label_line import LabelLine
-from shared.messages.batch import BatchResult, encode_result
-from shared.messages.job_record import JobRecord, encode_job
+from shared.messages.batch import BatchResult, JobRecord, encode_job, encode_result
 from shared.messages.model_card import card_sha256, encode_card
 from shared.registry import packaged
 from shared.settings import Settings

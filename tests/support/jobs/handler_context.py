@@ -51,6 +51,7 @@ def make(
         folder=folder,
         input=input,
         started=time.time(),
-        attempt=notes,
+        report=notes.report,
+        confirm=notes.confirm,
     )
     return context, notes

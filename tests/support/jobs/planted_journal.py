@@ -14,9 +14,8 @@ from producer.journal.records import FrozenBatch, StoredResult
 from producer.sources.reader import FileReader
 from shared.errors import Exit
 from shared.image_status import Status
-from shared.messages.batch import BatchResult, encode_result, new_id
+from shared.messages.batch import BatchResult, JobRecord, encode_job, encode_result, new_id
 from shared.messages.files import NO_STAMP, digest
-from shared.messages.job_record import JobRecord, encode_job
 from shared.messages.model_card import Card, card_sha256, encode_card
 from shared.registry import packaged
 

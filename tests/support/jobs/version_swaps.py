@@ -11,8 +11,7 @@ from producer.journal.totals import JobCounts
 from shared.broker.celery_app import make_app
 from shared.broker.redis_client import connect
 from shared.messages import model_card
-from shared.messages.batch import decode_result, encode_images
-from shared.messages.job_record import JobRecord
+from shared.messages.batch import JobRecord, decode_result, encode_images
 from shared.settings import Settings
 from tests.support.jobs import expected_table
 from tests.support.jobs.expected_table import Version

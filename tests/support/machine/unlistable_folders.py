@@ -6,9 +6,6 @@ import os
 import sys
 from pathlib import Path
 
-#: The limit of a path, including its terminating NUL (Linux).
-PATH_MAX = 4096
-_NAME = b"d" * 255
 #: Drops CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH, with which root may list every folder.
 _OBEY = """
 import ctypes, os, sys
@@ -22,18 +19,3 @@ os.execv(sys.argv[1], sys.argv[1:])
 def obeying(cwd: Path) -> list[str]:
     """The prefix of a command that makes permissions apply to it, also if root runs it."""
     return [sys.executable, "-Sc", _OBEY] if os.geteuid() == 0 else []
-
-
-def too_deep(folder: Path) -> bytes:
-    """Create nested folders, of which the last has too long a path to be listed, with an image in
-    it; return its path."""
-    path = bytes(folder)
-    at = os.open(folder, os.O_RDONLY)
-    while len(path) < PATH_MAX:
-        os.mkdir(_NAME, dir_fd=at)
-        below = os.open(_NAME, os.O_RDONLY, dir_fd=at)
-        os.close(at)
-        at, path = below, path + b"/" + _NAME
-    os.close(os.open("1.png", os.O_CREAT, dir_fd=at))
-    os.close(at)
-    return path

@@ -27,14 +27,6 @@ def file(is_quantized: bool = False) -> bytes:
     return _converted(WEIGHTS, BIAS, is_quantized)
 
 
-@cache
-def of_many_labels(count: int) -> bytes:
-    """The quantized network with more labels, whose shares round to 0."""
-    weights, bias = np.zeros((3, count), np.float32), np.zeros(count, np.float32)
-    weights[:, : len(LABELS)], bias[: len(LABELS)] = WEIGHTS / 4, BIAS / 4
-    return _converted(weights, bias, is_quantized=True)
-
-
 def _converted(weights: np.ndarray, bias: np.ndarray, is_quantized: bool) -> bytes:
     def network(images: Any) -> Any:
         means = tf.reduce_mean(images, axis=[1, 2]) / 2 + 0.5

@@ -16,10 +16,10 @@ from producer.dataset_check.check import write_table
 from producer.dataset_check.check_page import Findings
 from producer.present.progress import Quiet, Stages
 from shared.image_status import Flag, Status
-from shared.messages.checked_dataset import CheckedRows
 from shared.messages.files import DIGEST_BYTES, stamp
 from shared.messages.model_card import Card, encode_card
 from shared.messages.replies import CheckedDataset, DataReport
+from shared.messages.request_files import CheckedRows
 from shared.registry import packaged
 from tests.support.images.encoders import save
 from tests.support.jobs.finished_job import RUBBISH

@@ -37,7 +37,7 @@ DEADLY_APP = "tests.faults.apps.deadly_worker"
 SLOW_APP = "tests.faults.apps.slow_worker"
 #: Small, so that a job of a few thousand images has many messages.
 BATCH_IMAGES = 16
-#: Short times for quick tests. The defaults are in shared/timings.py.
+#: Short times for quick tests. The defaults are in shared/settings.py.
 SHORT_TIMES = {
     "HANGTAG_HEARTBEAT_S": "0.5",
     "HANGTAG_HEARTBEAT_TTL_S": "2",

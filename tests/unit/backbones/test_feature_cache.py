@@ -43,16 +43,6 @@ def test_rows_are_found_by_this_and_by_later_processes(tmp_path: Path) -> None:
         assert cache.get(digest(7)) is None
 
 
-def test_another_key_has_other_rows(tmp_path: Path) -> None:
-    fill(cache_in(tmp_path), range(5))
-    assert cache_in(tmp_path, "other").get(digest(1)) is None
-
-
-def test_nothing_is_written_for_nothing(tmp_path: Path) -> None:
-    cache_in(tmp_path).add({})
-    assert packs(tmp_path) == []
-
-
 @pytest.mark.parametrize("place", range(0, 3 * (ROW_BYTES + OVERHEAD_BYTES), 5))
 def test_a_damaged_row_is_missing_and_the_others_are_right(place: int, tmp_path: Path) -> None:
     fill(cache_in(tmp_path), range(3))
@@ -108,11 +98,3 @@ def test_the_bound_holds_for_all_keys_together(tmp_path: Path) -> None:
     fill(new, range(10))
     new.trim()
     assert [pack.parent.name for pack in packs(tmp_path)] == ["new"]
-
-
-def test_a_pack_that_another_process_deletes_stays_readable(tmp_path: Path) -> None:
-    fill(cache_in(tmp_path), range(3))
-    cache = cache_in(tmp_path)
-    packs(tmp_path)[0].unlink()
-    assert cache.get(digest(1)) == row(1)
-    cache.trim()

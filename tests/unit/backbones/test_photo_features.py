@@ -6,26 +6,22 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from msgspec import structs
-from PIL import Image
 
-from shared.messages.model_card import Preprocessing
 from shared.registry import packaged
 from tests.support.images import class_folders, shapes
-from worker.backbones import backbone_table, feature_cache, loaded_backbone, photo_features
+from worker.backbones import backbone_table, photo_features
 from worker.backbones.feature_cache import DIGEST_BYTES
 from worker.backbones.photo_features import PhotoFeatures
 from worker.datasets.decode_files import Bad
 from worker.datasets.examples import content_hashes
 from worker.datasets.folder_layout import ClassFolderWalk
 from worker.decoding.decode import decode
-from worker.preprocessing import letterbox
-from worker.runtimes.feature_graph import FeatureGraph
+from worker.runtimes.tflite_network import FeatureGraph
 from worker.training import photo_folder
 
 LITE0 = backbone_table.find("efficientnet-lite0")
 FILE = packaged.backbone(LITE0.file, LITE0.sha256)
-LOADED = loaded_backbone.shipped(LITE0)
+LOADED = backbone_table.shipped(LITE0)
 SPEC = backbone_table.SPEC
 COUNT = 7
 ROW_BYTES = photo_features.row_bytes(LITE0.features)
@@ -116,70 +112,3 @@ def test_only_new_contents_are_computed_whatever_their_names(scene: Scene) -> No
     row = found.paths.index(bytes(copied))
     assert found.digests[row].tobytes() == first.digests[-1].tobytes()
     np.testing.assert_array_equal(found.features[row], first.features[-1])
-
-
-def test_files_that_are_no_images_are_reported_and_not_cached(scene: Scene) -> None:
-    broken = scene.root / "circle" / "broken.jpg"
-    broken.write_bytes(b"no image")
-    found = scene.compute()
-    assert [bad.path for bad in scene.bad] == [bytes(broken)]
-    assert scene.stored() == len(found.paths) == 3 * COUNT
-
-
-def test_an_interrupted_run_leaves_its_complete_packs(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(photo_features, "PACK_IMAGES", 4)
-    done = []
-
-    def stop(count: int) -> None:
-        done.append(count)
-        if len(done) == 10:
-            raise KeyboardInterrupt
-
-    view = photo_folder.view(LOADED, scene._store)
-    items = ClassFolderWalk(scene.root).items()
-    with pytest.raises(KeyboardInterrupt):
-        photo_features.compute(items, SPEC, [view], scene.bad.append, stop)
-    assert scene.stored() == 8
-    assert len(scene.compute().paths) == scene.stored() == 3 * COUNT
-
-
-def test_two_looks_decode_a_file_once(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    lite2, decoded = backbone_table.find("efficientnet-lite2"), list[bytes]()
-    both = map(loaded_backbone.shipped, (LITE0, lite2))
-    views = [photo_folder.view(backbone, scene._store) for backbone in both]
-
-    def counted(data: bytes, spec: Preprocessing) -> np.ndarray:
-        decoded.append(data)
-        return decode(data, spec)
-
-    monkeypatch.setattr(photo_features, "decode", counted)
-    items = list(ClassFolderWalk(scene.root).items())
-    found = photo_features.compute(items, SPEC, views, scene.bad.append, lambda count: None)
-    assert len(decoded) == len(set(decoded)) == 3 * COUNT
-    graph = FeatureGraph(packaged.backbone(lite2.file, lite2.sha256))
-    images = scene.pixels(found)
-    rows = [graph.run(image) for image in images]
-    assert found.looks[1].tobytes() == np.stack(rows).tobytes()
-    assert found.features.tobytes() == _features(images).tobytes()
-
-
-def test_the_key_depends_on_the_network_and_the_preprocessing() -> None:
-    sha256, other = LITE0.sha256, backbone_table.find("efficientnet-lite2").sha256
-    keys = {
-        feature_cache.cache_key(sha256, SPEC),
-        feature_cache.cache_key(other, SPEC),
-        feature_cache.cache_key(sha256, structs.replace(SPEC, ground=9)),
-        feature_cache.cache_key(sha256, SPEC, mirrored=True),
-    }
-    assert len(keys) == 4
-    assert feature_cache.cache_key(sha256, SPEC) in keys
-
-
-def test_the_key_depends_on_how_images_are_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
-    before = feature_cache.cache_key(LITE0.sha256, SPEC)
-    monkeypatch.setattr(letterbox, "_FILTER", Image.Resampling.BILINEAR)
-    feature_cache._decoder_sample.cache_clear()  # as in the process of a later version
-    assert feature_cache.cache_key(LITE0.sha256, SPEC) != before
-    feature_cache._decoder_sample.cache_clear()

@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 from producer.cli.jobs import make_options
 from producer.cli.main import hangtag
 from producer.models.default_model import choice, default_model
-from shared.errors import Exit, UsageError
+from shared.errors import UsageError
 from shared.registry import packaged
 from shared.registry.registry import Registry
 from shared.settings import Settings
@@ -58,27 +58,6 @@ def test_the_chosen_model_is_that_of_later_commands(
     assert "HANGTAG_MODEL overrides fashion-mnist" in run("use", "fashion-mnist").stderr
     monkeypatch.delenv("HANGTAG_MODEL")
     assert model_of() == default_model(Settings.from_env()) == ""
-
-
-@pytest.mark.parametrize("model", ["shoes", "shoes@1"])
-def test_the_chosen_model_is_not_removed_while_another_overrides_it(
-    shoes: Registry, monkeypatch: pytest.MonkeyPatch, model: str
-) -> None:
-    assert run("use", "shoes@1").exit_code == Exit.OK
-    monkeypatch.setenv("HANGTAG_MODEL", "fashion-mnist")
-    refused = run("rm", model, "--yes")
-    assert refused.exit_code == Exit.USAGE
-    assert "hangtag models use MODEL" in refused.stderr
-    assert shoes.versions("shoes") == [1]
-
-
-def test_the_model_of_the_environment_is_not_removed(
-    shoes: Registry, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("HANGTAG_MODEL", "shoes")
-    refused = run("rm", "shoes", "--yes")
-    assert refused.exit_code == Exit.USAGE
-    assert "HANGTAG_MODEL" in refused.stderr
 
 
 def test_an_invalid_choice_names_where_it_was_made(

@@ -9,14 +9,11 @@ import pytest
 from click.testing import CliRunner
 
 from producer.cli.main import hangtag
-from producer.demo import is_again
 from producer.inputs.job_options import JobOptions
-from producer.pages.page import Kind
 from shared.errors import Exit
 from tests.support.jobs.finished_job import finish
 
 _FOREIGN = "a,b\nmine,1\n"
-_PAGE = '<head><meta name="generator" content="Hangtag {kind}">'
 
 
 @pytest.fixture
@@ -55,23 +52,3 @@ def test_a_table_that_was_edited_is_not_replaced(folder: Path) -> None:
     with (folder / "results.csv").open("a") as table:
         table.write("mine\n")
     check_refused(folder, "results.csv")
-
-
-@pytest.mark.parametrize("has_table", [True, False])
-def test_a_job_of_other_images_is_not_replaced(folder: Path, has_table: bool) -> None:
-    Path("photos").mkdir()
-    Path("photos/1.png").write_bytes(b"one")
-    finish_demo(b"photos")
-    if not has_table:
-        (folder / "results.csv").unlink()
-    check_refused(folder, "results.csv")
-
-
-def test_what_an_earlier_demo_wrote_is_replaced(folder: Path) -> None:
-    assert not is_again(folder)
-    finish_demo()
-    (folder / "results.html").write_text(_PAGE.format(kind=Kind.REPORT))
-    assert is_again(folder)
-    assert is_again(folder.absolute())
-    (folder / "results.csv").unlink()
-    assert is_again(folder)

@@ -8,7 +8,6 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 
 import msgspec
@@ -16,14 +15,11 @@ import pytest
 
 from producer.inputs.job_options import JobOptions
 from producer.jobs.background_jobs import POLL_S, start
-from producer.jobs.job import Job
 from producer.journal.snapshot import JobState, is_running, read_snapshot
 from shared.errors import Exit, SetupError, UsageError
 from shared.settings import Settings
 from tests.support.jobs.finished_job import ID, finish, options_of
-from tests.support.processes import in_process
 from tests.support.processes.fleet import PATIENCE_S, PRODUCT_PROGRAM, ROOT, Producer
-from tests.support.processes.in_process import Done
 
 
 @pytest.fixture(autouse=True)
@@ -74,13 +70,6 @@ def test_a_producer_that_has_not_connected_yet_has_not_started_its_job(
     assert (view.job, view.state) == (ID, JobState.PAUSED)
 
 
-def test_a_job_that_runs_already_is_refused(here: Path) -> None:
-    options = options_of(here, b"photos")
-    finish(options, stop_after=0)
-    with closing(Job(options)), pytest.raises(UsageError, match="is already running"):
-        begin(options_of(here, b"--json"), "--", "--json")
-
-
 def test_an_interrupt_names_the_command_that_follows_the_start(
     here: Path, hanging: socket.socket
 ) -> None:
@@ -107,15 +96,6 @@ def test_no_module_of_the_current_folder_is_run(here: Path) -> None:
     assert not (here / "ran").exists()
 
 
-def test_a_retry_of_a_job_that_never_started_is_refused(here: Path) -> None:
-    before = sorted(os.listdir(here))
-    for detach in ((), ("--detach",)):
-        refused = run(here, "classify", *detach, "photos", "-o", "out.csv", "--retry-failed")
-        assert refused.code == Exit.USAGE, refused.story
-        assert "out.csv has no job yet; start it without --retry-failed" in refused.log
-    assert sorted(os.listdir(here)) == before
-
-
 def test_a_symbolic_link_in_the_place_of_the_log_is_not_followed(here: Path) -> None:
     target, log = here / "precious", here / "out.csv.hangtag.log"
     target.write_text("mine")
@@ -128,10 +108,6 @@ def test_a_symbolic_link_in_the_place_of_the_log_is_not_followed(here: Path) -> 
 
 def begin(options: JobOptions, *arguments: str) -> str:
     return start(options, ["-o", "out.csv", *arguments], Settings.from_env())
-
-
-def run(here: Path, *arguments: str) -> Done:
-    return in_process.run_with(dict(os.environ), *arguments, cwd=here)
 
 
 def hangtag(here: Path, *arguments: str) -> Producer:

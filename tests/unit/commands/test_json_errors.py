@@ -4,13 +4,11 @@ answers."""
 from __future__ import annotations
 
 from pathlib import Path
-from unittest import mock
 
 import click
 import pytest
 from click.testing import CliRunner, Result
 
-from producer.cli import jobs
 from producer.cli.main import hangtag
 from shared.errors import Exit
 from tests.support.terminal.json_answers import check, error
@@ -91,13 +89,3 @@ def test_the_sentence_says_what_is_wrong_and_the_remedy_what_to_do(
     assert found["code"] == code
     assert str(found["sentence"]).startswith(sentence)
     assert remedy in str(found["remedy"])
-
-
-@pytest.mark.parametrize(
-    ("raised", "code"), [(KeyboardInterrupt(), Exit.INTERRUPTED), (OSError(28, "full"), Exit.SETUP)]
-)
-def test_an_interruption_and_an_error_of_the_system_are_objects(
-    raised: BaseException, code: Exit
-) -> None:
-    with mock.patch.object(jobs.status, "callback", side_effect=raised):
-        assert error_of("status", "--json")["code"] == code

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import re
 from contextlib import closing
 from pathlib import Path
@@ -13,24 +12,21 @@ import msgspec
 import pytest
 from click.testing import CliRunner, Result
 
-from producer.cli import models
 from producer.cli.main import hangtag
-from producer.journal.job_index import IndexedJob, forget, remember
+from producer.journal.job_index import IndexedJob, remember
 from producer.journal.journal import Journal, journal_path
 from producer.models import manage, show
 from producer.models.import_model import Given, lines, read_labels, tried_lines
 from producer.models.load_catalog import Catalog
 from producer.present.formatting import one_line
 from shared.errors import Exit, SetupError, UsageError
-from shared.labels import network_labels
-from shared.messages.job_record import JobRecord, encode_job
+from shared.messages.batch import JobRecord, encode_job
 from shared.messages.model_card import Card, Metrics, card_sha256, encode_card
 from shared.messages.replies import Decided, Pruned, Trained, Tried, TriedForm
 from shared.messages.requests import NetworkForm
 from shared.registry import packaged
 from shared.registry.registry import Registry
 from shared.settings import Settings
-from tests.support.models import drawn_versions
 
 NAME = "shoes"
 PLOTS = {"confusion.png": b"\x89PNG one", "samples.png": b"\x89PNG two"}
@@ -118,24 +114,6 @@ def test_a_damaged_version_is_reported_and_hides_no_other(
     assert [line.split()[0] for line in result.stdout.splitlines()[1:]] == ["shoes@1", "shoes@3"]
 
 
-def test_plots_are_written_and_existing_files_are_not_replaced(
-    registry: Registry, tmp_path: Path
-) -> None:
-    folder = tmp_path / "new" / "folder"
-    for _ in range(2):  # identical plots are no conflict
-        good("show", "shoes@1", "--pictures", str(folder))
-        assert {path.name: path.read_bytes() for path in folder.iterdir()} == PLOTS
-    mine = folder / "samples.png"
-    mine.write_bytes(b"mine")
-    (folder / "confusion.png").unlink()
-    line = complaint(run("show", "shoes@1", "--pictures", str(folder)), Exit.USAGE)
-    assert "samples.png exists" in line
-    assert mine.read_bytes() == b"mine"
-    assert not (folder / "confusion.png").exists()
-    good("show", "shoes@1", "--pictures", str(folder), "--force")
-    assert mine.read_bytes() == PLOTS["samples.png"]
-
-
 @pytest.mark.parametrize("name", ["../out.png", "/tmp/hangtag-out.png", ".png", "a/b.png"])
 def test_a_foreign_card_cannot_name_a_path(tmp_path: Path, name: str) -> None:
     folder = tmp_path / "inside"
@@ -192,33 +170,6 @@ def test_pruning_lists_what_it_would_delete_and_deletes_nothing_without_a_confir
     assert registry.versions(NAME) == [1, 2, 3]
 
 
-def test_a_version_that_was_not_listed_for_removal_stays(
-    registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The job that needed it is removed while the user is asked."""
-    job(2, tmp_path / "paused.csv")
-
-    def agree(question: str, yes: bool) -> None:
-        forget(["testjb02"])
-
-    monkeypatch.setattr(models, "confirm", agree)
-    assert "1 version" in run("prune", NAME, "--keep", "0").stderr
-    assert registry.versions(NAME) == [1, 2]
-
-
-def test_three_versions_remain_unless_another_number_is_requested(registry: Registry) -> None:
-    registry.publish(card(4), FILES)
-    registry.promote(NAME, 4)
-    for seed in (5, 6):
-        registry.publish(card(seed), FILES)
-    assert "shoes@2" in good("prune", NAME, "--yes")
-    assert registry.versions(NAME) == [1, 4, 5, 6]  # 1: the target of a rollback
-
-
-def test_the_precision_of_an_imported_network_is_not_stated() -> None:
-    assert dict(show.facts(drawn_versions.card()))["graph"] == "1 image at a time"
-
-
 @pytest.mark.parametrize(
     ("content", "fix"),
     [
@@ -238,22 +189,6 @@ def test_an_invalid_list_of_labels_names_its_line(tmp_path: Path, content: bytes
         read_labels(path)
 
 
-@pytest.mark.parametrize(
-    ("suffix", "limit", "line"),
-    [
-        (".keras", 64 << 20, "67,108,865 bytes; the limit is 67,108,864"),
-        (".onnx", 128 << 20, "134,217,729 bytes; the limit is 134,217,728"),
-    ],
-)
-def test_a_file_that_is_too_large_is_not_read(
-    tmp_path: Path, suffix: str, limit: int, line: str
-) -> None:
-    path = tmp_path / f"model{suffix}"
-    with path.open("wb") as file:
-        os.truncate(file.fileno(), limit + 1)
-    assert line in complaint(run("import", str(path), "--labels", "l", "--name", "x"), Exit.USAGE)
-
-
 FIRST = Decided("production", 1, None, True, "the first version")
 UNMEASURED = Trained("mine@1", Metrics(0.0, 0, 0.0, 0.0), FIRST, 1.0)
 
@@ -265,12 +200,6 @@ def test_an_import_without_labelled_images_names_the_scale_of_its_images(
     text = "\n".join(lines(UNMEASURED, Settings.from_env(), Path("mine.keras"), scale))
     assert "not evaluated" in text
     assert ("--scale 0-1" in text) is asks
-
-
-def test_an_import_says_that_nothing_was_checked_and_what_calibrates_it() -> None:
-    text = "\n".join(lines(UNMEASURED, Settings.from_env(), Path("mine.onnx"), "0-1"))
-    assert "nothing was checked" in text
-    assert "hangtag models calibrate mine@1 --data DIR" in text
 
 
 def test_what_was_tried_is_a_table_with_the_line_that_imports_so() -> None:
@@ -309,14 +238,3 @@ def test_a_mean_is_a_list_of_numbers(text: str) -> None:
     result = run("import", "net.onnx", "--name", "x", "--mean", text)
     assert result.exit_code == Exit.USAGE
     assert "is not a list of numbers such as 0.485,0.456,0.406" in " ".join(result.stderr.split())
-
-
-def test_numbers_before_all_labels_in_order_are_no_part_of_them(tmp_path: Path) -> None:
-    path = tmp_path / "labels.txt"
-    path.write_text("0 red fox\n1 dog\n")
-    assert read_labels(path) == ("red fox", "dog")
-    for other in ("1 red fox\n0 dog\n", "9" * 5000 + " red fox\n1 dog\n"):
-        path.write_text(other)
-        assert network_labels.parsed(other) == network_labels.listed(other)
-    path.write_text("0 red fox\n1 dog\n")
-    assert read_labels(path, is_numbered=False) == ("0 red fox", "1 dog")

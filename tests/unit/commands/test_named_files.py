@@ -71,18 +71,3 @@ def test_a_paused_job_resumes_without_a_file_that_is_gone(here: Path, gone: int)
     expected[gone] = Status.MISSING
     assert statuses(here) == expected
     assert verify(here / "out.csv").proven
-
-
-def test_a_removed_file_is_a_problem_of_its_table(here: Path) -> None:
-    finish(options_of(here, *NAMES))
-    (here / "in/2.png").unlink()
-    assert verify(here / "out.csv").problems == ["in/2.png: was removed or moved"]
-
-
-def test_a_new_job_needs_every_file(here: Path) -> None:
-    finish(options_of(here, *NAMES))
-    (here / "in/2.png").unlink()
-    for arguments in ((*CLASSIFY, "--restart"), (*CLASSIFY[:-1], "other.csv")):
-        result = run(*arguments)
-        assert result.exit_code == Exit.USAGE
-        assert "in/2.png: No such file or directory; check the path" in result.stderr

@@ -88,21 +88,6 @@ def test_the_wait_for_a_list_can_be_stopped_and_a_list_that_ends_with_it_is_not_
         os.close(writing)
 
 
-def test_a_finished_job_of_a_piped_list_is_repeated_proven_and_rendered_without_the_list(
-    here: Path,
-) -> None:
-    assert started(here, stop_after=None) == TWO
-    assert [row[:5] for row in (here / "out.csv").read_text().splitlines()[1:]] == [
-        "1.png",
-        "2.png",
-    ]
-    assert verify(here / "out.csv").proven
-    assert piped(here, TWO).exit_code == Exit.OK
-    assert run("table", "out.csv", "--min-confidence", "0.5").exit_code == Exit.OK
-    assert run("collect", "out.csv").exit_code == Exit.OK
-    assert recorded(here) == TWO
-
-
 def test_a_table_stands_for_the_recorded_list_except_to_start_over(here: Path) -> None:
     started(here, stop_after=None)
     other = CliRunner().invoke(hangtag, ["classify", "out.csv"], input=b"2.png\n")
@@ -142,40 +127,6 @@ def test_a_grown_list_replaces_the_one_of_an_unfinished_job(here: Path) -> None:
     finish(options_of(here, list_file=STDIN), 1)
     assert len((here / "out.csv").read_bytes().splitlines()) == 4
     assert verify(here / "out.csv").proven
-
-
-def test_an_address_that_is_added_to_a_list_of_files_is_refused_and_the_job_stays(
-    here: Path,
-) -> None:
-    started(here, stop_after=None)
-    before = journal_path(here / "out.csv").read_bytes()
-    line = one_line(piped(here, TWO + b"https://a.example/b.png?SECRET\n"), Exit.USAGE)
-    assert "had none when the job started" in line
-    assert "SECRET" not in line
-    assert recorded(here) == TWO
-    assert journal_path(here / "out.csv").read_bytes() == before
-
-
-def test_a_job_that_does_not_start_leaves_no_list(here: Path) -> None:
-    for stdin in (b"", b"\n", TWO):
-        assert piped(here, stdin).exit_code in (Exit.USAGE, Exit.SETUP)
-    assert sorted(os.listdir(here)) == ["1.png", "2.png", "3.png"]
-
-
-@pytest.mark.parametrize("stdin", [THREE, TWO, b""])
-def test_a_restart_that_does_not_start_leaves_the_old_job_with_its_list(
-    here: Path, stdin: bytes
-) -> None:
-    started(here, stop_after=None)
-    assert piped(here, stdin, "--restart").exit_code in (Exit.SETUP, Exit.USAGE)
-    assert recorded(here) == TWO
-    assert verify(here / "out.csv").proven
-
-
-def test_a_forgotten_job_leaves_no_list(here: Path) -> None:
-    started(here)
-    assert run("forget", "out.csv", "--yes").exit_code == Exit.OK
-    assert sorted(os.listdir(here)) == ["1.png", "2.png", "3.png"]
 
 
 @pytest.mark.parametrize(

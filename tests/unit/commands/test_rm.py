@@ -82,12 +82,6 @@ def test_nothing_is_deleted_without_a_confirmation(registry: Registry) -> None:
     assert registry.versions(NAME) == [1, 2, 3]
 
 
-def test_the_question_names_what_is_deleted(registry: Registry) -> None:
-    for name, whole in ((NAME, True), (f"{NAME}@3", False), ("fashion-mnist@0", False)):
-        more = " with all its versions" if whole else ""
-        assert f"Delete {name}{more} for good?" in refused(name, code=Exit.USAGE)
-
-
 def test_what_an_alias_stands_for_stays(registry: Registry) -> None:
     assert "hangtag models promote shoes@VERSION" in refused(f"{NAME}@1", "--yes")
     assert registry.versions(NAME) == [1, 2, 3]
@@ -181,19 +175,6 @@ def test_an_interrupted_removal_of_a_model_is_finished(
     assert registry.names() == ["fashion-mnist"]
     assert files_of(registry) == []
     assert "there is no model shoes" in CliRunner().invoke(hangtag, ["models", *repeated]).stderr
-
-
-def test_an_interrupted_removal_of_a_version_is_finished(
-    registry: Registry, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    interrupt(monkeypatch, 1)
-    assert rm(f"{NAME}@3", "--yes").exit_code == Exit.INTERRUPTED
-    monkeypatch.undo()
-    monkeypatch.setenv("XDG_DATA_HOME", str(Path(registry.root).parents[1]))
-    assert registry.versions(NAME) == [1, 2]
-    assert rm(f"{NAME}@3", "--yes").stdout == "shoes@3 is deleted: 1 version, 5 B freed\n"
-    assert {path.parent.name for path in files_of(registry)} == {"1", "2"}
-    assert "there is no version shoes@3" in refused(f"{NAME}@3", "--yes")
 
 
 def interrupt(monkeypatch: pytest.MonkeyPatch, nth: int) -> None:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import csv
-import json
 import os
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
-from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from producer.cli.main import hangtag
@@ -21,7 +19,6 @@ from producer.rows.columns import GUESS
 from producer.verify.verify import verify
 from shared.errors import Exit
 from shared.registry import packaged
-from tests.support.jobs import planted_journal
 from tests.support.jobs.finished_job import RUBBISH, finish, options_of
 
 FILES = 30
@@ -88,24 +85,6 @@ def test_rows_below_the_threshold_are_unknown_and_keep_their_guess(
     assert verify(table).proven
 
 
-def test_the_summary_says_how_many_are_accepted_and_what_share_should_be_right(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Of rows that are as doubtful as held-out images."""
-    monkeypatch.chdir(tmp_path)
-    answers = [(b"%d.png" % i, i % 10, 0.4 if i % 10 == 0 else 0.98 + i / 5_000) for i in range(90)]
-    table = planted_journal.plant(tmp_path / "out.csv", answers)
-    run("table", "out.csv")
-    found = json.loads(run("table", "out.csv", "--min-confidence", "50%", "--json").stdout)
-    confidences = [float(row["confidence"] or 0) for row in rows(table)]
-    accepted = [one for one in confidences if one >= 0.5]
-    share = found["answers"]["accepted"]
-    assert share["images"] == len(accepted)
-    assert share["expected"] == pytest.approx(sum(accepted) / len(accepted), abs=1e-4)
-    text = run("table", "out.csv", "--accept", "90").stderr
-    assert "at least 90% should be right (--accept 90%)" in text
-
-
 options = st.lists(
     st.sampled_from([
         ("--accept", "all"), ("--accept", "90"), ("--accept", "99%"), ("--min-confidence", "0.5"),
@@ -113,30 +92,6 @@ options = st.lists(
     ]),
     min_size=1, max_size=4,
 )  # fmt: skip
-
-
-@settings(
-    suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=5
-)
-@given(options)
-def test_a_table_depends_on_the_last_options_only(
-    table: Path, steps: list[tuple[str, str]]
-) -> None:
-    run("table", "out.csv", "--accept", "all", "--columns", "all")
-    for step in steps:
-        run("table", "out.csv", *step)
-        assert verify(table).proven
-    stepwise = table.read_bytes()
-    last = {"--accept": "all", "--columns": "all"}
-    for name, value in steps:
-        if name == "--min-confidence":
-            last.pop("--accept", None)
-        elif name == "--accept":
-            last.pop("--min-confidence", None)
-        last[name] = value
-    run("table", "out.csv", "--accept", "all", "--columns", "all")
-    run("table", "out.csv", *(word for pair in last.items() for word in pair))
-    assert table.read_bytes() == stepwise
 
 
 def test_a_foreign_file_is_replaced_only_if_told_to(table: Path) -> None:
@@ -154,20 +109,6 @@ def test_a_foreign_file_is_replaced_only_if_told_to(table: Path) -> None:
     assert table.read_bytes() == foreign
     run("table", "out.csv", "--force")
     assert table.read_bytes() == ours
-
-
-def test_a_foreign_file_in_the_place_of_an_unfinished_job_is_refused_before_the_work(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    output = plant(tmp_path)
-    finish(options_of(tmp_path, b"photos"), stop_after=2)
-    output.write_text("mine")
-    line = refused(classify(code=Exit.USAGE))
-    assert "not what its job wrote" in line
-    assert "hangtag table" not in line  # it would refuse an unfinished job
-    assert "--restart" in line
-    assert output.read_text() == "mine"
 
 
 def test_a_copy_leaves_the_table_and_its_options_and_is_not_replaced_unasked(table: Path) -> None:

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import errno
 import importlib.util
-import os
-import subprocess
-import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -17,33 +12,26 @@ from click.testing import CliRunner, Result
 
 from producer.cli.main import hangtag
 from producer.models.train import make_work
-from producer.present.events import Waiting
-from producer.present.progress import Figures, Quiet
 from producer.requests.client import make_request
-from producer.requests.existing import open_requests
-from producer.requests.request_display import RequestDisplay
-from producer.requests.submit import Viewed, continues, how_to_start_trainer, submit
+from producer.requests.submit import continues, how_to_start_trainer, submit
 from producer.stack import stack
 from shared import installation
 from shared.errors import BadMessage, Exit, SetupError, UsageError
 from shared.installation import DRAW_PACKAGES, ONNX_PACKAGES, ROOT, TENSORFLOW_PACKAGES
 from shared.ledger import request_store
-from shared.ledger.request_store import RequestState, RequestView
 from shared.messages.requests import (
     CheckDataset,
     ComputeFeatures,
     ImportNetwork,
     Outcome,
-    Progress,
     Promote,
     Request,
     Work,
+    needed_packages,
 )
 from shared.messages.training import Train
-from shared.messages.work_packages import needed_packages
 from shared.settings import Settings
 from tests.support.jobs import stored_requests
-from tests.support.machine.unlistable_folders import obeying
 from tests.support.processes.manual_trainer import ANSWER
 
 ELSEWHERE = Settings(redis_url="redis://:secret@host:1")
@@ -123,15 +111,6 @@ def test_an_unreachable_broker_is_a_setup_error(arguments: list[str]) -> None:
     assert "Redis" in complaint(run("train", *arguments), Exit.SETUP)
 
 
-def test_the_request_has_the_typed_options(here: Path) -> None:
-    options = {
-        "data": "photos", "name": "garments", "recipe": "tutorial", "epochs": 3, "seed": 7,
-        "promote": "always", "weighted": True, "max_unreadable": 0.5,
-    }  # fmt: skip
-    expected = Train("garments", "tutorial", f"{here}/photos", 3, 7, "always", True, 0.5)
-    assert make_work(options, Settings()) == expected
-
-
 @pytest.mark.parametrize("folder", ["/", "...", "Fashion MNIST", "漢字"])
 def test_a_folder_whose_name_cannot_be_a_models_needs_one(here: Path, folder: str) -> None:
     (here / folder).mkdir(exist_ok=True)
@@ -160,18 +139,6 @@ def test_the_default_recipe_suits_the_data(here: Path) -> None:
     found = make_work({"data": "photos", "name": "garments"}, Settings())
     assert (found.recipe, found.data) == ("photo-head", f"{here}/photos")
     assert make_work({"data": "photos", "recipe": "photo"}, Settings()).recipe == "photo-head"
-
-
-def test_a_folder_is_checked_only_if_the_trainer_is_on_this_machine(here: Path) -> None:
-    options = {"data": "absent", "name": "garments"}
-    with pytest.raises(UsageError, match="absent is not a folder"):
-        make_work(options, Settings())
-    assert make_work(options, ELSEWHERE).data == f"{here}/absent"
-
-
-def test_an_undecodable_path_is_a_usage_error() -> None:
-    with pytest.raises(UsageError, match="not printable text"):
-        make_work({"data": os.fsdecode(b"\xff"), "name": "garments"}, ELSEWHERE)
 
 
 @pytest.mark.usefixtures("bare")
@@ -239,13 +206,6 @@ def bare(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     installation.present.cache_clear()
 
 
-def test_a_trainer_in_the_foreground_needs_a_broker(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("HANGTAG_REDIS_URL")
-    line = complaint(run("worker", "--queue", "train"), Exit.SETUP)
-    assert "HANGTAG_REDIS_URL" in line
-    assert "hangtag train" in line
-
-
 def test_the_command_that_starts_a_trainer_contains_no_password() -> None:
     line = how_to_start_trainer(ELSEWHERE)
     variables = "HANGTAG_REDIS_URL=redis://host:1 HANGTAG_REDIS_PASSWORD_FILE=..."
@@ -258,27 +218,6 @@ def store_request(settings: Settings, request: Request, outcome: Outcome | None 
     folder = stored_requests.keep_on_stack(settings, request)
     if outcome is not None:
         stored_requests.finish(folder, outcome)
-
-
-def test_requests_that_are_only_in_the_store_are_listed_as_paused(here: Path) -> None:
-    settings = Settings(runtime_dir=str(here / "stack"), store=str(here / "store"))
-    assert open_requests(settings) == []
-    old = make_request(Train("b", "fast"), "old")
-    new = msgspec.structs.replace(make_request(Train("a", "fast"), "new"), created=time.time() + 9)
-    for request in (new, old):
-        store_request(settings, request)
-    done = make_request(Train("a", "fast"), "done")
-    store_request(settings, done, Outcome(ok=True))
-    damaged = settings.store_path / request_store.FOLDER / "damaged"
-    damaged.mkdir()
-    (damaged / request_store.REQUEST_FILE).write_text("{")
-    found = open_requests(settings)
-    listed = [(one.request, one.state) for one in found]
-    assert listed == [
-        ("damaged", "unreadable"),
-        ("old", "paused"),
-        ("new", "paused"),
-    ]
 
 
 def test_the_outcome_of_a_known_id_needs_no_data(
@@ -297,35 +236,6 @@ def test_the_outcome_of_a_known_id_needs_no_data(
     assert msgspec.json.decode(run(*again).stdout)["model"] == ANSWER.model
     assert "other work" in complaint(run(*again, "--seed", "2"), Exit.USAGE)
     assert "is not a folder" in complaint(run(*again[:-2], "r2"), Exit.USAGE)
-
-
-def view(state: RequestState, progress: Progress | None = None) -> RequestView:
-    request = Request("r1", Train("garments", "fast"), "me@here", 0.0)
-    return RequestView(request, state, progress=progress)
-
-
-class Shown(Quiet):
-    """Whether there are figures."""
-
-    has_figures = False
-
-    def show(self, figures: Callable[[], Figures]) -> None:
-        self.has_figures = True
-
-    def close(self) -> None:
-        self.has_figures = False
-
-
-def test_figures_are_shown_until_the_check_and_the_request_have_ended() -> None:
-    display = RequestDisplay(shown := Shown())
-    for event, is_shown in (
-        (Waiting("checking the folder"), True),
-        (Waiting(""), False),
-        (Viewed(view(RequestState.RUNNING, Progress("loading")), None), True),
-        (Viewed(view(RequestState.DONE), None), False),
-    ):
-        display.show(event)
-        assert shown.has_figures is is_shown
 
 
 def test_other_work_under_a_stored_id_is_refused_before_anything_starts(here: Path) -> None:
@@ -368,18 +278,3 @@ def test_a_store_that_cannot_be_written_names_the_setting(here: Path) -> None:
     (here / "file").touch()
     with pytest.raises(SetupError, match="HANGTAG_STORE"):
         stored_requests.keep(here / "file", make_request(Train("garments", "fast")))
-
-
-def test_an_unreadable_folder_is_named_before_anything_is_queued(here: Path) -> None:
-    (here / "photos").chmod(0)
-    env = {**os.environ, "HANGTAG_RUNTIME_DIR": f"{here}/stack", "HANGTAG_STORE": f"{here}/store"}
-    env.pop("HANGTAG_REDIS_URL")
-    command = [*obeying(here), sys.executable, "-m", "producer.cli", "train"]
-    command += ["--data", str(here / "photos"), "--name", "garments"]
-    done = subprocess.run(command, env=env, cwd=ROOT, capture_output=True, text=True)
-    (here / "photos").chmod(0o700)
-    assert (done.returncode, done.stdout) == (Exit.SETUP, "")
-    (line,) = done.stderr.splitlines()
-    assert f"{here}/photos" in line
-    assert os.strerror(errno.EACCES) in line
-    assert not (here / "store").exists()

@@ -19,14 +19,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from producer.cli.main import hangtag
-from producer.jobs.job import Job
 from producer.journal import records
-from producer.journal.journal import Journal, journal_path
+from producer.journal.journal import journal_path
 from producer.journal.sqlite_errors import blob
 from producer.verify.verify import Proof, verdict, verify
 from shared.errors import Exit
 from tests.support.jobs.finished_job import RUBBISH, finish, options_of
-from tests.support.machine.unlistable_folders import too_deep
 
 NAMES = (
     b"a.png",
@@ -182,15 +180,6 @@ def test_a_changed_file_is_named(table: Path, change: Callable[[Path], object], 
     assert says in line
 
 
-def test_each_folder_that_cannot_be_listed_is_named(table: Path) -> None:
-    for folder in ("one/sub", "two"):
-        too_deep(table.parent / folder)
-    proof = verify(table)
-    assert not proof.proven
-    assert [line.partition(": ")[0][:8] for line in proof.problems] == ["two/dddd", "one/sub/"]
-    assert all("cannot be listed (File name too long)" in line for line in proof.problems)
-
-
 def test_changed_content_with_the_same_stamp_is_found_by_reading_again(table: Path) -> None:
     path = table.parent / "one/a.png"
     before = path.stat()
@@ -198,31 +187,6 @@ def test_changed_content_with_the_same_stamp_is_found_by_reading_again(table: Pa
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
     assert verify(table).proven
     assert problem(verify(table, deep=True)).startswith("one/a.png: has other content")
-
-
-def test_content_that_the_journal_has_no_digests_of_is_reported_as_not_checked(table: Path) -> None:
-    """A worker that read the files of a batch did not send their digests."""
-    assert verify(table, deep=True).unproven == []
-    with closing(sqlite3.connect(journal_path(table))) as database:
-        records.put_files(database, records.one(database, 1)._replace(digests=b""))
-        database.commit()
-    proof = verify(table, deep=True)
-    assert (proof.proven, len(proof.unproven)) == (True, 1)
-    assert "content" in proof.unproven[0]
-
-
-def test_a_list_may_name_a_missing_file_until_it_exists(tmp_path: Path) -> None:
-    (tmp_path / "here.png").write_bytes(b"1")
-    (tmp_path / "list").write_bytes(b"gone.png\nhere.png\ngone.png\n")
-    finish(options_of(tmp_path, list_file=b"list"))
-    table = tmp_path / "out.csv"
-    assert verify(table).proven
-    (tmp_path / "gone.png").write_bytes(b"2")
-    proof = verify(table)
-    assert [line.partition(":")[0] for line in proof.problems] == ["gone.png", "gone.png"]
-    assert "--retry-failed" in proof.problems[0]
-    finish(options_of(tmp_path, list_file=b"list"), retry_failed=True)
-    assert verify(table, deep=True).proven
 
 
 def test_each_change_of_a_list_is_named(tmp_path: Path) -> None:
@@ -253,14 +217,6 @@ def test_a_listed_file_that_cannot_be_reached_is_proven_as_its_row_has_it(tmp_pa
     assert verify(tmp_path / "out.csv", deep=True).problems == []
     (tmp_path / "gone.png").symlink_to("gone.png")
     assert verify(tmp_path / "out.csv", deep=True).problems == []
-
-
-def test_a_repeated_row_is_proven_with_its_current_file(table: Path) -> None:
-    (table.parent / "two/b,.png").write_bytes(b"mended")
-    assert "another size or time" in problem(verify(table))
-    finish(options_of(table.parent, b"two", b"one"), retry_failed=True)
-    proof = verify(table, deep=True)
-    assert (proof.proven, proof.failed) == (True, 1)
 
 
 def test_without_a_journal_nothing_is_proven(table: Path) -> None:
@@ -306,26 +262,3 @@ def test_a_table_in_a_folder_whose_name_is_not_utf8_is_proven(table: Path) -> No
         assert not isinstance(result.exception, UnicodeError), command
         assert "caf\\xe9" in result.output.replace("\\\\", "\\"), (command, result.output)
         assert result.output.isascii()
-
-
-def test_a_running_or_unfinished_job_is_not_proven(table: Path) -> None:
-    with closing(Journal(journal_path(table))) as journal:
-        running = run(str(table))
-        assert running.exit_code == Exit.USAGE
-        assert "hangtag classify" in running.stderr
-        journal.repeat(1)
-    assert "is not finished" in problem(verify(table))
-
-
-def test_a_file_above_the_size_limit_is_proven_too(tmp_path: Path) -> None:
-    """Read in full again, its digest would differ from that of the row `too_large`."""
-    (tmp_path / "in").mkdir()
-    for name, size in (("a.png", 4), ("b.png", 5), ("c.png", 4)):
-        (tmp_path / "in" / name).write_bytes(bytes(size))
-    finish(options_of(tmp_path, b"in", max_file_bytes=4))
-    output = tmp_path / "out.csv"
-    assert output.read_text().count(",too_large,") == 1
-    assert verify(output, deep=True).proven
-    job = Job(options_of(tmp_path, b"in"))  # the same result for each server
-    with closing(job):
-        assert job.options.max_file_bytes == 4

@@ -11,7 +11,7 @@ import pytest
 from shared.errors import SetupError
 from shared.labels.label_line import LabelLine
 from shared.labels.submitted_lines import encode_lines
-from shared.pipes.class_folders_check import FoldersQuestion
+from shared.pipes.helpers import FoldersQuestion
 from tests.support.jobs.decided import file_of
 from worker.check_class_folders import verdict
 from worker.datasets.corrected_walk import LabelledData

@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producer.dispatch.send_limits import BatchSize
-from producer.dispatch.window import Window
+from producer.dispatch.window import BatchSize, Window
 
 BATCH_S = 1.0
 FEW_S = 0.02

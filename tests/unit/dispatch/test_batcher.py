@@ -18,7 +18,6 @@ from producer.journal.records import FrozenBatch
 from producer.locations.row_files import RowFiles
 from producer.sources.job_sources import JobSources
 from shared.image_status import Status
-from shared.messages.batch import encode_images
 from shared.settings import Settings
 from tests.support.jobs.image_blobs import decode_images
 
@@ -85,16 +84,6 @@ def test_after_any_batch_the_rest_is_the_same_also_with_other_bounds(
             assert [b.frozen.n for b in rest] == list(range(i + 1, i + 1 + len(rest)))
 
 
-@given(contents, bounds)
-def test_a_frozen_batch_is_read_again_unchanged(contents: list[bytes], bounds: Settings) -> None:
-    with image_files(contents) as options:
-        for batch in formed(options, bounds):
-            assert (
-                encode_images(read_batch_again(RowFiles(JobSources(options)), batch.frozen))
-                == batch.blob
-            )
-
-
 def test_a_batch_that_is_read_again_reports_changed_and_missing_files() -> None:
     with image_files([b"same", b"longer", b"gone", b"touched"]) as options:
         (batch,) = formed(options, Settings())
@@ -104,15 +93,6 @@ def test_a_batch_that_is_read_again_reports_changed_and_missing_files() -> None:
         os.utime(folder / "003.png", ns=(0, 0))
         images = read_batch_again(RowFiles(JobSources(options)), batch.frozen)
     assert images == [b"same", Status.CHANGED, Status.MISSING, Status.CHANGED]
-
-
-def test_files_that_cannot_be_read_take_no_bytes_and_fail_alone(tmp_path: Path) -> None:
-    (tmp_path / "a.png").write_bytes(b"a")
-    (tmp_path / "list").write_bytes(b"a.png\nabsent.png\n.\na.png\n")
-    options = JobOptions((), bytes(tmp_path), "/out.csv", list_file=b"list")
-    (batch,) = formed(options, Settings(batch_bytes=2))
-    assert decode_images(batch.blob) == [b"a", Status.MISSING, Status.UNREADABLE, b"a"]
-    assert batch.frozen.names == [b"a.png", b"absent.png", b".", b"a.png"]
 
 
 def test_the_first_batch_is_sent_before_the_walk_ends(tmp_path: Path) -> None:

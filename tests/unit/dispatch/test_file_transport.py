@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import closing
 from pathlib import Path
 
@@ -12,18 +11,14 @@ from hypothesis import given
 
 from producer.dispatch.batcher import Batch, Batcher, read_batch_again
 from producer.dispatch.file_transport import EVERY_SIZE, Transport, check_below
-from producer.inputs.job_options import JobOptions, encode_options
-from producer.jobs.job import Job
+from producer.inputs.job_options import JobOptions
 from producer.journal.journal import Journal
 from producer.journal.records import FrozenBatch, StoredResult
-from producer.journal.snapshot import stored_options
 from producer.locations.row_files import RowFiles
 from producer.sources.job_sources import JobSources
 from shared.errors import UsageError
-from shared.image_status import Status
 from shared.messages.batch import decode_payload, encode_images
 from shared.messages.files import AUTO, INLINE, PATH, UNSEEN, Reference
-from shared.messages.job_record import JobRecord, encode_job
 from shared.settings import Settings
 from tests.support.jobs.image_blobs import decode_images
 from tests.unit.dispatch.test_batcher import bounds, contents, formed, image_files
@@ -62,23 +57,6 @@ def test_both_transports_form_the_same_batches_and_a_worker_reads_the_same_bytes
                 encode_images(read_batch_again(RowFiles(JobSources(options)), one.frozen))
                 == other.blob
             )
-
-
-def test_unreadable_files_have_the_same_status_as_inline(tmp_path: Path) -> None:
-    names = [b"a.png", b"absent.png", b".", b"fifo", b"loop", b"large", b"empty.png"]
-    (tmp_path / "a.png").write_bytes(b"a")
-    (tmp_path / "empty.png").touch()
-    os.mkfifo(tmp_path / "fifo")
-    (tmp_path / "loop").symlink_to("loop")
-    (tmp_path / "large").touch()
-    os.truncate(tmp_path / "large", (64 << 20) + 1)
-    (tmp_path / "list").write_bytes(b"\n".join(names))
-    options = JobOptions((), bytes(tmp_path), "/out.csv", list_file=b"list")
-    (inline,), (path,) = formed(options, Settings()), by_path(options, Settings())
-    assert path.frozen.stamps == inline.frozen.stamps
-    assert SharedFiles("/").read(decode_payload(path.blob)) == decode_images(inline.blob)
-    assert decode_images(inline.blob).count(b"") == 1
-    assert Status.TOO_LARGE in decode_payload(path.blob)
 
 
 def test_without_a_choice_this_machines_workers_open_large_files(tmp_path: Path) -> None:
@@ -169,21 +147,3 @@ def test_digests_from_the_worker_are_stored_and_replace_no_others(
         journal.commit(frozen, [*results, StoredResult(2, b"result", 0)])
         journal.commit(results=[StoredResult(n, b"late", 0, {}, b"late") for n in (0, 1)])
         assert [journal.batch(n).digests for n in range(3)] == [b"they", b"mine", b""]
-
-
-def test_a_started_job_may_continue_with_the_other_transport(tmp_path: Path) -> None:
-    (tmp_path / "p").mkdir()
-    inline = JobOptions((b"p",), bytes(tmp_path), str(tmp_path / "out.csv"))
-    path = msgspec.structs.replace(inline, transport=PATH)
-    with closing(Job(inline)) as job:
-        record = JobRecord("abcdefgh", "m", 1, "0" * 64, "litert", 1, "out.csv", "here", 0.0)
-        job.journal.put(options=encode_options(inline), record=encode_job(record))
-    for options in (path, inline, path):
-        with closing(Job(options)):
-            pass
-        assert stored_options(tmp_path / "out.csv") == options  # the options that `collect` uses
-    with closing(Job(path)) as job:
-        job.journal.put(exit=b"0")
-    with closing(Job(inline)):
-        pass
-    assert stored_options(tmp_path / "out.csv") == path  # a finished job stays unchanged

@@ -5,13 +5,9 @@ from __future__ import annotations
 import errno
 import json
 import os
-import pty
 import resource
-import subprocess
 import sys
 from collections.abc import Callable
-from contextlib import closing
-from hashlib import sha256
 from pathlib import Path
 
 import msgspec
@@ -22,7 +18,6 @@ from producer.cli.main import hangtag
 from producer.formats.table_file import is_foreign
 from producer.formats.table_formats import FORMATS, Format, format_of, loaded
 from producer.inputs.job_options import JobOptions
-from producer.journal.job_properties import TABLE
 from producer.journal.journal import Journal, journal_path
 from producer.journal.sealed_journal import SealedJournal
 from producer.verify.verify import verify
@@ -30,16 +25,10 @@ from shared import failpoints
 from shared.atomic_file import DRAFT_SUFFIX
 from shared.errors import Exit
 from tests.support.jobs.finished_job import RUBBISH, finish, options_of
-from tests.support.processes.fleet import ROOT
 
 FILES, BROKEN = 30, 7
 #: Of a file, which are changed one at a time.
 FLIPPED = 12
-#: The place of a byte that no row depends on: of the writer's name, of a time.
-BESIDE_ROWS: dict[str, Callable[[bytes], int]] = {
-    "parquet": lambda data: data.rindex(b"parquet-cpp"),
-    "xlsx": lambda data: 10,
-}
 every_form = pytest.mark.parametrize("form", FORMATS)
 of_a_library = pytest.mark.parametrize(
     "form", [row.name for row in FORMATS.values() if row.packages]
@@ -152,36 +141,6 @@ def test_a_form_of_a_newer_version_is_refused_in_one_line(folder: Path) -> None:
 
 
 @of_a_library
-def test_under_another_version_of_its_library_the_rows_of_a_table_are_compared(
-    folder: Path, form: str
-) -> None:
-    """Its bytes may be others there, and its SHA-256 shows that they are as they were written."""
-    table = folder / f"out.{form}"
-    finish(options(folder, table.name))
-    data = table.read_bytes()
-    at = BESIDE_ROWS[form](data)
-    others = data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
-    as_if_written(table, others)
-    assert verify(table).proven
-    table.write_bytes(others[:-1])
-    assert not verify(table).proven
-    table.write_bytes(data)
-    assert verify(table).problems == [f"{table}: its rows are right, but its bytes differ"]
-    run("table", table.name, "--min-confidence", "0.5", "--force")
-    other_columns = table.read_bytes()
-    run("table", table.name, "--accept", "all")
-    as_if_written(table, other_columns)
-    assert verify(table).problems[0] == "header (path): has 8 cells, not 7"
-
-
-def as_if_written(table: Path, data: bytes) -> None:
-    """Have these bytes as a table's, and its journal name them."""
-    table.write_bytes(data)
-    with closing(Journal(journal_path(table))) as journal:
-        journal.put(**{TABLE: sha256(data).hexdigest().encode()})
-
-
-@of_a_library
 def test_what_a_form_needs_is_named_with_the_command_that_installs_it_before_anything_starts(
     folder: Path, form: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -197,20 +156,6 @@ def test_what_a_form_needs_is_named_with_the_command_that_installs_it_before_any
         assert f"[{form}]" in line
         assert "pip install" in line
     assert sorted(folder.iterdir()) == before
-
-
-@of_a_library
-def test_a_form_that_is_no_text_is_not_written_to_a_terminal(folder: Path, form: str) -> None:
-    finish(options(folder, "out.csv"))
-    command = [sys.executable, "-m", "producer.cli", "table", "out.csv", "-o", "-", "--form", form]
-    ours, terminal = pty.openpty()
-    with closing(os.fdopen(ours, "rb")), os.fdopen(terminal, "wb") as output:
-        ended = subprocess.run(
-            command, stdout=output, stderr=subprocess.PIPE, text=True, check=False,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-        )  # fmt: skip
-    assert ended.returncode == Exit.USAGE
-    assert f"a terminal cannot show {form}" in ended.stderr
 
 
 @every_form

@@ -10,13 +10,12 @@ from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
-import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from producer.formats.table_file import TableDraft
-from producer.formats.table_formats import FORMATS, Unreadable, loaded
+from producer.formats.table_formats import Unreadable, loaded
 from producer.formats.text_format import Csv
 from producer.journal.journal import Journal
 from producer.journal.records import FrozenBatch, StoredResult
@@ -26,8 +25,7 @@ from producer.rows.columns import COLUMNS, Column, Table, table_columns
 from producer.rows.row_batch import AS_CLASSIFIED, RowBatch, Rules
 from shared.atomic_file import DRAFT_SUFFIX
 from shared.image_status import FLAGS, Flag, Status
-from shared.messages.batch import BatchResult, encode_result
-from shared.messages.job_record import JobRecord
+from shared.messages.batch import BatchResult, JobRecord, encode_result
 from shared.messages.model_card import Card, Metrics, Preprocessing
 from tests.support.jobs.frozen_table import FrozenTable
 from tests.unit.output.test_csv_cells import names
@@ -37,7 +35,6 @@ paths = names.filter(lambda name: name and b"\0" not in name)
 texts = st.text(st.characters(codec="utf-8"), min_size=1, max_size=5)
 Prediction = list[tuple[int, float]]  # (label, probability), most probable first
 JOB = JobRecord("testjb01", "model", 3, "0" * 64, "litert", 1, "out.csv", "host", 0.0)
-TEXTS = [form.name for form in FORMATS.values() if form.is_text]
 Row = tuple[bytes, Status, Prediction, Flag]
 
 
@@ -218,32 +215,6 @@ def test_the_table_equals_that_of_a_plain_writer(
     persons = rules.given_labels.of(batch) if rules.given_labels else None
     excluded = rules.given_labels.without if isinstance(rules.given_labels, Given) else frozenset()
     assert text == naive(card, top_k, every, rows, rules.acceptance, chosen, persons, excluded)
-
-
-@given(tables(), displays())
-def test_every_form_has_the_cells_of_csv(
-    given_: tuple[Card, int, bool, int, list[Row]], display: tuple[Rules, tuple[str, ...]]
-) -> None:
-    card, top_k, every, k, rows = given_
-    columns = table_columns(card, display[0], top_k, every, display[1])
-    names, statuses, predictions, flags = map(list, zip(*rows, strict=True))
-    batch = RowBatch(b"\0".join(names), packed(k, statuses, predictions, flags), rules=display[0])
-    table = Table(columns, display[0], JOB, card)
-    texts = {form: written_as(form, table, [batch]).decode() for form in TEXTS}
-    header, *cells = csv.reader(io.StringIO(texts["csv"], newline=""))
-    assert texts["tsv"] == "".join("\t".join(line) + "\n" for line in (header, *cells))
-    numbers = [name.startswith(("confidence", "p_")) for name in header]
-    objects = [
-        msgspec.json.encode(
-            {
-                name: (float(cell) if is_number else cell) if cell else None
-                for name, cell, is_number in zip(header, line, numbers, strict=True)
-            }
-        ).decode()
-        for line in cells
-    ]
-    assert texts["jsonl"] == "".join(f"{line}\n" for line in objects)
-    assert texts["json"] == "[\n" + ",\n".join(objects) + "\n]\n"
 
 
 @pytest.mark.parametrize("members", ['"path":"b","guess":"x"', '"label":"x","path":"b"'])

@@ -104,20 +104,6 @@ def test_rows_are_coloured_percentages_and_the_header_stays_and_filters(tmp_path
     ]
 
 
-def test_too_many_columns_are_refused_before_work_starts(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    plant(tmp_path)
-    finish(options(tmp_path, "out.csv"))
-    monkeypatch.setitem(FORMATS, "xlsx", FORMATS["xlsx"]._replace(columns_max=6))
-    before = sorted(tmp_path.iterdir())
-    refused = run("table", "out.csv", "-o", "out.xlsx", code=Exit.USAGE)
-    assert "the table has 7 columns, and xlsx at most 6; choose --columns" in refused.stderr
-    assert sorted(tmp_path.iterdir()) == before
-    run("table", "out.csv", "-o", "out.xlsx", "--columns", "label")
-
-
 @pytest.fixture
 def few(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """A folder with one image more than a sheet has rows."""

@@ -6,11 +6,9 @@ import shutil
 from pathlib import Path
 
 import msgspec
-import numpy as np
 import pytest
 
 from shared.errors import SetupError
-from shared.messages.training import FASHION_MNIST
 from shared.registry import packaged
 from shared.registry.registry import Registry
 from tests.support.images.class_folders import fill
@@ -96,18 +94,6 @@ def test_of_the_training_folder_only_a_part_is_evaluated(tmp_path: Path) -> None
     assert "to measure all" in found.notes[0]
 
 
-def test_of_a_version_that_learned_from_all_no_part_is_called_set_aside(tmp_path: Path) -> None:
-    root = _fill(tmp_path / "root", ".")
-    found = _loaded(root)
-    assert found.heldout is not None
-    assert found.test is not None
-    images = [part.images for part in (found.examples, found.test)]
-    labels = [part.labels for part in (found.examples, found.test)]
-    every = Examples.of(np.concatenate(images), np.concatenate(labels))
-    (note,) = _measured(root, "root", _seen_of(every, found.heldout, tmp_path)).notes
-    assert f"learned from {len(found.test.labels)} " in note
-
-
 def test_a_folder_without_images_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "root" / "a").mkdir(parents=True)
     with pytest.raises(SetupError, match="no images"):
@@ -139,16 +125,6 @@ def test_images_from_the_training_are_counted(tmp_path: Path) -> None:
         assert f"learned from {learned} and was chosen and calibrated with {held};" in note
 
 
-def test_a_folder_is_recognised_by_its_images_whatever_its_name(tmp_path: Path) -> None:
-    root = _fill(tmp_path / "root", ".")
-    known = _seen(root, tmp_path)
-    root.rename(tmp_path / "renamed")
-    found = _measured(tmp_path / "renamed", known=known)
-    assert found.split == "test"
-    assert 0 < _count(found) < 40
-    assert len(found.notes) == 1
-
-
 def test_damaged_hashes_are_an_error_and_missing_ones_are_unknown(tmp_path: Path) -> None:
     root = _fill(tmp_path / "root", "train", "test")
     _seen(root, tmp_path)
@@ -158,12 +134,3 @@ def test_damaged_hashes_are_an_error_and_missing_ones_are_unknown(tmp_path: Path
     with pytest.raises(SetupError):
         heldout_answers.read_seen(registry, registry.card("mine", 1))
     assert heldout_answers.read_seen(registry, msgspec.structs.replace(CARD, files={})) is None
-
-
-def test_without_data_a_version_is_evaluated_on_its_own_data_set(tmp_path: Path) -> None:
-    card = msgspec.structs.replace(CARD, dataset="photos", source=str(tmp_path))
-    assert evaluate.source(card) == str(tmp_path)
-    assert evaluate.source(CARD) == FASHION_MNIST
-    for gone in (str(tmp_path / "gone"), ""):
-        with pytest.raises(SetupError, match="--data"):
-            evaluate.source(msgspec.structs.replace(card, source=gone))

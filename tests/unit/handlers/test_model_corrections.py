@@ -19,7 +19,6 @@ from shared.registry import packaged
 from shared.registry.registry import Registry
 from shared.settings import Settings
 from tests.support.jobs.decided import line_of
-from tests.support.jobs.handler_context import Notes
 from worker.handlers import model_corrections
 from worker.handlers.context import Context
 from worker.handlers.model_corrections import ModelCorrections
@@ -65,7 +64,8 @@ class Model:
             folder=Path(),
             input=data,
             started=time.time(),
-            attempt=Notes(),
+            report=lambda progress: None,
+            confirm=lambda: None,
         )
 
 

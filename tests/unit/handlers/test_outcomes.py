@@ -6,13 +6,9 @@ import errno
 import os
 
 import pytest
-import redis
-from redis.exceptions import OutOfMemoryError, ReadOnlyError, RedisError, ResponseError
 
-from shared.broker import access_errors
-from shared.errors import BrokerRefuses, SetupError, Unavailable, UsageError
+from shared.errors import SetupError, UsageError
 from worker.requests.outcomes import failed
-from worker.requests.runner import _is_transient
 
 
 @pytest.mark.parametrize(
@@ -48,24 +44,3 @@ def test_an_error_is_one_line(error: Exception, line: str, usage: bool) -> None:
     assert "\n" not in outcome.error
     with pytest.raises(SetupError, match=f"^{line}"):
         raise SetupError(outcome.error)
-
-
-@pytest.mark.parametrize(
-    ("error", "again"),
-    [
-        (redis.ConnectionError(), True),
-        (redis.TimeoutError(), True),
-        (ReadOnlyError(), True),
-        (OutOfMemoryError(), True),
-        (ResponseError(access_errors._NO_REPLICAS), True),
-        (BrokerRefuses("no permission"), True),
-        (Unavailable("locked"), True),
-        (ResponseError("WRONGTYPE"), False),
-        (RedisError("other"), False),
-        (SetupError("too few images"), False),
-        (ValueError(access_errors._NO_REPLICAS), False),
-        (MemoryError(), False),
-    ],
-)
-def test_only_what_passes_by_itself_is_tried_again(error: Exception, again: bool) -> None:
-    assert _is_transient(error) is again

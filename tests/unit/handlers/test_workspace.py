@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import time
 from pathlib import Path
@@ -10,10 +9,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from shared.ledger import request_store
 from shared.messages.requests import Outcome, Progress, Prune, Request
 from tests.support.jobs import stored_requests
-from worker.requests import workspace
 from worker.requests.workspace import Workspace
 
 MAX_ATTEMPTS = 3
@@ -81,20 +78,3 @@ def test_the_outcome_of_a_trainer_that_died_is_that_of_the_request(folder: Works
     assert again.written_outcome() == WELL
     assert again.answer()
     assert again.outcome() == WELL
-
-
-def test_an_outcome_that_the_disk_refuses_takes_the_place_of_the_work(
-    folder: Workspace, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    folder.enter()
-    write = request_store.replace
-
-    def full(path: Path, data: bytes) -> None:
-        if folder.work.is_dir():
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        write(path, data)
-
-    monkeypatch.setattr(workspace, "replace", full)
-    folder.finish(WELL, {})
-    assert folder.answer()
-    assert folder.outcome() == WELL

@@ -22,9 +22,9 @@ from worker.backbones import backbone_table
 from worker.inference.classify_batch import classify_images
 from worker.inference.process_state import LoadedModel
 from worker.runtimes import heads, load_runtime
-from worker.runtimes.feature_graph import FeatureGraph
 from worker.runtimes.heads import Head
 from worker.runtimes.runtime import Classifier
+from worker.runtimes.tflite_network import FeatureGraph
 
 SIDE = LITE0.size_pixels
 IMAGES = np.random.default_rng(6).integers(0, 256, (5, SIDE, SIDE, 3), np.uint8)
@@ -71,13 +71,6 @@ def test_the_head_is_applied_to_the_features_of_the_backbone(card: Card) -> None
     expected = features @ head.weights.astype(np.float64) + head.bias
     found = _load(card, head).outputs(IMAGES).logits
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5 * np.abs(expected).max())
-
-
-def test_versions_of_a_process_share_a_backbone_until_none_is_left(card: Card) -> None:
-    one, other = (_load(card, photo_versions.head(seed)) for seed in (1, 2))
-    [graph] = one._graph._backbones  # type: ignore[attr-defined]
-    assert other._graph._backbones == [graph]  # type: ignore[attr-defined]
-    assert (one.logits(IMAGES[:1]) != other.logits(IMAGES[:1])).all()
 
 
 def test_an_unsure_image_is_answered_by_the_mean_of_both_looks(card: Card) -> None:

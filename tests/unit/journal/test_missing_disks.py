@@ -15,11 +15,11 @@ from click.testing import CliRunner, Result
 
 from producer.cli.main import hangtag
 from producer.jobs.job import Job
-from producer.journal.job_index import IndexedJob, entries, index_dir, remember
+from producer.journal.job_index import entries, index_dir
 from producer.journal.job_properties import Pinned
 from producer.journal.journal import journal_path
 from shared.errors import Exit
-from shared.messages.job_record import JobRecord
+from shared.messages.batch import JobRecord
 from shared.messages.model_card import card_sha256
 from shared.registry import packaged
 from shared.registry.registry import Registry
@@ -118,18 +118,6 @@ def test_a_job_on_a_missing_disk_can_be_forgotten(disk: Path) -> None:
     assert run("models", "rm", f"{NAME}@2", "--yes").exit_code == 0
     mounted(disk)
     assert journal_path(disk / "out.csv").exists()
-
-
-def test_a_job_of_another_machine_is_forgotten_on_request(tmp_path: Path) -> None:
-    remember(IndexedJob("testjb03", str(tmp_path / "missing/out.csv"), 1.0, machine="another"))
-    assert run("forget", "testjb03", "--yes").stdout.startswith("job testjb03 is forgotten;")
-    assert list(index_dir().iterdir()) == []
-
-
-def test_a_job_whose_journal_was_deleted_is_forgotten_at_once(disk: Path) -> None:
-    journal_path(disk / "out.csv").unlink()
-    assert entries() == []
-    assert list(index_dir().iterdir()) == []
 
 
 def test_jobs_of_deleted_folders_are_forgotten_when_they_are_missing_for_90_days(

@@ -14,7 +14,7 @@ from producer.journal.records import FrozenBatch, StoredResult
 from producer.journal.snapshot import JobState, read_snapshot
 from shared.errors import Damaged, SetupError
 from shared.image_status import FLAGS
-from shared.messages.job_record import JobRecord, encode_job
+from shared.messages.batch import JobRecord, encode_job
 
 RECORD = JobRecord("abcdefgh", "name", 1, "0" * 64, "litert", 1, "out.csv", "host", 0.0)
 NAME_BYTES, IMAGES = 90, 1_000

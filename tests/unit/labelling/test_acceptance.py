@@ -104,21 +104,6 @@ def test_nothing_is_accepted_with_few_images_that_a_person_has_labelled(folder: 
         assert (judged(folder, labels, named)[0].max() > 0) == is_seen  # the others are suggested
 
 
-def test_nothing_is_accepted_while_many_groups_have_a_label_of_their_own(folder: Folder) -> None:
-    labels = folder.named(GROUPS)
-    kinds = np.arange(KINDS)
-    for seen, accepts in ((30, True), (10, False)):
-        # Four looks of each kind, but of those above this number a single one.
-        ours = np.where(kinds < seen, kinds * 4 + np.arange(4)[:, None], kinds * 4)
-        some = ours[np.arange(len(labels)) % 4, folder.truth]
-        share = acceptance._new_labels(folder.truth[labels >= 0], some[labels >= 0])
-        assert (share <= acceptance.MOST_NEW) == accepts
-        fitted = fit(folder.rows, labels, KINDS)
-        found = chances(folder.rows, labels, said(labels >= 0), some, fitted)
-        assert (found.max() > 0) == accepts
-    assert acceptance._new_labels(np.array([0, 0, 1, 2]), np.array([5, 5, 6, 6])) == 1.5
-
-
 def test_no_image_has_a_label_that_few_labelled_images_have(folder: Folder) -> None:
     labels = folder.named(GROUPS)
     mine = np.flatnonzero(labels == 0)
@@ -193,29 +178,3 @@ def test_those_that_came_back_count_for_those_that_did_not(folder: Folder) -> No
     assert np.flatnonzero(found.denied).tolist() == free[:5].tolist()
     assert found.times[named].tolist() == [1, 1, *[round((8 + 25) / 8)] * 8]
     assert set(np.delete(found.times, named)) == {1}
-
-
-def test_evidence_that_is_the_same_for_all_says_nothing() -> None:
-    evidence = np.random.default_rng(0).standard_normal((300, 4))
-    evidence[:, 3] = 5
-    right = evidence[:, 0] > -1
-    trust = acceptance._Trust(evidence, right)
-    other = evidence.copy()
-    other[:, 3] = 6
-    assert (trust(other) == trust(evidence)).all()
-    assert trust(evidence)[right].min() > trust(evidence)[~right].max()
-
-
-def test_guesses_that_were_all_right_prove_no_certainty() -> None:
-    evidence = np.random.default_rng(0).standard_normal((240, 4))
-    shares = acceptance._Trust(evidence, np.ones(240, bool))(evidence)
-    assert 0.9 < shares.mean() < 0.995
-
-
-def test_distances_of_many_images_are_computed_in_blocks(
-    folder: Folder, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    labels = folder.named(GROUPS)
-    whole = judged(folder, labels, labels >= 0)[0]
-    monkeypatch.setattr(acceptance, "BLOCK_IMAGES", 100)
-    np.testing.assert_allclose(judged(folder, labels, labels >= 0)[0], whole, atol=1e-4)

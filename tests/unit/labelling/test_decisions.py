@@ -13,10 +13,9 @@ import pytest
 
 from producer.people.folder_decisions import FolderDecisions
 from producer.people.folder_images import FolderImages
-from shared import regular_file
 from shared.labels.labels_file import LabelsFile
 from shared.labels.labels_so_far import Decided
-from shared.messages.folder_features import FolderFeatures
+from shared.messages.request_files import FolderFeatures
 
 COAT, HAT = Decided("label", "coat"), Decided("label", "hat")
 NO_COAT, NO_HAT = Decided("not-this", "coat"), Decided("not-this", "hat")
@@ -62,13 +61,6 @@ def test_equal_files_have_one_line(folder: Path, decisions: FolderDecisions) -> 
     assert decisions.of(0) is None
 
 
-def test_there_may_be_nothing_to_take_back(folder: Path, decisions: FolderDecisions) -> None:
-    assert decisions.undo() is None
-    assert decisions.decide({0: None}) == []
-    assert decisions.undo() is None
-    assert decisions.of(0) is None
-
-
 def test_a_stack_is_decided_once_all_that_can_be_used_are(
     folder: Path, decisions: FolderDecisions
 ) -> None:
@@ -99,15 +91,6 @@ def test_what_chance_drew_is_known_after_a_new_start(folder: Path, drawn: bool) 
         assert decisions.was_drawn(0) == drawn
 
 
-def test_an_image_that_was_shown_is_not_read_again(
-    decisions: FolderDecisions, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for image in range(len(FILES)):
-        decisions._images.content(image)
-    monkeypatch.setattr(regular_file, "read", lambda *_: pytest.fail("it was read again"))
-    assert decisions.decide({0: COAT}) == []
-
-
 def held(decisions: FolderDecisions) -> tuple[Decided | None, tuple[str, ...]]:
     return decisions.of(0), decisions.excluded(0)
 
@@ -125,17 +108,6 @@ def test_each_undo_restores_labels_and_names_that_are_excluded(decisions: Folder
     assert decisions.undo() is None
 
 
-def test_an_undo_writes_nothing_about_names_that_stay_excluded(
-    folder: Path, decisions: FolderDecisions
-) -> None:
-    decisions.decide({0: NO_COAT})
-    decisions.decide({0: NO_HAT})
-    before = lines(folder)
-    decisions.undo()
-    assert lines(folder) == before + 2  # one for each different image
-    assert held(decisions) == (None, ("coat",))
-
-
 def test_an_excluded_name_follows_a_rename_and_its_undo(decisions: FolderDecisions) -> None:
     decisions.decide({0: COAT})
     decisions.decide({0: NO_HAT})
@@ -146,3 +118,14 @@ def test_an_excluded_name_follows_a_rename_and_its_undo(decisions: FolderDecisio
     assert held(decisions) == (Decided("label", "jacket"), ("hat",))
     decisions.undo()
     assert held(decisions) == (COAT, ("hat",))
+
+
+def test_a_rename_is_taken_back_by_one_line_however_many_images_have_the_label(
+    folder: Path, decisions: FolderDecisions
+) -> None:
+    decisions.decide({0: COAT})
+    before = lines(folder)
+    decisions.relabel("coat", "jacket")
+    assert decisions.undo_stacks() == {}
+    assert lines(folder) == before + 2
+    assert held(decisions) == (COAT, ())

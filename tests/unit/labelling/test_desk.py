@@ -21,7 +21,7 @@ from producer.people.queue import Decide
 from shared.labels.label_line import ImageKind, LabelLine
 from shared.labels.labels_file import LabelsFile
 from shared.labels.labels_so_far import Decided
-from shared.messages.folder_features import FolderFeatures
+from shared.messages.request_files import FolderFeatures
 from shared.pipes.labelling import NO_LABEL, Counts, Page
 
 
@@ -44,10 +44,7 @@ class _Noting:
         self.since.append(since)
         return self.page
 
-    def similar(self, stack: int) -> Page:
-        return self.page
-
-    def counts(self, _: bool) -> Counts:
+    def ask(self, *_: object) -> Counts:
         return Counts(1, 0, 0)
 
 
@@ -115,19 +112,6 @@ def test_new_names_of_several_tabs_have_a_number_each(desk: FolderQueue, learner
     assert sorted(learner.suggested) == [0, 1, 2, 3]
 
 
-def test_the_learner_knows_each_name_that_a_stack_does_not_have(
-    tmp_path: Path, desk: FolderQueue, learner: _Noting
-) -> None:
-    give(desk, "label", "coat")  # number 0
-    give(desk, "not-this", "coat")
-    give(desk, "not-this", "hat")
-    assert learner.labels[0] == StackLabel(NO_LABEL, False, [0, 1])
-    desk.undo()
-    assert learner.labels[0] == StackLabel(NO_LABEL, False, [0])
-    give(desk, "label", "hat")
-    assert learner.labels[0] == StackLabel(1, False, [0])
-
-
 def test_after_a_new_start_the_learner_knows_excluded_names_and_what_chance_drew(
     tmp_path: Path, learner: _Noting
 ) -> None:
@@ -158,10 +142,6 @@ def test_an_excluded_name_is_never_proposed_also_not_after_an_undo(
     (shown,) = undone.page.items
     assert (undone.page.why, shown.others) == ("undone", [("coat", 0.0)])
     assert shown.taken_back == Decided("label", "coat")
-
-
-def test_without_a_decision_there_is_nothing_to_undo(desk: FolderQueue) -> None:
-    assert desk.undo() is None
 
 
 def test_the_picture_of_a_file_that_has_changed_says_so(tmp_path: Path, desk: FolderQueue) -> None:

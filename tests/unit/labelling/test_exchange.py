@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from shared.errors import BadMessage
-from shared.messages.folder_features import FolderFeatures, decode_features, encode_features
+from shared.messages.request_files import FolderFeatures, decode_features, encode_features
 from shared.pipes.labelling import (
     NO_LABEL,
     Count,
@@ -98,19 +98,6 @@ def test_the_images_most_like_one_come_with_their_likeness_copies_first() -> Non
     assert 0.2 < sum(found.likeness) / IMAGES < 0.8
 
 
-def test_images_that_are_all_equal_are_one_group_and_wholly_alike() -> None:
-    rows = features().rows[:6] * 4
-    same = FolderFeatures(
-        b"/p", [b"/p/%d" % i for i in range(4)], bytes(128), 3, rows,
-        np.arange(4, dtype="<u4").tobytes(), [], b"",
-    )  # fmt: skip
-    found, alike = answers(
-        FindGroups(encode_features(same), 3), FindSimilar(encode_features(same), 1, 9)
-    )
-    assert found == Groups([[0, 1, 2, 3]])
-    assert alike == SimilarImages([0, 1, 2, 3], [1.0] * 4)
-
-
 def test_a_page_does_not_wait_for_a_head_that_takes_long(monkeypatch: pytest.MonkeyPatch) -> None:
     finish = threading.Event()
     learn = Session.learn
@@ -132,28 +119,6 @@ def test_a_page_does_not_wait_for_a_head_that_takes_long(monkeypatch: pytest.Mon
     page = learner.reply(NextPage(settled=True))
     assert isinstance(page, Page)
     assert page.label >= 0
-
-
-def test_a_page_does_not_wait_for_what_the_head_is_sure_of(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    finish = threading.Event()
-    judge = Session.judge
-
-    def slow(session: Session) -> None:
-        finish.wait()
-        judge(session)
-
-    monkeypatch.setattr(Session, "judge", slow)
-    monkeypatch.setattr(process, "PATIENCE_S", 600.0)  # until the head is ready
-    learner = process.Learner(process.session_of(features(), 0))
-    learner.reply(Decide([0, 1], [0, 1], [False, False]))
-    page = learner.reply(NextPage())
-    assert isinstance(page, Page)
-    assert page.label >= 0
-    threading.Timer(0.05, finish.set).start()
-    learner.reply(Count(settled=True))
-    assert finish.is_set()
 
 
 def test_incomplete_features_are_refused() -> None:

@@ -19,7 +19,7 @@ from shared.labels.class_folders import SORT_LOG
 from shared.labels.labels_file import LabelsFile, read
 from shared.labels.labels_so_far import Decided
 from shared.labels.submitted_lines import decode_input, input_sha256
-from shared.messages.folder_features import FolderFeatures
+from shared.messages.request_files import FolderFeatures
 from tests.support.jobs.decided import correct, line_of
 from tests.support.jobs.finished_job import finish, options_of
 
@@ -204,23 +204,8 @@ def test_a_file_that_has_changed_since_it_was_described_has_no_label(folder: Fol
     assert folder.labels() == {"two": "Coat"}
 
 
-def test_a_name_that_an_image_of_a_table_does_not_have_is_no_label(tmp_path: Path) -> None:
-    old = table(tmp_path, "old", one="Scarf@2026", two="Hat@2026")
-    correct(old, b"one", "Coat", 1, kind="not-this", at="2027")
-    assert sorted(given.label for given in of_tables([old]).labels.values()) == ["Hat", "Scarf"]
-
-
 def test_a_table_without_corrections_is_named(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="has no corrections; make some with"):
         of_tables([table(tmp_path, "empty")])
     with pytest.raises(UsageError, match="there is no table"):
         of_tables([tmp_path / "missing.csv"])
-
-
-def test_tables_without_corrections_are_left_out_where_none_is_needed(tmp_path: Path) -> None:
-    (tmp_path / "new.csv").touch()
-    tables = [tmp_path / "new.csv", table(tmp_path, "old", one="Coat@2026-01-01")]
-    labels = of_tables(tables, some=False).labels
-    assert [existing.label for existing in labels.values()] == ["Coat"]
-    with pytest.raises(UsageError):
-        of_tables(tables)

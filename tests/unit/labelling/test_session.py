@@ -7,7 +7,6 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import pytest
@@ -15,10 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.pipes.labelling import NextPage, Page
-from worker.labelling import fitted, kmeans, session
+from worker.labelling import kmeans, session
 from worker.labelling.fitted import fit
 from worker.labelling.session import NONE, Session
-from worker.photo_head import linear_head
 from worker.photo_head.linear_head import Features, Labels
 
 LEFT_OUT = -2
@@ -145,32 +143,6 @@ def test_drawn_images_that_are_left_out_are_wrong_and_unknown_ones_tell_nothing(
     assert run.counts().share == pytest.approx(expected, abs=0.05)
 
 
-def test_no_more_images_are_sure_than_have_no_decision() -> None:
-    rows, truth = drawn(900)
-    run = started(rows)
-    labelled(run, truth, 60)
-    run.judge()
-    assert run.counts().sure > 10
-    rest = np.flatnonzero(run._decided == NONE)[5:]
-    run.decide(rest, truth[rest], np.zeros(len(rest), bool))
-    assert run.counts().sure <= 5
-
-
-def test_an_image_that_has_none_of_the_labels_has_no_likely_guess() -> None:
-    rows, truth = drawn(200)
-    run = started(rows)
-    labelled(run, truth, 20)
-    stack = int(np.flatnonzero(run._decided == NONE)[0])
-    run.decide(np.array([stack]), np.array([NONE]), np.array([False]), [list(range(KINDS))])
-    run.learn()
-    page = run.similar(stack)
-    assert page.confidences[0] == 0
-    assert run.next(NextPage()).why
-    while (page := run.next(NextPage())).why != "naming":
-        decide(run, page, truth[page.stacks].tolist())
-    assert page.proposals[page.stacks.index(stack)] == []
-
-
 def test_where_all_that_is_left_was_clicked_away_it_is_named_also_without_a_head() -> None:
     run = started(drawn(3)[0])
     run.decide(np.array([0]), np.array([0]), np.array([False]))
@@ -200,43 +172,6 @@ def test_a_denied_guess_is_never_sure_and_another_one_may_be() -> None:
     run.decide(np.array(denied), np.full(3, NONE), np.zeros(3, bool))  # undo
     run.learn()
     assert not run.denied.any()
-
-
-def test_pages_without_a_head_after_all_groups_are_drawn_by_chance() -> None:
-    """Each image as likely as another, wherever it lies: the figures count these pages."""
-    rows, places = drawn(900)[0], list[int]()
-    for seed in range(20):
-        run = Session(rows, np.ones(len(rows), np.int64), seed)
-        run._groups = kmeans.Groups(np.zeros(900, np.int64), np.zeros(900, np.float32))
-        decide(run, run.next(NextPage()), [0] * session.OF_GROUP)
-        page = run.next(NextPage())
-        assert (page.why, len(page.stacks)) == ("chance", session.OF_LABEL)
-        assert run.next(NextPage()) == page
-        places += page.stacks
-    assert 400 < np.mean(places) < 500
-
-
-def test_groups_in_doubt_come_before_those_that_a_head_knows() -> None:
-    rows, truth = drawn(900)
-    run = started(rows)
-    labelled(run, truth, 20)
-    page = run.next(NextPage())
-    found = fit(rows, run._decided, KINDS)
-    doubts = np.bincount(run._groups.of, 1 - found.confidences + session.ANY_IMAGE)
-    doubts[run._groups.of[run._decided != NONE]] = 0
-    assert page.why == "group"
-    assert doubts[run._groups.of[page.stacks]].min() == doubts.max()
-
-
-def test_of_a_group_those_are_shown_that_seem_to_have_one_label() -> None:
-    rows, truth = drawn(900)
-    run = started(rows)
-    run._groups = kmeans.Groups(np.arange(900) % 100, np.zeros(900, np.float32))  # of any kinds
-    labelled(run, truth, 12)
-    page = run.next(NextPage())
-    assert page.why == "group"
-    assert set(page.guesses) == {page.label}
-    assert len(page.stacks) > 1
 
 
 @pytest.mark.parametrize("images", [1, 2, 4, 30, 200])
@@ -323,24 +258,6 @@ def test_the_head_is_sure_of_images_without_a_decision_while_groups_come_first()
     assert len(run.surest) == 0
 
 
-@pytest.mark.parametrize("label", [LEFT_OUT, 0])
-def test_without_two_labels_the_head_is_sure_of_nothing(label: int) -> None:
-    run = started(drawn(200)[0])
-    run.decide(np.arange(190), np.full(190, label), np.full(190, False))
-    run.learn()
-    run.judge()
-    assert len(run.surest) == 0
-
-
-def test_near_duplicates_count_as_images() -> None:
-    rows, _ = drawn(20)
-    run = Session(rows, np.arange(1, 21))
-    run.decide(np.array([0, 19, 3]), np.array([0, 1, LEFT_OUT]), np.array([False] * 3))
-    run.learn()
-    counts = run.counts()
-    assert (counts.images, counts.named, counts.without) == (210, 21, 4)
-
-
 def test_similar_images_are_ordered_by_distance_and_the_image_itself_is_first() -> None:
     rows, _ = drawn(100)
     rows[5] = rows[9]
@@ -377,11 +294,6 @@ def test_groups_are_those_of_the_kinds() -> None:
     assert (kmeans.kmeans(rows.copy(), KINDS, 1).of == found.of).all()
 
 
-@pytest.mark.parametrize("images", [1, 3, 79, 5000])
-def test_there_are_no_more_groups_than_images(images: int) -> None:
-    assert 1 <= kmeans.count(images) <= min(images, kmeans.GROUPS)
-
-
 def test_a_large_folder_is_grouped_by_a_part_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
     seen, means = list[int](), kmeans._means
 
@@ -410,75 +322,3 @@ def test_a_head_learns_from_a_few_images(known: int) -> None:
     assert (found.out_of_fold[known:] == NONE).all()
     assert ((found.expected > 0) == (found.out_of_fold >= 0)).all()
     assert (found.out_of_fold[:known] >= 0).all() == (known >= 10)
-
-
-@pytest.mark.parametrize(("many", "folds"), [(41, fitted.FOLDS), (40, fitted.FOLDS_OF_MANY)])
-def test_heads_that_measure_are_fewer_where_many_images_are_labelled(
-    monkeypatch: pytest.MonkeyPatch, many: int, folds: int
-) -> None:
-    rows, truth = drawn(40)
-    sizes, learn = list[int](), linear_head.fit_discriminant
-
-    def counted(some: Features, *rest: Any, **options: Any) -> Any:
-        sizes.append(len(some))
-        return learn(some, *rest, **options)
-
-    monkeypatch.setattr(fitted, "MANY", many)
-    monkeypatch.setattr(linear_head, "fit", counted)
-    fit(rows, truth, KINDS)
-    assert sizes == [40 - 40 // folds] * folds + [40]
-
-
-def test_where_all_other_labels_are_the_same_there_is_no_guess_of_an_image() -> None:
-    rows, _ = drawn(40)
-    labels = np.where(np.arange(40) < 10, 0, NONE)
-    labels[0] = 1
-    blind = fit(rows, labels, 2).unlearned(rows, labels, np.array([0, 5]))
-    assert (blind.guesses[0], blind.confidences[0]) == (NONE, 0)
-    assert blind.guesses[1] in (0, 1)
-    assert blind.confidences[1] > 0
-
-
-def test_images_that_are_all_of_one_fold_are_not_measured() -> None:
-    rows, truth = drawn(200)
-    labels = np.full(200, NONE)
-    labels[:: fitted.FOLDS] = truth[:: fitted.FOLDS]
-    found = fit(rows, labels, KINDS)
-    assert np.isfinite(found.confidences).all()
-    assert len(set(found.guesses)) > 1
-
-
-def test_the_last_components_count_as_little_as_they_vary() -> None:
-    """Scaled to the deviation of the first ones, they would hide the kinds."""
-    chance = np.random.default_rng(0)
-    truth = np.arange(600) % KINDS
-    rows = 0.02 * chance.standard_normal((600, 200))
-    rows[:, :KINDS] += 0.1 * np.eye(KINDS)[truth]
-    labels = np.where(np.arange(600) < 24, truth, NONE)
-    found = fit(rows.astype(np.float32), labels, KINDS)
-    assert (found.guesses == truth).mean() > 0.9
-
-
-def test_of_components_that_tell_as_much_those_count_more_that_vary_more() -> None:
-    """One varies nine times as much as the other; they say different labels."""
-    chance = np.random.default_rng(0)
-    labels = np.arange(40) % 2
-    signs = (2 * labels[:, None] - 1 + 0.5 * chance.standard_normal((40, 2))) * [9, 1]
-    rows = np.vstack([signs, [[9, -1.5], [-9, 1.5]]]).astype(np.float32)
-    (equal,) = linear_head.fit_discriminant(rows[:40], labels, 2, [0.7])
-    (more,) = linear_head.fit_discriminant(rows[:40], labels, 2, [0.7], power=fitted.POWER)
-    assert equal.logits(rows[40:]).argmax(1).tolist() == [0, 1]
-    assert more.logits(rows[40:]).argmax(1).tolist() == [1, 0]
-
-
-def test_kinds_with_one_labelled_image_do_not_lower_confidences() -> None:
-    rows, truth = drawn(2000)
-    labels = np.full(2000, NONE)
-    labels[:60] = truth[:60]
-    labels[60:90] = KINDS + np.arange(30)  # each has a label of its own
-    rows[60:90] += 9 * np.random.default_rng(1).standard_normal((30, 8)).astype(np.float32)
-    found = fit(rows, labels, KINDS + 30)
-    rest = slice(90, None)
-    right = (found.guesses == truth)[rest].mean()
-    assert right > 0.9
-    assert found.confidences[rest].mean() > right - 0.2

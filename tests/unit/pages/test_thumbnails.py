@@ -16,9 +16,8 @@ from PIL import Image
 
 from producer.pages import pictures
 from producer.pages.pictures import CRASHED, SIDE_PIXELS, Thumbnails
-from shared import installation
 from shared.image_status import Status
-from shared.pipes.thumbnail import Thumbnail
+from shared.pipes.helpers import Thumbnail
 from tests.support.images import image_zoo
 from tests.support.images.encoders import save, turned
 
@@ -72,12 +71,6 @@ def test_a_photo_is_small_upright_and_not_cropped(service: Thumbnails) -> None:
     assert np.abs(np.asarray(pixels(made).convert("RGB")) - like).mean() < 6
     sideways = service.make(turned(np.zeros((40, 80), np.uint8), 6))
     assert (sideways.width, sideways.height) == (80, 40)
-
-
-def test_noise_is_kept_within_the_limit(service: Thumbnails) -> None:
-    noise = np.random.default_rng(2).integers(0, 255, (400, 400, 3), np.uint8)
-    made = service.make(save(Image.fromarray(noise.astype(np.uint8)), "PNG"))
-    assert 0 < len(made.webp) <= MAX_BYTES
 
 
 def test_no_byte_of_the_file_is_passed_on(service: Thumbnails) -> None:
@@ -143,20 +136,3 @@ def test_a_process_that_hangs_costs_one_picture(
     assert service.make(save(photo(64, 64), "PNG")) == CRASHED
     monkeypatch.undo()
     assert pixels(service.make(save(photo(64, 64), "PNG"))).size == (64, 64)
-
-
-def test_a_reply_that_is_no_picture_costs_one_picture(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A decoder that an image has taken over sends what it likes."""
-    (tmp_path / "taken_over.py").write_text(
-        "import sys\n"
-        "from shared.pipes.framing import orders, reply\n"
-        "sent = [{'webp': b'<script>'}, {'width': 1 << 20}, {'webp': 7}, {'why': ' ' * 2**20}]\n"
-        "for order in orders(dict):\n"
-        "    reply(sent[int(order['data'])])\n"
-    )
-    monkeypatch.setattr(installation, "python_path", lambda: f"{installation.ROOT}:{tmp_path}")
-    monkeypatch.setattr(pictures, "_MODULE", "taken_over")
-    with Thumbnails(processes=1) as running:
-        assert [running.make(b"%d" % i) for i in range(4)] == [CRASHED] * 4

@@ -176,22 +176,6 @@ def test_a_mirror_image_is_not_learned_from_where_its_image_is_answered() -> Non
     assert abs(found.accuracy - 1 / 3) < 4 * found.error
 
 
-def _confidence_gap(seed: int, folds: int) -> float:
-    """Mean confidence less accuracy on new images of ten classes, learned from 20 of each."""
-    rng = np.random.default_rng(seed)
-    basis, centres = rng.normal(size=(40, 300)), 0.35 * rng.normal(size=(10, 40))
-
-    def images(of_each: int) -> tuple[Features, Labels]:
-        labels = np.repeat(np.arange(10), of_each)
-        shown = (centres[labels] + rng.normal(size=(len(labels), 40))) @ basis
-        return (shown + 2 * rng.normal(size=(len(labels), 300))).astype(np.float32), labels
-
-    (rows, labels), (others, right) = images(20), images(100)
-    found = fit_out_of_fold(rows, labels, 10, np.arange(200) * 7 % folds, np.arange(200))
-    answers = probabilities(found.head.logits(others), found.temperature)
-    return float(answers.max(1).mean() - (answers.argmax(1) == right).mean())
-
-
 @given(seeds, st.integers(2, 50), st.integers(1, 5))
 def test_copies_of_images_do_not_make_a_figure_more_certain(
     seed: int, count: int, copies: int

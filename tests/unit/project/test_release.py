@@ -18,7 +18,6 @@ TEXTS = {
     "CITATION.cff": "cff-version: 1.2.0\nversion: 0.2.0\ndate-released: 2026-11-30\n",
     "CHANGELOG.md": "# Changelog\n\n## [0.2.0] - 2026-11-30\n\n## [0.1.0] - 2026-10-01\n",
 }
-README = "50,090 images/s\n<!-- 2026-11-28, one run, commit 90443af95f, AMD EPYC -->\n"
 
 
 @pytest.mark.parametrize(
@@ -59,14 +58,3 @@ def test_versions_and_dates_that_disagree_refuse_a_release(
     changes: dict[str, str], installed: str, said: str
 ) -> None:
     assert [*release.of_versions(TEXTS | changes, installed)] == [said] * bool(said)
-
-
-def test_figures_that_were_recorded_with_another_product_refuse_a_release() -> None:
-    assert [*release.of_figures(README, lambda _: "")] == []
-    (said,) = release.of_figures(README * 2, lambda commit: f"worker/{commit}.py")
-    assert said.startswith("README.md has figures of 90443af95f, after which worker/90443af95f.py")
-
-
-def test_files_that_are_not_committed_refuse_a_release() -> None:
-    assert [*release.of_files("0123456789")] == []
-    assert [*release.of_files("0123456789+")] == ["files differ from 0123456789; commit them"]

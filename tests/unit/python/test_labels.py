@@ -9,8 +9,6 @@ from typing import Any
 import pytest
 
 import hangtag
-from producer.people import given_labels
-from shared.labels import label_names
 from shared.labels.label_line import LabelLine
 from shared.labels.labels_file import LabelsFile
 from tests.support.pages.planted_folder import plant
@@ -65,28 +63,6 @@ def test_the_content_has_the_label_copies_too_and_renames_count() -> None:
     file.close()
     assert [image.label for image in hangtag.labels("photos", file="own.jsonl")] == ["Jacket"]
     assert not FILE.exists()
-
-
-def test_an_image_that_chance_drew_stays_one_when_its_label_changes() -> None:
-    hangtag.label("photos", {"photos/0001.png": "Coat"})
-    line = json.loads(FILE.read_text())
-    del line["line"], line["check"]
-    FILE.write_text(json.dumps(line | {"by_chance": True}) + "\n")
-    hangtag.label("photos", {"photos/0001.png": "Bag"})
-    assert json.loads(FILE.read_text().splitlines()[-1])["by_chance"]
-
-
-def test_what_is_left_out_and_what_cannot_be_told_are_decisions_too() -> None:
-    first, other = "photos/0000.png", "photos/0001.png"
-    hangtag.label("photos", {first: "Coat"})
-    assert hangtag.label("photos", {}, left_out=[first], cannot_tell=[Path(other)]) == {}
-    decided = [(image.label, image.kind) for image in hangtag.labels("photos")]
-    assert decided == [("", "left-out"), ("", "cannot-tell")]
-    before = FILE.read_bytes()
-    hangtag.label("photos", {}, left_out=[first], cannot_tell=iter([other]))
-    assert FILE.read_bytes() == before
-    assert hangtag.label("photos", {first: None, other: "Bag"}) == {"Bag": 1}
-    assert [image.kind for image in hangtag.labels("photos")] == ["label"]
 
 
 def test_a_label_is_renamed_and_merged() -> None:
@@ -146,27 +122,6 @@ def test_a_wrong_call_is_refused_in_one_line_and_saves_nothing(name: str) -> Non
         hangtag.label("photos", {"photos/0002.png": "Bag", **labels})
     assert "\n" not in str(caught.value)
     assert FILE.read_bytes() == before
-
-
-def test_a_file_that_is_too_large_to_be_classified_gets_no_label(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    size = Path("photos/0001.png").stat().st_size
-    monkeypatch.setattr(given_labels, "MAX_FILE_BYTES", size)
-    assert hangtag.label("photos", {"photos/0001.png": "Coat"}) == {"Coat": 1}
-    monkeypatch.setattr(given_labels, "MAX_FILE_BYTES", size - 1)
-    with pytest.raises(hangtag.UsageError, match="no image that can be classified"):
-        hangtag.label("photos", {"photos/0001.png": "Bag"})
-
-
-def test_there_are_only_as_many_labels_as_the_page_can_show(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(label_names, "MAX_LABELS", 2)
-    hangtag.label("photos", {"photos/0001.png": "Coat", "photos/0002.png": "Bag"})
-    with pytest.raises(hangtag.UsageError, match="there are 2 labels; use one of them"):
-        hangtag.label("photos", {"photos/0003.png": "Hat"})
-    assert hangtag.label("photos", {"photos/0003.png": "Bag"}) == {"Coat": 1, "Bag": 2}
 
 
 def test_a_wrong_first_call_leaves_no_file(here: Path) -> None:

@@ -38,36 +38,6 @@ def lines(table: Path, *options: str) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(table.read_text(encoding="utf-8"))))
 
 
-@pytest.mark.parametrize(
-    "options",
-    [
-        ["--accept", "all", "--no-corrections"],
-        ["--accept", "98%", "--no-corrections"],
-        ["--accept", "98%", "--corrections"],
-        ["--accept", "all", "--corrections"],
-        ["--min-confidence", "0.9", "--columns", "status"],
-    ],
-    ids=["plain", "accepted", "both", "persons", "columns"],
-)
-def test_rows_are_those_of_the_table(table: Path, options: list[str]) -> None:
-    shown = lines(table, *options)
-    rows = list(hangtag.open_table(table))
-    assert len(rows) == len(shown) > 130
-    assert {row.status for row in rows} > {"ok"}
-    assert any(row.flag for row in rows)
-    assert any(row.person for row in rows) == ("--no-corrections" not in options)
-    for row, line in zip(rows, shown, strict=True):
-        assert row.status == line["status"]
-        assert row.accepted == (row.label not in ("", "unknown"))
-        if "label" in line:
-            assert (row.label, row.error) == (line["label"], line["error"])
-            assert (row.flag, row.guess) == (line["flag"], line.get("guess", row.guess))
-            assert ("" if row.confidence is None else f"{row.confidence:.4f}") == line["confidence"]
-            assert bool(row.person) == (line.get("source") == "person")
-        assert len(row.guesses) == (0 if row.status != "ok" else 3)
-        assert Path(table.parent, row.name).exists()
-
-
 def peak(rows: Iterator[hangtag.Row]) -> tuple[int, int]:
     """The number of rows, and the bytes that were in memory at most while they were read."""
     tracemalloc.start()

@@ -13,7 +13,7 @@ import pytest
 
 from hangtag.result import Scratch
 from hangtag.running import run
-from producer.present.events import Event, Events, Notice
+from producer.present.events import Event, Events
 from shared.settings import Settings
 from shared.stop import Stop
 from tests.support.processes.fleet import wait_for
@@ -73,19 +73,6 @@ def test_a_second_ctrl_c_does_not_wait_for_work_that_takes_long() -> None:
     assert left.daemon
     go_on.set()
     left.join()
-
-
-def test_an_exception_of_the_display_stops_the_work() -> None:
-    def work(events: Events, stop: Stop) -> None:
-        events.report(Notice("a"))
-        until_stopped(events, stop)
-
-    def fail(event: Event) -> None:
-        raise ZeroDivisionError
-
-    with pytest.raises(ZeroDivisionError):
-        run(work, fail, Stop(), "work")
-    assert "work" not in [thread.name for thread in threading.enumerate()]
 
 
 def test_a_temporary_folder_is_removed_by_its_own_process_alone(

@@ -11,11 +11,8 @@ from click.testing import CliRunner
 from producer.cli.main import hangtag
 from producer.verify.verify import verify
 from shared.labels import labels_file
-from tests.support.images.crc_twins import twin
 from tests.support.jobs.decided import correct
 from tests.support.jobs.finished_job import RUBBISH, finish, options_of
-
-NEW = 'wool "hat", red'
 
 
 def rows(table: Path) -> list[dict[str, str]]:
@@ -40,20 +37,6 @@ def table(tmp_path: Path) -> Path:
     return tmp_path / "out.csv"
 
 
-def test_corrections_are_found_by_content(table: Path) -> None:
-    before = rows(table)
-    correct(table, bytes([1]) * 9, NEW)
-    correct(table, RUBBISH, "Bag")
-    run("table", str(table))
-    after = rows(table)
-    assert [row["label"] for row in after[:2]] == [NEW, NEW]  # both copies
-    assert [row["guess"] for row in after[:9]] == [row["label"] for row in before[:9]]
-    assert [row["source"] for row in after] == ["person"] * 2 + ["model"] * 7 + [""]
-    assert [row["label"] for row in after[2:]] == [row["label"] for row in before[2:]]
-    assert [row["confidence"] for row in after] == [row["confidence"] for row in before]
-    assert verify(table).proven
-
-
 def test_later_corrections_do_not_refute_a_table(table: Path) -> None:
     correct(table, bytes([2]) * 9, "Coat")
     run("table", str(table))
@@ -71,18 +54,6 @@ def test_an_accepted_label_of_a_person_needs_no_confidence(table: Path) -> None:
     run("table", str(table), "--min-confidence", "1")
     labels = [row["label"] for row in rows(table)]
     assert labels == ["unknown"] * 2 + ["Coat"] + ["unknown"] * 6 + [""]
-
-
-def test_what_was_taken_back_is_the_models_again(table: Path) -> None:
-    original = table.read_bytes()
-    correct(table, bytes([2]) * 9, "Coat")
-    run("table", str(table))
-    correct(table, bytes([2]) * 9, "Coat", undo=True)
-    run("table", str(table), "--columns", "all")
-    assert {row["source"] for row in rows(table)} == {"model", ""}
-    run("table", str(table), "--no-corrections")
-    assert table.read_bytes() == original
-    assert verify(table).proven
 
 
 def test_a_log_that_has_become_shorter_is_named(table: Path) -> None:
@@ -117,19 +88,4 @@ def test_labels_of_people_are_not_dropped_because_their_log_is_missing_or_shorte
 def test_a_damaged_log_of_corrections_does_not_keep_a_job_from_its_table(table: Path) -> None:
     labels_file.of_table(table).write_text("damaged\n")
     finish(options_of(table.parent, b"photos"), restart=True)
-    assert verify(table).proven
-
-
-def test_two_pictures_of_one_size_and_crc_have_two_labels(tmp_path: Path) -> None:
-    """A copy follows the last line about one of them."""
-    (tmp_path / "photos").mkdir()
-    contents = [bytes(range(40)), twin(bytes(range(40)), b"two")]
-    for n, content in enumerate((*contents, contents[0])):
-        (tmp_path / f"photos/{n}.png").write_bytes(content)
-    finish(options_of(tmp_path, b"photos"))
-    table = tmp_path / "out.csv"
-    for row, (content, label) in enumerate(zip(contents, ("Bag", "Coat"), strict=True), 1):
-        correct(table, content, label, row)
-    run("table", str(table))
-    assert [row["label"] for row in rows(table)] == ["Bag", "Coat", "Coat"]
     assert verify(table).proven

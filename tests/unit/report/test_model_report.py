@@ -21,7 +21,7 @@ from producer.report.model_report import WrittenVersion
 from shared.errors import Exit
 from shared.labels.submitted_lines import encode_lines
 from shared.messages.model_card import Card, Preprocessing, encode_card
-from shared.pipes.mistakes import Found, Question
+from shared.pipes.helpers import FoundMistakes, MistakesQuestion
 from shared.registry import learned_lines, packaged
 from shared.registry.registry import Registry
 from tests.support.images.encoders import save
@@ -103,9 +103,9 @@ def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def find_here(
         card: Card, answers: bytes, corrections: bytes | None, on_progress: Progress
-    ) -> Found:
+    ) -> FoundMistakes:
         limits = model_report.MOST, model_report.MOST_OF_PAIR
-        question = Question(encode_card(card), answers, *limits, corrections)
+        question = MistakesQuestion(encode_card(card), answers, *limits, corrections)
         return mistakes.answer(question, on_progress)
 
     monkeypatch.setattr(model_report, "find_mistakes", find_here)
@@ -126,26 +126,6 @@ def test_the_packaged_version_has_its_figures_and_mistakes(tmp_path: Path) -> No
     shown = [image for image in page.all("img") if "of the training file" in image["alt"]]
     assert len(shown) == found.mistakes
     assert any(image["alt"].startswith("Training: ") for image in page.all("img"))  # curves
-
-
-def test_corrected_photos_outside_the_folder_are_found_by_their_corrections(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, in_this_process: None
-) -> None:
-    monkeypatch.setenv("HANGTAG_STORE", str(tmp_path / "store"))
-    inside = folder(tmp_path / "pets")[:4]
-    outside = folder(tmp_path / "inbox", 60)[-1]  # other pixels than any before
-    table = tmp_path / "jobs" / "inbox.csv"
-    correct(table, outside)
-    held, pets = [*inside, outside], str(tmp_path / "pets")
-    ref = publish(tmp_path / "store", held, [1, 0, 1, 0, 0], pets)
-    found, _ = written(ref, tmp_path / "page.html")
-    assert found.notices == ("1 of the mistaken images: not found in the data.",)
-    found, page = written(ref, tmp_path / "page.html", "--corrections", str(table))
-    assert (found.mistakes, found.notices) == (5, ())
-    text = "".join(page.text)
-    assert {path for path in held if str(path) in text} == set(held)
-    refused = run(ref, tmp_path / "page.html", "--corrections", str(tmp_path / "other.csv"))
-    assert refused.exit_code == Exit.USAGE
 
 
 def test_photos_that_were_labelled_one_by_one_are_found_by_the_record_of_the_version(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,15 +10,12 @@ import pytest
 from producer.journal.totals import Withdrawn
 from producer.locations.row_files import RowFiles
 from producer.pages.pictures import Thumbnails
-from producer.people import table_queue as desks
 from producer.people.answer_arrays import Answers
-from producer.people.queue import Refused
 from producer.people.table_decisions import TableDecisions
 from producer.people.table_queue import TableQueue, View, ViewKind
 from producer.sources.job_sources import JobSources
 from shared.errors import UsageError
 from shared.image_status import Status
-from shared.messages.files import NO_DIGEST
 from tests.support.images.drawn_folders import draw
 from tests.support.jobs.finished_job import RUBBISH, finish, options_of
 
@@ -49,22 +45,9 @@ def test_a_table_without_answers_is_not_reviewed(
         Answers(made(tmp_path, files, stop_after))
 
 
-def test_without_a_job_the_command_that_makes_one_is_named(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"out\.csv does not exist; .* classify has written"):
-        Answers(tmp_path / "out.csv")
-
-
 def test_rows_that_failed_have_no_answer(tmp_path: Path) -> None:
     answers = Answers(made(tmp_path, {"a.png": RUBBISH, "b.png": b"b", "c.png": b"c"}))
     assert list(answers.rows) == [2, 3]
-
-
-def test_files_of_one_size_with_another_checksum_are_no_copies(tmp_path: Path) -> None:
-    contents = sorted([b"one", b"two", b"six", b"ten"], key=zlib.crc32)
-    files = {f"{i}.png": content for i, content in enumerate([*contents, contents[0]])}
-    answers = Answers(made(tmp_path, files))
-    assert sorted(answers.same_content(answers.content(0))) == [0, 4]
-    assert list(answers.same_content(answers.content(1))) == [1]
 
 
 @pytest.fixture
@@ -80,12 +63,6 @@ def desk(table: Path) -> Iterator[TableQueue]:
     decisions = TableDecisions(answers, table, "ada", RowFiles(JobSources(answers.options)))
     with Thumbnails() as thumbnails:
         yield TableQueue(table, answers, decisions, thumbnails)
-
-
-def test_only_some_views_are_kept_in_memory(desk: TableQueue) -> None:
-    for n in range(2 * desks._KEPT_VIEWS):
-        assert desk.rows(View(ViewKind.ALL, None, b"%d" % n), False, 0, ROWS).total == 0
-    assert len(desk._orders) == desks._KEPT_VIEWS
 
 
 def test_the_picture_of_a_file_that_is_gone_has_a_reason(desk: TableQueue, table: Path) -> None:
@@ -105,14 +82,3 @@ def test_estimates_are_shown_unless_they_are_withdrawn(
         shown = desk.totals()
         assert shown.expected == (whole.expected if why is None else None)
         assert shown.accuracy == (whole.accuracy if why is None else None)
-
-
-@pytest.mark.parametrize("digest", [b"", NO_DIGEST])
-def test_a_file_without_a_checksum_in_the_journal_is_not_decided(
-    desk: TableQueue, monkeypatch: pytest.MonkeyPatch, digest: bytes
-) -> None:
-    """As of a job of an earlier version."""
-    (row,) = desk.answers.read([0])
-    monkeypatch.setattr(desk.answers, "read", lambda _: [row._replace(digest=digest)])
-    refused, _ = desk.decisions.decide({0: "Bag"})
-    assert refused == [Refused(0, "the job has no checksum of this file; classify it again")]

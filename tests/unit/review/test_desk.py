@@ -20,7 +20,7 @@ from producer.people.queue import Item
 from producer.people.table_decisions import TableDecisions
 from producer.people.table_queue import TableQueue, View, ViewKind
 from producer.sources.job_sources import JobSources
-from shared.errors import SetupError, UsageError
+from shared.errors import SetupError
 from shared.labels import labels_file
 from shared.labels.label_line import LabelLine
 from shared.labels.labels_so_far import Decided
@@ -28,11 +28,10 @@ from shared.messages.model_card import RightOfOthers, encode_card
 from shared.registry import packaged
 from tests.support.images.crc_twins import twin
 from tests.support.images.drawn_folders import draw
-from tests.support.jobs.decided import append, lines_in
+from tests.support.jobs.decided import lines_in
 from tests.support.jobs.finished_job import finish, options_of
 from tests.support.jobs.updated_job import update
 
-MAX_LABELS = 1_000
 ROWS = 12
 LABELS = ("Bag", "Coat", "wool hat", None)
 
@@ -104,46 +103,6 @@ def test_totals_are_those_of_the_decisions_in_force(
         assert found.expected == pytest.approx(totals.expected)
 
 
-def test_a_view_counts_its_own_rows(desk: TableQueue) -> None:
-    rows = rows_of(desk, start=0, count=ROWS)
-    desk.decisions.decide({rows[0].item: rows[0].guess})
-    labels = desk.facts("").labels
-    for label in {row.guess for row in rows}:
-        mine = [row for row in rows if row.guess == label]
-        view = desk.rows(View(ViewKind.ALL, labels.index(label)), False, 0, ROWS)
-        left = len(mine) - (label == rows[0].guess)
-        assert (view.total, view.left) == (len(mine), left)
-        open_ = desk.rows(View(ViewKind.ALL, labels.index(label)), True, 0, ROWS)
-        assert (open_.total, len(open_.items)) == (left, left)
-
-
-def test_files_of_another_size_are_no_copies(desk: TableQueue) -> None:
-    answers = desk.answers
-    answers.crcs[1], answers.sizes[1] = answers.crcs[0], answers.sizes[0] + 1
-    assert list(answers.same_content(answers.content(0))) == [0]
-
-
-def test_labels_that_cannot_name_folders_are_reviewed_like_others(
-    tmp_path_factory: pytest.TempPathFactory,
-) -> None:
-    """A model that was imported may have any labels; people add only those that can name one."""
-    folder = tmp_path_factory.mktemp("imported")
-    draw(folder / "shapes", (5, 8), 2)
-    finish(options_of(folder, b"shapes"))
-    table, card = folder / "out.csv", packaged.card()
-    labels = ("etc.", "unknown", *card.labels[2:])
-    with closing(Journal(journal_path(table))) as journal:
-        journal.put(card=encode_card(msgspec.structs.replace(card, labels=labels)))
-    answers = Answers(table)
-    assert [answers.folder_label(position) for position in range(4)] == [8, 8, 5, 5]
-    decisions = TableDecisions(answers, table, "ada", RowFiles(JobSources(answers.options)))
-    given = {2: "etc.", 3: "unknown"}
-    assert decisions.decide(given) == ([], given)
-    assert decisions.of([2, 3]) == ["etc.", "unknown"]
-    with pytest.raises(UsageError, match="ends with a dot"):
-        decisions.decide({2: "and so on."})
-
-
 RIGHT = RightOfOthers(40, 0.75, 0.59, 0.91)
 
 
@@ -210,27 +169,6 @@ def test_rows_of_a_table_that_was_brought_up_to_date_beside_the_page_are_not_sho
             rows_of(desk)
 
 
-def test_labels_have_a_limit(desk: TableQueue, table: Path) -> None:
-    free = MAX_LABELS - len(desk.decisions.labels)
-    line = correction_of(desk, 0)
-    lines = [
-        msgspec.structs.replace(line, label=f"label {n}", sha256=f"{n:064x}", size=10**6 + n)
-        for n in range(free - 1)
-    ]
-    append(table, *lines)
-    assert desk.decisions.decide({0: "the last"}) == ([], {0: "the last"})
-    with pytest.raises(UsageError, match="use one of them"):
-        desk.decisions.decide({1: "one more"})
-    assert desk.decisions.decide({1: "the last"}) == ([], {1: "the last"})
-
-
-def correction_of(desk: TableQueue, position: int) -> LabelLine:
-    """The line of a decision about a row."""
-    row = rows_of(desk, start=position, count=1)[0]
-    desk.decisions.decide({position: row.guess})
-    return lines_in(desk.decisions.file.path)[-1]
-
-
 class Twins:
     """A table of six files: `one` has two copies (rows 1 to 3), `two` has the same size and CRC-32
     and one copy (rows 4 and 5), and row 6 is another file."""
@@ -289,16 +227,6 @@ def test_a_decided_file_that_has_changed_since_gets_no_other_label(twins: Twins)
         assert desk.decisions.of(range(3)) == ["Bag"] * 3
         desk.decisions.decide({0: None})  # needs no file
         assert desk.decisions.of(range(3)) == [None] * 3
-
-
-def test_a_decided_file_that_became_its_twin_is_another_picture(twins: Twins) -> None:
-    with opened(twins.table) as desk:
-        desk.decisions.decide({0: "Bag"})
-        twins.files[0].write_bytes(twins.two)
-        desk.decisions.decide({0: "Coat"})
-        assert desk.decisions.of(range(6)) == ["Coat", "Bag", "Bag", "Coat", "Coat", None]
-        desk.decisions.decide({0: None})
-        assert desk.decisions.of(range(6)) == [None, "Bag", "Bag", None, None, None]
 
 
 def test_undo_takes_decisions_back_in_their_order_without_their_files(twins: Twins) -> None:

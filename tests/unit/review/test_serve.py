@@ -13,11 +13,9 @@ from producer.locations.row_files import RowFiles
 from producer.people import next_steps
 from producer.people.answer_arrays import Answers
 from producer.people.review import serve
-from producer.people.serving import listening
 from producer.people.table_decisions import TableDecisions
 from producer.sources.job_sources import JobSources
-from shared import installation
-from shared.errors import HangtagError, UsageError
+from shared.errors import UsageError
 from shared.messages.model_card import encode_card
 from shared.registry import learned_lines, packaged
 from shared.settings import Settings
@@ -61,11 +59,6 @@ def test_an_unknown_label_or_folder_is_named_with_the_known_ones(table: Path) ->
         served(table, folder="bags")
 
 
-def test_the_page_has_one_address_of_this_machine_only() -> None:
-    with listening(0) as listener:
-        assert listener.getsockname()[0] == "127.0.0.1"
-
-
 def test_a_version_that_is_gone_is_named_once_and_its_decisions_count(
     table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -80,27 +73,11 @@ def test_a_version_that_is_gone_is_named_once_and_its_decisions_count(
     assert "gone@3 has learned count as others do" in line
 
 
-def test_missing_packages_are_named(table: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(installation, "missing", lambda *_: "starlette is not installed")
-    with pytest.raises(HangtagError, match="cannot be served: starlette is not installed"):
-        served(table)
-
-
 def test_a_label_that_differs_in_case_only_is_refused(table: Path) -> None:
     answers = Answers(table)
     decisions = TableDecisions(answers, table, "ada", RowFiles(JobSources(answers.options)))
     with pytest.raises(UsageError, match="has the folder of 'Bag'"):
         decisions.decide({0: "bAG"})
-
-
-def test_the_command_that_learns_names_the_folders_of_the_model(tmp_path: Path) -> None:
-    (tmp_path / "shoes").mkdir()
-    card = msgspec.structs.replace(packaged.card(), source=str(tmp_path / "shoes"))
-    named = [msgspec.structs.replace(card, name=name) for name in ("shoes", "boots")]
-    assert [len(next_steps._data(one)) for one in named] == [1, 3]
-    assert next_steps._data(named[1])[1:] == ["--name", "boots"]
-    gone = msgspec.structs.replace(card, source=str(tmp_path / "gone"))
-    assert next_steps._data(gone) == [next_steps.CLASS_FOLDERS]
 
 
 def test_commands_that_use_decisions_are_named_if_there_are_any(table: Path) -> None:

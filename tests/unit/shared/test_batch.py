@@ -13,11 +13,13 @@ from shared.errors import BadMessage
 from shared.image_status import BY_CODE, Status
 from shared.messages.batch import (
     BatchResult,
+    JobRecord,
+    decode_job,
     decode_result,
     encode_images,
+    encode_job,
     encode_result,
 )
-from shared.messages.job_record import JobRecord, decode_job, encode_job
 from shared.runtimes import CHOICES
 from tests.support.jobs.image_blobs import decode_images
 

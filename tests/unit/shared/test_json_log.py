@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from shared import json_log
+from shared import logs
 from shared.settings import Settings
 
 log = logging.getLogger("part.of.hangtag")
@@ -23,7 +23,7 @@ def logged() -> Iterator[list[dict[str, Any]]]:
     handlers, level = root.handlers[:], root.level
     with contextlib.redirect_stderr(io.StringIO()) as stream:
         root.handlers[:] = []  # pytest's cannot report what is not UTF-8
-        json_log.configure(Settings(log_json="1"), "%(message)s")
+        logs.log_to_stderr(Settings(log_json="1"), "%(message)s")
         try:
             yield found
         finally:

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from shared.log_limit import LogLimit
+from shared.logs import LogLimit
 
 LINES = 30  # a minute
 FLOOD = 2_000

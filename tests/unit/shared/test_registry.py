@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import msgspec
@@ -11,11 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared import file_lock
 from shared.errors import SetupError
 from shared.messages.model_card import Card
 from shared.messages.model_name import ModelName
-from shared.registry import packaged, staging
+from shared.registry import packaged
 from shared.registry.alias_log import AliasLog
 from shared.registry.registry import Registry
 
@@ -177,20 +175,6 @@ def test_an_alias_cannot_look_like_a_version_or_a_path(
         registry.promote("shoes", 1, alias=alias)
 
 
-def test_the_history_has_time_user_and_reason(registry: Registry, card: Card) -> None:
-    registry.publish(card, FILES, who="trainer")
-    registry.publish(card, FILES)
-    registry.promote("shoes", 2, who="ann", why="better\nshoes\t!")
-    registry.rollback("shoes", who="bob", why="worse")
-    history = [(d.action, d.version, d.who, d.why) for d in registry.history("shoes")]
-    assert history == [
-        ("promote", 1, "trainer", "the first version"),
-        ("promote", 2, "ann", "better\nshoes\t!"),
-        ("rollback", 1, "bob", "worse"),
-    ]
-    assert all(decision.when.endswith("+00:00") for decision in registry.history("shoes"))
-
-
 def test_a_torn_line_is_skipped_and_hides_no_later_one(registry: Registry, card: Card) -> None:
     for _ in range(3):
         registry.publish(card, FILES)
@@ -222,28 +206,6 @@ def test_a_removed_version_is_deleted_and_its_number_is_not_reused(
         registry.remove(packaged.NAME, 0)
 
 
-def test_a_version_that_is_promoted_meanwhile_is_not_removed(
-    registry: Registry, card: Card, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for _ in range(2):
-        registry.publish(card, FILES)
-    reached, acquire = threading.Event(), file_lock.acquire
-
-    def announced(file: int) -> None:
-        reached.set()
-        acquire(file)
-
-    with ThreadPoolExecutor() as pool:
-        with AliasLog(registry.folder("shoes")).locked() as log:
-            monkeypatch.setattr(file_lock, "acquire", announced)
-            removal = pool.submit(registry.remove, "shoes", 2)
-            reached.wait(10)
-            log.append("production", 2, "promote", "ann", "better")
-        with pytest.raises(SetupError, match="used by an alias"):
-            removal.result(30)
-    assert registry.versions("shoes") == [1, 2]
-
-
 @settings(deadline=None)
 @given(st.lists(st.one_of(st.integers(1, 4), st.just("rollback")), max_size=12))
 def test_rollback_undoes_promotions_one_after_the_other(
@@ -264,34 +226,3 @@ def test_rollback_undoes_promotions_one_after_the_other(
             assert log.previous("production") is None
         log.append("canary", 9, "promote", "", "")
     assert log.current().get("production") == (stack[-1] if stack else None)
-
-
-def test_files_that_a_successor_swept_cannot_be_published(registry: Registry, card: Card) -> None:
-    """The author is suspended between the last check and the renaming."""
-
-    def suspend() -> None:
-        staging.sweep(registry, "shoes", "asked")
-
-    with pytest.raises(SetupError, match="emptied"):
-        registry.publish(msgspec.structs.replace(card, request="asked"), FILES, confirm=suspend)
-    assert registry.versions("shoes") == []
-    assert list(registry.root.glob("shoes/*/*")) == []
-    assert registry.publish(card, FILES).version == 2
-
-
-def test_a_refused_publication_leaves_no_files(registry: Registry, card: Card) -> None:
-    def refuse() -> None:
-        raise RuntimeError
-
-    with pytest.raises(RuntimeError):
-        registry.publish(card, FILES, confirm=refuse)
-    assert list(registry.root.glob("shoes/*/*")) == []
-    registry.publish(card, FILES)
-    with pytest.raises(RuntimeError):
-        registry.promote("shoes", 2, alias="staging", confirm=refuse)
-    assert registry.aliases("shoes") == {"production": 2}
-    registry.publish(card, FILES)
-    registry.promote("shoes", 3)
-    with pytest.raises(RuntimeError):
-        registry.rollback("shoes", confirm=refuse)
-    assert registry.aliases("shoes") == {"production": 3}

@@ -28,14 +28,6 @@ def folder(tmp_path: Path) -> RequestFolder:
     return RequestFolder(tmp_path / "store", REQUEST.id)
 
 
-def test_a_request_is_stored_once_with_its_input(folder: RequestFolder) -> None:
-    assert (folder.state, folder.request(), folder.view()) == (None, None, None)
-    assert folder.submit(REQUEST, b"a model")
-    assert not folder.submit(msgspec.structs.replace(REQUEST, created=2.0), b"another")
-    assert (folder.request(), folder.input()) == (REQUEST, b"a model")
-    assert folder.state is RequestState.WAITING
-
-
 @pytest.mark.parametrize("end", [None, "finished", "cancelled"])
 def test_an_id_stands_for_one_work_also_after_its_end(folder: RequestFolder, end: str) -> None:
     folder.submit(REQUEST)
@@ -47,35 +39,6 @@ def test_an_id_stands_for_one_work_also_after_its_end(folder: RequestFolder, end
         folder.submit(OTHER)
     assert not folder.submit(REQUEST)
     assert folder.request() == REQUEST
-
-
-def test_the_end_of_a_request_is_final(folder: RequestFolder) -> None:
-    store = folder.path.parents[1]
-    folder.submit(REQUEST)
-    stored_requests.finish(Workspace(store, folder.id), WELL)
-    assert not folder.cancel()
-    assert (folder.state, folder.outcome()) == (RequestState.DONE, WELL)
-    later = stored_requests.keep(store, msgspec.structs.replace(REQUEST, id="later"), b"a model")
-    assert later.enter()
-    later.finish(Outcome(ok=True), {})
-    assert later.cancel()
-    assert not later.answer()
-    assert (later.state, later.outcome()) == (RequestState.CANCELLED, None)
-    assert open_requests(store) == []
-
-
-def test_what_a_cancelled_request_needed_is_deleted_unless_a_process_works_on_it(
-    folder: RequestFolder,
-) -> None:
-    folder.submit(REQUEST, b"a model")
-    work = Workspace(folder.path.parents[1], folder.id)
-    with work.locked(0) as is_mine:
-        assert is_mine
-        work.enter()
-        assert folder.cancel()
-        assert work.work.exists()
-    folder.clear()
-    assert (work.work.exists(), folder.input()) == (False, None)
 
 
 def work_on(store: Path) -> None:
@@ -169,12 +132,3 @@ def test_an_outcome_that_cannot_be_read_is_a_failure(
     outcome = folder.outcome()
     assert outcome is not None
     assert "the outcome of request nightly is stored and cannot be read" in outcome.error
-
-
-def test_open_requests_are_listed_by_age(folder: RequestFolder) -> None:
-    store = folder.path.parents[1]
-    assert open_requests(store) == []
-    later = msgspec.structs.replace(REQUEST, id="a", created=2.0)
-    stored_requests.keep(store, later)
-    folder.submit(REQUEST)
-    assert open_requests(store) == [REQUEST, later]

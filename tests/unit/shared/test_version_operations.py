@@ -11,10 +11,8 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from redis.exceptions import RedisError
 
 from shared.errors import SetupError
-from shared.ledger.jobs import pinned
 from shared.ledger.request_inbox import RequestInbox
 from shared.messages.model_card import Card
 from shared.messages.replies import Pruned
@@ -180,22 +178,3 @@ def test_a_trainer_keeps_what_an_open_request_uses(server: RedisServer, registry
         1: "production stands for it",
         3: "request stored needs it; request queued needs it",
     }
-
-
-def test_pruned_versions_are_reported_even_if_redis_becomes_unreachable(
-    server: RedisServer, registry: Registry, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    work = Prune(NAME, 1)
-    context, _ = handler_context.make(server, registry.root, work)
-
-    def last_reply(*arguments: object) -> dict[int, str]:
-        found = pinned(server.client, NAME)
-        server.stop()
-        return found
-
-    monkeypatch.setattr(manage_versions, "pinned", last_reply)
-    pruned = manage_versions.prune(context, work).answer
-    assert isinstance(pruned, Pruned)
-    assert pruned.removed == (2, 3, 4)
-    with pytest.raises(RedisError):
-        server.client.ping()

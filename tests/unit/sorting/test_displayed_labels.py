@@ -49,12 +49,6 @@ def test_other_thresholds_need_an_undo_first(table: Path, tmp_path: Path) -> Non
     assert UNKNOWN in sort.sort(table, out, Way.MOVE).folders
 
 
-def test_other_columns_change_nothing(table: Path, tmp_path: Path) -> None:
-    first = sort.sort(table, tmp_path / "sorted", Way.MOVE)
-    run("table", str(table), "--columns", "label")
-    assert sort.sort(table, tmp_path / "sorted", Way.MOVE) == first
-
-
 def test_a_label_that_a_person_gave_decides(table: Path, tmp_path: Path) -> None:
     correct(table, b"same", "Garden gnome")
     correct(table, ODD, "Bag")

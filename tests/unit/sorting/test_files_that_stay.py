@@ -10,7 +10,6 @@ import pytest
 
 from producer.sort_log.log import Way
 from producer.sorting import sort
-from producer.sorting.folders import CHANGED
 from shared.errors import Exit
 from tests.support.jobs import sorted_job
 from tests.support.jobs.finished_job import finish, options_of
@@ -72,16 +71,6 @@ def test_images_that_stayed_are_taken_along_when_they_are_as_classified(
     assert pictures(table) == {}
 
 
-def test_an_image_that_was_never_read_stays(tmp_path: Path, out: Path) -> None:
-    (tmp_path / "list").write_text("gone.png\nhere.png\n")
-    (tmp_path / "here.png").write_bytes(b"here")
-    finish(options_of(tmp_path, list_file=b"list"))
-    (tmp_path / "gone.png").write_bytes(b"came later")
-    found = sort.sort(tmp_path / "out.csv", out, Way.MOVE)
-    assert (found.count, found.stay) == (1, {"missing when classified, content not known": 1})
-    assert (tmp_path / "gone.png").read_bytes() == b"came later"
-
-
 def test_an_image_that_was_too_large_to_be_read_stays(tmp_path: Path, out: Path) -> None:
     """Its size is known, and not its content."""
     (tmp_path / "large.png").write_bytes(b"more than five")
@@ -89,18 +78,6 @@ def test_an_image_that_was_too_large_to_be_read_stays(tmp_path: Path, out: Path)
     assert sort.sort(tmp_path / "out.csv", out, Way.COPY).stay == {
         "too_large when classified, content not known": 1
     }
-
-
-def test_a_dry_run_reports_what_is_missing_or_has_another_size(table: Path, out: Path) -> None:
-    (table.parent / "in/a/0.png").unlink()
-    (table.parent / "in/a/1.png").write_bytes(b"other, longer than before")
-    assert sort.rehearse(table, out, Way.MOVE).stay == {"missing": 1, CHANGED: 1}
-
-
-def test_links_to_files_that_are_gone_are_missing(table: Path, out: Path) -> None:
-    before = len(pictures(table))
-    shutil.rmtree(table.parent / "in")
-    assert sort.sort(table, out, Way.LINK).stay == {"missing": before}
 
 
 def test_a_sort_that_has_placed_nothing_can_be_done_otherwise(table: Path, out: Path) -> None:

@@ -200,26 +200,6 @@ def test_renamed_folders_get_their_images_back(table: Path, tmp_path: Path, way:
     assert sorted_folder.tokens() == []
 
 
-def test_the_replaced_folder_stays_the_same_while_images_return(out: Path, tmp_path: Path) -> None:
-    """Also where those that are left come from one folder below it."""
-    back = tmp_path / "back"
-    (back / "b").mkdir(parents=True)
-    (back / "b/1.png").write_bytes(b"in the way")
-    assert undo(out, "--back-to", str(back))[0] == Exit.SOME_FAILED
-    assert tree(back) == {"a/1.png": b"one", "b/2.png": b"two", "b/1.png": b"in the way"}
-    (back / "b/1.png").unlink()
-    assert undo(out, "--back-to", str(back))[0] == Exit.OK
-    assert tree(back) == FILES
-
-
-def test_two_tables_of_one_user_share_a_folder(out: Path, tmp_path: Path) -> None:
-    other = sorted_job.make(tmp_path / "other", {"c.png": b"c"}, job_id="testjb02")
-    sort.sort(other, out, Way.MOVE)
-    assert undo(out)[0] == Exit.OK
-    assert tree(other.parent / "in") == {"c.png": b"c"}
-    assert tree(out.parent / "in") == FILES
-
-
 def test_the_log_is_readable_for_its_user_only(out: Path) -> None:
     assert state().parent.stat().st_mode & 0o077 == 0
 

@@ -3,14 +3,12 @@ one size and one CRC-32."""
 
 from __future__ import annotations
 
-import zlib
 from pathlib import Path
 
 import pytest
 
-from producer.sort_log import sorted_folder
-from producer.sort_log.log import State, Way
-from producer.sorting import folders, sort, transfer
+from producer.sort_log.log import Way
+from producer.sorting import folders, sort
 from producer.sorting.undo import EDITED, SOURCE_GONE
 from shared.errors import Exit
 from tests.support.jobs import sorted_job
@@ -38,12 +36,6 @@ def out(table: Path) -> Path:
     return table.parent / "sorted"
 
 
-def test_the_twin_of_a_file_has_its_size_and_checksum() -> None:
-    data = FILES["a/1.png"]
-    assert (len(twin(data)), zlib.crc32(twin(data))) == (len(data), zlib.crc32(data))
-    assert twin(data) != data
-
-
 def test_the_last_true_copy_is_kept_and_named(table: Path, out: Path) -> None:
     original = table.parent / "in/a/1.png"
     original.write_bytes(twin(FILES["a/1.png"]))
@@ -57,14 +49,6 @@ def test_the_last_true_copy_is_kept_and_named(table: Path, out: Path) -> None:
     assert sort.undo(out).exit_code == Exit.OK
     assert tree(table.parent / "in") == FILES
     assert not out.exists()
-
-
-def test_a_copy_that_became_a_twin_is_kept(table: Path, out: Path) -> None:
-    (place,) = (path for path in out.rglob("1.png"))
-    place.write_bytes(twin(FILES["a/1.png"]))
-    found = sort.undo(out)
-    assert list(found.stay) == [SOURCE_GONE]
-    assert place.read_bytes() == twin(FILES["a/1.png"])
 
 
 def test_a_changed_copy_is_kept_with_its_own_reason(table: Path, out: Path) -> None:
@@ -91,28 +75,3 @@ def test_a_copy_that_is_replaced_after_its_check_is_kept(
     monkeypatch.setattr("producer.sorting.undo.content_at", replace)
     assert SOURCE_GONE in sort.undo(out).stay
     assert place.read_bytes() == twin(FILES["a/1.png"])
-
-
-def test_a_copy_that_was_changed_like_its_original_is_kept(table: Path, out: Path) -> None:
-    """Its content is not that of the log."""
-    for place in (table.parent / "in/a/1.png", *out.rglob("1.png")):
-        place.write_bytes(b"edited")
-    assert list(sort.undo(out).stay) == [EDITED]
-
-
-@pytest.mark.parametrize("state", [State.PLACING, State.RETURNING])
-def test_a_twin_is_no_copy_that_a_killed_move_has_left(
-    table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, state: State
-) -> None:
-    """Between two disks a killed move leaves both files; two that differ both stay."""
-    out, original = tmp_path / "moved", table.parent / "in/a/1.png"
-    sort.sort(table, out, Way.MOVE)
-    (log,) = sorted_folder.logs_of()
-    log.mark(state, log.entries.values())
-    log.write()
-    original.parent.mkdir(exist_ok=True)
-    original.write_bytes(twin(FILES["a/1.png"]))
-    monkeypatch.setattr(transfer, "is_on_another_disk", lambda one, other: True)
-    sort.undo(out)
-    assert original.read_bytes() == twin(FILES["a/1.png"])
-    assert FILES["a/1.png"] in tree(out).values()

@@ -26,7 +26,7 @@ from producer.verify.verify import verify
 from shared.errors import SetupError
 from shared.image_status import Status
 from tests.support.jobs import sorted_job
-from tests.support.jobs.finished_job import RUBBISH, finish, options_of
+from tests.support.jobs.finished_job import finish, options_of
 from tests.support.jobs.sorted_job import some_files
 
 
@@ -174,30 +174,6 @@ def test_a_file_that_was_sorted_twice_is_found(table: Path, tmp_path: Path) -> N
         assert moved.current(os.fsencode(table.parent / "in/a/odd.png")) == now
 
 
-def test_the_former_place_of_an_image_is_not_where_another_came_from(tmp_path: Path) -> None:
-    """One job is sorted into two folders, the second time into its own: an image gets the name that
-    another had, which no job places twice."""
-    table = sorted_job.make(tmp_path, {"failed/bad.png": b"one", "sub/bad.png": RUBBISH})
-    pictures = tmp_path / "in"
-    (pictures / "sub").rename(tmp_path / "away")
-    sort.sort(table, tmp_path / "first", Way.MOVE)
-    (tmp_path / "away").rename(pictures / "sub")
-    sorted_job.sort_before(pictures)
-    sort.sort(table, pictures, Way.MOVE)
-    with moved_of(table) as moved:
-        now = moved.current(os.fsencode(pictures / "sub/bad.png"))
-    assert now == os.fsencode(pictures / "failed/bad.png")
-
-
-def test_files_elsewhere_are_not_placed(table: Path, tmp_path: Path) -> None:
-    """Also in folders whose names are no text."""
-    sort.sort(table, tmp_path / "sorted", Way.MOVE)
-    names = [b"sorted/odd.png", b"flagged/odd.png", b"sorted/caf\xe9/odd.png", b"caf\xe9/odd.png"]
-    paths = [os.path.join(os.fsencode(tmp_path), name) for name in names]
-    with moved_of(table) as moved:
-        assert not any(map(moved.is_placed, paths))
-
-
 def test_predict_finds_moved_images(
     table: Path,
     tmp_path: Path,
@@ -213,21 +189,6 @@ def test_predict_finds_moved_images(
     assert reported == [
         Notice("job/in/a/odd.png was moved by hangtag sort to sorted/flagged/odd.png")
     ]
-
-
-def test_predict_finds_moved_images_after_their_table_was_moved(
-    table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    sort.sort(table, tmp_path / "sorted", Way.MOVE)
-    moved(table, tmp_path / "elsewhere")
-    monkeypatch.chdir(tmp_path)
-    found = list(predict._current([b"job/in/a/odd.png"], Events()))
-    assert found == [b"sorted/flagged/odd.png"]
-
-
-def test_images_are_found_wherever_their_table_lies(table: Path, tmp_path: Path) -> None:
-    sort.sort(table, tmp_path / "sorted", Way.MOVE)
-    assert verify(moved(table, tmp_path / "elsewhere")).proven
 
 
 def test_verify_names_who_finds_images_that_were_moved(table: Path, tmp_path: Path) -> None:
@@ -257,26 +218,9 @@ def moved(table: Path, folder: Path) -> Path:
     return folder / table.name
 
 
-def test_a_folder_that_was_deleted_is_passed_over(table: Path, tmp_path: Path) -> None:
-    sort.sort(table, tmp_path / "gone", Way.COPY)
-    shutil.rmtree(tmp_path / "gone")
-    with moved_of(table) as moved:
-        picture = os.fsencode(table.parent / "in/a/odd.png")
-        assert moved.current(picture) == picture
-
-
 def verified(table: Path, deep: bool = False) -> list[str]:
     """The problems that `verify` finds."""
     return verify(table, deep).problems
-
-
-def test_a_disk_with_coarse_times_changes_no_moved_image(table: Path, tmp_path: Path) -> None:
-    sort.sort(table, tmp_path / "sorted", Way.MOVE)
-    for path in (tmp_path / "sorted").rglob("*.[pP]*"):
-        coarse = path.stat().st_mtime_ns // 2_000_000_000 * 2_000_000_000
-        os.utime(path, ns=(coarse, coarse))
-    assert verified(table) == []
-    assert verified(table, deep=True) == []
 
 
 def test_a_moved_image_that_was_changed_is_not_to_be_classified_at_its_old_path(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -42,18 +41,6 @@ def image(tmp_path: Path, folder: int) -> Spot:
 )
 def test_a_number_stands_before_the_ending(name: bytes, number: int, wanted: bytes) -> None:
     assert folders.numbered(name, number) == wanted
-
-
-def test_a_c_library_without_such_a_rename_is_served(
-    image: Spot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(ctypes, "CDLL", lambda *_, **__: object())
-    folders._renameat2.cache_clear()
-    try:
-        folders.rename(image, Spot(image.folder, b"b.png"))
-    finally:
-        folders._renameat2.cache_clear()
-    assert [path.name for path in tmp_path.iterdir()] == ["b.png"]
 
 
 def test_a_pipe_that_takes_a_name_after_its_check_is_no_file(

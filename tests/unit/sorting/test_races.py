@@ -140,19 +140,6 @@ def test_a_file_that_takes_the_place_first_is_left_alone(
     assert tree(table.parent / "in") == {"a/1.png": b"one"}
 
 
-def test_no_file_is_removed_that_takes_the_name_of_a_copied_one(
-    table: Path, picture: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """As between two file systems: the move is a copy, then the source is removed."""
-
-    monkeypatch.setattr(transfer, "move", failing(errno.EXDEV))
-    at(monkeypatch, "sort.copied", replaced(picture))
-    found = sort.sort(table, table.parent / "sorted", Way.MOVE)
-    assert found.stay == {CHANGED: 1}
-    assert picture.read_bytes() == b"new"
-    assert tree(table.parent / "sorted") == {}
-
-
 @pytest.fixture
 def elsewhere(table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The current folder, with files of the same names as the images."""
@@ -209,21 +196,6 @@ def test_an_error_that_the_next_file_meets_ends_the_command(
     monkeypatch.setattr(transfer, name, failing(errno.ENOSPC))
     with pytest.raises(SetupError, match=r"1\.png: No space left on device; no file is lost"):
         sort.sort(table, table.parent / "sorted", way)
-
-
-def test_a_file_with_too_many_links_stays_alone(
-    table: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(os, "link", failing(errno.EMLINK))
-    assert sort.sort(table, table.parent / "sorted", Way.LINK).stay == {"too many links": 1}
-
-
-def test_a_link_that_another_process_removes_at_once_is_not_placed(
-    table: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    out = table.parent / "sorted"
-    at(monkeypatch, "sort.linked", lambda: next(out.rglob("1.png")).unlink())
-    assert sort.sort(table, out, Way.LINK).stay == {CHANGED: 1}
 
 
 def test_a_copy_that_was_edited_meanwhile_stays_beside_its_changed_source(

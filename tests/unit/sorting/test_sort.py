@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -18,7 +17,7 @@ from producer.summary.job_text import Sorted
 from shared.errors import Exit, SetupError, UsageError
 from shared.labels.class_folders import folded
 from tests.support.jobs import sorted_job
-from tests.support.jobs.finished_job import RUBBISH, finish, options_of
+from tests.support.jobs.finished_job import finish, options_of
 from tests.support.jobs.sorted_job import folders_of, sorted_tree, tree
 
 WAYS = list(Way)
@@ -148,33 +147,6 @@ def test_what_lies_in_the_folder_already_is_left_alone(table: Path, out: Path, w
     assert sorted(os.listdir(out / "failed")) == ["bad-2.png", "bad.png"]
 
 
-def test_a_name_that_looks_numbered_is_taken_by_its_own_image(tmp_path: Path, out: Path) -> None:
-    """Before any of the three lies there."""
-    files = {f"{name}.png": RUBBISH for name in ("a/x-2", "a/x", "b/x")}
-    table = sorted_job.make(tmp_path, files)
-    assert sort.sort(table, out, Way.MOVE).stay == {}
-    assert set(tree(out)) == {"failed/x.png", "failed/x-2.png", "failed/x-3.png"}
-    sort.undo(out)
-    (out / "failed").mkdir(parents=True)
-    (out / "failed/x.png").write_bytes(b"foreign")
-    places = {place for _, place in sort.rehearse(table, out, Way.MOVE).examples}
-    assert f"{out}/failed/x.png" not in places
-
-
-def test_a_moved_table_behind_a_link_is_the_same(table: Path, out: Path) -> None:
-    job = table.parent / "job"
-    job.mkdir()
-    for name in ("in", "out.csv", "out.csv.hangtag"):
-        (table.parent / name).rename(job / name)
-    (table.parent / "in").symlink_to("job/in")
-    sort.sort(job / "out.csv", out, Way.COPY)
-    before = tree(out)
-    job.rename(table.parent / "moved")
-    job.symlink_to("moved")
-    sort.sort(table.parent / "moved/out.csv", out, Way.COPY)
-    assert tree(out) == before
-
-
 @pytest.mark.parametrize("work", [sort.rehearse, sort.sort])
 def test_the_rows_that_are_read_first_are_counted_too(
     table: Path,
@@ -199,20 +171,6 @@ def test_sorted_otherwise_is_refused_until_it_is_undone(table: Path, out: Path) 
     sort.undo(out)
     sort.sort(table, out, Way.MOVE)
     assert pictures(table) == {}
-
-
-def test_a_copy_of_a_table_is_the_same_table(table: Path, out: Path) -> None:
-    """It has the job's images, so it does not place them twice."""
-    first = sort.sort(table, out, Way.COPY)
-    before = tree(out)
-    archive = table.parent / "archive"
-    archive.mkdir()
-    for file in table.parent.glob("out.csv*"):
-        shutil.copy2(file, archive / file.name)
-    assert sort.sort(archive / table.name, out, Way.COPY) == first
-    with pytest.raises(UsageError, match="by --copy; take them back first"):
-        sort.sort(archive / table.name, out, Way.LINK)
-    assert tree(out) == before
 
 
 def test_two_tables_share_a_folder(tmp_path: Path, out: Path) -> None:
@@ -256,15 +214,3 @@ def test_a_link_where_a_label_has_its_folder_is_refused(table: Path, out: Path) 
         sort.sort(table, out, Way.MOVE)
     assert pictures(table) == before
     assert os.listdir(table.parent / "elsewhere") == []
-
-
-def test_a_folder_that_was_typed_may_be_a_link(tmp_path: Path, out: Path) -> None:
-    real = tmp_path / "real"
-    (real / "a").mkdir(parents=True)
-    (real / "a/1.png").write_bytes(b"one")
-    (tmp_path / "in").symlink_to(real)
-    finish(options_of(tmp_path, b"in"))
-    sort.sort(tmp_path / "out.csv", out, Way.MOVE)
-    assert not (real / "a/1.png").exists()
-    sort.undo(out)
-    assert (real / "a/1.png").read_bytes() == b"one"

@@ -3,7 +3,6 @@ of them, if it was sorted into before."""
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Callable
 from contextlib import closing
@@ -17,7 +16,7 @@ from producer.locations import row_files
 from producer.sort_log.log import Way
 from producer.sorting import placing, sort
 from producer.sources.job_sources import JobSources
-from producer.summary.job_text import Sorted, next_lines, result_lines
+from producer.summary.job_text import Sorted, result_lines
 from producer.verify.verify import Proof, verify
 from shared.errors import UsageError
 from shared.labels.class_folders import SORT_LOG
@@ -111,13 +110,6 @@ def test_what_nobody_has_placed_or_classified_has_no_row(table: Path, pictures: 
     ]
 
 
-def test_a_table_of_which_a_part_was_moved_is_proven(table: Path, pictures: Path) -> None:
-    (pictures / "z").rename(pictures / "y")
-    sort.sort(table, table.parent / "elsewhere", Way.MOVE)
-    (pictures / "y").rename(pictures / "z")
-    assert check(table).problems == []
-
-
 @pytest.mark.parametrize("way", list(Way))
 def test_placed_images_are_no_new_files(table: Path, pictures: Path, way: Way) -> None:
     sort.sort(table, pictures / "sorted", way)
@@ -160,20 +152,6 @@ def test_an_image_in_its_folder_that_was_edited_is_reported(table: Path, picture
     assert found.first == {"changed since it was classified": str(path)}
     assert found.there == len(IN_PLACE) - 1
     assert path.read_bytes() == RUBBISH[::-1]
-
-
-def test_a_second_table_of_a_sorted_folder_moves_nothing(table: Path, tmp_path: Path) -> None:
-    out, second = tmp_path / "sorted", tmp_path / "second"
-    sort.sort(table, out, Way.MOVE)
-    before = tree(out)
-    second.mkdir()
-    finish(options_of(second, os.fsencode(out)), job_id="testjb02")
-    found = sort.sort(second / "out.csv", out, Way.MOVE)
-    assert (found.count, found.there) == (len(FILES), len(FILES))
-    assert tree(out) == before
-    assert list(next_lines(found, table)) == []
-    assert check(second / "out.csv").problems == []
-    assert check(table).problems == []
 
 
 def test_no_image_gets_the_former_place_of_another(

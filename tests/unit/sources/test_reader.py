@@ -7,8 +7,6 @@ import struct
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from producer.inputs.job_options import JobOptions
 from producer.locations.row_files import RowFiles
@@ -33,22 +31,6 @@ def read_again(path: bytes, stamp: Stamp, max_bytes: int = MAX_FILE_BYTES) -> by
 def path(tmp_path: Path) -> bytes:
     (tmp_path / "x.png").write_bytes(b"content")
     return bytes(tmp_path / "x.png")
-
-
-def test_a_readable_file_is_returned_as_bytes(path: bytes) -> None:
-    content, stamp = read(path)
-    assert content == b"content"
-    assert read_again(path, stamp) == b"content"
-
-
-@given(st.binary(max_size=200_000))
-def test_content_of_any_size_is_read_completely(content: bytes) -> None:
-    fd = os.memfd_create("x")
-    try:
-        os.write(fd, content)
-        assert read(b"/proc/self/fd/%d" % fd)[0] == content
-    finally:
-        os.close(fd)
 
 
 @pytest.mark.parametrize("name", [b"absent", b"x.png/below", b"\0", b"a\0b"])
@@ -97,10 +79,6 @@ def test_a_file_with_another_size_or_time_is_changed(path: bytes) -> None:
     assert read_again(path, stamp) is Status.MISSING
 
 
-def test_a_missing_file_that_exists_now_is_changed(path: bytes) -> None:
-    assert read_again(path, NO_STAMP) is Status.CHANGED
-
-
 @pytest.mark.parametrize("seconds", [-(1 << 33), -1, 0, 10_413_792_000, 1 << 33])
 def test_any_date_of_a_file_fits_into_the_journal(path: bytes, seconds: int) -> None:
     os.utime(path, (seconds, seconds))
@@ -120,12 +98,6 @@ def test_an_image_of_another_kind_is_unsupported_whatever_its_size(
         assert (status, stamp[0]) == (Status.UNSUPPORTED, len(content))
         assert read_small(path, 0, 10) == (status, stamp)
         assert read_again(path, stamp) is Status.UNSUPPORTED
-
-
-def test_a_jpeg_that_is_named_like_a_raw_file_is_read(tmp_path: Path) -> None:
-    path = tmp_path / "IMG_1.CR3"
-    path.write_bytes(b"\xff\xd8\xff\xe0 and more")
-    assert read(bytes(path))[0] == path.read_bytes()
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from producer.inputs.job_options import JobOptions
-from producer.inputs.skipped import HIDDEN, LINK, NO_ENDING, SPECIAL, UNREADABLE, VANISHED
+from producer.inputs.skipped import HIDDEN, LINK, NO_ENDING, SPECIAL, VANISHED
 from producer.journal import journal
 from producer.output.output_path import PART_SUFFIX
 from producer.sources import folder_walk
@@ -28,9 +28,7 @@ from shared.atomic_file import DRAFT_SUFFIX
 from shared.errors import SetupError, UsageError
 from shared.image_formats import has_image_ending
 from shared.labels import labels_file
-from tests.support.machine.unlistable_folders import too_deep
 
-ENDINGS_MAX = 20
 #: Names that sort differently beside "/", are hidden, or cannot be decoded.
 STEMS = [
     b"a",
@@ -180,30 +178,6 @@ def test_the_memory_of_a_large_directory_is_little_more_than_its_names(
     assert peak < packed + folder_walk.RUN_NAMES * 200
 
 
-def test_an_unlimited_number_of_endings_is_counted_under_a_bounded_number_of_reasons(
-    tmp_path: Path,
-) -> None:
-    for i in range(50):
-        (tmp_path / f"part.{i:03}").touch()
-    (tmp_path / "long.not-an-ending-of-a-name").touch()
-    (tmp_path / "z.000").touch()
-    walk = Walk(JobSources(options(bytes(tmp_path), b".")))
-    assert list(walk.paths()) == []
-    assert sum(walk.skipped.values()) == 52
-    assert len(walk.skipped) == ENDINGS_MAX + 1
-    assert walk.skipped[".000"] == 2
-
-
-@given(trees, st.sampled_from([b"top", b"./top", b"top/", b"top//", b"../{}/top", b"/{}/top"]))
-def test_paths_start_as_they_were_typed(tree: Tree, typed: bytes) -> None:
-    with planted(tree) as cwd:
-        if typed.startswith(b"/"):
-            typed = cwd + b"/top"
-        typed = typed.replace(b"{}", os.path.basename(cwd))
-        found = [path for _, path in Walk(JobSources(options(cwd, typed))).paths()]
-        assert found == sorted(image_paths(tree, typed.rstrip(b"/")))
-
-
 @given(trees, st.sampled_from(["*.txt", "a*", "[!a]*", "*", "?.png", "a/*", "*/b.png"]))
 def test_a_glob_matches_names_or_with_a_slash_paths_below_the_folder(tree: Tree, glob: str) -> None:
     with planted(tree) as cwd:
@@ -264,14 +238,6 @@ def test_an_explicit_file_is_a_row_whatever_its_ending(tmp_path: Path) -> None:
     assert list(Walk(JobSources(given_)).paths()) == [(0, b"scan")]
 
 
-def test_a_folder_with_the_name_of_an_image_is_walked(tmp_path: Path) -> None:
-    (tmp_path / "x.png").mkdir()
-    (tmp_path / "x.png/y.png").touch()
-    assert list(Walk(JobSources(options(bytes(tmp_path), b"x.png"))).paths()) == [
-        (0, b"x.png/y.png")
-    ]
-
-
 def test_a_vanished_folder_is_counted_and_the_walk_continues(
     tmp_path: Path,
 ) -> None:
@@ -308,32 +274,6 @@ def test_a_typed_folder_that_vanishes_before_its_turn_ends_the_walk(tmp_path: Pa
     for paths in (walk, resumed):
         with pytest.raises(SetupError, match=r"^b cannot be listed \(No such file or directory\)"):
             next(paths)
-
-
-def test_an_unlistable_folder_is_reported_and_the_walk_continues(tmp_path: Path) -> None:
-    for folder in ("a", "b", "c"):
-        (tmp_path / "top" / folder).mkdir(parents=True)
-        (tmp_path / "top" / folder / "1.png").touch()
-    deep = too_deep(tmp_path / "top/b").removeprefix(bytes(tmp_path) + b"/")
-    reported: list[tuple[bytes, str]] = []
-    walk = Walk(
-        JobSources(options(bytes(tmp_path), b"top")),
-        lambda folder, why: reported.append((folder, why)),
-    )
-    found = [(0, b"top/%s/1.png" % folder) for folder in (b"a", b"b", b"c")]
-    assert list(walk.paths()) == found
-    assert reported == [(deep, "File name too long")]
-    assert walk.skipped == {UNREADABLE: 1}
-
-
-def test_a_typed_folder_that_cannot_be_listed_ends_the_walk(tmp_path: Path) -> None:
-    deep = too_deep(tmp_path).removeprefix(bytes(tmp_path) + b"/")
-    (tmp_path / "0.png").touch()
-    paths = Walk(JobSources(options(bytes(tmp_path), b"0.png", deep))).paths()
-    assert next(paths) == (0, b"0.png")
-    with pytest.raises(SetupError, match=r"cannot be listed \(File name too long\)") as error:
-        next(paths)
-    assert str(error.value).isprintable()
 
 
 @pytest.mark.parametrize(

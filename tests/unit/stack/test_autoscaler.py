@@ -66,20 +66,6 @@ def test_idleness_leads_to_the_floor_in_one_step(within: Bounds, start: int) -> 
     assert changes(numbers) <= 1
 
 
-@given(bounds, st.integers(0, 10**6), st.floats(1, QUIET_S - 2))
-def test_a_short_break_changes_nothing(within: Bounds, seed: int, break_s: float) -> None:
-    """Jobs in succession: the next job finds the children of the last one."""
-    chance, period = random.Random(seed), int(break_s / POLL_EVERY_S) + POLLS
-    polls = iter(range(10**6))
-
-    def jobs(children: int) -> int:
-        busy = next(polls) % period < POLLS
-        return BATCHES_PER_CHILD * children if busy else chance.randint(0, children // 2)
-
-    numbers = list(run(Target(within.ceiling), within, 120, jobs))
-    assert set(numbers) == {within.ceiling}
-
-
 @given(bounds, st.floats(1, 80), st.integers(0, 10**6))
 def test_a_partly_busy_fleet_does_not_oscillate(within: Bounds, needed: float, seed: int) -> None:
     """A producer that reads slowly: `needed` children are busy on average, with variation."""
@@ -94,12 +80,3 @@ def test_a_partly_busy_fleet_does_not_oscillate(within: Bounds, needed: float, s
     settled = numbers[len(numbers) // 4 :]
     assert changes(settled) <= 2
     assert settled[-1] >= min(within.ceiling, math.floor(needed))
-
-
-@given(bounds, st.integers(0, 64))
-def test_a_gap_between_polls_is_no_evidence_of_idleness(within: Bounds, start: int) -> None:
-    """After a suspension or an outage, the first poll must not scale down."""
-    children = within.clamp(start)
-    found = autoscaler.decide(Target(children), within, 0.0, 0)
-    later = autoscaler.decide(found, within, 3_600.0, 0)
-    assert [found.children, later.children] == [children, children]

@@ -57,13 +57,13 @@ def test_the_figures_of_a_class_are_computed_from_its_images(drawn: tuple[int, i
 @given(evaluations)
 def test_the_bins_contain_every_prediction_with_its_confidence(drawn: tuple[int, int, int]) -> None:
     probabilities, labels, _ = draw(drawn)
-    bins = reliability(probabilities, labels, 10)
+    bins = reliability(probabilities, labels)
     assert bins.counts.sum() == len(labels)
     assert (bins.counts * bins.confidence).sum() == pytest.approx(probabilities.max(1).sum())
     right = (probabilities.argmax(1) == labels).sum()
     assert (bins.counts * bins.accuracy).sum() == pytest.approx(right)
     for i, (count, confidence) in enumerate(zip(bins.counts, bins.confidence, strict=True)):
-        assert not count or i / 10 - 1e-9 <= confidence <= (i + 1) / 10 + 1e-9
+        assert not count or i / 15 - 1e-9 <= confidence <= (i + 1) / 15 + 1e-9
 
 
 @given(st.integers(0, 2**32 - 1))

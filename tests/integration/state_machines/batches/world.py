@@ -20,9 +20,8 @@ from shared.image_status import Status
 from shared.ledger import heartbeats
 from shared.ledger.batch_ledger import LOADING, BatchLedger, Claim, ClaimVerdict
 from shared.ledger.heartbeats import Heartbeat
-from shared.messages.batch import encode_images, max_result_bytes
+from shared.messages.batch import JobRecord, encode_images, max_result_bytes
 from shared.messages.files import INLINE
-from shared.messages.job_record import JobRecord
 from shared.messages.model_card import Card, Metrics, Preprocessing
 from shared.settings import Settings
 from tests.integration.state_machines.batches.files import LABELS, Files

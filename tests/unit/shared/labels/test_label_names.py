@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from shared.errors import UsageError
-from shared.labels.label_names import MAX_LABELS, check_labels
+from shared.labels.class_folders import MAX_LABELS, check_labels
 
 
 def test_there_are_at_most_a_thousand_labels_and_those_can_be_given_again() -> None:

@@ -194,13 +194,6 @@ def test_only_labels_of_the_model_and_names_that_no_image_has_need_not_name_a_fo
     assert labels_file.complete_size(path) == path.stat().st_size
 
 
-def test_writers_at_once_lose_no_decision(tmp_path: Path) -> None:
-    path, groups = tmp_path / "t.csv.corrections.jsonl", [[line(n)] for n in range(40)]
-    with ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda group: beside(path).append(group), groups))
-    assert {one.sha256 for one in lines_in(path)} == {group[0].sha256 for group in groups}
-
-
 def test_a_writer_waits_for_another(tmp_path: Path) -> None:
     path = tmp_path / "t.csv.corrections.jsonl"
     other = os.open(path, os.O_RDWR | os.O_CREAT)
@@ -294,7 +287,3 @@ def test_a_file_that_has_no_longer_what_was_read_is_an_error(tmp_path: Path, how
     assert file.refresh() == []
     file.append(OTHERS)
     assert file.refresh() == OTHERS
-
-
-def test_the_file_of_a_folder_is_in_the_current_folder() -> None:
-    assert labels_file.default_path("/data/photos/") == Path("photos.labels.jsonl")

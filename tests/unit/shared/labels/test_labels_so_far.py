@@ -93,28 +93,6 @@ def test_a_rename_that_is_taken_back_counts_for_nothing_and_others_stay() -> Non
     assert so_far.line("unknown") is None
 
 
-def test_a_label_keeps_its_place_whatever_other_images_get() -> None:
-    so_far = after(of(0, "coat"), of(1, "coat"), of(2, "hat"), of(0, "scarf"))
-    assert list(so_far.labels()) == ["coat", "hat", "scarf"]
-    so_far.add(renamed("coat", "a"))
-    assert list(so_far.labels()) == ["a", "hat", "scarf"]
-    so_far.add(renamed("hat", "scarf"))
-    assert list(so_far.labels()) == ["a", "scarf"]
-    so_far.add(renamed("hat", "scarf", undo=True))
-    assert list(so_far.labels()) == ["a", "hat", "scarf"]
-    so_far.add(of(1, "hat"))
-    so_far.add(of(1, "a"))
-    assert list(so_far.labels()) == ["a", "hat", "scarf"]
-
-
-def test_labels_are_counted_without_a_walk_over_all_images(monkeypatch: pytest.MonkeyPatch) -> None:
-    so_far = after(*map(of, range(9)))
-    monkeypatch.setattr(so_far, "images", None)
-    so_far.add(of(9, "coat"))
-    so_far.add(renamed("coat", "hat"))
-    assert so_far.labels() == {"shirt": 9, "hat": 1}
-
-
 def test_it_is_no_label_and_excludes_the_name() -> None:
     so_far = after(line("not-this", COAT))
     assert so_far.of(SHA256) is None

@@ -117,18 +117,6 @@ def with_flipped(content: bytes, place: int, bit: int) -> bytes:
     return content[:place] + bytes([content[place] ^ 1 << bit]) + content[place + 1 :]
 
 
-@given(DRAWN, st.data())
-def test_a_flipped_bit_of_any_file_is_noticed_or_changes_nothing(
-    path: Path, drawn: Drawn, data: st.DataObject
-) -> None:
-    first, later = drawn
-    parts = whole(first, later)
-    content, start = b"".join(parts), sum(map(len, parts[: len(first)]))
-    place = data.draw(st.integers(start, len(content) - 1))
-    flipped = with_flipped(content, place, data.draw(st.integers(0, 7)))
-    assert refused(path, flipped) or read(path) == [*first, *later]
-
-
 def disordered(parts: list[bytes], unproven: int) -> Iterator[list[bytes]]:
     """Each line but the last removed; each doubled; each swapped with each other, but for unproven
     ones with each other; and the file twice."""
@@ -202,14 +190,6 @@ def test_lines_of_an_earlier_version_are_counted(tmp_path: Path) -> None:
     file.append(lines)
     file.refresh()
     assert file.unnumbered == 2
-
-
-def test_a_line_that_a_program_wrote_in_another_form_is_none_of_a_newer_version(
-    tmp_path: Path,
-) -> None:
-    (line,) = whole([], FIXED[:1])
-    why = refused(tmp_path / "p", json.dumps(json.loads(line)).encode() + b"\n")
-    assert "checksum" in why
 
 
 @pytest.mark.parametrize("number", [b"", b"x", b"-1", b"9" * 5000])

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from shared.labels.label_line import LabelLine
-from shared.labels.row_labels import RowLabels
+from shared.labels.labels_so_far import RowLabels
 from tests.support.images.crc_twins import twin
 from tests.support.jobs.decided import content_of, line_of
 

@@ -1,1 +1,0 @@
-"""What is installed, reachable and left on this machine: the findings of `hangtag doctor`."""

@@ -1,4 +1,4 @@
-"""The live workers, as a table with one line per worker, and the errors of commands that read them."""
+"""The live workers, as a table with one line per worker; the errors of commands that read them."""
 
 from __future__ import annotations
 

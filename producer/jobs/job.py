@@ -31,7 +31,7 @@ from producer.journal.job_properties import (
     Pinned,
     encode_attempt,
 )
-from producer.journal.journal import WALKED, Journal, discard_next, journal_path, next_journal
+from producer.journal.journal import WALKED, Journal, discard_next, journal_path
 from producer.journal.snapshot import read_snapshot
 from producer.output.output_path import check_folder
 from producer.rendering.display_options import (
@@ -61,10 +61,10 @@ class Job:
         options: JobOptions,
         display: DisplayOptions | None = None,
         check: Callable[[], None] = lambda: None,
-        is_next: bool = False,
+        journal: Journal | None = None,
     ) -> None:
-        """Open or create the journal, or open the one that is to replace it. `display` stands for
-        the display options; those that are not given are those of the job. `check` may end the
+        """Open or create the journal, or take the open one that is to replace it. `display` stands
+        for the display options; those that are not given are those of the job. `check` may end the
         reading of a long journal.
 
         Raises:
@@ -73,7 +73,7 @@ class Job:
         """
         self.options, restart = options, options.restart
         self.output = Path(options.output)
-        path = (next_journal if is_next else journal_path)(options.output)
+        path = journal_path(options.output)
         if not os.path.exists(path):
             check_part(self.output)
             if not restart:
@@ -81,7 +81,7 @@ class Job:
         #: The earlier jobs of this output that this one replaces, including those that an
         #: interrupted restart was replacing.
         self.replaced = ids_of(str(self.output)) | (self._id_of_old() if restart else set())
-        self.journal = Journal(path, restart, check)
+        self.journal = journal or Journal(path, restart, check)
         display = display or asked_display(options)
         self.table = JobTable(self.journal, self.output, lambda: self.pinned, display)
         #: Whether the journal still has an earlier job, which `start` replaces.

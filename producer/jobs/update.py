@@ -17,6 +17,7 @@ from producer.formats.table_formats import check_installed
 from producer.jobs.job import Job
 from producer.jobs.run import Run, Summary
 from producer.journal.job_index import set_model
+from producer.journal.journal import Journal
 from producer.locations.compared import PresentFiles
 from producer.present.events import RowChanged
 from producer.present.formatting import counted
@@ -24,7 +25,7 @@ from producer.rendering.display_options import make_table
 from producer.rows.columns import displayed_label
 from producer.rows.row_batch import Row
 from producer.updating.changes import Changes, Kind, Settling
-from producer.updating.next_job import form, is_current
+from producer.updating.next_job import current, form
 from shared.errors import Exit
 from shared.messages.files import printable
 
@@ -39,25 +40,25 @@ def bring_up_to_date(run: Run, retry_failed: bool) -> tuple[Summary, bool]:
     old = run.job
     check_installed(old.options.form)
     check_replaceable(old.journal, old.output)
-    if is_current(old.journal, old.output):
+    if (formed := current(old.journal, old.output)) is not None:
         run.attempt.events.notice("continuing an update that was interrupted")
-        return _finished(run, None), True
-    changes, differs = _compared(run, retry_failed)
-    summary = _finished(run, changes) if differs else _unchanged(run)
+        return _finished(run, formed, None), True
+    changes, formed = _compared(run, retry_failed)
+    summary = _unchanged(run) if formed is None else _finished(run, formed, changes)
     return msgspec.structs.replace(summary, young=changes.young), False
 
 
-def _compared(run: Run, retry_failed: bool) -> tuple[Changes, bool]:
-    """Compare the rows with the files, and form the next job, if any differs; whether it does."""
+def _compared(run: Run, retry_failed: bool) -> tuple[Changes, Journal | None]:
+    """Compare the rows with the files; the next journal, if any differs."""
     old, waits, events = run.job, run.attempt.waits, run.attempt.events
     present = PresentFiles(run.files, waits.check)
     changes = Changes(present, Settling(waits.sleep, now_ns), retry_failed)
-    differs = form(old.journal, old.output, changes, present, run.passing("comparing files"))
+    formed = form(old.journal, old.output, changes, present, run.passing("comparing files"))
     if not _are_listed(run, changes) and (line := _counts(changes)):
         events.notice(line)
     for line in _left_out(changes, present):
         events.notice(line)
-    return changes, differs
+    return changes, formed
 
 
 def _are_listed(run: Run, changes: Changes) -> bool:
@@ -108,11 +109,11 @@ def _unchanged(run: Run) -> Summary:
     return run.summary(old.judge(run.attempt.budget), run.result(0, old.journal.attempt.skipped))
 
 
-def _finished(run: Run, changes: Changes | None) -> Summary:
+def _finished(run: Run, formed: Journal, changes: Changes | None) -> Summary:
     """Classify what is to be, and put the next journal and its table in the place of the old
     ones."""
     old, attempt = run.job, run.attempt
-    with closing(Job(old.options, check=attempt.waits.check, is_next=True)) as new:
+    with closing(Job(old.options, journal=formed)) as new:
         following = Run(new, run.files, attempt, replaces=old)
         if new.journal.repeating:
             set_model(old.record.id, old.card.ref)

@@ -1,13 +1,203 @@
-"""The display of a request: stages, figures and notices."""
+"""The display of a request: its stages, epochs, speed and quality, and notices."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+
+import msgspec
 
 from producer.present.events import Event, Notice, Waiting
-from producer.present.progress import Figures, Meter, Quiet
-from producer.requests.request_meter import RequestMeter, ahead_text
-from producer.requests.wait import Viewed
+from producer.present.formatting import duration, one_line, percent
+from producer.present.progress import ESTIMATE_AFTER_S, Figures, Meter, Quiet
+from producer.requests.submit import Viewed
+from shared.ledger.request_store import RequestState, RequestView
+from shared.messages.requests import Progress, Work
+from shared.throughput import left_s
+
+#: A trainer reports every second, unless it has died or is out of reach.
+SILENT_S = 5.0
+
+
+class RequestMeter:
+    """The figures of a request's current stage, or what the request waits for."""
+
+    def __init__(self) -> None:
+        self._changes, self._clock = Changes(), StageClock()
+        self._now, self._waited_s, self._silent_s = Progress(""), 0.0, 0.0
+        self.ahead = ""  #: what it waits for, in the words of now: another request, or nothing
+
+    def note(self, view: RequestView) -> Iterator[str]:
+        """Note the current state; a line for each stage that started and each epoch that ended."""
+        self._now, self._waited_s = self._clock.timed(progress_of(view), time.monotonic())
+        self._silent_s = view.silent_s
+        yield from self._changes.of(view)
+
+    def figures(self) -> Figures:
+        """Those of now."""
+        if self.ahead:
+            return Figures([self.ahead])
+        return figures(self._now, self._waited_s, self._silent_s)
+
+
+class StageClock:
+    """How long the current stage lasts; of one that counts its steps, the time that is left."""
+
+    def __init__(self) -> None:
+        self._title, self._since = "", 0.0
+        self._first_s, self._first = 0.0, 0  #: when steps were first done, and how many
+
+    def timed(self, progress: Progress, now_s: float) -> tuple[Progress, float]:
+        """The progress with an estimate, unless it has one, and the seconds since the start.
+
+        Work before the first step says nothing of the steps: the estimate starts there.
+        """
+        if title(progress) != self._title:
+            self._title, self._since, self._first_s = title(progress), now_s, 0.0
+        if progress.left_s is None and 0 < progress.step < progress.steps:
+            if not self._first_s:
+                self._first_s, self._first = now_s, progress.step
+            took_s, done = now_s - self._first_s, progress.step - self._first
+            if took_s >= ESTIMATE_AFTER_S:
+                then_s = left_s(progress.steps, progress.step, done / took_s)
+                progress = msgspec.structs.replace(progress, left_s=then_s)
+        return progress, now_s - self._since
+
+
+def ahead_text(ahead: RequestView) -> str:
+    """What a request waits for."""
+    left = ahead.progress.left_s if ahead.progress is not None else None
+    how = "is running" if left is None else f"is running, {duration(left)} left"
+    if silent := no_news(ahead.silent_s):
+        how = f"is running, {silent}"
+    return f"waiting: {describe(ahead.request.work)} {how} (request {ahead.request.id})"
+
+
+def describe(work: Work) -> str:
+    """A request in a few words: `train fashion-mnist (fast)`."""
+    kind = str(work.__struct_config__.tag)
+    about = getattr(work, "name", "") or getattr(work, "model", "") or getattr(work, "data", "")
+    recipe = getattr(work, "recipe", "")
+    return one_line(f"{kind} {about}" + (f" ({recipe})" if recipe else ""))
+
+
+def progress_of(view: RequestView) -> Progress:
+    """The progress of a request; before there is any, its state as a stage."""
+    return view.progress or Progress(str(view.state))
+
+
+def no_news(silent_s: float) -> str:
+    """How long a trainer has not reported anything; empty if that is usual."""
+    return f"no news for {duration(silent_s)}" if silent_s >= SILENT_S else ""
+
+
+def figures(now: Progress, waited_s: float, silent_s: float = 0.0) -> Figures:
+    """The current stage, as a bar if its length is known: `loading, 132 of 300, 5 s left`."""
+    pace, quality = _pace(now), _quality(now)
+    if silent := no_news(silent_s):  # nothing may be going on
+        pace = [silent]
+    if not now.steps:
+        return Figures([", ".join([title(now), *pace, duration(waited_s)])], below=quality)
+    return Figures(pace, now.step / now.steps, title(now), quality)
+
+
+class Changes:
+    """The changes between views, as lines: stages that started and epochs that ended."""
+
+    def __init__(self) -> None:
+        self._stage, self._owner = "", ""
+        self._claimed = self._returned = False  #: by a trainer; to those that wait, after that
+        self._epochs = 0  #: as of the last progress that says how many there are
+        self._told = set[int]()  #: ended epochs
+
+    def of(self, view: RequestView) -> Iterator[str]:
+        """The lines for the changes since the previous view."""
+        now = view.progress
+        if now is not None:
+            self._epochs = now.epochs or self._epochs
+            yield from self._ended(now)
+        if view.state is RequestState.WAITING:
+            self._returned = self._claimed
+            yield from self._started(RequestState.WAITING, self._waits(view))
+        elif view.state is RequestState.RUNNING:
+            yield from self._taken(view)
+            if now is not None:
+                yield from self._started(now.stage, one_line(now.stage))
+
+    def _waits(self, view: RequestView) -> str:
+        again = "; its trainer has stopped, the next one continues it" if self._claimed else ""
+        return f"request {view.request.id} is waiting for a trainer{again}"
+
+    def _taken(self, view: RequestView) -> Iterator[str]:
+        """A line if another trainer has it than before, or the same one again."""
+        if self._claimed and (self._returned or view.owner != self._owner):
+            yield f"a trainer continues request {view.request.id}"
+        self._claimed, self._returned, self._owner = True, False, view.owner
+
+    def _ended(self, now: Progress) -> Iterator[str]:
+        """A line for each epoch that has ended since the previous view."""
+        for epoch in now.ended:
+            if epoch.epoch not in self._told:
+                self._told.add(epoch.epoch)
+                is_last = epoch is now.ended[-1]  # the pace is that of now
+                figures = msgspec.structs.replace(
+                    now,
+                    rate=now.rate if is_last else 0.0,
+                    left_s=now.left_s if is_last else None,
+                    epoch=epoch.epoch,
+                    epochs=self._epochs or epoch.epoch,
+                    loss=epoch.loss,
+                    accuracy=epoch.accuracy,
+                )
+                yield epoch_line(figures, epoch.heldout_accuracy)
+
+    def _started(self, stage: str, line: str) -> Iterator[str]:
+        if stage != self._stage:
+            self._stage = stage
+            yield line
+
+
+def epoch_line(progress: Progress, heldout_accuracy: float | None) -> str:
+    """The line for an epoch that has ended."""
+    parts = [title(progress)]
+    if progress.loss is not None:
+        parts.append(f"loss {progress.loss:.4f}")
+    if progress.accuracy is not None:
+        parts.append(f"train accuracy {percent(progress.accuracy, 2)}")
+    if heldout_accuracy is not None:
+        parts.append(f"held-out accuracy {percent(heldout_accuracy, 2)}")
+    if progress.rate:
+        parts.append(f"{progress.rate:,.0f} images/s")
+    if progress.left_s:
+        parts.append(f"{duration(progress.left_s)} left")
+    return ", ".join(parts)
+
+
+def title(now: Progress) -> str:
+    """The current stage or epoch; of a stage the part as well."""
+    if not now.epoch:
+        return one_line(f"{now.stage}: {now.part}" if now.part else now.stage)
+    return f"epoch {now.epoch} of {now.epochs}"
+
+
+def _pace(now: Progress) -> list[str]:
+    pace = [f"{now.step:,} of {now.steps:,}"] if now.steps and not now.epoch else []
+    if now.rate:
+        pace.append(f"{now.rate:,.0f} images/s")
+    if now.left_s is not None:
+        pace.append(f"{duration(now.left_s)} left")
+    return pace
+
+
+def _quality(now: Progress) -> list[str]:
+    quality = list[str]()
+    if now.loss is not None:
+        quality.append(f"loss {now.loss:.3f}")
+    if now.accuracy is not None:
+        quality.append(f"train {percent(now.accuracy)}")
+    if now.heldout_accuracy is not None:
+        quality.append(f"held-out {percent(now.heldout_accuracy)}")
+    return quality
 
 
 class RequestDisplay:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing, suppress
+from contextlib import suppress
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -24,7 +24,7 @@ from producer.journal.records import Record
 from producer.journal.retries import ONLY_CHANGED
 from producer.locations.compared import KnownRow, PresentFiles
 from producer.updating.changes import Changes, NextRow
-from shared.errors import Damaged, HangtagError, UsageError
+from shared.errors import Damaged, UsageError
 from shared.failpoints import failpoint
 from shared.image_status import Status, count_flags
 from shared.messages.batch import KINDS, BatchResult, encode_result
@@ -38,16 +38,18 @@ _FORMED_FROM = "formed-from"
 _COPIED = ("record", "card", "options", "display", TABLE)
 
 
-def is_current(old: Journal, output: Path) -> bool:
-    """Whether there is a next journal of what the old one has. Any other is removed, also a damaged
-    one: the old one has all that counts."""
+def current(old: Journal, output: Path) -> Journal | None:
+    """The next journal of what the old one has, open. Any other is removed, also a damaged one: the
+    old one has all that counts."""
     path = next_journal(output)
     if os.path.lexists(path):
-        with suppress(Damaged), closing(Journal(path)) as formed:
+        with suppress(Damaged):
+            formed = Journal(path)
             if formed.has_started and formed.get(_FORMED_FROM) == old.properties_digest():
-                return True
+                return formed
+            formed.close()
     discard_next(output)
-    return False
+    return None
 
 
 def form(
@@ -56,8 +58,8 @@ def form(
     changes: Changes,
     present: PresentFiles,
     passed: Callable[[int], None] = lambda rows: None,
-) -> bool:
-    """Form the next journal; false if its rows would be the same. `passed` gets the number of rows
+) -> Journal | None:
+    """The next journal, open; None if its rows would be the same. `passed` gets the number of rows
     of each batch.
 
     Raises:
@@ -74,20 +76,20 @@ def form(
     else:
         differs = next(formed, None)
     if differs is None and not any(changes.counts.values()):
-        return False
+        return None
     same = old.finished_records(until=last)
     records = chain(same, [] if differs is None else [differs], formed)
+    new = Journal(next_journal(output))
     try:
-        with closing(Journal(next_journal(output))) as new:
-            new.adopt(
-                (record._replace(n=n) for n, record in enumerate(records)),
-                lambda: _properties(old, new, output, present),
-            )
-    except HangtagError:
-        discard_next(output)
+        new.adopt(
+            (record._replace(n=n) for n, record in enumerate(records)),
+            lambda: _properties(old, new, output, present),
+        )
+    except BaseException:
+        new.close(remove=True)
         raise
     failpoint("update.formed")
-    return True
+    return new
 
 
 def _passed(records: Iterator[Record], passed: Callable[[int], None]) -> Iterator[Record]:

@@ -13,7 +13,7 @@ from producer.cli.local_pages import _show_notes
 from producer.cli.main import hangtag
 from producer.models.corrected_files import labelled_input
 from producer.people.label import Ready
-from producer.people.next_steps import after_label, heading, reached, small_classes, unsure
+from producer.people.next_steps import after_label, heading, reached, unsure
 from shared.errors import Exit, UsageError
 from shared.labels.label_line import LabelLine
 from shared.labels.labels_file import LabelsFile
@@ -96,15 +96,6 @@ def test_what_cannot_be_is_refused_in_one_line(
     assert len(result.output.strip().splitlines()) == 1
 
 
-def test_of_the_others_a_share_is_said_with_its_range_once_enough_were_drawn_by_chance() -> None:
-    path = Path("f")
-    assert "drawn by chance" not in reached(Counts(100, 20, 0, 0, 23), 0, 2, path)
-    some = Counts(100, 20, 10, 0, 40, 0.75, 0.59, 0.91)
-    said = reached(some, 0, 2, path)
-    assert "75%" in said
-    assert "59 to 91%, from 40 drawn by chance" in said
-
-
 @pytest.mark.parametrize(
     ("counts", "labels", "ends_with"),
     [
@@ -168,15 +159,6 @@ def test_the_end_names_what_was_reached_and_three_commands(here: Path) -> None:
     assert other[0][1] == "hangtag train photos '--labels=a b.jsonl'"
     unnamed = after_label("./\N{SNOWMAN}", path, 2)
     assert "--name photos" in unnamed[0][1]
-
-
-def test_the_end_names_classes_that_are_too_small_to_learn_from() -> None:
-    said = small_classes({"dress": 4, "blouse": 1, "hat": 3})
-    assert said.startswith("blouse has 1 image, hat has 3 images; a training needs 4 of each")
-    two = small_classes({"dress": 4, "hat": 3, "coat": 4})
-    assert two.startswith("hat has 3 images; a label of fewer than 4 is kept, but not learned")
-    assert small_classes({"dress": 4, "hat": 9}) == small_classes({"hat": 1}) == ""
-    assert "label4 has 1 image, 2 more have" in small_classes({f"label{n}": 1 for n in range(7)})
 
 
 @pytest.mark.parametrize(

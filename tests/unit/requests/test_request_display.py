@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from producer.requests.open_requests import OpenRequest, table
-from producer.requests.request_meter import RequestMeter, ahead_text
+from producer.requests.existing import OpenRequest, table
+from producer.requests.request_display import RequestMeter, ahead_text
 from shared.ledger.request_store import RequestState, RequestView
 from shared.messages.requests import Progress, Promote, Request
 

@@ -187,7 +187,7 @@ def _put_together(batch: Sequence[NextRow], runs: Sequence[_Run], k: int) -> Rec
         new = bytes([Status.CHANGED.code]) if name == "statuses" else bytes(empty.width(name))
         if name != "digests":  # the journal has them beside the result
             columns[name] = joined(partial(_column, name), new)
-    result = BatchResult.of(k, columns)
+    result = BatchResult.from_columns(k, columns)
     again = sum(not stays for _, _, stays in batch)
     digests = joined(lambda row: row.record.digests, NO_DIGEST)
     flagged = count_flags(result.flags)

@@ -31,9 +31,10 @@ from shared.registry import packaged
 from worker.datasets import fashion_mnist
 from worker.decoding.decode import decode
 from worker.demo import encoded
-from worker.inference.classify_batch import decode_batch
+from worker.inference.classify_batch import classified
+from worker.inference.process_state import LoadedModel
 from worker.runtimes.load_runtime import load
-from worker.runtimes.runtime import Runtime
+from worker.runtimes.runtime import Classifier
 
 HEADING = "## Photographs, and what is flagged"
 COUNT, SEED = 2_000, 1
@@ -57,7 +58,7 @@ class Known(NamedTuple):
     """Test images with their labels, and the packaged model."""
 
     card: Card
-    model: Runtime
+    model: Classifier
     images: Bytes  #: [n, 28, 28]
     labels: Bytes
 
@@ -111,11 +112,10 @@ def _with(card: Card, **fields: object) -> Preprocessing:
 
 
 def _way(name: str, known: Known, card: Card, files: Sequence[bytes]) -> Way:
-    batch, _, flags = decode_batch(card, files)
-    right = known.model.predict(batch).argmax(axis=1) == known.labels
-    return Way(
-        name, float(right.mean()), _percent(sum(count_flags(flags.tobytes()).values()), len(files))
-    )
+    result = classified(LoadedModel(card, known.model), files, 1)
+    right = np.frombuffer(result.indices, "<u2") == known.labels
+    flagged = sum(count_flags(result.flags).values())
+    return Way(name, float(right.mean()), _percent(flagged, len(files)))
 
 
 def flagged(known: Known, seed: int) -> Iterator[tuple[str, int, dict[str, int]]]:
@@ -132,7 +132,8 @@ def flagged(known: Known, seed: int) -> Iterator[tuple[str, int, dict[str, int]]
                  ood_images.gradients):  # fmt: skip
         sets.append((make.__name__, [encoded(image) for image in make(n, seed)]))
     for name, files in sets:
-        yield name, len(files), count_flags(decode_batch(known.card, files).flags.tobytes())
+        result = classified(LoadedModel(known.card, known.model), files, 1)
+        yield name, len(files), count_flags(result.flags)
 
 
 def times() -> list[tuple[str, float]]:

@@ -101,7 +101,8 @@ class Loop:
 def load(folder: Path, card: Card) -> Answer:
     """The version in this folder, with its detector."""
     from worker.inference import outliers
-    from worker.inference.classify_batch import decode_batch, flag_unlike, top_k
+    from worker.inference.classify_batch import classified
+    from worker.inference.process_state import LoadedModel
     from worker.runtimes import load_runtime
 
     model = load_runtime.fetch(card, lambda name: (folder / name).read_bytes()).load()
@@ -110,14 +111,8 @@ def load(folder: Path, card: Card) -> Answer:
         data = (folder / outliers.FILE).read_bytes()
         detector = outliers.decode(data, card.features)
 
-    def answer(files: Sequence[bytes | Status]) -> BatchResult:
-        batch = decode_batch(card, files)
-        outputs = model.outputs(batch.images)
-        if detector is not None and outputs.features is not None:
-            flag_unlike(batch, detector.are_outliers(outputs.features))
-        return top_k(model.probabilities(outputs), batch, KEPT_LABELS)
-
-    return answer
+    loaded = LoadedModel(card, model, detector)
+    return lambda files: classified(loaded, files, KEPT_LABELS)
 
 
 def walk(folder: bytes) -> list[bytes]:

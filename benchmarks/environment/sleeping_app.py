@@ -18,39 +18,29 @@ from worker.runtimes.load_runtime import ServedVersion
 SLEEP = "HANGTAG_BENCH_SLEEP_S"
 
 
-class Sleeper:
-    """Predicts equal probabilities; each call takes `seconds`."""
-
-    def __init__(self, labels: int, seconds: float) -> None:
-        self._labels, self._seconds = labels, seconds
-
-    def predict(self, images: Any) -> Any:
-        """Probabilities float32 [n, labels] of n images."""
-        return self.probabilities(self.outputs(images))
-
-    def outputs(self, images: Any) -> Any:
-        """Equal logits."""
-        import numpy as np
-
-        from worker.runtimes.runtime import Outputs
-
-        time.sleep(self._seconds)
-        return Outputs(np.zeros((len(images), self._labels), np.float32), None)
-
-    def probabilities(self, outputs: Any) -> Any:
-        """Probabilities float32 [n, labels] of equal logits."""
-        return outputs.logits + 1 / self._labels
-
-
 @worker_process_init.connect
 def _replace_model(**_: Any) -> None:
+    import numpy as np
+
     from worker.inference import process_state
     from worker.inference.process_state import LoadedModel
+    from worker.runtimes.runtime import Classifier, Graph, Images, Outputs
 
     seconds = float(os.environ[SLEEP])
 
+    class Sleeper(Graph):
+        """Each call takes `seconds`, and returns equal logits."""
+
+        def __init__(self, labels: int) -> None:
+            self._labels = labels
+
+        def run(self, images: Images) -> Outputs:
+            time.sleep(seconds)
+            return Outputs(np.zeros((len(images), self._labels), np.float32), None)
+
     def load(version: ServedVersion, detector: bytes | None) -> LoadedModel:
-        return LoadedModel(version.card, Sleeper(len(version.card.labels), seconds))
+        graph = Sleeper(len(version.card.labels))
+        return LoadedModel(version.card, Classifier(version.card, graph))
 
     process_state._loaded_model = load
 

@@ -93,17 +93,18 @@ _IMAGES, _REPEATS = 2048, 5
 def child_rate(network: Network) -> float:
     """Images per second of processor time, the best of `_REPEATS` runs."""
     from shared import runtimes
-    from worker.inference.classify_batch import decode_batch, top_k
+    from worker.inference.classify_batch import classified
+    from worker.inference.process_state import LoadedModel
     from worker.runtimes.load_runtime import load
 
     card = network.card
-    model = load("litert", card, (network.folder / runtimes.find("litert").artifact).read_bytes())
+    artifact = (network.folder / runtimes.find("litert").artifact).read_bytes()
+    model = LoadedModel(card, load("litert", card, artifact))
     paths = sorted(images.make(_IMAGES).rglob("*.png"))
     files = [path.read_bytes() for path in paths]
     best = 0.0
     for _ in range(_REPEATS):
         started = time.process_time()
-        batch = decode_batch(card, files)
-        top_k(model.predict(batch.images), batch, KEPT_LABELS)
+        classified(model, files, KEPT_LABELS)
         best = max(best, len(files) / (time.process_time() - started))
     return best

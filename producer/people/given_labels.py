@@ -9,9 +9,9 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
-from typing import NamedTuple
 
 import msgspec
+from msgspec.structs import replace
 
 from producer.people.decisions import Decisions
 from producer.people.folder_images import reason
@@ -38,16 +38,6 @@ class LabelledImage(msgspec.Struct, frozen=True):
     at: str  #: ISO 8601, UTC
 
 
-class _Content(NamedTuple):
-    """What was read of an image, and the label that it gets."""
-
-    sha256: str
-    path: str
-    size: int
-    crc32: str
-    decided: Decided | None
-
-
 def give(folder: str, given: Mapping[bytes, Decided | None], path: Path, by: str) -> Counter[str]:
     """Save decisions about images below a folder, by their paths; None: nothing holds any more. All
     are saved, or after an error none. Returns how many images have each label.
@@ -60,10 +50,10 @@ def give(folder: str, given: Mapping[bytes, Decided | None], path: Path, by: str
     decided = filter(None, given.values())
     labels = list(dict.fromkeys(one.label for one in decided if one.kind == "label"))
     check_labels(labels, ())  # before the images are read, and a file is made
-    contents = _contents(folder, given)
+    read = _read(folder, given, by)
     with closing(LabelsFile(path)) as file:
         check_labels(labels, list(file.so_far.labels()))
-        lines = list(_lines(contents, file.so_far, by))
+        lines = list(_changing(read, file.so_far))
         if lines:
             file.append(lines)
         return file.so_far.labels()
@@ -102,9 +92,9 @@ def labelled(path: Path) -> list[LabelledImage]:
     return images
 
 
-def _contents(folder: str, given: Mapping[bytes, Decided | None]) -> list[_Content]:
-    """What is read of the images, each content once."""
-    root, contents = os.path.abspath(os.fsencode(folder)), dict[str, _Content]()
+def _read(folder: str, given: Mapping[bytes, Decided | None], by: str) -> list[LabelLine]:
+    """A line about each content that is read; where nothing holds any more, one with `undo`."""
+    root, lines = os.path.abspath(os.fsencode(folder)), dict[str, LabelLine]()
     if not os.path.isdir(root):
         raise UsageError(f"{printable(root)} is not a folder; name a folder of images")
     for path, decided in given.items():
@@ -114,46 +104,43 @@ def _contents(folder: str, given: Mapping[bytes, Decided | None]) -> list[_Conte
                 f"{printable(path)} is not below {printable(root)}; give paths that begin in the "
                 "current folder, or whole ones"
             )
-        name = printable(os.path.join(os.fsencode(folder), below))
-        content = _content(path, name, decided)
-        other = contents.setdefault(content.sha256, content)
-        if other.decided != decided:
+        line = _line(path, printable(os.path.join(os.fsencode(folder), below)), decided, by)
+        other = lines.setdefault(line.sha256, line)
+        if (other.kind, other.label, other.undo) != (line.kind, line.label, line.undo):
             raise UsageError(
-                f"{other.path} and {name} are copies, and get the labels {_words(other.decided)} "
-                f"and {_words(decided)}; give both the same one"
+                f"{other.path} and {line.path} are copies, and get the labels {_words(other)} "
+                f"and {_words(line)}; give both the same one"
             )
-    return list(contents.values())
+    return list(lines.values())
 
 
-def _words(decided: Decided | None) -> str:
-    if decided is None:
+def _words(line: LabelLine) -> str:
+    if line.undo:
         return "None"
-    return f"{decided.label!r:.80}" if decided.kind == "label" else decided.kind
+    return f"{line.label!r:.80}" if line.kind == "label" else line.kind
 
 
-def _content(path: bytes, name: str, decided: Decided | None) -> _Content:
+def _line(path: bytes, name: str, decided: Decided | None, by: str) -> LabelLine:
     try:
         data = regular_file.read(path, MAX_FILE_BYTES)
     except OSError as error:
         raise UsageError(f"{name} {reason(error)}; check the path") from None
     if not is_image(data[:HEAD_BYTES]) or len(data) > MAX_FILE_BYTES:
         raise UsageError(f"{name} is no image that can be classified; leave it out")
-    sha256, crc32 = hashlib.sha256(data).hexdigest(), f"{zlib.crc32(data):08x}"
-    return _Content(sha256, name, len(data), crc32, decided)
+    given = decided or Decided("label")
+    return LabelLine(
+        sha256=hashlib.sha256(data).hexdigest(), path=name, size=len(data),
+        crc32=f"{zlib.crc32(data):08x}", kind=given.kind, label=given.label, by=by, at=utc_now(),
+        undo=decided is None,
+    )  # fmt: skip
 
 
-def _lines(contents: list[_Content], so_far: LabelsSoFar, by: str) -> Iterator[LabelLine]:
+def _changing(lines: list[LabelLine], so_far: LabelsSoFar) -> Iterator[LabelLine]:
     """A line for each image for which something else holds afterwards."""
-    at = utc_now()
-    for content in contents:
-        before, holds = so_far.line(content.sha256), so_far.of(content.sha256)
-        decided = content.decided
-        if decided is None:
+    for line in lines:
+        before, holds = so_far.line(line.sha256), so_far.of(line.sha256)
+        if line.undo:
             if before is not None and holds is not None:
-                yield msgspec.structs.replace(before, by=by, at=at, undo=True)
-        elif holds != decided:
-            yield LabelLine(
-                sha256=content.sha256, size=content.size, crc32=content.crc32, path=content.path,
-                kind=decided.kind, label=decided.label, by=by, at=at,
-                by_chance=before is not None and before.by_chance,
-            )  # fmt: skip
+                yield replace(before, by=line.by, at=line.at, undo=True)
+        elif holds != Decided(line.kind, line.label):  # type: ignore[arg-type]
+            yield replace(line, by_chance=before is not None and before.by_chance)

@@ -47,11 +47,11 @@ class Originals:
         if (archive := self._above(path)) != self._archive:
             self._sources.close()
             self._archive, self._sources = archive, JobSources(JobOptions((archive,), b"/", ""))
-        return _content(*self._sources.of(path).read(path, MAX_FILE_BYTES))
+        return _content(*self._sources.source_of(path).read(path, MAX_FILE_BYTES))
 
     def _fetched(self, address: bytes) -> ClassifiedContent | None:
         with closing(JobSources(JobOptions((address,), b"/", ""))) as sources, suppress(SetupError):
-            return _content(*sources.of(address).read(address, MAX_FILE_BYTES))
+            return _content(*sources.source_of(address).read(address, MAX_FILE_BYTES))
         return None
 
     def _above(self, path: bytes) -> bytes:

@@ -15,7 +15,7 @@ from tests.support.pages.label_tab import (
     given,
 )
 from tests.support.pages.planted_folder import PlantedFolder
-from tests.support.pages.visit import NARROW, keys_without_name, opened, serious_findings
+from tests.support.pages.visit import NARROW, opened, serious_findings
 from tests.support.processes.label_server import Label
 
 #: A name as long as that of a folder may be, written from right to left.
@@ -94,11 +94,6 @@ def test_a_picture_is_seen_large_and_nothing_is_said_about_it(
         second.click()
         expect(page.locator(".tile[aria-selected=true]")).to_have_count(1)
     assert given(label) == {}
-
-
-def test_every_key_of_the_page_is_in_the_panel_of_its_keys(browser: Browser, label: Label) -> None:
-    with opened(browser, label) as page:
-        assert keys_without_name(page) == set()
 
 
 @pytest.mark.parametrize(("width", "dark"), shapes(in_ci="narrow-dark"))

@@ -35,9 +35,9 @@ from shared.messages.batch import (
     encode_result,
 )
 from shared.messages.files import Reference, digests
-from shared.messages.model_card import Card
+from shared.messages.model_card import Preprocessing
 from worker.decoding import decode
-from worker.inference import outliers
+from worker.inference.outliers import unlike_training
 from worker.inference.process_state import LoadedModel, ProcessState
 from worker.inference.resource_limits import memory_limit, time_limit
 from worker.lifecycle.child_records import ChildReport
@@ -183,11 +183,7 @@ def classify_images(model: LoadedModel, images: Sequence[bytes | Status], k: int
 
 def _part(model: LoadedModel, images: Sequence[bytes | Status], k: int) -> BatchResult:
     try:
-        batch = decode_batch(model.card, images)
-        outputs = model.runtime.outputs(batch.images)
-        if model.detector is not None and outputs.features is not None:
-            flag_unlike(batch, model.detector.are_outliers(outputs.features))
-        return top_k(model.runtime.probabilities(outputs), batch, k)
+        return classified(model, images, k)
     except Exception as error:  # TensorFlow's lack of memory is no MemoryError
         if not is_out_of_memory(error):
             raise
@@ -202,6 +198,14 @@ def _needs_more_memory(count: int, error: Exception) -> SetupError:
     return SetupError(f"{needs} HANGTAG_CHILD_MEMORY_MB allows; raise it for the workers")
 
 
+def classified(model: LoadedModel, images: Sequence[bytes | Status], k: int) -> BatchResult:
+    """The k most probable labels of each of these files, decoded at a time, and its flag."""
+    batch = decode_batch(model.card.preprocessing, images)
+    outputs = model.runtime.outputs(batch.images)
+    flag_unlike(batch, unlike_training(model.card, model.detector, batch.images, outputs.features))
+    return top_k(model.runtime.probabilities(outputs), batch, k)
+
+
 class DecodedBatch(NamedTuple):
     """A decoded batch: the input of the model, and the statuses and flags known without it."""
 
@@ -210,12 +214,11 @@ class DecodedBatch(NamedTuple):
     flags: NDArray[np.uint8]  #: [n], wire codes
 
 
-def decode_batch(card: Card, images: Sequence[bytes | Status]) -> DecodedBatch:
-    """Decode a batch for the model of this card.
+def decode_batch(spec: Preprocessing, images: Sequence[bytes | Status]) -> DecodedBatch:
+    """Decode a batch for a model with this input.
 
     An image that cannot be decoded leaves zeros and its code; the others are not affected.
     """
-    spec = card.preprocessing
     pixels = np.zeros((len(images), spec.height, spec.width, spec.channels), np.uint8)
     codes, flags = np.zeros((2, len(images)), np.uint8)
     for i in decode.decode_fast(images, spec, pixels):
@@ -232,10 +235,7 @@ def decode_batch(card: Card, images: Sequence[bytes | Status]) -> DecodedBatch:
         except Exception:  # a bug of the decoder costs one row of the table, not the batch
             log.exception("decoding an image of %d bytes failed", len(image))
             codes[i], pixels[i] = Status.UNREADABLE.code, 0
-    batch = DecodedBatch(pixels, codes, flags)
-    if card.pixel_bounds is not None:
-        flag_unlike(batch, outliers.out_of_bounds(card.pixel_bounds, pixels))
-    return batch
+    return DecodedBatch(pixels, codes, flags)
 
 
 def flag_unlike(batch: DecodedBatch, unlike: NDArray[np.bool_]) -> None:

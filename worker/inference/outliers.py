@@ -22,7 +22,7 @@ import numpy.typing as npt
 from numpy.typing import NDArray
 
 from shared.errors import SetupError
-from shared.messages.model_card import PixelBounds
+from shared.messages.model_card import Card, PixelBounds
 from shared.runtimes import OUTLIERS
 from worker.runtimes.array_archive import arrays
 
@@ -39,6 +39,22 @@ SHARPNESS = 3.0
 
 Floats = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]  #: of any shape
+
+
+def unlike_training(
+    card: Card,
+    detector: OutlierDetector | None,
+    images: NDArray[np.uint8],
+    features: Floats | None,
+) -> NDArray[np.bool_]:
+    """Bool [n]: the images of the network's input, or their features, that are unlike those which
+    the version has learned from."""
+    unlike = np.zeros(len(images), bool)
+    if card.pixel_bounds is not None:
+        unlike |= out_of_bounds(card.pixel_bounds, images)
+    if detector is not None and features is not None:
+        unlike |= detector.are_outliers(features)
+    return unlike
 
 
 def out_of_bounds(bounds: PixelBounds, images: NDArray[np.uint8]) -> NDArray[np.bool_]:

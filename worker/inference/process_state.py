@@ -29,7 +29,7 @@ from worker.inference.outliers import OutlierDetector
 from worker.inference.resource_limits import trim_memory
 from worker.runtimes import load_runtime
 from worker.runtimes.load_runtime import ServedVersion
-from worker.runtimes.runtime import Runtime
+from worker.runtimes.runtime import Classifier
 
 log = logging.getLogger(__name__)
 #: The current version and the previous one: a job of each may be running.
@@ -40,7 +40,7 @@ _FIX = "start the owner of a store that has it, or start the job over with --res
 
 class LoadedModel(msgspec.Struct, frozen=True):
     card: Card
-    runtime: Runtime
+    runtime: Classifier
     detector: OutlierDetector | None = None  #: None: the version has none
 
 

@@ -179,7 +179,7 @@ def images_per_s(version: ServedVersion, files: Sequence[bytes]) -> float:
     model, seconds = version.load(), []
     for _ in range(TIMED_ROUNDS):
         start = time.thread_time()
-        model.predict(decode_batch(version.card, files).images)
+        model.predict(decode_batch(version.card.preprocessing, files).images)
         seconds.append(time.thread_time() - start)
     return len(files) / max(min(seconds), 1e-9)
 

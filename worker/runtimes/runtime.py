@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -26,23 +26,6 @@ class Outputs(NamedTuple):
 
     logits: Logits
     features: Features | None  #: None if the version's graph has no such output
-
-
-class Runtime(Protocol):
-    """A loaded version that has run once."""
-
-    def predict(self, images: Images) -> Probabilities:
-        """Probabilities float32 [n, classes] of images uint8 [n, height, width, channels].
-
-        Raises:
-            SetupError: the images do not have the shape in the version's card.
-        """
-
-    def outputs(self, images: Images) -> Outputs:
-        """What the graph returns for these images, after a second pass. Raises SetupError."""
-
-    def probabilities(self, outputs: Outputs) -> Probabilities:
-        """What `predict` returns for images with these outputs."""
 
 
 class Graph(ABC):
@@ -117,7 +100,11 @@ class Classifier:
         self._graph = graph
 
     def predict(self, images: Images) -> Probabilities:
-        """As `Runtime.predict`."""
+        """Probabilities float32 [n, classes] of images uint8 [n, height, width, channels].
+
+        Raises:
+            SetupError: the images do not have the shape in the version's card.
+        """
         return self.probabilities(self.outputs(images))
 
     def probabilities(self, outputs: Outputs) -> Probabilities:

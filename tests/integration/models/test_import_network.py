@@ -27,7 +27,8 @@ from tests.support.models import drawn_networks, drawn_tflite
 from tests.support.models.drawn_networks import LABELS, Drawn
 from tests.support.servers.redis_server import RedisServer
 from worker.handlers import calibrate, import_network
-from worker.inference.classify_batch import decode_batch, top_k
+from worker.inference.classify_batch import classified
+from worker.inference.process_state import LoadedModel
 from worker.runtimes import load_runtime
 
 SIDE = 16
@@ -242,8 +243,7 @@ def test_a_picture_that_the_network_has_no_answer_for_costs_a_row(
     ]
     read = partial(Mirror(server.client).read, card)
     model = load_runtime.fetch(card, read).load()
-    batch = decode_batch(card, files)
-    found = top_k(model.probabilities(model.outputs(batch.images)), batch, 1)
+    found = classified(LoadedModel(card, model), files, 1)
     bad = Status.NO_ANSWER.code
     assert found.statuses == bytes([0, bad, bad, 0])
     values = np.frombuffer(found.probabilities, "<f4")

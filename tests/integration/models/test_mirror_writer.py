@@ -263,20 +263,6 @@ def test_a_removed_version_makes_room_for_a_new_one(
     assert Mirror(client).card("shoes", fresh.version) == fresh
 
 
-def test_a_file_that_redis_refuses_leaves_the_rest_of_its_version(
-    server: RedisServer, registry: Registry, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Another client may fill the memory after it was measured."""
-    for limit in ("MEMORY_SHARE_MAX", "COPIES_SHARE_MAX"):
-        monkeypatch.setattr(file_copies, limit, 100)
-    card = publish(registry, more={"model.keras": bytes(4 * MB)})
-    server.client.config_set("maxmemory", server.client.info("memory")["used_memory"] + 2 * MB)
-    with pytest.raises(SetupError, match=r"model.keras of shoes@1: 4 MiB do not fit .* maxmemory"):
-        mirror_writer.publish(server.client, registry)
-    assert Mirror(server.client).resolve(parse("shoes")) == card
-    assert Mirror(server.client).read(card, "model.tflite") == b"0"
-
-
 def test_files_for_tensorflow_leave_room_for_those_of_most_workers(
     server: RedisServer, registry: Registry
 ) -> None:

@@ -19,7 +19,6 @@ import pytest
 
 from producer.inputs.job_options import JobOptions
 from producer.journal.journal import journal_path
-from shared.errors import Exit
 from shared.labels import labels_file
 from tests.support.images.drawn_folders import draw
 from tests.support.jobs import finished_job
@@ -115,34 +114,6 @@ def test_two_pages_at_once_lose_nothing(review: Review, table: Path) -> None:
     assert set(saved(table)) == set(unique)
     assert review.json("GET", "/facts")["heading"] == other.json("GET", "/facts")["heading"]
     assert other.end() == 0
-
-
-def test_a_file_that_has_changed_is_refused(review: Review, table: Path) -> None:
-    row = review.rows("kind=all&count=2")["items"][1]
-    file = table.parent / row["path"]
-    before = file.read_bytes()
-    try:
-        file.write_bytes(before + b"x")
-        reply = review.decide((row["item"], "Bag"))
-        assert [one["item"] for one in reply["refused"]] == [row["item"]]
-        assert row["path"] not in saved(table)
-    finally:
-        file.write_bytes(before)
-
-
-def test_a_reply_has_the_labels_of_its_rows_and_their_copies(review: Review) -> None:
-    rows = review.rows("kind=all&count=500")["items"]
-    copy = next(row for row in rows if "copy" in row["path"])
-    copies = review.decide((copy["item"], "Coat"))["changed"]
-    decided = {row["item"]: row["decided"] for row in review.rows("kind=all&count=500")["items"]}
-    assert copies
-    labels = {p: label for p, label in decided.items() if label}
-    assert copies == labels == dict.fromkeys(copies, "Coat")
-    assert len(copies) == 2
-    assert review.decide((copy["item"], None))["changed"] == dict.fromkeys(copies)
-    at, (other,) = copy["item"], (p for p in copies if p != copy["item"])
-    again = review.decide((at, "Bag"), (other, "Coat"), (at, "Shirt"))["changed"]
-    assert again == dict.fromkeys(copies, "Shirt")
 
 
 def test_a_picture_of_a_job_that_is_gone_is_one_line(table: Path, tmp_path: Path) -> None:
@@ -268,22 +239,3 @@ def resident_mb(pid: int) -> float:
     """The most memory that a process has had."""
     status = Path(f"/proc/{pid}/status").read_text()
     return int(status.partition("VmHWM:")[2].split()[0]) / 1000
-
-
-def test_a_start_states_unproven_lines_and_one_that_is_incomplete(table: Path) -> None:
-    log = labels_file.of_table(table)
-    log.unlink(missing_ok=True)
-    review = Review(table)
-    first, second, third = review.rows("kind=all&count=3")["items"]
-    review.decide((first["item"], "Bag"))
-    review.decide((second["item"], "Coat"))
-    assert review.end() == Exit.OK
-    one, two = log.read_bytes().splitlines(keepends=True)
-    log.write_bytes(one.partition(b',"line":')[0] + b"}\n" + two + two[:40])
-    again = Review(table)
-    again.decide((third["item"], "Bag"))
-    assert again.end() == Exit.OK
-    said = [line for line in again.errors.splitlines() if log.name in line]
-    assert [f"{log.name}:3: " in line for line in said] == [True, False]
-    assert "1 line of 0.2.0, unproven" in said[1]
-    assert len(saved(table)) == 3

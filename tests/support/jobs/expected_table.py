@@ -16,8 +16,9 @@ from shared.registry import packaged as pretrained
 from shared.registry.registry import Registry
 from tests.support.jobs.frozen_table import FrozenTable
 from worker.inference import outliers
-from worker.inference.classify_batch import decode_batch, flag_unlike, top_k
+from worker.inference.classify_batch import classified
 from worker.inference.outliers import OutlierDetector
+from worker.inference.process_state import LoadedModel
 from worker.runtimes import load_runtime
 from worker.runtimes.load_runtime import load
 from worker.runtimes.runtime import Classifier
@@ -99,8 +100,4 @@ def result(
     files: Sequence[bytes | Status], k: int, version: Version, model: Classifier
 ) -> BatchResult:
     """The k best labels of these files, by the loaded version."""
-    batch = decode_batch(version.card, files)
-    outputs = model.outputs(batch.images)
-    if version.detector is not None and outputs.features is not None:
-        flag_unlike(batch, version.detector.are_outliers(outputs.features))
-    return top_k(model.probabilities(outputs), batch, k)
+    return classified(LoadedModel(version.card, model, version.detector), files, k)

@@ -110,17 +110,6 @@ def serious_findings(page: Page, within: str = "html") -> list[str]:
     ]
 
 
-def keys_without_name(page: Page) -> set[str]:
-    """The keys of a local page that the panel of its keys does not name."""
-    names = {"ArrowLeft": "←", "ArrowRight": "→", "ArrowUp": "↑", "ArrowDown": "↓"}
-    names |= {"Escape": "Esc", " ": "Space"}
-    keys = page.evaluate("Object.keys(acts)")
-    page.keyboard.press("F1")
-    named = page.locator("#keys kbd").locator("visible=true").all_text_contents()
-    page.keyboard.press("F1")
-    return {names.get(key, key).upper() for key in keys} - {name.upper() for name in named}
-
-
 @contextmanager
 def opened(
     browser: Browser,

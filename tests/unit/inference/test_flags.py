@@ -13,13 +13,14 @@ from hypothesis import strategies as st
 from benchmarks.workloads import ood_images
 from benchmarks.workloads.synthetic_photos import photograph, scene
 from shared.image_status import FLAGS, Flag, Status
-from shared.messages.batch import BatchResult
 from shared.messages.model_card import PixelBounds
 from shared.registry import packaged
 from tests.support.images.image_zoo import Bytes, garment
 from worker.datasets import fashion_mnist
 from worker.demo import encoded
-from worker.inference.classify_batch import DecodedBatch, decode_batch, flag_unlike, join, top_k
+from worker.inference.classify_batch import DecodedBatch, classified, flag_unlike, join
+from worker.inference.process_state import LoadedModel
+from worker.runtimes.load_runtime import load
 
 SHARES = st.sampled_from((0.0, 0.1, 0.25, 0.5, 0.9, 1.0))
 PIXEL_BOUNDS = st.builds(
@@ -31,10 +32,12 @@ CARD = msgspec.structs.replace(
     preprocessing=fashion_mnist.PREPROCESSING,
     pixel_bounds=fashion_mnist.PIXEL_BOUNDS,
 )
+MODEL = LoadedModel(CARD, load("litert", CARD, packaged.read("model.tflite")))
 
 
 def flags_of(files: list[bytes | Status]) -> list[Flag]:
-    return [FLAGS[code] for code in decode_batch(CARD, files).flags]
+    result = classified(MODEL, files, 1)
+    return [FLAGS[code] for code in result.column("flags")]
 
 
 @pytest.mark.parametrize("make", [ood_images.noise, ood_images.checkers, ood_images.gradients])
@@ -55,14 +58,8 @@ def test_one_by_one_equals_all_at_once() -> None:
         encoded(garment()), b"no picture", scene(garment(), 1), Status.CHANGED,
         encoded(np.full((40, 40), 255, np.uint8)), photograph(garment(), 1),
     ]  # fmt: skip
-    random = np.random.default_rng(1).random((len(files), 10)).astype(np.float32)
-
-    def classified(start: int, end: int) -> BatchResult:
-        found = decode_batch(CARD, files[start:end])
-        return top_k(random[start:end], found, 3)
-
-    whole = classified(0, len(files))
-    assert join([classified(i, i + 1) for i in range(len(files))]) == whole
+    whole = classified(MODEL, files, 3)
+    assert join([classified(MODEL, [file], 3) for file in files]) == whole
 
 
 @given(

@@ -17,7 +17,7 @@ from shared.messages.model_card import Card
 from shared.registry import packaged
 from worker.export import convert
 from worker.runtimes import load_runtime, runtime
-from worker.runtimes.runtime import Classifier, Images, Probabilities, Runtime
+from worker.runtimes.runtime import Classifier, Images, Probabilities
 from worker.runtimes.tensorflow_runtime import TensorFlow
 
 #: Two full calls, and a third of two images.
@@ -34,17 +34,17 @@ def card() -> Card:
 
 
 @pytest.fixture(scope="module")
-def litert(card: Card) -> Runtime:
+def litert(card: Card) -> Classifier:
     return load_runtime.load("litert", card, packaged.read("model.tflite"))
 
 
 @pytest.fixture(scope="module")
-def tensorflow(card: Card) -> Runtime:
+def tensorflow(card: Card) -> Classifier:
     return load_runtime.load("tensorflow", card, packaged.read("model.keras"))
 
 
 @pytest.fixture(scope="module")
-def fp32(card: Card, tensorflow: Runtime) -> Runtime:
+def fp32(card: Card, tensorflow: Classifier) -> Classifier:
     """The packaged network in LiteRT without quantization."""
     assert isinstance(tensorflow, Classifier)
     assert isinstance(tensorflow._graph, TensorFlow)
@@ -61,7 +61,7 @@ def images(card: Card) -> Images:
 
 
 @pytest.fixture(scope="module")
-def whole(litert: Runtime, tensorflow: Runtime, images: Images) -> dict[str, Probabilities]:
+def whole(litert: Classifier, tensorflow: Classifier, images: Images) -> dict[str, Probabilities]:
     """The results of each runtime for all images at once."""
     return {"litert": litert.predict(images), "tensorflow": tensorflow.predict(images)}
 
@@ -75,14 +75,14 @@ def test_an_image_gets_the_same_bits_in_a_batch_of_any_size(
     whole: dict[str, Probabilities],
     request: pytest.FixtureRequest,
 ) -> None:
-    loaded: Runtime = request.getfixturevalue(kind)
+    loaded: Classifier = request.getfixturevalue(kind)
     for start in {0, IMAGES - size}:
         part = loaded.predict(images[start : start + size])
         assert part.tobytes() == whole[kind][start : start + size].tobytes()
 
 
 def test_both_runtimes_agree_in_fp32(
-    fp32: Runtime, images: Images, whole: dict[str, Probabilities]
+    fp32: Classifier, images: Images, whole: dict[str, Probabilities]
 ) -> None:
     np.testing.assert_allclose(fp32.predict(images), whole["tensorflow"], atol=1e-4)
 
@@ -97,7 +97,7 @@ def test_both_runtimes_agree_in_fp32(
     ],
 )
 def test_images_of_another_shape_are_refused(
-    litert: Runtime, images: Images, change: Callable[[Images], Images]
+    litert: Classifier, images: Images, change: Callable[[Images], Images]
 ) -> None:
     with pytest.raises(SetupError, match=r"takes uint8 images \[n, 28, 28, 1\]"):
         litert.predict(change(images))

@@ -118,3 +118,14 @@ def test_an_excluded_name_follows_a_rename_and_its_undo(decisions: FolderDecisio
     assert held(decisions) == (Decided("label", "jacket"), ("hat",))
     decisions.undo()
     assert held(decisions) == (COAT, ("hat",))
+
+
+def test_a_rename_is_taken_back_by_one_line_however_many_images_have_the_label(
+    folder: Path, decisions: FolderDecisions
+) -> None:
+    decisions.decide({0: COAT})
+    before = lines(folder)
+    decisions.relabel("coat", "jacket")
+    assert decisions.undo_stacks() == {}
+    assert lines(folder) == before + 2
+    assert held(decisions) == (COAT, ())

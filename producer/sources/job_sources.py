@@ -49,10 +49,11 @@ class JobSources:
         self._is_new = options.file_roots is None
         self.options = as_started(options)
         self._waits = waits or unstoppable()
-        self._local = LocalSource(self.options, self._waits)
+        #: What reads files, also of other paths than those of the job.
+        self.local = LocalSource(self.options, self._waits)
         #: Those of other kinds that are used so far, by the number of their argument or kind.
         self._others: dict[int, Source] = {}
-        self._last: Source = self._local
+        self._last: Source = self.local
         #: Whether any has images elsewhere than in files of their own.
         self.has_others = any(self.options.kinds)
 
@@ -97,11 +98,6 @@ class JobSources:
         pairs = zip(options.roots, options.kinds, strict=False)
         return next((root for root, kind in pairs if kind != LOCAL), b"")
 
-    @property
-    def local(self) -> LocalSource:
-        """What reads files, also of other paths than those of the job."""
-        return self._local
-
     def local_arguments(self) -> Iterator[LocalSource]:
         """Folders and files, also folders that hold archives."""
         for number in range(len(self.options.roots)):
@@ -123,9 +119,9 @@ class JobSources:
     def source_of(self, name: bytes) -> Source:
         """The source of an image. Raises as `argument`."""
         last = self._last
-        if not self.has_others or (last is not self._local and last.holds(name)):
+        if not self.has_others or (last is not self.local and last.holds(name)):
             return last
-        self._last = next((other for other in self._all_others() if other.holds(name)), self._local)
+        self._last = next((other for other in self._all_others() if other.holds(name)), self.local)
         return self._last
 
     def number_of(self, name: bytes) -> int:
@@ -166,7 +162,7 @@ class JobSources:
         for source in self._others.values():
             source.close()
         self._others.clear()
-        self._last = self._local
+        self._last = self.local
 
     @cached_property
     def _typed(self) -> Mapping[bytes, int]:

@@ -153,11 +153,12 @@ class Source(ABC):
         """`typed` is the argument; empty: the addresses of the job's list. Nothing is opened yet.
         Each wait for a server is one of `waits`, so that a stop and a time limit end it."""
         self.typed, self.options, self.waits = typed, options, waits
+        self.prefix = typed.rstrip(b"/") + b"/"  #: of the names of what lies within it
 
     @property
     def identity(self) -> bytes:
         """Its place, with a slash: that of what lies within it starts so, however it is typed."""
-        return self.typed.rstrip(b"/") + b"/"
+        return self.prefix
 
     @abstractmethod
     def check(self, is_new: bool) -> None:
@@ -170,7 +171,7 @@ class Source(ABC):
 
     def holds(self, name: bytes) -> bool:
         """Whether this is the name of one of its images."""
-        return name.startswith(self.typed.rstrip(b"/") + b"/")
+        return name.startswith(self.prefix)
 
     @abstractmethod
     def entries(self, after: bytes, walk: Walk) -> Iterator[bytes]:
@@ -186,7 +187,7 @@ class Source(ABC):
     def own_order(self, name: bytes) -> bytes:
         """The start of all names that have an order of their own among each other, as this one has;
         empty if it is in byte order."""
-        return b"" if self.is_sorted else self.typed.rstrip(b"/") + b"/"
+        return b"" if self.is_sorted else self.prefix
 
     @abstractmethod
     def read(self, name: bytes, max_bytes: int) -> tuple[bytes | Status, Stamp]:

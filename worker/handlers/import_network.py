@@ -37,7 +37,7 @@ from worker.handlers.evaluate import mapped
 from worker.imports.bounded_check import Checked, checked
 from worker.imports.facts import Described
 from worker.learners.learner import BuiltVersion, blank_card
-from worker.runtimes.imported_graph import SMALLEST, Converter, Network
+from worker.runtimes.imported_graph import SMALLEST, Converter, Network, are_probabilities
 from worker.runtimes.runtime import Logits
 
 UNKNOWN = "unknown"  #: the data set
@@ -46,7 +46,6 @@ NOTES = "Imported; not evaluated, and its confidence is not calibrated."
 MOST_IMAGES = 500
 COLOURS = 3
 _SCALES: tuple[Scale, ...] = ("0-255", "0-1", "-1-1")
-_SUM_TOLERANCE = 0.02
 
 
 def import_network(context: Context, work: ImportNetwork) -> Reply:
@@ -235,9 +234,7 @@ def _scored_form(network: Described, form: NetworkForm, rows: Logits, labels: La
     """With the output that the rows are, if the file does not say it: those of a softmax add up
     to 1 for every image."""
     with np.errstate(all="ignore"):
-        sums = rows.sum(1)
-        adds_up = bool((rows >= 0).all() and (np.abs(sums - 1) < _SUM_TOLERANCE).all())
-        is_softmax = network.says_softmax or adds_up
+        is_softmax = network.says_softmax or are_probabilities(rows)
         logits = np.log(np.maximum(rows, SMALLEST)) if is_softmax else rows
         # Values of a wrong scale can make every answer surer, also the right ones.
         loss = log_loss(logits / temperature(logits, labels), labels)

@@ -100,7 +100,11 @@ class Classifier:
         self._graph = graph
 
     def predict(self, images: Images) -> Probabilities:
-        """As `Runtime.predict`."""
+        """Probabilities float32 [n, classes] of images uint8 [n, height, width, channels].
+
+        Raises:
+            SetupError: the images do not have the shape in the version's card.
+        """
         return self.probabilities(self.outputs(images))
 
     def probabilities(self, outputs: Outputs) -> Probabilities:

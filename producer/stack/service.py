@@ -11,8 +11,8 @@ import sys
 import time
 from collections.abc import Sequence
 
-from producer.processes.process_handle import ManagedProcess, managed_process
-from producer.stack.server_log import ServerLog
+from producer.processes.lock import ManagedProcess, managed_process
+from producer.stack.stack_log import ServerLog
 
 log = logging.getLogger(__name__)
 #: A command that ends is restarted after this time, which doubles with each failure in a row.

@@ -9,14 +9,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from producer.fleet import commands
-from producer.processes.process_handle import (
+from producer.processes.lock import (
     ManagedProcess,
     forget_roster,
     load_roster,
     save_roster,
 )
 from producer.stack import redis_server
-from producer.stack.environment import Environment
+from producer.stack.desired_state import Environment
 from producer.stack.launch import START_S
 from producer.stack.service import Service
 from shared import atomic_file

@@ -156,7 +156,7 @@ def _put_together(batch: Sequence[Run], k: int) -> Record:
         new = bytes([Status.CHANGED.code]) if name == "statuses" else bytes(empty.width(name))
         if name != "digests":  # the journal has them beside the result
             columns[name] = joined(partial(_column, name), new)
-    result = BatchResult.of(k, columns)
+    result = BatchResult.from_columns(k, columns)
     names = [name for run in batch for name in run.names[run.start : run.stop]]
     again = sum(len(run) for run in batch if run.known is None)
     digests = joined(lambda row: row.record.digests, NO_DIGEST)

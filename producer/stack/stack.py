@@ -24,7 +24,7 @@ from producer.stack import desired_state
 from producer.stack.desired_state import Desired, Environment, chosen
 from producer.stack.launch import START_S, launch, serving
 from producer.stack.redis_server import ServerSocket
-from producer.stack.service_group import end_leftovers
+from producer.stack.service import end_leftovers
 from shared.broker.runtime_paths import (
     SUPERVISOR_LOCK,
     has_supervisor,

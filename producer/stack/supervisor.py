@@ -22,7 +22,7 @@ from producer.stack import desired_state, stack_log
 from producer.stack.autoscaler import Autoscaler
 from producer.stack.desired_state import Desired, own
 from producer.stack.redis_server import ServerSocket, is_ready
-from producer.stack.service_group import Services, end_leftovers
+from producer.stack.service import Services, end_leftovers
 from shared import file_lock, logs, process
 from shared.broker.runtime_paths import (
     LOG_NAME,

@@ -4,7 +4,9 @@ changed, and what holds for a stack of several."""
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -13,6 +15,7 @@ import pytest
 
 from producer.people.folder_decisions import FolderDecisions
 from producer.people.folder_images import FolderImages
+from shared.labels.label_line import LabelLine
 from shared.labels.labels_file import LabelsFile
 from shared.labels.labels_so_far import Decided
 from shared.messages.request_files import FolderFeatures
@@ -89,6 +92,23 @@ def test_what_chance_drew_is_known_after_a_new_start(folder: Path, drawn: bool) 
         decisions.decide({0: COAT})
     with opened(folder) as decisions:
         assert decisions.was_drawn(0) == drawn
+
+
+def test_decisions_of_several_tabs_are_saved_one_after_the_other(
+    decisions: FolderDecisions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inside, append = list[int](), decisions.file.append
+
+    def slow(lines: Sequence[LabelLine]) -> None:
+        inside.append(len(lines))
+        time.sleep(0.01)
+        assert len(inside) == 1
+        append(lines)
+        inside.clear()
+
+    monkeypatch.setattr(decisions.file, "append", slow)
+    with ThreadPoolExecutor(4) as tabs:
+        list(tabs.map(lambda given: decisions.decide({0: given}), [COAT, HAT] * 4))
 
 
 def held(decisions: FolderDecisions) -> tuple[Decided | None, tuple[str, ...]]:

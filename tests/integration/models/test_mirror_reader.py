@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from shared import keys
 from shared.errors import SetupError, UsageError
 from shared.ledger import heartbeats
 from shared.messages.model_card import Card
@@ -101,3 +102,20 @@ def test_a_job_is_pinned_and_every_row_names_its_version(
         rows = list(csv.DictReader(table))
     assert {row["model"] for row in rows} == {f"{NAME}@1"}
     assert len(rows) == len(images.paths)
+
+
+def test_a_file_that_the_card_does_not_list_is_refused(
+    server: RedisServer, registry: Registry
+) -> None:
+    card = published(registry)
+    mirror_writer.publish(server.client, registry)
+    with pytest.raises(SetupError, match=r"garments@1 has no other\.tflite; choose another"):
+        Mirror(server.client).read(card, "other.tflite")
+
+
+def test_a_changed_file_is_refused(server: RedisServer, registry: Registry) -> None:
+    card = published(registry)
+    mirror_writer.publish(server.client, registry)
+    server.client.set(keys.blob(card.files["model.tflite"]), b"not the model")
+    with pytest.raises(SetupError, match="does not match its card"):
+        Mirror(server.client).read(card, "model.tflite")

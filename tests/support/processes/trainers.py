@@ -215,7 +215,8 @@ class School:
         assert decision.request == card.request
         files = list((self.store / name).glob("*/*"))
         assert len(files) == len(card.files) + 1, "a partial version is left behind"
-        assert not self.folder(request_id).work.exists()
+        work = self.folder(request_id).work  # a round may copy the end before it is removed
+        wait_for("the removal of its work", lambda: not work.exists())
 
     def check_epochs(self, epochs: int = EPOCHS) -> None:
         """Check that no process repeated a finished epoch."""

@@ -18,7 +18,7 @@ from producer.people.folder_names import FolderNames
 from producer.people.folder_queue import FolderQueue
 from producer.people.learner import Learner
 from shared.labels.labels_file import LabelsFile
-from shared.messages.request_files import decode_features
+from shared.messages.replies import decode_features
 from shared.pipes.labelling import Counts
 
 

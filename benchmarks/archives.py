@@ -206,7 +206,7 @@ def alone(archive: Path) -> None:
         try:
             sources.check()
             for _, name in Walk(sources, lambda folder, why: said.append(why)).paths():
-                content, _ = sources.of(name).read(name, MAX_FILE_BYTES)
+                content, _ = sources.source_of(name).read(name, MAX_FILE_BYTES)
                 is_good = isinstance(content, bytes)
                 good, failed = good + is_good, failed + (not is_good)
         except SetupError as error:

@@ -22,7 +22,7 @@ import numpy.typing as npt
 from benchmarks.environment import machine
 from benchmarks.report.tables import markdown
 from producer.dataset_check.check_page import LISTED
-from worker.backbones import loaded_backbone
+from worker.backbones import backbone_table
 from worker.backbones.photo_features import PhotoFeatures
 from worker.datasets.corrected_walk import LabelledData
 from worker.handlers.check_dataset import Checked, all_photos, answer_out_of_fold
@@ -69,7 +69,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _rows(data: Path, store: Path, given: argparse.Namespace) -> Iterator[tuple[str, ...]]:
-    backbone = loaded_backbone.load("", store)
+    backbone = backbone_table.load("", store)
     folder = photo_folder.load(
         LabelledData(str(data)), [backbone], store, 1.0, lambda *_: None, mirrored=False
     )

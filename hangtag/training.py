@@ -14,9 +14,8 @@ from producer.models.train import make_training
 from producer.present.events import Event, Events, Notice
 from producer.requests import existing
 from producer.requests.existing import RequestNow, follow, state_now
-from producer.requests.request_meter import Changes
-from producer.requests.submit import submit
-from producer.requests.wait import Viewed
+from producer.requests.request_display import Changes
+from producer.requests.submit import Viewed, submit
 from shared.errors import UsageError
 from shared.labels import labels_file
 from shared.messages.replies import Trained

@@ -94,8 +94,8 @@ def _next(summary: Summary) -> list[tuple[str, str]]:
 
 def _own_model(view: JobView) -> str:
     """The command for the model that is named like the folder, unless the answers have it."""
-    said = view.answers is None or view.answers.withdrawn is not None
-    if said or parse(view.model).name != DEFAULT_NAME:
+    is_named = view.answers is None or view.answers.withdrawn is not None
+    if is_named or parse(view.model).name != DEFAULT_NAME:
         return ""
     return own_model_command(stored_options(Path(view.output)))
 

@@ -132,8 +132,6 @@ def _print_click_error(error: click.ClickException | click.Abort) -> int:
 
 
 def _print(text: str) -> None:
-    from producer.present.formatting import one_line
-
     line = wrapped("", f"hangtag: {one_line(text)}", columns_of(sys.stderr))
     click.echo(line.replace("hangtag:", failed("hangtag:"), 1), err=True)
 

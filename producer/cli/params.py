@@ -154,7 +154,7 @@ def _jobs(settings: Settings, incomplete: str) -> Iterator[tuple[str, str]]:
 
 
 def _requests(settings: Settings, incomplete: str) -> Iterator[tuple[str, str]]:
-    from producer.requests.open_requests import open_requests
+    from producer.requests.existing import open_requests
 
     return ((request.request, request.title) for request in open_requests(settings))
 

@@ -194,7 +194,7 @@ def _cancel(settings: Settings, request_id: str) -> None:
 
 
 def _list(settings: Settings) -> None:
-    from producer.requests.open_requests import open_requests, table
+    from producer.requests.existing import open_requests, table
 
     requests = open_requests(settings)
     lines = table(requests) if requests else ["no request is open"]
@@ -203,7 +203,7 @@ def _list(settings: Settings) -> None:
 
 def show_detached(request_id: str) -> None:
     """The id of a request that is not followed."""
-    from producer.requests.wait import how_to_follow
+    from producer.requests.submit import how_to_follow
 
     print_answer({"request": request_id}, [request_id])
     if not is_silent():

@@ -62,7 +62,7 @@ class BothLabels:
 
     def of_folder(self, path: bytes) -> int | None:
         """The index of the label that a file's own folder is named like."""
-        labels = (folders.of(path) for folders in self._folders)
+        labels = (folders.label_of(path) for folders in self._folders)
         return next((label for label in labels if label is not None), None)
 
 

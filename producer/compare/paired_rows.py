@@ -41,7 +41,7 @@ def rows(sealed: SealedJournal, rules: Rules = AS_CLASSIFIED) -> Iterator[KeyedR
     """The rows of a table, one batch in memory at a time."""
     paths = _AbsolutePaths(JobSources(sealed.options))
     for batch in sealed.row_batches(rules):
-        yield from zip(map(paths.of, batch.names), batch.rows(), strict=True)
+        yield from zip(map(paths.path_of, batch.names), batch.rows(), strict=True)
 
 
 class _AbsolutePaths:
@@ -52,11 +52,11 @@ class _AbsolutePaths:
         self._sources = sources
         self._folder, self._absolute = b"\0", b""
 
-    def of(self, name: bytes) -> bytes:
+    def path_of(self, name: bytes) -> bytes:
         folder, _, file = name.rpartition(b"/")
         if folder != self._folder:
             typed = folder or (b"/" if name.startswith(b"/") else b"")
-            path = self._sources.of(name).local_path(typed)
+            path = self._sources.source_of(name).local_path(typed)
             self._folder = folder
             self._absolute = folder if path is None else os.path.normpath(path)
         return os.path.join(self._absolute, file)

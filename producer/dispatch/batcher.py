@@ -202,7 +202,7 @@ class Batcher:
 
     def _as_sent(self, name: bytes) -> tuple[Image, Stamp]:
         """An image as it is sent (bytes or reference), or why it is not sent, and its stamp."""
-        source = self._only or self._sources.of(name)
+        source = self._only or self._sources.source_of(name)
         content, stamp = source.read_small(name, self._transport.inline_bytes, self._max_bytes)
         if content is not None:
             return content, stamp
@@ -228,7 +228,9 @@ class Batcher:
         size = 0
         last_images = self._last_images(upcoming)
         for file in upcoming:
-            while self._reads_ahead and not self._sources.of(file.name).is_ready(file.name, WAIT_S):
+            while self._reads_ahead and not self._sources.source_of(file.name).is_ready(
+                file.name, WAIT_S
+            ):
                 yield None
             image, stamp = read_file(file.name)
             length = 0 if isinstance(image, Status) else stamp[0]

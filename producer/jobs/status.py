@@ -28,7 +28,7 @@ from producer.present.style import (
     good,
     paragraphs,
 )
-from producer.requests.open_requests import OpenRequest, open_requests, table
+from producer.requests.existing import OpenRequest, open_requests, table
 from producer.summary.job_text import answer_lines
 from producer.summary.promise import promised_view
 from shared import keys

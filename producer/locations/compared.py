@@ -57,7 +57,7 @@ class PresentFiles:
 
     def refusal(self, name: bytes) -> Status | None:
         """Why an image has no bytes; None if it can be read."""
-        content, _ = self.sources.of(name).read_small(name, 0, self._options.max_file_bytes)
+        content, _ = self.sources.source_of(name).read_small(name, 0, self._options.max_file_bytes)
         return content if isinstance(content, Status) else None
 
     def may_hold(self, name: bytes) -> bool:
@@ -66,7 +66,7 @@ class PresentFiles:
 
     def is_missing(self, name: bytes) -> bool:
         """Whether an image is known to be gone."""
-        return self.sources.of(name).is_missing(name)
+        return self.sources.source_of(name).is_missing(name)
 
     def is_absent(self, file: tuple[WalkPosition, Stamp]) -> bool:
         """Whether a file that was named is known to be gone."""

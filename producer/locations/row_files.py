@@ -144,18 +144,18 @@ class RowFiles:
 
     def path(self, name: bytes) -> bytes | None:
         """The absolute path of the file of a row, where it is now; None if it is in no file."""
-        path = self.sources.of(name).local_path(name)
+        path = self.sources.source_of(name).local_path(name)
         return None if path is None else self._moved.current(path)
 
     def moved_to(self, name: bytes) -> bytes | None:
         """Where the file of a row was moved to; None if it was not."""
-        path = self.sources.of(name).local_path(name)
+        path = self.sources.source_of(name).local_path(name)
         now = None if path is None else self._moved.current(path)
         return None if now == path else now
 
     def is_placed(self, name: bytes) -> bool:
         """Whether the job has sorted a file to this path, which is seen from the job's folder."""
-        path = self.sources.of(name).local_path(name)
+        path = self.sources.source_of(name).local_path(name)
         return path is not None and self._moved.is_placed(path)
 
     @property
@@ -171,13 +171,13 @@ class RowFiles:
         with self._lock:
             path = self.path(name)
             if path is None:
-                return self.sources.of(name).read(name, most)
+                return self.sources.source_of(name).read(name, most)
         return self.sources.local.read(path, most)
 
     def stamp(self, name: bytes) -> Stamp:
         """The stamp that `read` would return of a readable image."""
         path = self.path(name)
-        source = self.sources.of(name) if path is None else self.sources.local
+        source = self.sources.source_of(name) if path is None else self.sources.local
         return source.stamp(path or name)
 
     def unchanged(self, name: bytes, stamp: Stamp) -> bytes | Status:
@@ -198,7 +198,7 @@ class RowFiles:
         try:
             data, stamp_now = self.read(name)
         except SetupError as error:
-            if self.sources.of(name).local_path(name) is not None:
+            if self.sources.source_of(name).local_path(name) is not None:
                 raise  # where the file is now is not known
             self.out_of_reach = self.out_of_reach or str(error)
             return Status.UNREADABLE

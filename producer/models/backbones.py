@@ -15,17 +15,16 @@ from producer.present.style import columns
 from producer.requests.client import make_request
 from producer.requests.submit import submit
 from shared.messages import model_name
-from shared.messages.requests import AddBackbone, ListBackbones, NetworkForm
+from shared.messages.requests import IMAGENET, AddBackbone, ListBackbones, NetworkForm
 from shared.registry import own_backbones
 from shared.registry.own_backbones import Backbones, OwnBackbone
 from shared.settings import Settings
 from shared.stop import Stop
 
-_IMAGENET = NetworkForm(scale="0-1", mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
 #: The values that tools give the networks that they train, as a rule.
 LIKE: Mapping[str, NetworkForm] = {
-    "timm": _IMAGENET,
-    "torchvision": _IMAGENET,
+    "timm": IMAGENET,
+    "torchvision": IMAGENET,
     "clip": NetworkForm(
         scale="0-1",
         mean=(0.48145466, 0.4578275, 0.40821073),

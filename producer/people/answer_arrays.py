@@ -64,7 +64,7 @@ class Answers:
         if not self.rows:
             raise UsageError(f"no row of {output} has a label; there is nothing to review")
         folders = FolderLabels(self.card.labels)
-        labels = (folders.of(name + b"/") for name in self.folder_names)
+        labels = (folders.label_of(name + b"/") for name in self.folder_names)
         #: The label that each folder is named after, or NO_LABEL.
         self.folder_labels = [NO_LABEL if label is None else label for label in labels]
 

@@ -85,7 +85,7 @@ def _source_of(image: bytes) -> bytes:
 
 
 def _written(sources: JobSources, image: bytes, file: Path) -> bytes:
-    content, _ = sources.of(image).read(image, MAX_FILE_BYTES)
+    content, _ = sources.source_of(image).read(image, MAX_FILE_BYTES)
     if not isinstance(content, bytes):
         raise UsageError(f"{printable(image)}: {content.sentence}")
     file.write_bytes(content)

@@ -89,7 +89,7 @@ def table_values(
     names = [text.label(label) for label in survey.labels]
     folders = FolderLabels(survey.labels)
     shots = {
-        row.number: shot_of(row, names, folders.of(row.name), picture)._replace(
+        row.number: shot_of(row, names, folders.label_of(row.name), picture)._replace(
             doubtful=row.number in choice.excluded or not _accepted(rule, row),
             person=_person(row, names, row.number in choice.excluded),
         )

@@ -69,7 +69,7 @@ class Choice:
                 _draw(drawn, batch, i)
             if flag:
                 _draw(self.flagged[flag], batch, i)
-            pair = self.pairs.get((self._folders.of(batch.names[i]), label))
+            pair = self.pairs.get((self._folders.label_of(batch.names[i]), label))
             if pair is not None and -value < pair.bound:
                 pair.add(-value, batch.first + i, _row(batch, i))
 

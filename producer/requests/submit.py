@@ -3,24 +3,187 @@
 from __future__ import annotations
 
 import os
+import time
 from contextlib import closing
 
-from producer.fleet.broker_access import broker_errors
-from producer.present.events import Events
+from redis.exceptions import RedisError
+
+from producer.fleet.commands import trainer_line
+from producer.fleet.workers import broker_errors
+from producer.present.events import PAUSE_S, Event, Events, Outage
+from producer.present.formatting import one_line
 from producer.requests.client import RequestClient, opened, read, stored
-from producer.requests.wait import RequestWaiter, how_to_start_trainer
 from producer.sources.remote.address import shown_address
 from producer.sources.source import is_address
 from producer.stack import stack
-from shared.errors import RequestCancelled, SetupError, UsageError
+from shared.broker.redis_client import GLANCE_TIMEOUT_S
+from shared.broker.runtime_paths import is_in_charge, log_path
+from shared.errors import RequestCancelled, SetupError, StillOpen, Stopped, UsageError
 from shared.ledger.request_store import RequestState, RequestView, other_work
-from shared.messages.requests import Outcome, Request
+from shared.messages.requests import CheckDataset, ComputeFeatures, Outcome, Request
 from shared.messages.training import FASHION_MNIST
 from shared.settings import Settings
 from shared.stop import Stop, Waits
 
 #: What errors about the folder of a data set ask for.
 CLASS_FOLDERS = f"name one with a subfolder for each class, or {FASHION_MNIST}"
+#: Of a request's state.
+POLL_EVERY_S = 0.25
+#: A request that waits for longer than this waits for another one; time between two checks.
+QUEUED_S = 2.0
+#: The time in which a trainer of this machine's stack starts; a missing one is reported later.
+TRAINER_START_S = 15.0
+
+
+class Viewed(Event, frozen=True):
+    """The state of a request, and that of the one that it waits for."""
+
+    view: RequestView
+    ahead: RequestView | None
+
+
+class RequestWaiter:
+    """Waits for the outcome of a submitted request."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        client: RequestClient,
+        request: Request,
+        events: Events,
+        waits: Waits,
+        *,
+        input: bytes | None = None,
+        timeout_s: float | None = None,
+    ) -> None:
+        self._settings, self._client, self._request = settings, client, request
+        self._events, self._waits, self._input = events, waits, input
+        now = time.monotonic()
+        self._deadline = float("inf") if timeout_s is None else now + timeout_s
+        self._trainer_due = now + (0 if settings.redis_url else TRAINER_START_S)
+        self._outage = Outage(events.notice)
+        self._until_stored = False
+        self._reported = False  #: whether a missing trainer was reported
+        self._queue_due = now + QUEUED_S
+        self._ahead: RequestView | None = None  #: the request that this one waits for
+
+    def wait_until_stored(self) -> None:
+        """Wait until a trainer has stored the request. Raises as `wait`."""
+        self._until_stored = True
+        self.wait()
+
+    def wait(self) -> Outcome:
+        """The outcome, good or bad.
+
+        Raises:
+            RequestCancelled: it was cancelled.
+            StillOpen: the time is over.
+            UsageError: the trainer has stored other work with its id.
+            SetupError: this machine's stack has stopped and does not start again.
+            Stopped: the caller has stopped the wait; the request continues, which is reported.
+        """
+        # A slow server gets at least this time, even with a shorter limit.
+        patience_s = max(self._deadline - time.monotonic(), GLANCE_TIMEOUT_S)
+        try:
+            with self._waits.within(patience_s):
+                return self._outcome()
+        except Stopped:
+            if self._waits.late:
+                raise StillOpen(continues(self._request)) from None
+            self._events.notice(continues(self._request))
+            raise Stopped(_how_to_go_on(self._request)) from None
+
+    def _outcome(self) -> Outcome:
+        while (outcome := self._poll()) is None:
+            if time.monotonic() > self._deadline:
+                raise StillOpen(continues(self._request))
+            self._waits.sleep(PAUSE_S if self._outage.lasts else POLL_EVERY_S)
+        return outcome
+
+    def _poll(self) -> Outcome | None:
+        try:
+            outcome = self._read()
+        except RedisError as error:
+            self._outage.report(error)
+            stack.revive(self._settings, self._waits)
+            return None
+        self._outage.over()
+        return outcome
+
+    def _read(self) -> Outcome | None:
+        view = self._client.get(self._request.id)
+        if not self._settings.redis_url and (view is None or view.is_open):
+            self._client.client.ping()  # no trainer works without this machine's server
+        if view is None:
+            self._client.submit(self._request, self._input)
+            self._events.notice("Redis has lost the request; submitted it again")
+            return None
+        if view.request.work != self._request.work:
+            raise other_work(self._request.id)
+        self._note_ahead(view)
+        self._events.report(Viewed(view, self._ahead))
+        if view.progress is not None and view.progress.fault:
+            self._events.notice(view.progress.fault)
+        if view.state is RequestState.CANCELLED:
+            raise RequestCancelled(f"request {self._request.id} is cancelled")
+        if view.state is RequestState.WAITING:
+            self._check_trainer(view.request.stack)
+        return Outcome(ok=True) if self._until_stored and view.is_stored else view.outcome
+
+    def _check_trainer(self, stack: str) -> None:
+        if self._reported or time.monotonic() <= self._trainer_due:
+            return
+        if not is_in_charge(self._settings, stack):
+            self._events.notice(_how_to_have_it_here(self._request.id, stack))
+        elif not self._client.has_trainer():
+            self._events.notice(how_to_start_trainer(self._settings))
+        else:
+            return
+        self._reported = True
+
+    def _note_ahead(self, view: RequestView) -> None:
+        """Note what this request waits for, with the time that is left now."""
+        if view.state is not RequestState.WAITING:
+            self._ahead = None
+        elif time.monotonic() >= self._queue_due:
+            self._queue_due = time.monotonic() + QUEUED_S
+            stack = view.request.stack
+            running = (one for one in self._client.running() if one.request.stack == stack)
+            ahead = next(running, None)
+            if ahead is None or ahead.request.id != self._request.id:
+                self._ahead = ahead
+
+
+def continues(request: Request) -> str:
+    """A line for the end of a wait, which is not that of the request."""
+    return f"request {request.id} continues; {_how_to_go_on(request)}"
+
+
+def _how_to_go_on(request: Request) -> str:
+    if isinstance(request.work, CheckDataset | ComputeFeatures):  # only its command shows a result
+        return "the same command follows it until it is done"
+    return f"{how_to_follow(request.id)} (or stop it with: hangtag cancel {request.id})"
+
+
+def how_to_follow(request_id: str) -> str:
+    return f"follow it with: hangtag train --follow {request_id}"
+
+
+def _how_to_have_it_here(request_id: str, stack: str) -> str:
+    """The line for a request of another stack that runs, of another machine or of a broker."""
+    host, _, folder = one_line(stack).partition(":")
+    who = f"the stack in {folder} on {host}" if stack else "a trainer of its broker"
+    return (
+        f"request {request_id} waits for {who}; to have it done here: hangtag cancel {request_id}, "
+        "then the command again"
+    )
+
+
+def how_to_start_trainer(settings: Settings) -> str:
+    """What to do if no trainer is alive."""
+    if not settings.redis_url:
+        return f"no trainer has started yet; see {log_path(settings)}"
+    return f"no trainer is alive; start one with: {trainer_line(settings)}"
 
 
 def submit(
@@ -107,12 +270,8 @@ def _check_before(view: RequestView | None, request_id: str) -> None:
         raise RequestCancelled(
             f"request {request_id} was cancelled before; choose another --request-id"
         )
-    if view is not None and view.outcome is not None:
-        _check_succeeded(request_id, view.outcome)
-
-
-def _check_succeeded(request_id: str, outcome: Outcome) -> None:
-    if not outcome.ok:
+    outcome = None if view is None else view.outcome
+    if outcome is not None and not outcome.ok:
         fix = "" if "another --request-id" in outcome.error else "; choose another --request-id"
         raise (UsageError if outcome.usage else SetupError)(
             f"request {request_id} failed before: {outcome.error}{fix}"

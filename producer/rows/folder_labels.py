@@ -23,7 +23,7 @@ class FolderLabels:
         }
         self._last: tuple[bytes, int | None] = (b"", None)
 
-    def of(self, path: bytes) -> int | None:
+    def label_of(self, path: bytes) -> int | None:
         """The index of the label that the file's own folder is named like."""
         folder = path.rpartition(b"/")[0]
         if folder != self._last[0]:  # files of one folder follow each other
@@ -33,8 +33,8 @@ class FolderLabels:
     def of_rows(self, batch: RowBatch) -> list[int | None]:
         """The same of every row."""
         if batch.is_of_one_folder:
-            return [self.of(batch.names[0])] * len(batch)
-        return list(map(self.of, batch.names))
+            return [self.label_of(batch.names[0])] * len(batch)
+        return list(map(self.label_of, batch.names))
 
 
 class LabelPairs:

@@ -144,7 +144,7 @@ class Plan:
     def _is_elsewhere(self, name: bytes) -> bool:
         """Whether a row's image is in no file of its own."""
         others = self._sources.has_others
-        return others and self._sources.of(name).local_path(name) is None
+        return others and self._sources.source_of(name).local_path(name) is None
 
     def _folders_of(self, batch: RowBatch) -> list[str]:
         """The folder of each row."""

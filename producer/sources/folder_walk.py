@@ -14,14 +14,14 @@ import stat
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import islice
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from producer.inputs import skipped
 from producer.inputs.job_options import JobOptions
 from producer.inputs.skipped import Counts
 from producer.sources.reader import GONE, FileReader, resolved
 from producer.sources.remote.address import address_line, shown_address
-from producer.sources.source import Source, is_address
+from producer.sources.source import Source, is_address, is_archive
 from shared.errors import SetupError, UsageError
 from shared.image_formats import has_image_ending
 from shared.messages.files import printable
@@ -169,16 +169,6 @@ def _any_of(patterns: list[bytes]) -> Callable[[bytes], bool]:
     return lambda text: matches(text) is not None
 
 
-class Archives(Protocol):
-    """What walks the archives in a folder."""
-
-    def is_archive(self, name: bytes) -> bool:
-        """Whether a file of this name is walked like a folder."""
-
-    def members(self, archive: bytes, after: bytes, walk: Walk) -> Iterator[bytes]:
-        """The names of its images after one; empty: all."""
-
-
 class FolderWalk:
     """One pass over a folder."""
 
@@ -187,11 +177,12 @@ class FolderWalk:
         files: FileReader,
         options: JobOptions,
         walk: Walk,
-        archives: Archives | None = None,
+        members: Callable[[bytes, bytes, Walk], Iterator[bytes]] | None = None,
     ) -> None:
-        """Without `archives` one is a file."""
-        self._files, self._walk, self._archives = files, walk, archives
-        self._is_archive = archives.is_archive if archives else None
+        """`members` returns the images in an archive after one of them, or all; without it an
+        archive is a file."""
+        self._files, self._walk, self._members = files, walk, members
+        self._is_archive = is_archive if members else None
         self._selection, self._own = Selection(options.globs), OwnFiles(options.output)
         self._below = 0  # length of the folder in a path
 
@@ -231,7 +222,7 @@ class FolderWalk:
                         open_folders.append((path, below))
                         break
                 elif kind == ARCHIVE:
-                    yield from self._members(name, path, after)
+                    yield from self._in_archive(name, path, after)
                 elif path > after:
                     why = self._why_skipped(name, kind, path)
                     if why is None:
@@ -241,15 +232,15 @@ class FolderWalk:
             else:
                 open_folders.pop()
 
-    def _members(self, name: bytes, path: bytes, after: bytes) -> Iterator[bytes]:
-        assert self._archives is not None
+    def _in_archive(self, name: bytes, path: bytes, after: bytes) -> Iterator[bytes]:
+        assert self._members is not None
         if path < after[: len(path)]:
             return  # it is before
         if name.startswith(b"."):
             self._walk.skip(skipped.HIDDEN)
         else:
             last = after if after.startswith(path) else b""
-            yield from self._archives.members(path[:-1], last, self._walk)
+            yield from self._members(path[:-1], last, self._walk)
 
     def _why_skipped(self, name: bytes, kind: bytes, path: bytes) -> str | None:
         """The reason why an entry is no row; None for a row, empty for an uncounted entry."""

@@ -49,10 +49,11 @@ class JobSources:
         self._is_new = options.file_roots is None
         self.options = as_started(options)
         self._waits = waits or unstoppable()
-        self._local = LocalSource(self.options, self._waits)
+        #: What reads files, also of other paths than those of the job.
+        self.local = LocalSource(self.options, self._waits)
         #: Those of other kinds that are used so far, by the number of their argument or kind.
         self._others: dict[int, Source] = {}
-        self._last: Source = self._local
+        self._last: Source = self.local
         #: Whether any has images elsewhere than in files of their own.
         self.has_others = any(self.options.kinds)
 
@@ -85,7 +86,7 @@ class JobSources:
     def own_order(self, name: bytes) -> bytes:
         """The start of all names that have an order of their own among each other, as this one has;
         empty if it is in byte order."""
-        return self.of(name).own_order(name) if self.has_others else b""
+        return self.source_of(name).own_order(name) if self.has_others else b""
 
     @property
     def first_without_files(self) -> bytes:
@@ -96,11 +97,6 @@ class JobSources:
             return options.list_file
         pairs = zip(options.roots, options.kinds, strict=False)
         return next((root for root, kind in pairs if kind != LOCAL), b"")
-
-    @property
-    def local(self) -> LocalSource:
-        """What reads files, also of other paths than those of the job."""
-        return self._local
 
     def local_arguments(self) -> Iterator[LocalSource]:
         """Folders and files, also folders that hold archives."""
@@ -120,12 +116,12 @@ class JobSources:
             return self._other(number, self.options.roots[number])
         return LocalSource(self.options, self._waits, number)
 
-    def of(self, name: bytes) -> Source:
+    def source_of(self, name: bytes) -> Source:
         """The source of an image. Raises as `argument`."""
         last = self._last
-        if not self.has_others or (last is not self._local and last.holds(name)):
+        if not self.has_others or (last is not self.local and last.holds(name)):
             return last
-        self._last = next((other for other in self._all_others() if other.holds(name)), self._local)
+        self._last = next((other for other in self._all_others() if other.holds(name)), self.local)
         return self._last
 
     def number_of(self, name: bytes) -> int:
@@ -148,13 +144,13 @@ class JobSources:
         """Announce images that are read next to their sources, as far as these read ahead."""
         if self.has_others:
             for name in names:
-                self.of(name).announce((name,))
+                self.source_of(name).announce((name,))
 
     def row_name(self, line: bytes, number: int) -> bytes:
         """The name of the image that a line of a list names. Raises UsageError for an address that
         was added to the list of a job that reads none."""
         check_line(line, self.options)
-        return self.of(line).row_name(line, number) if self.has_others else line
+        return self.source_of(line).row_name(line, number) if self.has_others else line
 
     def wait_as(self, waits: Waits) -> None:
         """Let these end the waits that follow."""
@@ -166,7 +162,7 @@ class JobSources:
         for source in self._others.values():
             source.close()
         self._others.clear()
-        self._last = self._local
+        self._last = self.local
 
     @cached_property
     def _typed(self) -> Mapping[bytes, int]:
@@ -289,7 +285,7 @@ class Walk:
         """Every image with its stamp. Raises as `paths`."""
         if self._sources.options.list_file:
             for number, name in self._announced(self._lines(-1)):
-                yield number, name, self._sources.of(name).stamp(name)
+                yield number, name, self._sources.source_of(name).stamp(name)
             return
         for number in range(len(self._sources.options.roots)):
             for name, stamp in self._sources.argument(number).stamps(b"", self):
@@ -301,7 +297,9 @@ class Walk:
         if not sources.ahead:
             return places
         return announced(
-            places, sources.ahead, lambda place: sources.of(place[1]).announce_stamps((place[1],))
+            places,
+            sources.ahead,
+            lambda place: sources.source_of(place[1]).announce((place[1],), stamps=True),
         )
 
     def skip(self, reason: str) -> None:

@@ -153,11 +153,12 @@ class Source(ABC):
         """`typed` is the argument; empty: the addresses of the job's list. Nothing is opened yet.
         Each wait for a server is one of `waits`, so that a stop and a time limit end it."""
         self.typed, self.options, self.waits = typed, options, waits
+        self.prefix = typed.rstrip(b"/") + b"/"  #: of the names of what lies within it
 
     @property
     def identity(self) -> bytes:
         """Its place, with a slash: that of what lies within it starts so, however it is typed."""
-        return self.typed.rstrip(b"/") + b"/"
+        return self.prefix
 
     @abstractmethod
     def check(self, is_new: bool) -> None:
@@ -170,7 +171,7 @@ class Source(ABC):
 
     def holds(self, name: bytes) -> bool:
         """Whether this is the name of one of its images."""
-        return name.startswith(self.typed.rstrip(b"/") + b"/")
+        return name.startswith(self.prefix)
 
     @abstractmethod
     def entries(self, after: bytes, walk: Walk) -> Iterator[bytes]:
@@ -186,7 +187,7 @@ class Source(ABC):
     def own_order(self, name: bytes) -> bytes:
         """The start of all names that have an order of their own among each other, as this one has;
         empty if it is in byte order."""
-        return b"" if self.is_sorted else self.typed.rstrip(b"/") + b"/"
+        return b"" if self.is_sorted else self.prefix
 
     @abstractmethod
     def read(self, name: bytes, max_bytes: int) -> tuple[bytes | Status, Stamp]:
@@ -224,17 +225,16 @@ class Source(ABC):
         """The absolute path of the file of an image; None if it is in no file of its own."""
         return None
 
-    def announce(self, names: Sequence[bytes]) -> None:  # noqa: B027  most do not read ahead
-        """Start to fetch these, which are read next, in this order. The bytes that are held are
-        bounded, so the last ones may wait. Some may never be read."""
+    def announce(  # noqa: B027  most do not read ahead
+        self, names: Sequence[bytes], stamps: bool = False
+    ) -> None:
+        """Start to fetch these, or their stamps alone, which are read next, in this order. The
+        bytes that are held are bounded, so the last ones may wait. Some may never be read."""
 
     def is_ready(self, name: bytes, seconds: float) -> bool:
         """Whether `read` would return at once after a wait of this time at most. A job that reads
         ahead does something else meanwhile."""
         return True
-
-    def announce_stamps(self, names: Sequence[bytes]) -> None:  # noqa: B027  as `announce`
-        """The same of names of which only the stamps are read."""
 
     def row_name(self, line: bytes, number: int) -> bytes:
         """The name of the image that this line of a list names, without secrets. Two lines have two

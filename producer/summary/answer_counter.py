@@ -118,15 +118,17 @@ def chance_line(evaluation: Evaluation) -> str:
 
 def few_images_line(evaluation: Evaluation) -> str:
     """The classes with too few images to judge; empty if there are none."""
-    few = [
+    small = [
         figures
         for figures in per_class(evaluation.labels, evaluation.confusion)
         if figures.count < FEWEST_IMAGES
     ]
-    if not few:
+    if not small:
         return ""
-    named = ", ".join(f"{one_line(figures.label)} ({figures.count})" for figures in few[:FEW_SHOWN])
-    more = f" and {len(few) - FEW_SHOWN:,} more" if len(few) > FEW_SHOWN else ""
+    named = ", ".join(
+        f"{one_line(figures.label)} ({figures.count})" for figures in small[:FEW_SHOWN]
+    )
+    more = f" and {len(small) - FEW_SHOWN:,} more" if len(small) > FEW_SHOWN else ""
     return doubtful(f"fewer than {FEWEST_IMAGES} images to judge by: {named}{more}")
 
 

@@ -108,7 +108,7 @@ def _problems(
 def _says_so(row: _ClassifiedFile, sources: JobSources) -> bool:
     """Whether a row has the status of a file that is missing, and it is."""
     has_gone = row.status in (Status.MISSING, Status.CHANGED)
-    return has_gone and sources.of(row.name).is_missing(row.name)
+    return has_gone and sources.source_of(row.name).is_missing(row.name)
 
 
 def _without_row(name: bytes, files: RowFiles) -> str:

@@ -128,6 +128,10 @@ class NetworkForm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     output: Literal["", "logits", "probabilities"] = ""
 
 
+#: What most networks of photos take: values of 0 to 1, normalized as those of ImageNet.
+IMAGENET = NetworkForm(scale="0-1", mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
+
+
 class ImportNetwork(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="import-network"):
     """Publish a classifier in an ONNX or TensorFlow Lite file."""
 

@@ -118,7 +118,7 @@ def check(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def _other(row: Row) -> planted_journal.Answer:
     if row.has_failed:
         return row.name, None, 0.0
-    truth = FolderLabels(LABELS).of(row.name)
+    truth = FolderLabels(LABELS).label_of(row.name)
     label = row.label if row.number % 2 or truth is None else truth
     return row.name, (label + (row.number % 35 == 0)) % len(LABELS), row.confidence
 

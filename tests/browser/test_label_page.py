@@ -10,7 +10,6 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, expect
 
-from shared.labels import labels_file
 from tests.support.pages.label_tab import (
     IMAGES,
     colours,
@@ -159,27 +158,6 @@ def test_what_was_clicked_away_without_a_name_comes_again_at_the_end(
         expect(page.locator("#empty")).to_contain_text("Every image is decided.")
     few.end(signal.SIGKILL)
     assert sorted(given(few).values()) == ["other", "rest", "rest"]
-
-
-def test_a_label_is_renamed_and_merged(
-    browser: Browser, folder: PlantedFolder, label: Label
-) -> None:
-    with opened(browser, label) as page:
-        for name in ("coat", "hat"):
-            give(page, name)
-            saved = page.locator("#totals").inner_text()
-            page.keyboard.press("Enter")
-            expect(page.locator("#totals")).not_to_have_text(saved)
-        page.keyboard.press("+")
-        page.locator("#of").select_option(label="coat")
-        page.locator("#after").fill("hat")
-        page.keyboard.press("Enter")
-        expect(page.locator("#saved")).to_contain_text("press Enter again to merge coat into it")
-        expect(page.locator("#labels button")).to_have_count(2)
-        page.keyboard.press("Enter")
-        expect(page.locator("#labels button")).to_have_count(1)
-    assert set(given(label).values()) == {"coat", "hat"}  # as the lines have them
-    assert set(labels_file.read(label.file).so_far.labels()) == {"hat"}
 
 
 def test_a_label_is_seen_together_and_its_wrong_pictures_are_sent_back_named_and_taken_back(

@@ -4,7 +4,6 @@ names and pictures are in them, nothing runs and nothing is fetched."""
 from __future__ import annotations
 
 import http.server
-import re
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +14,6 @@ from playwright.sync_api import Browser, Page
 
 from shared.labels.class_folders import folder_of
 from tests.support.pages.planted import HOSTILE, LABELS, OF_LABEL
-from tests.support.pages.planted_check import WRONG
 from tests.support.pages.visit import NARROW, WIDE, serious_findings, tab, visit
 
 #: Width and colour scheme of a visit.
@@ -98,23 +96,6 @@ def test_the_check_finds_a_fault(page: Page) -> None:
     found = serious_findings(page, "#label-1 .shot:first-child")
     image.evaluate("(image, text) => { image.alt = text; }", text)
     assert any(one.startswith("image-alt") for one in found)
-
-
-def test_doubtful_pictures_have_their_second_and_third_guess(page: Page) -> None:
-    shots = page.evaluate(
-        """() => [...document.querySelectorAll("main .shot")].map(shot => [
-            shot.classList.contains("doubtful"),
-            shot.querySelector(".second")?.textContent ?? "",
-            [...shot.querySelectorAll("dt")].find(dt => dt.textContent === "Labels")
-                .nextElementSibling.textContent,
-        ])"""
-    )
-    assert page.locator(".shot.doubtful .second").first.is_visible()
-    assert {doubtful for doubtful, *_ in shots} == {True, False}
-    for doubtful, second, labels in shots:
-        _, *guesses = [one.rsplit(" ", 1)[0] for one in labels.split(", ")]
-        shown_ = re.findall(r"([^,]+?) (?:< )?[\d.]+%", second.removeprefix("or "))
-        assert [label.strip() for label in shown_] == (guesses if doubtful else [])
 
 
 def shown(page: Page) -> int:
@@ -277,37 +258,6 @@ def test_without_its_script_a_page_has_the_same_content(browser: Browser, report
         assert page.get_by_text(f"photos/{folder_of(LABELS[0])}/broken.png").is_visible()
 
 
-def test_mistakes_of_a_version_are_below_what_they_were_taken_for(
-    browser: Browser, model_report: Path
-) -> None:
-    with visit(browser, model_report) as page:
-        for i in range(page.locator(".gallery").count()):
-            gallery = page.locator(".gallery").nth(i)
-            label = (gallery.locator("h3").text_content() or "").rpartition(" ")[0]
-            answers = gallery.locator(".answer").all_text_contents()
-            assert answers
-            assert all(answer.startswith(label) for answer in answers)
-            truths = gallery.locator(".mark.wrong").all_text_contents()
-            assert len(truths) == len(answers)
-            assert f"is: {label}" not in truths
-
-
-def test_a_cell_of_a_comparison_opens_the_disagreements(browser: Browser, comparison: Path) -> None:
-    with visit(browser, comparison) as page:
-        cells = page.locator(".matrix .confused [data-show]")
-        assert cells.count() > 3
-        for i in range(3):
-            a, b = (cells.nth(i).get_attribute("data-show") or "").split(",")
-            number = int(cells.nth(i).inner_text())
-            cells.nth(i).click()
-            pictures = page.locator("#viewer .shot")
-            assert pictures.count() == number
-            text = pictures.first.inner_text()
-            assert f"A: {LABELS[int(a)]}" in text
-            assert f"B: {LABELS[int(b)]}" in text
-            page.keyboard.press("Escape")
-
-
 @pytest.mark.parametrize(("width", "dark"), shapes("wide-dark"))
 def test_the_page_of_a_data_check_is_accessible_in_every_shape(
     browser: Browser, check: Path, width: int, dark: bool
@@ -317,16 +267,3 @@ def test_the_page_of_a_data_check_is_accessible_in_every_shape(
         assert serious_findings(page) == []
         page.locator("#wrong .picture").first.click()
         assert serious_findings(page, "#viewer") == []
-
-
-def test_the_likely_wrong_labels_are_stepped_through_in_their_order(
-    browser: Browser, check: Path
-) -> None:
-    with visit(browser, check) as page:
-        page.locator("#wrong .picture").first.focus()
-        page.keyboard.press("Enter")
-        seen = []
-        for _ in WRONG:
-            seen.append(page.locator("#viewer .more .path").inner_text())
-            page.keyboard.press("ArrowRight")
-        assert seen == list(WRONG)

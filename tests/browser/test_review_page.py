@@ -15,7 +15,6 @@ from shared.labels import labels_file
 from shared.labels.label_line import LabelLine
 from shared.labels.labels_so_far import LabelsSoFar
 from tests.browser.test_pages import shapes
-from tests.support.jobs import planted_journal
 from tests.support.jobs.decided import lines_in
 from tests.support.pages.planted import LABELS, plant
 from tests.support.pages.visit import opened, serious_findings
@@ -209,54 +208,6 @@ def test_undo_takes_back_the_last_decisions_in_their_order_also_after_a_reload(
             expect(page.locator("#saved")).to_have_text(text)
         expect(page.locator("#totals")).to_contain_text("Nothing decided yet")
         assert not LabelsSoFar(lines()).labelled()
-
-
-def test_the_page_promises_nothing_of_strange_images(browser: Browser, tmp_path: Path) -> None:
-    strange = planted_journal.plant(
-        tmp_path / "out.csv", [(b"%d.png" % i, i % 10, 0.4) for i in range(60)]
-    )
-    missing = ("error: Failed to load resource: the server responded with a status of 422",)
-    with running(strange) as review, opened(browser, review, errors=missing) as page:
-        totals = page.locator("#totals")
-        expect(totals).to_contain_text("No precision is promised: 100.0% are doubtful")
-        expect(totals).to_contain_text("train your own: hangtag train DIR")
-        expect(totals).not_to_contain_text("should be right")
-
-
-def test_what_the_page_called_saved_survives_the_end_of_its_server(
-    browser: Browser, table: Path, lines: Log
-) -> None:
-    with running(table) as review, opened(browser, review, errors=SERVER_ENDED) as page:
-        press(page, ["3"] * 4)
-        wait_until_saved(page, 4)
-        wait_for_pictures(page)
-        review.end(signal.SIGKILL)
-        press(page, ["4"])
-        expect(page.locator("#saved")).to_contain_text("not saved")
-        assert page.locator(".tile.corrected, .tile.confirmed").count() == 4
-    assert len(lines()) == 4
-
-
-def test_a_log_that_is_removed_beside_the_page_is_reported_until_it_is_back(
-    browser: Browser, review: Review, table: Path, lines: Log
-) -> None:
-    log, away = labels_file.of_table(table), table.with_name("away")
-    failed = ("error: Failed to load resource: the server responded with a status of 500",)
-    with opened(browser, review, errors=failed) as page:
-        press(page, ["3"])
-        wait_until_saved(page, 1)
-        log.rename(away)
-        page.evaluate("window.dispatchEvent(new Event('focus'))")
-        expect(page.locator("#saved")).to_contain_text("was removed or changed")
-        press(page, ["4"])
-        expect(page.locator("#saved")).to_contain_text("not saved")
-        assert not log.exists()
-        away.rename(log)
-        page.locator(".tile").nth(1).click()
-        press(page, ["4"])
-        wait_until_saved(page, 2)
-        expect(page.locator("#saved")).to_have_text("saved")
-    assert [line.label for line in lines()] == [LABELS[2], LABELS[3]]
 
 
 def test_a_decision_that_was_not_saved_stays_reported_until_it_is(

@@ -88,6 +88,7 @@ def test_four_commands_are_named_and_each_of_them_works(
     assert "garments@1" in done.out
 
 
+@pytest.mark.nightly
 def test_without_training_packages_other_commands_are_named_and_work(
     shown: list[str], place: Place, here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -113,6 +113,7 @@ def assert_alike(found: dict[str, tuple[str, float]], rows: dict[str, tuple[str,
     assert [path for path in found if abs(found[path][1] - rows[path][1]) > 0.01] == []
 
 
+@pytest.mark.nightly
 @pytest.mark.usefixtures("registry")
 def test_photos_with_two_looks_get_the_same_labels(
     fleet: Fleet, photos: Path, tmp_path: Path

@@ -26,11 +26,8 @@ from tests.support.servers.redis_server import RedisServer
 BUSY = "accurate"  #: slow enough for a test to find it busy
 SMALL = "tutorial"  #: published in a third of the time
 LONG, SHORT = 400, 64  #: images of a job
-SWAPS = 10
 #: The old version is evicted by a batch of the new one after this.
 UNUSED_S = 4
-#: Measured: 0.4 MB; 17 MB where memory pages of evicted versions are not returned.
-GROWTH_BYTES = 5 * 10**6
 
 
 @pytest.fixture
@@ -72,24 +69,6 @@ def test_a_running_job_keeps_its_version_and_the_next_has_the_new_one(
     assert after.read_bytes() == table_of_first(short)
     worker.wait_for_log(f"{old.card.ref} (litert) is evicted")
     assert worker.children == children
-
-
-@pytest.mark.nightly
-def test_after_ten_swaps_a_child_is_as_large_as_after_one(
-    workers: Fleet, images: Gallery, registry: Registry
-) -> None:
-    count = SWAPS + 2  # the first version, the one swapped in next, and ten more
-    made = [model_versions.publish(registry, BUSY, 0, f"number {n}") for n in range(count)]
-    mirror_writer.publish(workers.client, registry)
-    worker = workers.worker(1, HANGTAG_MODEL_UNUSED_S="60")
-    children = worker.children
-    contents = [(images.cwd / path).read_bytes() for path in images.paths[:SHORT]]
-    with Swaps(workers.server, contents) as swaps:
-        sizes = [measure(swaps, worker, version) for version in made]
-    print("MB after each version:", *(f"{size / 1e6:.1f}" for size in sizes))
-    assert worker.children == children
-    assert worker.log.count(" (litert) is loaded") == count
-    assert max(sizes[2:]) <= sizes[1] + GROWTH_BYTES
 
 
 def start(workers: Fleet, images: Gallery, output: Path, paths: list[str]) -> Producer:

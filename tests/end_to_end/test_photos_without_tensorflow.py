@@ -22,7 +22,7 @@ from tests.support.processes.fleet import ROOT
 from tests.support.servers.redis_server import RedisServer
 from worker.handlers import folder_features as handler
 
-pytestmark = pytest.mark.started
+pytestmark = [pytest.mark.started, pytest.mark.nightly]
 OF_CLASS = 8
 REFUSED = "raise ImportError(f'{__name__} is imported on the path of photos')\n"
 

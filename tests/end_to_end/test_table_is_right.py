@@ -16,9 +16,6 @@ from tests.support.jobs import accuracy, expected_table
 from tests.support.jobs.claims import job_keys
 from tests.support.processes import in_process
 from tests.support.processes.fleet import Fleet, Producer
-from tests.support.servers.redis_server import RedisServer
-
-CHILD_MAX_BYTES = 100 * 10**6
 
 
 def classify(fleet: Fleet, images: Gallery, output: Path, *options: str) -> Path:
@@ -134,14 +131,3 @@ def test_tensorflow_in_fp32_and_litert_in_int8_give_nearly_the_same_table(
     assert sum(one["label"] == other["label"] for one, other in pairs) >= 0.985 * len(pairs)
     gaps = [abs(float(one["confidence"]) - float(other["confidence"])) for one, other in pairs]
     assert sum(gaps) / len(gaps) < 0.01
-
-
-def test_a_child_stays_small(server_binary: Path, images: Gallery, tmp_path: Path) -> None:
-    """Its peak, with the packaged version; a child of `fleet` may have loaded TensorFlow."""
-    with RedisServer(server_binary) as server, Fleet(server) as fleet:
-        worker = fleet.worker(1)
-        classify(fleet, images, tmp_path / "out.csv")
-        (child,) = worker.children
-        status = Path(f"/proc/{child}/status").read_text()
-        peak = next(line for line in status.splitlines() if line.startswith("VmHWM"))
-        assert int(peak.split()[1]) * 1024 < CHILD_MAX_BYTES

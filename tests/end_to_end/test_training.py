@@ -17,7 +17,7 @@ import msgspec
 import pytest
 from PIL import Image
 
-from producer.requests.open_requests import OpenRequest
+from producer.requests.existing import OpenRequest
 from producer.stack import stack
 from shared.errors import Exit, SetupError
 from shared.ledger.request_store import RequestFolder, RequestState

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,9 +12,7 @@ import redis
 
 from shared import keys
 from shared.errors import Exit
-from shared.ledger import heartbeats
 from shared.messages.replies import Trained
-from tests.support.deploy.shell_line import typed
 from tests.support.images import gallery
 from tests.support.images.gallery import FOLDER, Gallery
 from tests.support.jobs.claims import catch
@@ -25,7 +22,6 @@ from tests.support.processes.fleet import (
     SHORT_TIMES,
     Fleet,
     Worker,
-    wait_for,
 )
 from tests.support.processes.in_process import Done
 from tests.support.servers.metrics_endpoint import Endpoint
@@ -122,32 +118,6 @@ def test_the_fleet_is_monitored(guarded: Guarded, part: str) -> None:
     assert scrape.by("hangtag_workers") == {"classify": 1, "train": 1}
     command = in_process.run(guarded.fleet, "workers", cwd=guarded.cwd, **user)
     assert command.code == Exit.OK, command.story
-
-
-@pytest.mark.parametrize("part", ["worker", "trainer"])
-def test_the_command_that_a_producer_logs_starts_this_part(guarded: Guarded, part: str) -> None:
-    users = guarded.server.users
-    command: tuple[str, ...] = ("up", "--workers", "1")
-    if part == "trainer":
-        command = ("train", "--data", "fashion-mnist", "--detach", "--no-wait-for-trainer")
-    ours = {**users.settings("producer"), "HANGTAG_REDIS_URL": f"{guarded.server.url}?db=1"}
-    # No worker uses this database.
-    refused = in_process.run(guarded.fleet, *command, cwd=guarded.cwd, **ours)
-    assert refused.code == Exit.SETUP, refused.story
-    read = typed(refused.log)
-    of_the_part = users.settings(part)["HANGTAG_REDIS_PASSWORD_FILE"]
-    theirs = read.filled_in(HANGTAG_REDIS_PASSWORD_FILE=of_the_part)
-    assert ours["HANGTAG_REDIS_PASSWORD_FILE"] not in refused.log
-    started = guarded.fleet.producer(*read.arguments, cwd=guarded.cwd, **theirs)
-    with guarded.server.of("monitor", db=1) as monitor:
-
-        def alive() -> bool:
-            assert started.running, started.story
-            return started.pid in [beat.pid for beat in heartbeats.alive(monitor)]
-
-        wait_for(f"a {part} that is alive", alive)
-    started.signal(signal.SIGTERM)
-    assert started.wait() == Exit.OK, started.story
 
 
 def test_a_job_is_cancelled_and_resumed(guarded: Guarded, small: Gallery, tmp_path: Path) -> None:

@@ -18,12 +18,9 @@ _COLUMNS = ("step", "result", "tests", "failed", "skipped", "seconds", "when (UT
             "inputs", "figures")  # fmt: skip
 _HEAD = """# Nightly run
 
-`make nightly` runs every check, the tests on both servers, and writes this page: one step after
-another, and beside them, one at a time, those that mostly wait (`slow`, `soak`). It repeats a step
-when a file that the step depends on has changed; after an interruption it resumes at the first step
-that is not done. `WITHIN=140` starts only what ends within this number of minutes; the next run
-does the rest. The column `inputs` is a digest of those files. `make release-check` refuses while a
-row is not green.
+`make nightly` repeats each step of which a file has changed since it passed, and writes this page.
+`WITHIN=140` starts only what ends within this number of minutes. The column `inputs` is a digest of
+the step's files. `make release-check` refuses while a row is not green.
 
 """
 

@@ -17,13 +17,13 @@ import numpy.typing as npt
 from shared.errors import ImageError
 from shared.image_status import Status
 from shared.messages.model_card import Preprocessing
+from worker.backbones.backbone_table import LoadedBackbone
 from worker.backbones.feature_cache import FeatureCache
-from worker.backbones.loaded_backbone import LoadedBackbone
 from worker.datasets.decode_files import THREADS, Bad, prefetched, read_file
 from worker.datasets.examples import Digests, Hashes, Images, Labels, Parts, content_hashes
 from worker.datasets.folder_layout import Item
 from worker.decoding.decode import decode
-from worker.runtimes.feature_graph import BackboneGraph
+from worker.runtimes.tflite_network import BackboneGraph
 
 Features = npt.NDArray[np.float32]  #: [n, features]
 

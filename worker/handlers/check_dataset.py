@@ -17,7 +17,7 @@ from shared.messages.files import DIGEST_BYTES, NO_STAMP, Stamp, stamp
 from shared.messages.model_card import Card, Metrics, encode_card
 from shared.messages.replies import CheckedDataset, CheckedRows
 from shared.messages.requests import CheckDataset, Progress
-from worker.backbones import loaded_backbone
+from worker.backbones import backbone_table
 from worker.backbones.photo_features import PhotoFeatures
 from worker.datasets.corrected_walk import LabelledData
 from worker.datasets.decode_files import Bad, read_file
@@ -49,7 +49,7 @@ def check(context: Context, work: CheckDataset) -> Reply:
         SetupError: the folder cannot be used.
         RequestStopped: the request was cancelled or taken over.
     """
-    backbone = loaded_backbone.load(work.backbone, context.registry.root)
+    backbone = backbone_table.load(work.backbone, context.registry.root)
     context.stage(LOADING)
     bad: list[Bad] = []
     folder = photo_folder.load(

@@ -19,7 +19,7 @@ from shared.messages.files import printable
 from shared.messages.replies import DescribedFolder, FolderFeatures
 from shared.messages.requests import ComputeFeatures
 from shared.registry.registry import REMEDY
-from worker.backbones import loaded_backbone, photo_features
+from worker.backbones import backbone_table, photo_features
 from worker.backbones.feature_cache import FeatureCache
 from worker.backbones.photo_features import PhotoFeatures
 from worker.datasets.decode_files import Bad
@@ -94,7 +94,7 @@ def computed(
         passed += files
         on_done(passed)
 
-    loaded = loaded_backbone.load(backbone, context.registry.root)
+    loaded = backbone_table.load(backbone, context.registry.root)
     folder = context.registry.root / photo_folder.FOLDER
     with atomic_file.writing(folder, REMEDY):
         view = photo_folder.view(loaded, folder)

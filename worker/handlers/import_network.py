@@ -16,6 +16,7 @@ from shared.installation import ONNX_PACKAGES
 from shared.messages.model_card import IMPORTED, Scale
 from shared.messages.replies import Tried, TriedForm
 from shared.messages.requests import (
+    IMAGENET,
     AddBackbone,
     ImportNetwork,
     ListBackbones,
@@ -43,8 +44,6 @@ UNKNOWN = "unknown"  #: the data set
 NOTES = "Imported; not evaluated, and its confidence is not calibrated."
 #: Images that are tried at most.
 MOST_IMAGES = 500
-#: Those of ImageNet, by which most networks of photos normalize values of 0 to 1.
-MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 COLOURS = 3
 _SCALES: tuple[Scale, ...] = ("0-255", "0-1", "-1-1")
 
@@ -198,7 +197,7 @@ def _opened(work: ImportNetwork, file: bytes) -> Network:
             from worker.runtimes.onnx_runtime import OnnxNetwork
 
             return OnnxNetwork(file, is_exact=True)
-        from worker.runtimes.imported_tflite import TfliteNetwork
+        from worker.runtimes.tflite_network import TfliteNetwork
 
         return TfliteNetwork(file)
     except ValueError as error:
@@ -218,7 +217,7 @@ def _forms(given: NetworkForm, network: Described, takes_uint8: bool) -> Iterato
             plain = msgspec.structs.replace(form, scale=stated, channels=order)
             yield plain
             if scale == "0-1" and channels == COLOURS and not (given.mean or given.std):
-                yield msgspec.structs.replace(plain, mean=MEAN, std=STD)
+                yield msgspec.structs.replace(plain, mean=IMAGENET.mean, std=IMAGENET.std)
 
 
 def _rows(network: Described, form: NetworkForm, opened: Network, images: Images) -> Logits:

@@ -148,7 +148,7 @@ def _opened(question: Question) -> tuple[Facts, Network]:
         )
         return facts, OnnxNetwork(question.file, question.output, is_exact=True)
     from worker.imports import tflite_file
-    from worker.runtimes.imported_tflite import TfliteNetwork
+    from worker.runtimes.tflite_network import TfliteNetwork
 
     _limit()
     return tflite_file.read(question.file), TfliteNetwork(question.file)

@@ -13,7 +13,7 @@ from ai_edge_litert import schema_py_generated as schema
 
 from shared.labels.network_labels import parsed
 from worker.imports.facts import Facts, bounded_product
-from worker.runtimes.imported_tflite import TfliteNetwork
+from worker.runtimes.tflite_network import TfliteNetwork
 
 #: Elements of one tensor, in its declared shape.
 MAX_ELEMENTS = 1 << 28

@@ -19,8 +19,8 @@ import numpy.typing as npt
 from shared.errors import ImageError
 from shared.messages.model_card import Card
 from shared.runtimes import PHOTO
-from worker.backbones import loaded_backbone
-from worker.backbones.loaded_backbone import LoadedBackbone
+from worker.backbones import backbone_table
+from worker.backbones.backbone_table import LoadedBackbone
 from worker.backbones.photo_features import Features, PhotoFeatures
 from worker.datasets.decode_files import read_file
 from worker.decoding.decode import decode
@@ -69,7 +69,7 @@ def _backbones(task: Task) -> list[LoadedBackbone]:
     names = [work.backbone or recipe.backbone]
     if recipe.second_backbone and work.serve != "fast" and not work.backbone:
         names.append(recipe.second_backbone)
-    return [loaded_backbone.load(name, task.store) for name in names]
+    return [backbone_table.load(name, task.store) for name in names]
 
 
 class HeadOfPhotos(Learner[FittedLooks]):

@@ -11,7 +11,6 @@ from ai_edge_litert.interpreter import Interpreter
 from shared.errors import SetupError
 from shared.messages.model_card import Card
 from worker.runtimes.imported_graph import ImportedGraph, refused
-from worker.runtimes.imported_tflite import TfliteNetwork
 from worker.runtimes.runtime import (
     Graph,
     Images,
@@ -21,6 +20,7 @@ from worker.runtimes.runtime import (
     image_shape,
     in_calls,
 )
+from worker.runtimes.tflite_network import TfliteNetwork
 
 #: A worker has one child per core, so a child uses one core.
 THREADS = 1

@@ -7,16 +7,16 @@ from collections.abc import Sequence
 import numpy as np
 
 from shared.messages.model_card import Card
-from worker.runtimes import feature_graph, heads
-from worker.runtimes.feature_graph import BackboneGraph
+from worker.runtimes import heads, tflite_network
 from worker.runtimes.imported_graph import refused
 from worker.runtimes.runtime import Graph, Images, Logits, Outputs, empty_outputs, image_shape
+from worker.runtimes.tflite_network import BackboneGraph
 
 
 def graph(card: Card, artifact: bytes, backbones: Sequence[bytes]) -> Photo:
     """The backbones and heads of a version. Raises SetupError if a file is refused."""
     try:
-        return Photo(card, artifact, [feature_graph.shared(file) for file in backbones])
+        return Photo(card, artifact, [tflite_network.shared(file) for file in backbones])
     except ValueError as error:
         raise refused(card, error) from error
 

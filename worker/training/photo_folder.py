@@ -15,8 +15,8 @@ from shared.messages.model_card import Preprocessing
 from shared.messages.replies import DataReport
 from shared.registry.registry import REMEDY
 from worker.backbones import feature_cache, photo_features
+from worker.backbones.backbone_table import LoadedBackbone
 from worker.backbones.feature_cache import FeatureCache
-from worker.backbones.loaded_backbone import LoadedBackbone
 from worker.backbones.photo_features import PhotoFeatures, View
 from worker.datasets import class_folder, quality
 from worker.datasets.class_folder import Counts

@@ -52,7 +52,6 @@ class ArchiveSource(Source):
         """`below` is its path in a typed folder, with a slash, which globs are compared with."""
         super().__init__(typed, options, waits)
         self.is_sorted = _class_of(typed).is_sorted
-        self._prefix = typed.rstrip(b"/") + b"/"
         self._path = FileReader(options.cwd).local_path(typed)
         self._state: tuple[int, ...] = ()  #: of the file that is open
         self._archive: Archive | None = None
@@ -82,7 +81,7 @@ class ArchiveSource(Source):
         return ((name, _stamp(member)) for name, member in self._rows(after, walk))
 
     def read(self, name: bytes, max_bytes: int) -> tuple[bytes | Status, Stamp]:
-        row = name[len(self._prefix) :]
+        row = name[len(self.prefix) :]
         try:
             archive = self._now()
             member = archive.find(row)
@@ -97,7 +96,7 @@ class ArchiveSource(Source):
 
     def stamp(self, name: bytes) -> Stamp:
         try:
-            member = self._now().find(name[len(self._prefix) :])
+            member = self._now().find(name[len(self.prefix) :])
         except (OSError, ArchiveDamaged, ArchiveTooLarge):
             return NO_STAMP
         return _stamp(member) if member is not None and member.kind is FILE else NO_STAMP
@@ -123,10 +122,10 @@ class ArchiveSource(Source):
         """The rows after one, and their members. Raises SetupError."""
         try:
             archive = self._now()
-            for row, member in archive.members(after[len(self._prefix) :]):
+            for row, member in archive.members(after[len(self.prefix) :]):
                 why = self._why_skipped(archive, row, member, walk)
                 if why is None:
-                    yield self._prefix + row, member
+                    yield self.prefix + row, member
                 elif why:
                     walk.skip(why)
         except OSError as error:
@@ -181,7 +180,6 @@ class ArchivesFolder(Source):
 
     def __init__(self, typed: bytes, options: JobOptions, waits: Waits) -> None:
         super().__init__(typed, options, waits)
-        self._prefix = typed.rstrip(b"/") + b"/"
         self._files = LocalSource(options, waits, options.roots.index(typed))
         #: Archives that are open, the one that was used last at the end.
         self._open: OrderedDict[bytes, ArchiveSource] = OrderedDict()
@@ -195,13 +193,9 @@ class ArchivesFolder(Source):
         self._files.check(is_new)
 
     def entries(self, after: bytes, walk: Walk) -> Iterator[bytes]:
-        return FolderWalk(self._files, self.options, walk, self).names(self.typed, after)
+        return FolderWalk(self._files, self.options, walk, self._members).names(self.typed, after)
 
-    def is_archive(self, name: bytes) -> bool:
-        """Whether a file of this name is walked like a folder."""
-        return is_archive(name)
-
-    def members(self, archive: bytes, after: bytes, walk: Walk) -> Iterator[bytes]:
+    def _members(self, archive: bytes, after: bytes, walk: Walk) -> Iterator[bytes]:
         """The names of the images in an archive. One that cannot be read is like a folder that
         cannot be listed."""
         try:
@@ -245,8 +239,8 @@ class ArchivesFolder(Source):
 
     def _archive_above(self, folder: bytes) -> bytes:
         """The archive that names with this folder are in; empty if they are those of files."""
-        above = self._prefix
-        for part in folder[len(self._prefix) :].split(b"/"):
+        above = self.prefix
+        for part in folder[len(self.prefix) :].split(b"/"):
             above += part
             if is_archive(part) and os.path.isfile(self._files.local_path(above)):
                 return above
@@ -256,7 +250,7 @@ class ArchivesFolder(Source):
     def _opened(self, archive: bytes) -> ArchiveSource:
         source = self._open.pop(archive, None)
         if source is None:
-            below = archive[len(self._prefix) :] + b"/"
+            below = archive[len(self.prefix) :] + b"/"
             source = ArchiveSource(archive, self.options, self.waits, below)
             if len(self._open) == OPEN_MAX:
                 self._open.popitem(last=False)[1].close()

@@ -128,23 +128,16 @@ def check_argument(typed: bytes) -> None:
     Raises:
         UsageError: it is none, or has a query or a password, or may have one.
     """
-    shown, has = f"{printable(without_secrets(typed)):.300}", "has"
-    if _is_unsure(typed):
-        shown, has = f"{shown}...", "may have"
+    shown = f"{printable(without_secrets(typed)):.300}"
     if is_web(typed):
         try:
             parsed(typed)
         except ValueError as error:
             raise UsageError(f"{shown} is no address: {error}") from None
     if has_secret(typed):
-        instead = (
-            "put the address into a file and name that with --list"
-            if is_web(typed)
-            else "name a prefix without ? and @, or put addresses of objects into a --list"
-        )
         raise UsageError(
-            f"{shown} {has} a query or a password, and ps displays arguments to all users; "
-            f"{instead}"
+            f"{shown} may have a query or a password, and ps displays arguments to all users; put "
+            "such addresses into a file and name that with --list"
         )
 
 

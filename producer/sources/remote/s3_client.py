@@ -249,10 +249,10 @@ def _refusal(error: Rejected, credentials: Credentials | None) -> S3Error:
     code, message = _CODE.search(error.reason), _MESSAGE.search(error.reason)
     text = f"{error.status or 'without end'} {code[1].decode() if code else ''}".rstrip()
     if message is not None:
-        said = printable(message[1])
+        shown = printable(message[1])
         for secret in (credentials.secret, credentials.token) if credentials else ():
-            said = said.replace(secret, "...") if secret else said
-        text += f" ({said[:_MESSAGE_CHARS]})"
+            shown = shown.replace(secret, "...") if secret else shown
+        text += f" ({shown[:_MESSAGE_CHARS]})"
     return S3Error(error.status, code[1].decode() if code else "", text)
 
 

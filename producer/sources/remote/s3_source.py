@@ -138,14 +138,10 @@ class S3Objects(RemoteImages):
 
 def _line(where: str, error: object) -> SetupError:
     """The one line on what a server answers, or that it does not."""
-    if isinstance(error, Failed):
-        return SetupError(
-            f"{where}: its server cannot be reached ({error}); check the network and "
-            "AWS_ENDPOINT_URL, then run the same command again"
-        )
+    what = f"cannot be reached ({error})" if isinstance(error, Failed) else f"answers {error}"
     return SetupError(
-        f"{where}: its server answers {error}; check the bucket, AWS_REGION and the credentials, "
-        "then run the same command again"
+        f"{where}: its server {what}; check the bucket, AWS_ENDPOINT_URL, AWS_REGION and the "
+        "credentials, then run the same command again"
     )
 
 
@@ -157,7 +153,9 @@ class S3Source(RemoteSource[S3Objects]):
         self._stamp_of_one: Stamp | None = None  #: of a single object; NO_STAMP: it is none
 
     def _open(self) -> S3Objects:
-        return S3Objects(self.options.max_file_bytes, self.waits.check, self._listed_addresses.of)
+        return S3Objects(
+            self.options.max_file_bytes, self.waits.check, self._listed_addresses.address_of
+        )
 
     def check(self, is_new: bool) -> None:
         if is_new:
@@ -175,12 +173,12 @@ class S3Source(RemoteSource[S3Objects]):
             )
         # Whatever is wrong with the bucket or the credentials is reported before work starts.
         if self._one() == NO_STAMP:
-            next(self._images.entries(self._folder), None)
+            next(self._images.entries(self.prefix), None)
 
     def holds(self, name: bytes) -> bool:
         if not self.typed:
             return name[: len(SCHEME)].lower() == SCHEME
-        return name == self.typed or name.startswith(self._folder)
+        return name == self.typed or name.startswith(self.prefix)
 
     def entries(self, after: bytes, walk: Walk) -> Iterator[bytes]:
         return (name for name, _ in self.stamps(after, walk))
@@ -191,9 +189,9 @@ class S3Source(RemoteSource[S3Objects]):
             if self.typed > after:
                 yield self.typed, stamp
             return
-        folder, selection = self._folder, Selection(self.options.globs)
-        for name, stamp in self._images.entries(folder, after):
-            below = name[len(folder) :]
+        selection = Selection(self.options.globs)
+        for name, stamp in self._images.entries(self.prefix, after):
+            below = name[len(self.prefix) :]
             why = selection.why_skipped(below, FILE, lambda: False, walk.skipped)
             if is_hidden(below):
                 walk.skip(skipped.HIDDEN)
@@ -201,11 +199,6 @@ class S3Source(RemoteSource[S3Objects]):
                 yield name, stamp
             else:
                 walk.skip(why)
-
-    @property
-    def _folder(self) -> bytes:
-        """The address of what is below a prefix, with its slash."""
-        return self.typed.rstrip(b"/") + b"/"
 
     def _one(self) -> Stamp:
         """The stamp of a single object that was typed; NO_STAMP if it is a prefix."""

@@ -197,7 +197,7 @@ class WebSource(RemoteSource[Web]):
     def _open(self) -> Web:
         options = self.options
         return Web(
-            self._listed_addresses.of,
+            self._listed_addresses.address_of,
             Settings.from_env().allows_local_addresses,
             options.max_file_bytes,
             self.waits.check,

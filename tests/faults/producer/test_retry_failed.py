@@ -11,7 +11,7 @@ from producer.journal.snapshot import JobState
 from shared.errors import Exit
 from tests.support.images import gallery
 from tests.support.images.gallery import FOLDER, Gallery
-from tests.support.jobs.broken_files import RUBBISH, failed, mend, path_of, spoil
+from tests.support.jobs.broken_files import RUBBISH, mend, path_of, spoil
 from tests.support.jobs.scenario import Scenario
 from tests.support.processes.fleet import BATCH_IMAGES
 
@@ -69,20 +69,6 @@ def test_without_failed_rows_it_reports_so_and_needs_no_server(stage: Scenario) 
     assert again.wait() == Exit.OK, again.story
     assert "there is nothing to retry" in again.log
     stage.check_table(stage.output.read_bytes())
-
-
-def test_rows_that_fail_again_stay_failed_and_are_repeated_the_next_time(stage: Scenario) -> None:
-    worker = stage.fleet.worker()
-    broken = sorted(_break(stage))
-    assert stage.classify().wait() == Exit.SOME_FAILED
-    half = set(broken[::2])
-    mend(stage, half)
-    again = stage.classify("--retry-failed")
-    assert again.wait() == Exit.SOME_FAILED, again.story
-    assert failed(stage) == sorted(set(broken) - half)
-    mend(stage, set(broken) - half)
-    stage.check_finished(stage.classify("--retry-failed"))
-    stage.check_nothing_runs(worker)
 
 
 def test_the_old_table_stays_until_the_new_one_takes_its_place(stage: Scenario) -> None:

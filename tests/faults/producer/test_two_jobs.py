@@ -117,19 +117,6 @@ def _during(recorder: Recorder, small: Producer) -> list[Step]:
     return steps[first : last + 1]
 
 
-def test_two_jobs_at_once_do_not_touch_each_others_rows(stage: Scenario) -> None:
-    worker = stage.fleet.worker()
-    half = len(stage.gallery.paths) // 2
-    first = _listed(stage, "first", stage.gallery.paths[:half])
-    second = _listed(stage, "second", stage.gallery.paths[half:])
-    assert (first.wait(), second.wait()) == (Exit.OK, Exit.OK)
-    rows = first.output.read_bytes() + b"".join(
-        second.output.read_bytes().splitlines(keepends=True)[1:]
-    )
-    stage.check_table(rows)
-    stage.check_nothing_runs(worker)
-
-
 def test_the_same_command_follows_a_job_that_runs_and_another_one_is_refused(
     stage: Scenario,
 ) -> None:

@@ -109,21 +109,6 @@ def test_a_cancelled_training_ends_and_leaves_nothing(school: School) -> None:
     assert school.versions("unwanted") == []
 
 
-def test_a_request_cancelled_while_it_waits_is_never_trained(school: School) -> None:
-    school.moments.hold("loading")
-    request = school.ask("doomed")
-    victim = school.moments.wait_for("loading")
-    assert school.folder(request).state is RequestState.RUNNING
-    school.cancel(request)
-    procfs.kill(victim)
-    wait_for("the rounds", lambda: not school.folder(request).work.exists())
-    school.fleet.client.flushall()
-    school.moments.let_go("loading")
-    assert "no-such-model" in failed_request(school, "after-the-doomed")
-    assert school.look(request).state is RequestState.CANCELLED
-    assert school.versions("doomed") == []
-
-
 def test_a_server_that_loses_its_data_costs_no_waiting_request_without_a_client(
     school: School,
 ) -> None:

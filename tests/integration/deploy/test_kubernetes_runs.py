@@ -121,15 +121,6 @@ def test_the_servers_probes_report_whether_it_replies(here: Here, name: str) -> 
     assert here.probe(name) != 0
 
 
-def test_the_server_has_the_options_of_the_manifest(here: Here, running: GuardedServer) -> None:
-    found = running.client.config_get("*")
-    assert found["maxmemory"] == str(512 << 20)
-    assert found["maxmemory-policy"] == "noeviction"
-    assert (found["save"], found["appendonly"]) == ("", "no")
-    ports = {found["port"], found["tls-port"]}
-    assert ports == {"0", str(here.port)}  # no plain port beside TLS
-
-
 def test_the_worker_completes_the_job(here: Here, running: GuardedServer, tmp_path: Path) -> None:
     small = gallery.make(tmp_path, IMAGES)
     with Fleet(running) as fleet:

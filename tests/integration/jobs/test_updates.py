@@ -7,18 +7,14 @@ import shutil
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
 
-import msgspec
 import pytest
 
-from producer.jobs.job import Job
 from producer.journal.snapshot import JobState, read_snapshot
 from producer.verify.verify import verify
 from shared.errors import Exit
-from shared.messages.batch import encode_job
 from tests.support.images import gallery
 from tests.support.images.gallery import FOLDER, Gallery
 from tests.support.jobs.claims import job_keys
@@ -97,20 +93,6 @@ def test_a_table_that_is_brought_up_to_date_equals_that_of_a_fresh_job(
     assert "2 new, 1 changed, 1 gone" in update.log
     assert (images / OUTPUT).read_bytes() == fresh(fleet, images)
     assert verify(images / OUTPUT, deep=True).problems == []
-
-
-def test_an_update_over_its_budget_that_has_all_rows_ends_like_a_job(
-    fleet: Fleet, images: Path
-) -> None:
-    assert classify(fleet, images).wait() == Exit.OK
-    (images / FOLDER / "broken.png").write_bytes(b"no picture")
-    os.utime(images / FOLDER / "broken.png", (0, 0))
-    update = classify(fleet, images, "--update", "--max-failures", "0")
-    assert update.wait() == Exit.BUDGET, update.story
-    assert "stays as it was" not in update.log
-    assert not list(images.glob("*.part"))
-    assert (images / OUTPUT).read_bytes() == fresh(fleet, images)
-    assert classify(fleet, images, "--update", "--max-failures", "1").wait() == Exit.SOME_FAILED
 
 
 def test_an_update_that_its_budget_stops_leaves_the_table_and_goes_on_with_a_higher_one(
@@ -232,16 +214,3 @@ class TestWhileItRuns:
         assert waiting.wait() == Exit.INTERRUPTED, waiting.story
         assert (images / OUTPUT).read_bytes() == before
         assert "--update" in waiting.log
-
-
-def test_a_version_that_is_gone_is_one_line(idle_fleet: Fleet, images: Path) -> None:
-    options = options_of(images, FOLDER.encode())
-    finish(options)
-    with closing(Job(options)) as job:
-        gone = msgspec.structs.replace(job.record, name="gone", version=3)
-        job.journal.put(record=encode_job(gone))
-    place(images, "0.png", "0.png")
-    update = classify(idle_fleet, images, "--update")
-    assert update.wait() == Exit.SETUP, update.story
-    assert "gone" in update.log.splitlines()[-1]
-    assert verify(images / OUTPUT).problems  # a file has no row, and nothing else has changed

@@ -14,8 +14,6 @@ import pytest
 from shared.errors import Exit
 from shared.labels import labels_file
 from shared.labels.labels_so_far import Decided, LabelsSoFar
-from tests.support.jobs.decided import correct
-from tests.support.jobs.finished_job import finish, options_of
 from tests.support.pages.planted_folder import PlantedFolder, plant
 from tests.support.processes import procfs
 from tests.support.processes.fleet import Fleet
@@ -116,30 +114,6 @@ def lines_of(label: Label) -> list[Any]:
     return [so_far.line(sha256) for sha256 in so_far.images()]
 
 
-def test_corrections_of_a_table_are_labels_and_accepted_rows_are_guesses(
-    fleet: Fleet, hand: Hand, folder: PlantedFolder
-) -> None:
-    table = folder.root.parent / "out.csv"
-    finish(options_of(folder.root.parent, b"photos"))
-    correct(table, (folder.root / "0007.png").read_bytes(), "hat", 8)
-    label = Label(fleet, hand, folder, ["--from", "out.csv", "--accept", "95%"])
-    page = label.json("GET", "/facts")
-    assert (page["labels"], label.named(page)) == (["hat"], 1)
-    assert "1 label taken from the corrections of out.csv" in label.process.log
-    assert "accepted at 95%: guesses to begin with" in label.process.log
-    assert all(stack["guess"] for stack in label.next()["items"])
-    assert label.end() == Exit.OK
-
-
-def test_a_second_process_is_refused_before_it_computes_anything(
-    fleet: Fleet, hand: Hand, kept: Label
-) -> None:
-    second = fleet.producer("label", "photos", cwd=kept.file.parent)
-    assert second.wait() == Exit.USAGE
-    assert "photos.labels.jsonl is in use by another hangtag label" in second.log
-    assert hand.open() == []
-
-
 def test_a_stack_has_a_line_for_each_of_its_images(undecided: Label) -> None:
     undecided.decide({"item": 0, "kind": "label", "label": "red"})
     images = saved(undecided).images()
@@ -210,23 +184,3 @@ def test_with_json_the_link_is_one_object_and_the_end_prints_nothing(
     answer = json.loads(running.process.out)
     assert (answer["images"], answer["labels"]) == (IMAGES + COPIES, running.file.name)
     assert running.token in answer["label"]
-
-
-def test_a_start_states_unproven_lines_and_one_that_is_incomplete(
-    fleet: Fleet, hand: Hand, folder: PlantedFolder, label: Label
-) -> None:
-    for stack in range(2):
-        label.decide({"item": stack, "kind": "label", "label": "red"})
-    assert label.end() == Exit.OK
-    one, *others = label.file.read_bytes().splitlines(keepends=True)
-    label.file.write_bytes(
-        b"".join([one.partition(b',"line":')[0], b"}\n", *others, others[0][:40]])
-    )
-    again = Label(fleet, hand, folder)
-    again.decide({"item": 2, "kind": "label", "label": "red"})
-    assert again.end() == Exit.OK
-    said = [line for line in again.process.log.splitlines() if label.file.name in line]
-    assert [f"{label.file.name}:{len(others) + 2}: " in line for line in said] == [True, False]
-    assert "1 line of 0.2.0, unproven" in said[1]
-    numbers = [json.loads(line).get("line") for line in label.file.read_text().splitlines()]
-    assert numbers == [None, *range(2, len(numbers) + 1)]

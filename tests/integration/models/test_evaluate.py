@@ -63,14 +63,6 @@ def test_all_images_of_a_folder_without_a_test_part_are_counted(
     assert all(data.startswith(b"\x89PNG") for data in files.values())
 
 
-def test_only_the_test_part_is_used_if_there_is_one(server: RedisServer, tmp_path: Path) -> None:
-    draw(tmp_path / "split/train", DRAWN, 5, first_seed=100)
-    test = draw(tmp_path / "split/test", DRAWN, 4)
-    result, _ = evaluated(server, tmp_path, tmp_path / "split")
-    assert (result.split, result.evaluation.count) == ("test", len(DRAWN) * 4)
-    assert result.evaluation.accuracy == pytest.approx(counted(test, DRAWN)[0])
-
-
 def test_images_are_measured_by_the_labels_that_any_version_has_learned(
     server: RedisServer, tmp_path: Path
 ) -> None:

@@ -123,24 +123,6 @@ def test_the_tutorials_network_takes_grey_images_without_a_channel(
 
 
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
-def test_a_second_attempt_publishes_nothing_twice_but_an_id_used_again_is_another_request(
-    server: RedisServer, tmp_path: Path
-) -> None:
-    """A week later the first request's outcome has expired."""
-    archive = hostile_keras_archives.saved(network(), tmp_path)
-    work = Import(NAME, LABELS, hashlib.sha256(archive).hexdigest(), promote="always")
-    for created, version in ((1.0, 1), (1.0, 1), (2.0, 2)):
-        context, _ = handler_context.make(
-            server, tmp_path / "store", work, archive, "nightly", created=created
-        )
-        result = import_model.import_model(context, work).answer
-        assert isinstance(result, Trained)
-        assert result.model == f"{NAME}@{version}"
-        assert result.decision.version == version
-        assert Registry(tmp_path / "store").versions(NAME) == list(range(1, version + 1))
-
-
-@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 @pytest.mark.parametrize(
     ("make", "options", "line"),
     [

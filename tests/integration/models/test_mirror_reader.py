@@ -37,14 +37,6 @@ def published(registry: Registry, notes: str = "") -> Card:
     return registry.publish(card, files)
 
 
-def test_a_published_version_is_loaded_unchanged(server: RedisServer, registry: Registry) -> None:
-    card = published(registry)
-    mirror_writer.publish(server.client, registry)
-    assert Mirror(server.client).resolve(parse(NAME)) == card
-    for name in FILES:
-        assert Mirror(server.client).read(card, name) == packaged.read(name)
-
-
 def test_an_alias_is_resolved_and_a_number_is_fixed(
     server: RedisServer, registry: Registry
 ) -> None:
@@ -72,27 +64,10 @@ def test_an_unknown_version_is_one_line_that_lists_the_known_ones(
             Mirror(server.client).resolve(parse(wrong))
 
 
-def test_a_file_that_the_card_does_not_list_is_refused(
-    server: RedisServer, registry: Registry
-) -> None:
-    card = published(registry)
-    mirror_writer.publish(server.client, registry)
-    with pytest.raises(SetupError, match=r"garments@1 has no other\.tflite; choose another"):
-        Mirror(server.client).read(card, "other.tflite")
-
-
 def test_a_path_is_not_accepted_as_a_model_name() -> None:
     for wrong in ("../model", "/etc/passwd", "a/b@1", "garments@../1"):
         with pytest.raises(UsageError):
             parse(wrong)
-
-
-def test_a_changed_file_is_refused(server: RedisServer, registry: Registry) -> None:
-    card = published(registry)
-    mirror_writer.publish(server.client, registry)
-    server.client.set(keys.blob(card.files["model.tflite"]), b"not the model")
-    with pytest.raises(SetupError, match="does not match its card"):
-        Mirror(server.client).read(card, "model.tflite")
 
 
 def test_figures_and_labels_are_mirrored_and_answers_to_held_out_images_are_not(
@@ -127,3 +102,20 @@ def test_a_job_is_pinned_and_every_row_names_its_version(
         rows = list(csv.DictReader(table))
     assert {row["model"] for row in rows} == {f"{NAME}@1"}
     assert len(rows) == len(images.paths)
+
+
+def test_a_file_that_the_card_does_not_list_is_refused(
+    server: RedisServer, registry: Registry
+) -> None:
+    card = published(registry)
+    mirror_writer.publish(server.client, registry)
+    with pytest.raises(SetupError, match=r"garments@1 has no other\.tflite; choose another"):
+        Mirror(server.client).read(card, "other.tflite")
+
+
+def test_a_changed_file_is_refused(server: RedisServer, registry: Registry) -> None:
+    card = published(registry)
+    mirror_writer.publish(server.client, registry)
+    server.client.set(keys.blob(card.files["model.tflite"]), b"not the model")
+    with pytest.raises(SetupError, match="does not match its card"):
+        Mirror(server.client).read(card, "model.tflite")

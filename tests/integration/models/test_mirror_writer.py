@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from random import Random
@@ -153,15 +154,15 @@ def test_a_store_removes_no_version_that_it_never_had(
 
 
 def test_an_older_copy_of_the_log_does_not_undo_a_promotion(
-    server: RedisServer, registry: Registry
+    server: RedisServer, registry: Registry, tmp_path: Path
 ) -> None:
     """As by the timer of this machine's stack during a promotion."""
     for _ in range(2):
         publish(registry)
-    stale = registry.history("shoes")
+    earlier = Registry(shutil.copytree(registry.root, tmp_path / "earlier"))
     registry.promote("shoes", 2)
     mirror_writer.publish(server.client, registry)
-    mirror_writer._put_history(server.client, "shoes", stale)
+    mirror_writer.publish(server.client, earlier)
     assert Mirror(server.client).aliases("shoes") == {"production": 2}
     assert [
         decision.version for decision in Mirror(server.client).catalog(no_fault)[1].history
@@ -260,20 +261,6 @@ def test_a_removed_version_makes_room_for_a_new_one(
     mirror_writer.refresh(client, registry)
     assert not client.exists(keys.blob(gone.files["model.tflite"]))
     assert Mirror(client).card("shoes", fresh.version) == fresh
-
-
-def test_a_file_that_redis_refuses_leaves_the_rest_of_its_version(
-    server: RedisServer, registry: Registry, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Another client may fill the memory after it was measured."""
-    for limit in ("MEMORY_SHARE_MAX", "COPIES_SHARE_MAX"):
-        monkeypatch.setattr(file_copies, limit, 100)
-    card = publish(registry, more={"model.keras": bytes(4 * MB)})
-    server.client.config_set("maxmemory", server.client.info("memory")["used_memory"] + 2 * MB)
-    with pytest.raises(SetupError, match=r"model.keras of shoes@1: 4 MiB do not fit .* maxmemory"):
-        mirror_writer.publish(server.client, registry)
-    assert Mirror(server.client).resolve(parse("shoes")) == card
-    assert Mirror(server.client).read(card, "model.tflite") == b"0"
 
 
 def test_files_for_tensorflow_leave_room_for_those_of_most_workers(

@@ -118,7 +118,7 @@ def test_a_list_of_any_paths_is_classified_in_its_order(here: Path, images: Gall
 
 
 def test_one_address_is_a_list_so_that_its_query_is_in_no_sentence(here: Path) -> None:
-    with pytest.raises(hangtag.SetupError, match="the same command resumes") as caught:
+    with pytest.raises(hangtag.SetupError, match="the same command again") as caught:
         hangtag.classify("http://127.0.0.1:9/a.png?secret=1")
     assert "http://127.0.0.1:9/a.png#1: its host has a local address" in str(caught.value)
     assert "secret" not in str(caught.value)

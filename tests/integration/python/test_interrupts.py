@@ -140,18 +140,6 @@ def test_the_same_call_starts_over_once_the_rows_so_far_are_closed(here: Path) -
     again.close()
 
 
-def test_a_stop_before_a_job_starts_over_gives_no_rows_of_the_earlier_one(
-    here: Path, running: Fleet
-) -> None:
-    running.worker(concurrency=1)
-    hangtag.classify("pictures/", output="out.csv")
-    stop = hangtag.Stop()
-    stop.request()
-    with pytest.raises(hangtag.Unfinished) as caught:
-        hangtag.classify("pictures/", output="out.csv", restart=True, stop=stop)
-    assert caught.value.result is None
-
-
 @pytest.mark.parametrize("silent", [False, True], ids=["listing", "connecting"])
 def test_a_stop_before_a_job_has_started_leaves_nothing(
     here: Path, running: Fleet, silent: bool

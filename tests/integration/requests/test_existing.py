@@ -12,15 +12,13 @@ import pytest
 from producer.present.events import Event, Events
 from producer.present.progress import Quiet
 from producer.processes import lock
-from producer.requests import wait
+from producer.requests import submit as submission
 from producer.requests.client import RequestClient, make_request
-from producer.requests.existing import FAILED, RequestNow, cancel, find, state_now
-from producer.requests.open_requests import open_requests
+from producer.requests.existing import FAILED, RequestNow, cancel, find, open_requests, state_now
 from producer.requests.request_display import RequestDisplay
-from producer.requests.submit import submit
-from producer.requests.wait import RequestWaiter, Viewed
+from producer.requests.submit import RequestWaiter, Viewed, submit
 from shared.broker.runtime_paths import SUPERVISOR_LOCK, private_stack_dir, socket_path
-from shared.errors import RequestCancelled, SetupError, StillOpen, UsageError
+from shared.errors import SetupError, StillOpen, UsageError
 from shared.ledger import request_store
 from shared.ledger.request_store import RequestState
 from shared.messages.requests import Outcome, Progress, Promote, Request, Rollback
@@ -144,31 +142,6 @@ def test_a_submission_that_needs_a_trainer_is_made_if_one_is_alive(broker: Scene
     assert broker.inbox.ids() == ["r1"]
 
 
-def test_an_id_that_was_cancelled_at_a_broker_is_not_submitted_again(broker: Scene) -> None:
-    broker.inbox.submit(REQUEST)
-    broker.inbox.cancel("r1")
-    with pytest.raises(RequestCancelled, match="r1 was cancelled before"):
-        broker.submit()
-
-
-def test_the_wait_for_an_outcome_ends_in_time(broker: Scene) -> None:
-    with pytest.raises(StillOpen, match="request r1 continues"):
-        submit(broker.settings, REQUEST, events=broker.counted(), timeout_s=0.0)
-
-
-def test_the_waiting_command_submits_a_request_that_redis_lost(broker: Scene) -> None:
-    with pytest.raises(StillOpen):
-        broker.wait()
-    assert broker.inbox.ids() == ["r1"]
-
-
-def test_the_wait_for_a_cancelled_request_ends(broker: Scene) -> None:
-    broker.inbox.submit(REQUEST)
-    broker.inbox.cancel("r1")
-    with pytest.raises(RequestCancelled, match="request r1 is cancelled"):
-        broker.wait()
-
-
 def test_a_request_that_waits_for_another_reports_it_after_a_while(
     broker: Scene, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -178,7 +151,7 @@ def test_a_request_that_waits_for_another_reports_it_after_a_while(
     broker.hand.claim("r2")  # without any progress yet
     broker.hand.live()
     for queued_s, reported in ((60.0, ""), (0.0, "rollback bags is running (request r2)")):
-        monkeypatch.setattr(wait, "QUEUED_S", queued_s)
+        monkeypatch.setattr(submission, "QUEUED_S", queued_s)
         with pytest.raises(StillOpen):
             broker.wait()
         shown = capsys.readouterr().err
@@ -200,13 +173,6 @@ def test_the_state_of_a_request_at_a_broker_is_what_became_of_it(broker: Scene) 
     assert state_now(broker.settings, "r2") == RequestNow(RequestState.CANCELLED)
 
 
-def test_a_request_of_a_stack_that_was_cancelled_has_that_state(stack: Scene) -> None:
-    stack.keep()
-    for _ in range(2):
-        assert cancel(stack.settings, "r1") == "request r1 is cancelled"
-    assert state_now(stack.settings, "r1") == RequestNow(RequestState.CANCELLED)
-
-
 def test_what_was_cancelled_at_this_machines_stack_is_submitted_to_a_broker(broker: Scene) -> None:
     broker.keep().cancel()
     broker.hand.live()
@@ -216,7 +182,7 @@ def test_what_was_cancelled_at_this_machines_stack_is_submitted_to_a_broker(brok
 def test_a_request_of_another_machine_says_what_it_waits_for(
     stack: Scene, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(wait, "TRAINER_START_S", 0.0)
+    monkeypatch.setattr(submission, "TRAINER_START_S", 0.0)
     stack.hand.live()  # a trainer of this stack
     Workspace(stack.store, "r1").submit(REQUEST, stack="elsewhere:/tmp/hangtag-0/0a1b2c3d")
     with pytest.raises(StillOpen):
@@ -230,7 +196,7 @@ def test_a_request_of_another_machine_says_what_it_waits_for(
 def test_a_wait_within_which_the_time_passes_says_that_the_request_continues(
     broker: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(wait, "GLANCE_TIMEOUT_S", 0.05)
+    monkeypatch.setattr(submission, "GLANCE_TIMEOUT_S", 0.05)
     broker.inbox.submit(REQUEST)
     events = Events()
     with closing(RequestClient(broker.settings)) as client, closing(Waits(Stop())) as waits:

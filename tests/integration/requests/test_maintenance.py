@@ -23,11 +23,9 @@ from shared.broker.runtime_paths import runtime_dir
 from shared.errors import Exit
 from shared.ledger.request_inbox import RequestInbox
 from shared.ledger.request_store import RequestState
-from shared.messages.model_name import ModelName
 from shared.messages.requests import Outcome, Promote, Prune, Request, Work
 from shared.messages.training import Train
 from shared.registry import packaged
-from shared.registry.mirror_reader import Mirror
 from shared.registry.registry import Registry
 from shared.settings import Settings
 from tests.support.jobs import stored_requests
@@ -163,13 +161,6 @@ def test_an_end_is_remembered_for_a_week(scene: Scene, end: str) -> None:
         assert scene.folder.path.exists() == stays
 
 
-def test_an_open_request_is_never_too_old(scene: Scene) -> None:
-    stored_requests.keep(scene.store, REQUEST)
-    os.utime(scene.folder.path, (1_000, 1_000))
-    scene.rounds.go()
-    assert scene.folder.is_open
-
-
 def test_a_trainer_of_another_store_is_refused_in_one_line(
     scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -244,13 +235,6 @@ def hold(training: LongWork) -> None:
     """Do long work for longer than any test."""
     training.begin()
     time.sleep(600)
-
-
-def test_models_are_mirrored_from_the_first_round_on(scene: Scene) -> None:
-    card = msgspec.structs.replace(packaged.card(), name="shoes", files={})
-    Registry(scene.store).publish(card, {"model.tflite": b"a model"})
-    scene.rounds.go()
-    assert Mirror(scene.client).resolve(ModelName("shoes")).ref == "shoes@1"
 
 
 def test_an_unreachable_server_does_not_end_the_rounds(scene: Scene, server: RedisServer) -> None:

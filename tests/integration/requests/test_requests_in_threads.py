@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -11,11 +10,10 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from producer.present.events import Event, Events, Notice
-from producer.requests import wait
+from producer.requests import submit as submission
 from producer.requests.client import make_request
 from producer.requests.existing import follow, is_known
-from producer.requests.submit import answer_file, submit
-from producer.requests.wait import Viewed
+from producer.requests.submit import Viewed, answer_file, submit
 from shared.errors import BrokerAway, StillOpen, Stopped
 from shared.ledger.request_store import RequestState
 from shared.messages.requests import Outcome, Promote
@@ -125,7 +123,7 @@ def test_a_followed_request_ends_at_a_stop_while_the_server_is_silent_and_contin
 def test_the_time_to_follow_ends_although_the_server_is_silent(
     silent: RedisServer, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(wait, "GLANCE_TIMEOUT_S", 0.5)
+    monkeypatch.setattr(submission, "GLANCE_TIMEOUT_S", 0.5)
     running = followed(settings, timeout_s=0.5)
     silent.freeze()
     assert running.ended() < SOON_S
@@ -171,18 +169,3 @@ def test_two_requests_are_followed_in_one_process_and_one_is_stopped(
 def test_without_a_server_a_request_reports_the_outage_and_not_a_stop() -> None:
     with pytest.raises(BrokerAway, match="start it"):
         submit(Settings(redis_url="redis://127.0.0.1:1"), REQUEST)
-
-
-@pytest.mark.parametrize("scheme", ["redis", "rediss"])
-def test_a_stop_while_a_client_connects_is_no_outage_and_no_refusal(scheme: str) -> None:
-    """The server accepts the connection, and neither replies nor shakes hands."""
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        port = listening.getsockname()[1]
-        settings = Settings(redis_url=f"{scheme}://127.0.0.1:{port}")
-        running = Running(lambda events, stop: submit(settings, REQUEST, events=events, stop=stop))
-        connection, _ = listening.accept()
-        with connection:
-            connection.recv(1)
-            running.stop.request()
-            assert running.ended() < SOON_S
-    assert isinstance(running.error, Stopped)

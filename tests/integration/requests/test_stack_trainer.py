@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 
 from producer.requests.client import make_request
-from producer.requests.existing import cancel, follow, is_known
-from producer.requests.open_requests import open_requests
+from producer.requests.existing import cancel, follow, open_requests
 from producer.requests.submit import submit
 from producer.stack import stack
 from producer.stack.server_client import IdleDetector
@@ -103,23 +102,6 @@ def test_a_request_outlives_the_stack_unless_it_is_cancelled(place: Place) -> No
     _, outcome = follow(place.settings, "r2")
     assert decided(outcome).changed
     assert request_store.open_requests(store) == []
-
-
-def test_a_cancelled_id_stays_cancelled_after_its_stack_has_ended(place: Place) -> None:
-    """A script that starts over would train it, although its user has cancelled it."""
-    request = make_request(endless(place), "r1")
-    submit(place.settings, request, wait=False)
-    cancel(place.settings, "r1")
-    down(place)
-    assert is_known(place.settings, "r1")
-    for recipe, refused in (("tutorial", UsageError), ("fast", RequestCancelled)):
-        with pytest.raises(refused, match=r"r1 .*; choose another"):
-            submit(place.settings, make_request(endless(place, recipe), "r1"), wait=False)
-    with pytest.raises(RequestCancelled, match="request r1 is cancelled"):
-        follow(place.settings, "r1")
-    assert cancel(place.settings, "r1") == "request r1 is cancelled"
-    assert open_requests(place.settings) == []
-    assert not stack.describe(place.settings).running
 
 
 def test_a_cancelled_request_stays_cancelled_if_its_trainer_dies_at_once(place: Place) -> None:

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from producer.cli.main import hangtag
-from producer.requests.open_requests import OpenRequest
+from producer.requests.existing import OpenRequest
 from shared import keys
 from shared.errors import Exit
 from shared.ledger.request_store import RequestState
@@ -163,18 +163,6 @@ def test_a_cancelled_request_ends_its_followers(scene: Scene, running: bool) -> 
     wait_for("its end", lambda: not scene.hand.open())
     assert scene.hand.folder("r1").is_cancelled
     scene.done("train", "--follow", "r1", code=Exit.CANCELLED)
-
-
-def test_what_a_request_waits_for_is_displayed_once(scene: Scene) -> None:
-    command = scene.hangtag("train", "--request-id", "r1", "--quiet")
-    scene.hand.claim("r1")
-    fault = "the store cannot be written; free disk space"
-    scene.hand.tell("r1", Progress("waiting for the store", fault=fault))
-    command.wait_for_log(fault)
-    scene.hand.tell("r1", Progress("training"))
-    scene.hand.answer("r1")
-    assert command.wait() == Exit.OK, command.story
-    assert command.log.count(fault) == 1
 
 
 def test_a_waiting_request_displays_the_time_left_of_now(scene: Scene) -> None:

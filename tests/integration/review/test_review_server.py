@@ -19,7 +19,6 @@ import pytest
 
 from producer.inputs.job_options import JobOptions
 from producer.journal.journal import journal_path
-from shared.errors import Exit
 from shared.labels import labels_file
 from tests.support.images.drawn_folders import draw
 from tests.support.jobs import finished_job
@@ -240,22 +239,3 @@ def resident_mb(pid: int) -> float:
     """The most memory that a process has had."""
     status = Path(f"/proc/{pid}/status").read_text()
     return int(status.partition("VmHWM:")[2].split()[0]) / 1000
-
-
-def test_a_start_states_unproven_lines_and_one_that_is_incomplete(table: Path) -> None:
-    log = labels_file.of_table(table)
-    log.unlink(missing_ok=True)
-    review = Review(table)
-    first, second, third = review.rows("kind=all&count=3")["items"]
-    review.decide((first["item"], "Bag"))
-    review.decide((second["item"], "Coat"))
-    assert review.end() == Exit.OK
-    one, two = log.read_bytes().splitlines(keepends=True)
-    log.write_bytes(one.partition(b',"line":')[0] + b"}\n" + two + two[:40])
-    again = Review(table)
-    again.decide((third["item"], "Bag"))
-    assert again.end() == Exit.OK
-    said = [line for line in again.errors.splitlines() if log.name in line]
-    assert [f"{log.name}:3: " in line for line in said] == [True, False]
-    assert "1 line of 0.2.0, unproven" in said[1]
-    assert len(saved(table)) == 3

@@ -159,7 +159,7 @@ def test_an_address_among_the_arguments_that_fails_later_is_a_row(
         sources.check()
         proxy.faults = one_fails
         names = [name.encode() for name in addresses(proxy)]
-        read = {name: sources.of(name).read(name, 1 << 20)[0] for name in names}
+        read = {name: sources.source_of(name).read(name, 1 << 20)[0] for name in names}
     assert read.pop(f"{proxy.url}/{BAD}".encode()) is Status.UNREADABLE
     assert not any(isinstance(content, Status) for content in read.values())
 

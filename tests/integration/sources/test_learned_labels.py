@@ -98,24 +98,3 @@ def test_labels_of_a_version_are_found_by_size_and_crc_in_archives_and_at_addres
     }
     proven = run(fleet, "verify", "out.csv", cwd=tmp_path)
     assert proven.code == Exit.OK, proven.story
-
-
-def test_an_update_names_the_table_that_was_typed(
-    fleet: Fleet, contents: dict[str, bytes], tmp_path: Path
-) -> None:
-    """The labelled images come after the first rows."""
-    images = list(contents.values())
-    (tmp_path / "photos").mkdir()
-
-    def classified(first: int, until: int, *more: str) -> str:
-        for number in range(first, until):
-            (tmp_path / f"photos/{number:02}.png").write_bytes(images[number])
-        command = ("classify", "photos", "--model", "mine", "-o", "out.csv", *more)
-        done = run(fleet, *command, cwd=tmp_path)
-        assert done.code == Exit.OK, done.story
-        return done.story
-
-    assert "that people gave" not in classified(LABELLED, IMAGES)
-    updated = classified(0, LABELLED, "--update")
-    assert f"{LABELLED} labels that people gave are corrections of out.csv" in updated
-    assert "hangtag-next" not in updated

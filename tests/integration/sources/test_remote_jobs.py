@@ -239,7 +239,8 @@ def test_an_object_that_changes_before_it_is_sent_again_is_a_row(
     same, changed, vanished, *_ = (f"{own_bucket.url}/{path}".encode() for path in images.paths)
     with closing(JobSources(options)) as sources:
         stamps = {
-            name: sources.of(name).read(name, 1 << 20)[1] for name in (same, changed, vanished)
+            name: sources.source_of(name).read(name, 1 << 20)[1]
+            for name in (same, changed, vanished)
         }
         own_bucket.put({images.paths[1]: b"another"})
         own_bucket.delete(images.paths[2])

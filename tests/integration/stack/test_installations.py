@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from producer.requests.client import make_request
-from producer.requests.open_requests import open_requests
+from producer.requests.existing import open_requests
 from producer.requests.submit import submit
 from producer.stack import stack
 from shared.ledger import request_store

@@ -127,6 +127,7 @@ def test_scaling_up_and_down_beside_a_job_loses_and_repeats_nothing(
     assert {n: one for n, one in work.items() if not one.in_one_go} == {}
 
 
+@pytest.mark.nightly
 def test_a_supervisor_killed_while_scaling_is_replaced_and_reaches_the_new_number(
     scene: Scene, job: LongJob
 ) -> None:

@@ -101,7 +101,7 @@ PACKAGES = {
             "tests/integration/requests/test_runner.py",
         ),
         3,
-        without=("producer/requests/request_meter.py",),  # what is displayed
+        without=("producer/requests/request_display.py",),  # what is displayed
     ),
     "doctor": Package(("producer/doctor.py",), ("tests/unit/commands/test_doctor.py",), 1),
 }

@@ -43,5 +43,5 @@ def rows_of(archive: Path, glob: str = "", after: str = "") -> ArchiveRows:
         for _, path in walk.paths(start):
             name = os.fsdecode(path).removeprefix(prefix)
             assert name not in contents
-            contents[name], stamps[name] = sources.of(path).read(path, MAX_FILE_BYTES)
+            contents[name], stamps[name] = sources.source_of(path).read(path, MAX_FILE_BYTES)
         return ArchiveRows(contents, stamps, dict(walk.skipped), reports)

@@ -24,8 +24,6 @@ from worker.runtimes.heads import Head
 
 SIDE, CELLS = 16, 4
 FEATURES = 3 * CELLS * CELLS
-#: As for the values of the drawn network.
-FORM_ARGUMENTS = ("--scale", "0-1", "--mean", "0.5,0.5,0.5", "--std", "0.25,0.25,0.25")
 IMPORTED = ImportedNetwork("onnx", "0-1", (0.5,) * 3, (0.25,) * 3, "nchw")
 FORM = NetworkForm(scale="0-1", mean=IMPORTED.mean, std=IMPORTED.std)
 LABELS = ("blue", "green", "red")

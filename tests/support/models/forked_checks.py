@@ -19,9 +19,9 @@ from shared.messages.requests import NetworkForm
 from tests.support.models.drawn_networks import LABELS
 from worker.imports import bounded_check, onnx_file, tflite_file
 from worker.imports.bounded_check import Question
-from worker.runtimes import imported_tflite, onnx_runtime
+from worker.runtimes import onnx_runtime, tflite_network
 
-IMPORTED = (onnx_file, tflite_file, imported_tflite, onnx_runtime)
+IMPORTED = (onnx_file, tflite_file, tflite_network, onnx_runtime)
 
 
 def damaged(data: bytes, chance: random.Random) -> bytes:

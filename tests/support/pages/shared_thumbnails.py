@@ -26,7 +26,7 @@ def kept() -> Iterator[None]:
     """The pages of this process share one other process, which starts with the first picture."""
     shared = _Kept(processes=1)
 
-    def thumbnails() -> Thumbnails:
+    def thumbnails(processes: int = 1) -> Thumbnails:
         Thumbnails().__exit__()  # refuses what a page of its own would be refused
         return shared
 

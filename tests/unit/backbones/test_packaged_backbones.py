@@ -14,7 +14,7 @@ from benchmarks.backbones.calibration import calibration_images
 from shared.errors import SetupError
 from shared.registry import packaged
 from worker.backbones.backbone_table import BACKBONES, Backbone
-from worker.runtimes.feature_graph import FeatureGraph
+from worker.runtimes.tflite_network import FeatureGraph
 
 EACH = pytest.mark.parametrize("backbone", BACKBONES.values(), ids=lambda one: one.name)
 

@@ -9,23 +9,19 @@ import pytest
 
 from shared.registry import packaged
 from tests.support.images import class_folders, shapes
-from worker.backbones import (
-    backbone_table,
-    loaded_backbone,
-    photo_features,
-)
+from worker.backbones import backbone_table, photo_features
 from worker.backbones.feature_cache import DIGEST_BYTES
 from worker.backbones.photo_features import PhotoFeatures
 from worker.datasets.decode_files import Bad
 from worker.datasets.examples import content_hashes
 from worker.datasets.folder_layout import ClassFolderWalk
 from worker.decoding.decode import decode
-from worker.runtimes.feature_graph import FeatureGraph
+from worker.runtimes.tflite_network import FeatureGraph
 from worker.training import photo_folder
 
 LITE0 = backbone_table.find("efficientnet-lite0")
 FILE = packaged.backbone(LITE0.file, LITE0.sha256)
-LOADED = loaded_backbone.shipped(LITE0)
+LOADED = backbone_table.shipped(LITE0)
 SPEC = backbone_table.SPEC
 COUNT = 7
 ROW_BYTES = photo_features.row_bytes(LITE0.features)

@@ -29,7 +29,6 @@ from shared.errors import Exit, UsageError
 from shared.messages.batch import JobRecord, encode_job
 from shared.messages.model_card import card_sha256, encode_card
 from shared.registry import packaged
-from shared.registry.registry import Registry
 from shared.settings import Settings
 from tests.support.jobs.finished_job import finish, options_of
 
@@ -173,23 +172,6 @@ def test_changed_options_of_an_existing_job_are_named_with_the_fix(
     assert journal.read_bytes() == before
 
 
-@pytest.mark.parametrize("arguments", [("photos",), ("--list", "{}/list")])
-def test_relative_paths_in_another_current_folder_are_changed_options(
-    here: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
-) -> None:
-    """The lines of a list may be relative, also if its own path is absolute."""
-    listed = os.fsencode(here / "list") if "--list" in arguments else b""
-    finish(options_of(here, *(() if listed else (b"photos",)), list_file=listed), stop_after=0)
-    before = journal_path(here / "out.csv").read_bytes()
-    (here / "sub/photos").mkdir(parents=True)
-    (here / "sub/photos/1.png").write_bytes(b"another")
-    monkeypatch.chdir(here / "sub")
-    typed = [word.format(here) for word in arguments]
-    line = complaint(run("classify", *typed, "-o", "../out.csv"), Exit.USAGE)
-    assert "the current folder" in line
-    assert journal_path(here / "out.csv").read_bytes() == before
-
-
 @pytest.mark.parametrize("code", [Exit.OK, Exit.SOME_FAILED])
 def test_a_finished_job_reports_it_and_repeats_its_exit_code_without_a_server(
     here: Path, code: Exit
@@ -210,48 +192,6 @@ def test_a_finished_job_reports_it_and_repeats_its_exit_code_without_a_server(
     assert notices == [Notice(f"{here / 'out.csv'} is finished already; used as it is")]
     assert "was missing" not in run("classify", "photos", "-o", "out.csv").stderr
     assert "nothing to retry" in run("classify", "photos", "-o", "out.csv", "--retry-failed").stderr
-
-
-def test_a_finished_job_names_the_version_that_is_in_use_now(
-    here: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delenv("HANGTAG_REDIS_URL")
-    monkeypatch.setenv("HANGTAG_STORE", str(here / "store"))
-    finish(options_of(here, b"photos"))
-    assert "is in use now" not in run("classify", "photos", "-o", "out.csv").stderr
-    registry = Registry(here / "store")
-    card = msgspec.structs.replace(packaged.card(), files={})
-    registry.promote(packaged.NAME, registry.publish(card, {}).version)
-    said = " ".join(run("classify", "photos", "-o", "out.csv").stderr.split())
-    assert "is finished already, with fashion-mnist@0; fashion-mnist@1 is in use now" in said
-    assert "run it again with classify --restart" in said
-
-
-@pytest.mark.parametrize("old", ["damaged", "of a list that was changed", "of an empty folder"])
-def test_a_restart_ignores_the_old_job_and_leaves_it_where_the_server_is_unreachable(
-    here: Path, monkeypatch: pytest.MonkeyPatch, old: str
-) -> None:
-    monkeypatch.setenv("HANGTAG_REDIS_URL", f"unix://{here}/no.sock")
-    (here / "photos/a.png").write_bytes(b"a")
-    (here / "list").write_bytes(b"photos/a.png\n")
-    listed = old == "of a list that was changed"
-    roots, list_file = ((), b"list") if listed else ((b"photos",), b"")
-    finish(JobOptions(roots, os.fsencode(here), str(here / "out.csv"), list_file=list_file))
-    journal = journal_path(here / "out.csv")
-    if old == "damaged":
-        journal.write_bytes(b"no journal" * 1000)
-    elif listed:
-        (here / "list").write_bytes(b"photos/b.png\nphotos/a.png\n")
-    else:
-        for path in (here / "photos").iterdir():
-            path.unlink()
-    before = journal.read_bytes()
-    given = ("--list", "list") if listed else ("photos",)
-    empty = old == "of an empty folder"
-    code = Exit.USAGE if empty else Exit.SETUP
-    line = complaint(run("classify", *given, "-o", "out.csv", "--restart"), code)
-    assert ("does not answer" in line) is not empty
-    assert journal.read_bytes() == before
 
 
 def test_a_table_stands_for_the_options_of_its_job_in_any_folder(

@@ -9,15 +9,15 @@ import msgspec
 import pytest
 from click.testing import CliRunner, Result
 
-from producer.cli.local_pages import _show_notes
 from producer.cli.main import hangtag
 from producer.models.corrected_files import labelled_input
-from producer.people.label import Ready
-from producer.people.next_steps import after_label, heading, reached, small_classes, unsure
+from producer.people.label import unread
+from producer.people.next_steps import after_label, heading, reached, unsure
 from shared.errors import Exit, UsageError
 from shared.labels.label_line import LabelLine
 from shared.labels.labels_file import LabelsFile
 from shared.labels.submitted_lines import decode_input, input_sha256
+from shared.messages.replies import DescribedFolder
 from shared.pipes.labelling import Counts
 from tests.support.jobs.decided import line_of
 
@@ -96,15 +96,6 @@ def test_what_cannot_be_is_refused_in_one_line(
     assert len(result.output.strip().splitlines()) == 1
 
 
-def test_of_the_others_a_share_is_said_with_its_range_once_enough_were_drawn_by_chance() -> None:
-    path = Path("f")
-    assert "drawn by chance" not in reached(Counts(100, 20, 0, 0, 23), 0, 2, path)
-    some = Counts(100, 20, 10, 0, 40, 0.75, 0.59, 0.91)
-    said = reached(some, 0, 2, path)
-    assert "75%" in said
-    assert "59 to 91%, from 40 drawn by chance" in said
-
-
 @pytest.mark.parametrize(
     ("counts", "labels", "ends_with"),
     [
@@ -170,15 +161,6 @@ def test_the_end_names_what_was_reached_and_three_commands(here: Path) -> None:
     assert "--name photos" in unnamed[0][1]
 
 
-def test_the_end_names_classes_that_are_too_small_to_learn_from() -> None:
-    said = small_classes({"dress": 4, "blouse": 1, "hat": 3})
-    assert said.startswith("blouse has 1 image, hat has 3 images; a training needs 4 of each")
-    two = small_classes({"dress": 4, "hat": 3, "coat": 4})
-    assert two.startswith("hat has 3 images; a label of fewer than 4 is kept, but not learned")
-    assert small_classes({"dress": 4, "hat": 9}) == small_classes({"hat": 1}) == ""
-    assert "label4 has 1 image, 2 more have" in small_classes({f"label{n}": 1 for n in range(7)})
-
-
 @pytest.mark.parametrize(
     ("sure", "named", "warned"), [(0, 20, True), (1, 20, False), (0, 90, False)]
 )
@@ -187,13 +169,11 @@ def test_the_end_warns_while_no_other_image_is_sure(sure: int, named: int, warne
     assert ("name more before they are sorted" in unsure(now)) == warned
 
 
-def test_no_name_of_a_file_or_folder_controls_the_terminal(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+def test_no_name_of_a_file_or_folder_controls_the_terminal() -> None:
     """Also one whose bytes are no text."""
     name = "\x1b]0;title\x07\n\udce9.jpg"
-    _show_notes(Ready("link", 1, 1, [name], (name,), 0, []))
-    assert capsys.readouterr().err == "cannot be read: \\x1b]0;title\\x07 \\xe9.jpg\n" * 2
+    expected = "cannot be read: \\x1b]0;title\\x07 \\xe9.jpg"
+    assert unread(DescribedFolder(1, 1, (name,), 1), [name]) == [expected] * 2
 
 
 def test_a_second_process_is_refused_before_it_reaches_a_broker(here: Path) -> None:

@@ -20,7 +20,6 @@ from producer.models.import_model import Given, lines, read_labels, tried_lines
 from producer.models.load_catalog import Catalog
 from producer.present.formatting import one_line
 from shared.errors import Exit, SetupError, UsageError
-from shared.labels import network_labels
 from shared.messages.batch import JobRecord, encode_job
 from shared.messages.model_card import Card, Metrics, card_sha256, encode_card
 from shared.messages.replies import Decided, Pruned, Trained, Tried, TriedForm
@@ -113,24 +112,6 @@ def test_a_damaged_version_is_reported_and_hides_no_other(
     assert result.exit_code == 0
     assert "shoes@2 is damaged" in result.stderr
     assert [line.split()[0] for line in result.stdout.splitlines()[1:]] == ["shoes@1", "shoes@3"]
-
-
-def test_plots_are_written_and_existing_files_are_not_replaced(
-    registry: Registry, tmp_path: Path
-) -> None:
-    folder = tmp_path / "new" / "folder"
-    for _ in range(2):  # identical plots are no conflict
-        good("show", "shoes@1", "--pictures", str(folder))
-        assert {path.name: path.read_bytes() for path in folder.iterdir()} == PLOTS
-    mine = folder / "samples.png"
-    mine.write_bytes(b"mine")
-    (folder / "confusion.png").unlink()
-    line = complaint(run("show", "shoes@1", "--pictures", str(folder)), Exit.USAGE)
-    assert "samples.png exists" in line
-    assert mine.read_bytes() == b"mine"
-    assert not (folder / "confusion.png").exists()
-    good("show", "shoes@1", "--pictures", str(folder), "--force")
-    assert mine.read_bytes() == PLOTS["samples.png"]
 
 
 @pytest.mark.parametrize("name", ["../out.png", "/tmp/hangtag-out.png", ".png", "a/b.png"])
@@ -257,14 +238,3 @@ def test_a_mean_is_a_list_of_numbers(text: str) -> None:
     result = run("import", "net.onnx", "--name", "x", "--mean", text)
     assert result.exit_code == Exit.USAGE
     assert "is not a list of numbers such as 0.485,0.456,0.406" in " ".join(result.stderr.split())
-
-
-def test_numbers_before_all_labels_in_order_are_no_part_of_them(tmp_path: Path) -> None:
-    path = tmp_path / "labels.txt"
-    path.write_text("0 red fox\n1 dog\n")
-    assert read_labels(path) == ("red fox", "dog")
-    for other in ("1 red fox\n0 dog\n", "9" * 5000 + " red fox\n1 dog\n"):
-        path.write_text(other)
-        assert network_labels.parsed(other) == network_labels.listed(other)
-    path.write_text("0 red fox\n1 dog\n")
-    assert read_labels(path, is_numbered=False) == ("0 red fox", "1 dog")

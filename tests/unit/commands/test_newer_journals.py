@@ -111,11 +111,3 @@ def test_restart_starts_it_over(folder: Path) -> None:
     options = options_of(folder, b"photos")
     finish(msgspec.structs.replace(options, output=str(folder / "out.csv")), restart=True)
     assert CliRunner().invoke(hangtag, ["verify", "out.csv"]).exit_code == Exit.OK
-
-
-def test_properties_that_are_not_known_are_passed_over(folder: Path) -> None:
-    """What an earlier Hangtag would misread has another schema."""
-    with closing(sqlite3.connect(journal_path(folder / "out.csv"))) as database:
-        property_table.put(database, later=b"1")
-        database.commit()
-    assert CliRunner().invoke(hangtag, ["verify", "out.csv"]).exit_code == Exit.OK

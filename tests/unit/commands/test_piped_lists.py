@@ -129,28 +129,6 @@ def test_a_grown_list_replaces_the_one_of_an_unfinished_job(here: Path) -> None:
     assert verify(here / "out.csv").proven
 
 
-def test_an_address_that_is_added_to_a_list_of_files_is_refused_and_the_job_stays(
-    here: Path,
-) -> None:
-    started(here, stop_after=None)
-    before = journal_path(here / "out.csv").read_bytes()
-    line = one_line(piped(here, TWO + b"https://a.example/b.png?SECRET\n"), Exit.USAGE)
-    assert "had none when the job started" in line
-    assert "SECRET" not in line
-    assert recorded(here) == TWO
-    assert journal_path(here / "out.csv").read_bytes() == before
-
-
-@pytest.mark.parametrize("stdin", [THREE, TWO, b""])
-def test_a_restart_that_does_not_start_leaves_the_old_job_with_its_list(
-    here: Path, stdin: bytes
-) -> None:
-    started(here, stop_after=None)
-    assert piped(here, stdin, "--restart").exit_code in (Exit.SETUP, Exit.USAGE)
-    assert recorded(here) == TWO
-    assert verify(here / "out.csv").proven
-
-
 @pytest.mark.parametrize(
     ("arguments", "stdin", "why"),
     [

@@ -171,7 +171,7 @@ OF_ADDRESSES = [
     ("photos.7z", "photos.7z is an archive of a kind that is not read; unpack it"),
     ("'my photos.TAR.XZ'", "my photos.TAR.XZ is an archive of a kind that is not read"),
     ("'gs://bucket/a b'", "gs://bucket/a b is an address, and files are classified; copy"),
-    (SIGNED, "https://host.example/a/b.jpg has a query or a password"),
+    (SIGNED, "https://host.example/a/b.jpg may have a query or a password"),
     ("'ftp://me:secret@host/x?*'", "copy them into a folder"),
 ]
 OF_PICTURES = [

@@ -111,20 +111,6 @@ def test_a_foreign_file_is_replaced_only_if_told_to(table: Path) -> None:
     assert table.read_bytes() == ours
 
 
-def test_a_foreign_file_in_the_place_of_an_unfinished_job_is_refused_before_the_work(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    output = plant(tmp_path)
-    finish(options_of(tmp_path, b"photos"), stop_after=2)
-    output.write_text("mine")
-    line = refused(classify(code=Exit.USAGE))
-    assert "not what its job wrote" in line
-    assert "hangtag table" not in line  # it would refuse an unfinished job
-    assert "--restart" in line
-    assert output.read_text() == "mine"
-
-
 def test_a_copy_leaves_the_table_and_its_options_and_is_not_replaced_unasked(table: Path) -> None:
     before = table.read_bytes()
     run("table", "out.csv", "-o", "copy.csv", "--accept", "99")

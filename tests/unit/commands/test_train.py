@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import errno
 import importlib.util
-import os
-import subprocess
-import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -18,9 +13,7 @@ from click.testing import CliRunner, Result
 from producer.cli.main import hangtag
 from producer.models.train import make_work
 from producer.requests.client import make_request
-from producer.requests.open_requests import open_requests
-from producer.requests.submit import submit
-from producer.requests.wait import continues, how_to_start_trainer
+from producer.requests.submit import continues, how_to_start_trainer, submit
 from producer.stack import stack
 from shared import installation
 from shared.errors import BadMessage, Exit, SetupError, UsageError
@@ -39,7 +32,6 @@ from shared.messages.requests import (
 from shared.messages.training import Train
 from shared.settings import Settings
 from tests.support.jobs import stored_requests
-from tests.support.machine.unlistable_folders import obeying
 from tests.support.processes.manual_trainer import ANSWER
 
 ELSEWHERE = Settings(redis_url="redis://:secret@host:1")
@@ -228,27 +220,6 @@ def store_request(settings: Settings, request: Request, outcome: Outcome | None 
         stored_requests.finish(folder, outcome)
 
 
-def test_requests_that_are_only_in_the_store_are_listed_as_paused(here: Path) -> None:
-    settings = Settings(runtime_dir=str(here / "stack"), store=str(here / "store"))
-    assert open_requests(settings) == []
-    old = make_request(Train("b", "fast"), "old")
-    new = msgspec.structs.replace(make_request(Train("a", "fast"), "new"), created=time.time() + 9)
-    for request in (new, old):
-        store_request(settings, request)
-    done = make_request(Train("a", "fast"), "done")
-    store_request(settings, done, Outcome(ok=True))
-    damaged = settings.store_path / request_store.FOLDER / "damaged"
-    damaged.mkdir()
-    (damaged / request_store.REQUEST_FILE).write_text("{")
-    found = open_requests(settings)
-    listed = [(one.request, one.state) for one in found]
-    assert listed == [
-        ("damaged", "unreadable"),
-        ("old", "paused"),
-        ("new", "paused"),
-    ]
-
-
 def test_the_outcome_of_a_known_id_needs_no_data(
     here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -307,18 +278,3 @@ def test_a_store_that_cannot_be_written_names_the_setting(here: Path) -> None:
     (here / "file").touch()
     with pytest.raises(SetupError, match="HANGTAG_STORE"):
         stored_requests.keep(here / "file", make_request(Train("garments", "fast")))
-
-
-def test_an_unreadable_folder_is_named_before_anything_is_queued(here: Path) -> None:
-    (here / "photos").chmod(0)
-    env = {**os.environ, "HANGTAG_RUNTIME_DIR": f"{here}/stack", "HANGTAG_STORE": f"{here}/store"}
-    env.pop("HANGTAG_REDIS_URL")
-    command = [*obeying(here), sys.executable, "-m", "producer.cli", "train"]
-    command += ["--data", str(here / "photos"), "--name", "garments"]
-    done = subprocess.run(command, env=env, cwd=ROOT, capture_output=True, text=True)
-    (here / "photos").chmod(0o700)
-    assert (done.returncode, done.stdout) == (Exit.SETUP, "")
-    (line,) = done.stderr.splitlines()
-    assert f"{here}/photos" in line
-    assert os.strerror(errno.EACCES) in line
-    assert not (here / "store").exists()

@@ -189,31 +189,6 @@ def test_changed_content_with_the_same_stamp_is_found_by_reading_again(table: Pa
     assert problem(verify(table, deep=True)).startswith("one/a.png: has other content")
 
 
-def test_content_that_the_journal_has_no_digests_of_is_reported_as_not_checked(table: Path) -> None:
-    """A worker that read the files of a batch did not send their digests."""
-    assert verify(table, deep=True).unproven == []
-    with closing(sqlite3.connect(journal_path(table))) as database:
-        records.put_files(database, records.one(database, 1)._replace(digests=b""))
-        database.commit()
-    proof = verify(table, deep=True)
-    assert (proof.proven, len(proof.unproven)) == (True, 1)
-    assert "content" in proof.unproven[0]
-
-
-def test_a_list_may_name_a_missing_file_until_it_exists(tmp_path: Path) -> None:
-    (tmp_path / "here.png").write_bytes(b"1")
-    (tmp_path / "list").write_bytes(b"gone.png\nhere.png\ngone.png\n")
-    finish(options_of(tmp_path, list_file=b"list"))
-    table = tmp_path / "out.csv"
-    assert verify(table).proven
-    (tmp_path / "gone.png").write_bytes(b"2")
-    proof = verify(table)
-    assert [line.partition(":")[0] for line in proof.problems] == ["gone.png", "gone.png"]
-    assert "--retry-failed" in proof.problems[0]
-    finish(options_of(tmp_path, list_file=b"list"), retry_failed=True)
-    assert verify(table, deep=True).proven
-
-
 def test_each_change_of_a_list_is_named(tmp_path: Path) -> None:
     names = [f"{letter}.png" for letter in "abcd"]
     for name in names:

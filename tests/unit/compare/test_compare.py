@@ -165,15 +165,6 @@ def test_hostile_names_and_labels_are_text(tmp_path: Path) -> None:
     assert "\u202e" not in text
 
 
-def test_an_unfinished_job_is_compared_so_far(tmp_path: Path) -> None:
-    a = pictured(tmp_path, [b"in/Coat/1.png", b"in/Coat/2.png"])
-    plant(tmp_path / "a.csv", a)
-    plant(tmp_path / "b.csv", a[:1], finished=False)
-    out = run(tmp_path / "a.csv", tmp_path / "b.csv").stdout
-    assert "1 row so far" in out
-    assert "only in A: 1 file, first: in/Coat/2.png" in out
-
-
 def test_a_table_is_not_compared_with_itself_or_with_nothing(tmp_path: Path) -> None:
     plant(tmp_path / "a.csv", [(b"in/1.png", 1, 0.5)])
     assert "with itself" in run(tmp_path / "a.csv", tmp_path / "a.csv", code=Exit.USAGE).stderr

@@ -145,16 +145,6 @@ def test_existing_splits_are_used(
     assert (loaded.data.test is None) == ("test" not in given)
 
 
-def test_images_that_are_in_two_splits_are_reported(tmp_path: Path) -> None:
-    root = tmp_path / "root"
-    for label in "ab":
-        fill(root / "train" / label, 20, ord(label) * 100)
-        fill(root / "test" / label, 5, ord(label) * 100)
-    notes = " ".join(_load(root).report.notes)
-    assert "10 images are copied from others" in notes
-    assert "both in train/ and in test/" in notes
-
-
 def test_unreadable_files_are_named_with_the_reason(root: Path) -> None:
     (root / "cat" / "empty.png").write_bytes(b"")
     (root / "dog" / "text.jpg").write_text("a dog")

@@ -9,7 +9,7 @@ import pytest
 from shared.labels.label_line import LabelLine
 from tests.support.jobs.decided import file_of
 from worker.datasets.corrected_walk import LabelledData
-from worker.datasets.examples import TEST, TRAINING, UNDECIDED
+from worker.datasets.examples import UNDECIDED
 from worker.datasets.folder_layout import LOST
 
 
@@ -57,28 +57,6 @@ def test_a_file_in_no_class_folder_is_added_once(photos: Path) -> None:
     assert found["inbox/4.jpg"] == ("dog", UNDECIDED)
     walk = LabelledData(str(photos), [file_of(b"four", "dog", outside), inside]).walk()
     assert len(list(walk.items())) == len(found) == 4
-
-
-def test_a_new_label_is_a_new_class(photos: Path) -> None:
-    walk = LabelledData(str(photos), [file_of(b"two", "bird")]).walk()
-    assert walk.labels == ("cat", "dog", "bird")
-
-
-def test_the_label_of_a_card_is_its_class_folder(tmp_path: Path) -> None:
-    write(tmp_path / "photos/T-shirt_top/1.png", b"one")
-    write(tmp_path / "photos/Coat/2.png", b"two")
-    found = labelled(tmp_path / "photos", file_of(b"two", "T-shirt/top"))
-    assert found["photos/Coat/2.png"] == ("T-shirt_top", UNDECIDED)
-
-
-def test_files_stay_in_their_part(tmp_path: Path) -> None:
-    for part in ("train", "test"):
-        write(tmp_path / f"photos/{part}/cat/1.png", part.encode())
-        write(tmp_path / f"photos/{part}/dog/2.png", b"dog" + part.encode())
-    outside = write(tmp_path / "inbox/3.png", b"out")
-    found = labelled(tmp_path / "photos", file_of(b"test", "dog"), file_of(b"out", "cat", outside))
-    assert found["photos/test/cat/1.png"] == ("dog", TEST)
-    assert found["inbox/3.png"] == ("cat", TRAINING)
 
 
 def test_a_file_with_other_content_is_not_the_corrected_one(photos: Path) -> None:

@@ -77,6 +77,7 @@ def test_a_jpeg_may_have_twice_as_many_pixels_as_others() -> None:
     assert outcome(progressive) is Status.TOO_LARGE
 
 
+@pytest.mark.nightly
 def test_the_largest_heic_takes_less_memory_than_is_promised(tmp_path: Path) -> None:
     (tmp_path / "largest.heic").write_bytes(largest())
     assert outcome(largest()) is Status.OK

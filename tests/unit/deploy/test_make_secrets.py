@@ -68,14 +68,6 @@ def test_under_sudo_the_calling_user_is_the_caller(folder: Path) -> None:
     assert (data.st_uid, data.st_gid) == (CALLER_ID, CALLER_ID)
 
 
-def test_existing_data_is_left_unchanged(folder: Path) -> None:
-    (folder / "data/garments").mkdir(parents=True)
-    (folder / "data").chmod(0o750)
-    make_secrets(folder)
-    assert stat.S_IMODE((folder / "data").stat().st_mode) == 0o750
-    assert (folder / "data/garments").is_dir()
-
-
 def test_git_and_images_ignore_the_secrets(folder: Path) -> None:
     make_secrets(folder)
     ignored = (ROOT / ".gitignore").read_text("utf-8").splitlines()

@@ -158,13 +158,6 @@ class Unreadable(Sequence[Images]):
         raise self._error
 
 
-def test_a_network_that_int8_cannot_represent_is_served_in_fp32(card: Card, held: Examples) -> None:
-    images: Any = Unreadable(ValueError("an unknown operation"))
-    served = export(network(), card, held, images)
-    assert served.card.precision == "fp32"
-    assert "unknown operation" in served.card.precision_why
-
-
 counts = st.integers(1, 2000)
 
 

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -39,15 +38,12 @@ from tests.support.jobs.finished_job import (
     start,
 )
 from tests.support.jobs.image_blobs import decode_images
-from tests.support.machine.small_disk import mounted
 from tests.unit.formats.test_forms_of_jobs import killed_at, passages
 from tests.unit.formats.test_text_format import write_table
 
 FILES, BATCH, UNDER_WAY = 14, 2, 4
 LABELS = ("Bag", "a coat, long")
 LONG = 1e9
-#: Of a table that needs more than a page of a disk.
-LONG_NAME, LARGE = 200, 10_000
 
 
 class Attempt(NamedTuple):
@@ -175,27 +171,3 @@ def test_a_process_that_is_killed_while_it_writes_rows_leaves_a_job_that_resumes
         assert Path(made.output).read_bytes() == expected
         assert not draft_of(Path(made.output)).exists()
     assert reached >= 3
-
-
-@pytest.mark.skipif(os.getuid() != 0, reason="needs root, to mount a small disk")
-def test_a_disk_that_fills_while_rows_are_written_costs_the_draft_and_no_result(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("producer.formats.table_file._WRITE_BUFFER_BYTES", 0)
-    with mounted(tmp_path / "disk", "4m") as disk:
-        made = options(plant(disk.folder))
-        for n in range(LARGE // LONG_NAME):
-            (disk.folder / f"photos/{n:0{LONG_NAME}}.png").write_bytes(content(n))
-        with closing(Job(made)) as job:
-            start(job, made)
-            for _ in turns(job, random.Random(1), seconds=()):
-                pass
-            job.table.growing.advance(0)
-            assert draft_of(job.output).stat().st_size
-            disk.fill(0)
-            job.table.growing.advance(LONG)
-            assert not draft_of(job.output).exists()
-            disk.free()
-            expected = at_the_end(job)
-            job.finish(Exit.OK, job.table.write_table())
-            assert job.output.read_bytes() == expected

@@ -22,9 +22,9 @@ from worker.backbones import backbone_table
 from worker.inference.classify_batch import classify_images
 from worker.inference.process_state import LoadedModel
 from worker.runtimes import heads, load_runtime
-from worker.runtimes.feature_graph import FeatureGraph
 from worker.runtimes.heads import Head
 from worker.runtimes.runtime import Classifier
+from worker.runtimes.tflite_network import FeatureGraph
 
 SIDE = LITE0.size_pixels
 IMAGES = np.random.default_rng(6).integers(0, 256, (5, SIDE, SIDE, 3), np.uint8)

@@ -28,7 +28,7 @@ from producer.journal.journal import SUFFIX, Journal, journal_path
 from producer.journal.records import FrozenBatch, StoredResult
 from producer.journal.totals import JobCounts
 from shared import file_lock
-from shared.errors import HangtagError, SetupError, UsageError
+from shared.errors import SetupError, UsageError
 from shared.image_status import FLAGS, add_flags
 
 names = st.binary(min_size=1, max_size=8).filter(lambda name: b"\0" not in name)
@@ -228,26 +228,6 @@ def test_a_damaged_journal_is_one_line_with_the_fix(
         everything(journal)
     assert str(error.value).isprintable()
     assert not isinstance(error.value, UsageError)
-
-
-@given(st.data())
-def test_damage_raises_only_errors_of_ours(data: st.DataObject) -> None:
-    with folder() as place:
-        with closing(Journal(place / "j")) as journal:
-            journal.commit(
-                [frozen(n, b"name%d" % n) for n in range(5)], [StoredResult(0, b"result", 1)]
-            )
-        whole = bytearray((place / "j").read_bytes())
-        at = data.draw(st.integers(0, len(whole) - 1))
-        junk = data.draw(st.binary(min_size=1, max_size=64))
-        whole[at : at + len(junk)] = junk
-        (place / "j").write_bytes(whole)
-        try:
-            with closing(Journal(place / "j")) as journal:
-                everything(journal)
-                journal.commit([frozen(9, b"next")], [StoredResult(1, b"", 0)])
-        except HangtagError as error:
-            assert str(error).isprintable()  # noqa: PT017
 
 
 @contextmanager

@@ -10,7 +10,7 @@ import pytest
 from shared import recipes
 from shared.messages.replies import DataReport
 from shared.messages.training import Train
-from worker.backbones import backbone_table, loaded_backbone
+from worker.backbones import backbone_table
 from worker.backbones.photo_features import PhotoFeatures
 from worker.datasets.examples import UNDECIDED
 from worker.learners import head
@@ -61,7 +61,7 @@ def _learner(folder: PhotoFolder, observer: Observer) -> HeadOfPhotos:
     return HeadOfPhotos(
         Task(work, recipe, store=Path(), observer=observer),
         folder,
-        [loaded_backbone.shipped(LITE0)],
+        [backbone_table.shipped(LITE0)],
     )
 
 

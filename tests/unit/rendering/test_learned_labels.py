@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from producer.cli.main import hangtag
 from producer.jobs.job import Job
 from producer.jobs.run import learned_of
-from producer.models.corrected_files import corrected_files, labelled_input
+from producer.models.corrected_files import labelled_input
 from producer.models.load_catalog import learned_labels
 from producer.present.events import Event, Events, Notice
 from producer.verify.verify import verify
@@ -30,7 +30,6 @@ from shared.errors import SetupError, UsageError
 from shared.labels import labels_file
 from shared.labels.label_line import LabelLine
 from shared.labels.labels_file import LabelsFile
-from shared.labels.labels_so_far import LabelsSoFar
 from shared.labels.submitted_lines import decode_input, encode_lines, input_sha256, labelled
 from shared.messages.model_card import Card
 from shared.registry import learned_lines, packaged
@@ -274,40 +273,6 @@ def main(*arguments: str, cwd: Path) -> None:
     with contextlib.chdir(cwd):
         result = CliRunner().invoke(hangtag, arguments)
     assert result.exit_code == 0, result.output
-
-
-def test_a_label_of_a_person_holds_beside_names_that_are_excluded_later(
-    tmp_path: Path, answers: list[dict[str, str]]
-) -> None:
-    """Unless it is one of them; taken back, the excluded names stay."""
-    guess, table = answers[0]["label"], tmp_path / "out.csv"
-    correct(table, CONTENTS[0], "Hat", 1, 6, at="2025")
-    correct(table, CONTENTS[2], "Hat", 3, at="2025")
-    learned = [*excluding(0, guess), *excluding(2, "Hat", answers[2]["label"])]
-    finish(options_of(tmp_path, b"in"), learned=learned, restart=True)
-    assert [rows_of(tmp_path)[row]["label"] for row in (0, 2, 5)] == ["Hat", "unknown", "Hat"]
-    correct(table, CONTENTS[0], "Hat", undo=True, at="2027")
-    main("table", "out.csv", cwd=tmp_path)
-    assert [rows_of(tmp_path)[row]["label"] for row in (0, 5)] == ["unknown", "unknown"]
-    undone = [line for line in corrected_files([table], undone=True) if line.kind == "label"]
-    assert {line.undo for line in undone} == {True}
-    correct(table, CONTENTS[0], guess, at="2028")
-    main("table", "out.csv", cwd=tmp_path)
-    assert rows_of(tmp_path)[0]["label"] == guess
-    given_ = LabelsSoFar(corrected_files([table]))
-    assert given_.labels() == {guess: 1}
-    assert given_.excluded(SHA256[0]) == ()
-
-
-def test_a_name_that_was_excluded_before_a_person_gave_it_stays_given(
-    tmp_path: Path, answers: list[dict[str, str]]
-) -> None:
-    guess, table = answers[0]["label"], tmp_path / "out.csv"
-    correct(table, CONTENTS[0], guess, at="2027")
-    finish(options_of(tmp_path, b"in"), learned=excluding(0, guess), restart=True)
-    main("table", "out.csv", cwd=tmp_path)
-    row = rows_of(tmp_path)[0]
-    assert (row["label"], row["source"]) == (guess, "person")
 
 
 def test_an_excluded_guess_follows_its_image_when_the_table_is_brought_up_to_date(

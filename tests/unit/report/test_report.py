@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import csv
-import json
 import os
-import shutil
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import closing
@@ -74,12 +72,6 @@ def plant(folder: Path, names: tuple[bytes, ...], **more: object) -> Path:
     (root / "rubbish.png").write_bytes(RUBBISH)
     finish(options_of(folder, b"in", **more))
     return folder / "out.csv"
-
-
-def without_pictures(table: Path) -> Path:
-    """A table whose images are gone: each report with pictures starts a process that makes them."""
-    shutil.rmtree(table.parent / "in")
-    return table
 
 
 def run(table: Path, *more: str) -> Result:
@@ -196,17 +188,6 @@ def test_a_page_has_at_most_10_mb(tmp_path: Path) -> None:
     assert 5_000_000 < found.bytes <= 10_000_000
 
 
-def test_the_report_of_an_unfinished_job_says_so(tmp_path: Path) -> None:
-    root = tmp_path / "in"
-    root.mkdir()
-    for i in range(9):
-        (root / f"{i}.png").write_bytes(picture(i))
-    finish(options_of(tmp_path, b"in"), stop_after=2)
-    found, page = written(without_pictures(tmp_path / "out.csv"))
-    assert found.rows == 6
-    assert "The job is not finished" in "".join(page.text)
-
-
 @pytest.mark.parametrize("name", ["out.csv", "out.json", "out.parquet", "out.xlsx"])
 def test_a_table_with_a_flipped_bit_is_named_by_text_and_code(tmp_path: Path, name: str) -> None:
     (tmp_path / "in").mkdir()
@@ -223,20 +204,6 @@ def test_a_table_with_a_flipped_bit_is_named_by_text_and_code(tmp_path: Path, na
     made = msgspec.json.decode(result.stdout, type=report.Written)
     assert str(table) in made.notice
     assert Path(made.report).exists()
-
-
-def test_another_file_is_not_replaced(tmp_path: Path) -> None:
-    table = without_pictures(plant(tmp_path, (b"1.png",)))
-    page = tmp_path / "page.html"
-    page.write_text("mine")
-    refused = run(table, "-o", str(page))
-    assert refused.exit_code == Exit.USAGE
-    assert "--force" in refused.stderr
-    assert page.read_text() == "mine"
-    assert run(table, "-o", str(page), "--force").exit_code == Exit.OK
-    newer = run(table, "-o", str(page))  # the page is a report now, which a newer one replaces
-    assert newer.exit_code == Exit.OK
-    assert json.loads(newer.stdout)["rows"] == 2
 
 
 def chosen(rows: Sequence[Answer], size: int = 100) -> Choice:

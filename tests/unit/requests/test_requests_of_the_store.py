@@ -11,16 +11,17 @@ import pytest
 from producer.requests.check_class_folders import check_class_folders
 from producer.requests.client import make_request
 from producer.requests.existing import (
+    PAUSED,
+    UNREADABLE,
     RequestNow,
     cancel,
     find,
     follow,
     is_known,
+    open_requests,
     state_now,
 )
-from producer.requests.open_requests import PAUSED, UNREADABLE, open_requests
-from producer.requests.submit import answer_file, check_outcome, data_place
-from producer.requests.wait import how_to_start_trainer
+from producer.requests.submit import answer_file, check_outcome, data_place, how_to_start_trainer
 from shared.broker.runtime_paths import log_path
 from shared.errors import BadMessage, RequestCancelled, SetupError, UsageError
 from shared.ledger import request_store

@@ -104,21 +104,6 @@ def test_a_link_for_one_use_is_void_after_a_minute(
     assert Reply(guard, guard.link).status == 303
 
 
-@pytest.mark.parametrize("link", ["/", "/nowhere", "/?token=wrong"])
-def test_every_reply_forbids_what_the_page_does_not_need(guard: Guard, link: str) -> None:
-    opened = Reply(guard, guard.link)
-    for reply in (opened, Reply(guard, link), Reply(guard, link, opened.cookie)):
-        found = {name.decode(): value.decode() for name, value in reply.headers.items()}
-        policy = found["content-security-policy"].split("; ")
-        assert {"default-src 'none'", "script-src 'self'", "frame-ancestors 'none'"} <= set(policy)
-        assert {"base-uri 'none'", "form-action 'none'"} <= set(policy)
-        assert found["x-content-type-options"] == "nosniff"
-        assert found["referrer-policy"] == "no-referrer"  # the first address has the token
-        assert found["cross-origin-resource-policy"] == "same-origin"
-        assert found["cross-origin-opener-policy"] == "same-origin"
-        assert found["cache-control"] == "no-store"
-
-
 def test_more_connections_than_the_limit_are_refused_until_one_ends(
     guard: Guard, connections: Connections
 ) -> None:

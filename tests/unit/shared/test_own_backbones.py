@@ -13,7 +13,7 @@ from shared.errors import SetupError
 from shared.messages.model_card import ImportedNetwork
 from shared.registry import own_backbones
 from shared.registry.own_backbones import OwnBackbone
-from worker.backbones import loaded_backbone
+from worker.backbones import backbone_table
 
 FILES = {"model.onnx": b"network", "drawn.npy": b"outputs"}
 
@@ -117,9 +117,9 @@ def test_a_damaged_record_stops_nothing_but_its_own_use_until_it_is_removed(tmp_
     other = own_backbones.add(tmp_path, backbone("r2", "other"), FILES)
     (tmp_path / own_backbones.FOLDER / "cells.json").write_bytes(b"")
     assert own_backbones.find(tmp_path, "other") == other
-    assert loaded_backbone.load("", tmp_path).row.name == "efficientnet-lite0"
+    assert backbone_table.load("", tmp_path).row.name == "efficientnet-lite0"
     with pytest.raises(SetupError, match=r"cells\.json is damaged .* hangtag backbones rm cells"):
-        loaded_backbone.load("cells", tmp_path)
+        backbone_table.load("cells", tmp_path)
     assert own_backbones.add(tmp_path, backbone("r3", "third"), FILES).request == "r3"
     own_backbones.remove(tmp_path, "cells")
     assert [*own_backbones.listed(tmp_path)] == ["other", "third"]

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import msgspec
@@ -12,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from shared import file_lock
 from shared.errors import SetupError
 from shared.ledger.request_inbox import RequestInbox
 from shared.messages.model_card import Card
@@ -24,6 +27,7 @@ from shared.messages.requests import (
     Rollback,
 )
 from shared.registry import alias_operations, packaged, removal
+from shared.registry.alias_log import AliasLog
 from shared.registry.registry import Registry
 from tests.support.jobs import handler_context, stored_requests
 from tests.support.servers.redis_server import RedisServer
@@ -178,3 +182,31 @@ def test_a_trainer_keeps_what_an_open_request_uses(server: RedisServer, registry
         1: "production stands for it",
         3: "request stored needs it; request queued needs it",
     }
+
+
+def test_of_two_promotions_at_once_to_a_version_one_is_logged(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a person, and of the trainer that has published the version."""
+    reached, acquire = threading.Event(), file_lock.acquire
+
+    def announced(file: int) -> None:
+        reached.set()
+        acquire(file)
+
+    work = Promote(f"{NAME}@3")
+    with ThreadPoolExecutor() as pool:
+        with AliasLog(registry.folder(NAME)).locked() as log:
+            monkeypatch.setattr(file_lock, "acquire", announced)
+            waiting = pool.submit(alias_operations.promote, registry, work, "ann")
+            assert reached.wait(30)
+            log.append("production", 3, "promote", "trainer", "better")
+        assert not waiting.result(30).changed
+    assert [one.who for one in registry.history(NAME)][1:] == ["trainer"]
+
+
+def test_a_mark_without_a_decision_decides_nothing(registry: Registry) -> None:
+    assert alias_operations.decided(registry, NAME, "r1") is None
+    done = alias_operations.promote(registry, Promote(f"{NAME}@3"), "", request="r1")
+    assert alias_operations.decided(registry, NAME, "r1") == done
+    assert alias_operations.decided(registry, NAME, "") is None

@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from producer.sort_log import sorted_folder
-from producer.sort_log.log import State, Way
-from producer.sorting import folders, sort, transfer
+from producer.sort_log.log import Way
+from producer.sorting import folders, sort
 from producer.sorting.undo import EDITED, SOURCE_GONE
 from shared.errors import Exit
 from tests.support.jobs import sorted_job
@@ -76,21 +75,3 @@ def test_a_copy_that_is_replaced_after_its_check_is_kept(
     monkeypatch.setattr("producer.sorting.undo.content_at", replace)
     assert SOURCE_GONE in sort.undo(out).stay
     assert place.read_bytes() == twin(FILES["a/1.png"])
-
-
-@pytest.mark.parametrize("state", [State.PLACING, State.RETURNING])
-def test_a_twin_is_no_copy_that_a_killed_move_has_left(
-    table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, state: State
-) -> None:
-    """Between two disks a killed move leaves both files; two that differ both stay."""
-    out, original = tmp_path / "moved", table.parent / "in/a/1.png"
-    sort.sort(table, out, Way.MOVE)
-    (log,) = sorted_folder.logs_of()
-    log.mark(state, log.entries.values())
-    log.write()
-    original.parent.mkdir(exist_ok=True)
-    original.write_bytes(twin(FILES["a/1.png"]))
-    monkeypatch.setattr(transfer, "is_on_another_disk", lambda one, other: True)
-    sort.undo(out)
-    assert original.read_bytes() == twin(FILES["a/1.png"])
-    assert FILES["a/1.png"] in tree(out).values()

@@ -165,11 +165,11 @@ def test_any_address_is_found_by_its_line(
     options = JobOptions((), b"/", "", list_file=bytes(tmp_path / "list"), list0=list0)
     addresses = ListedAddresses(options, None)
     for n in [0, 1, 2, count - 1, *random.Random(1).sample(range(4, count), 60)]:
-        assert addresses.of(named(lines[n], n)) == lines[n]
+        assert addresses.address_of(named(lines[n], n)) == lines[n]
     assert sorted(addresses.web_addresses()) == sorted(filter(None, lines))
     for n in (2, 3, count):  # another line, an empty one, and none
         with pytest.raises(SetupError, match=f"its line {n + 1} is another address"):
-            addresses.of(named(lines[7], n))
+            addresses.address_of(named(lines[7], n))
     addresses.close()
 
 

@@ -99,7 +99,7 @@ def test_hard_links_in_a_tar_are_rows_as_in_its_folder(
     ]
     for name in [*reversed(found.names), *found.names]:
         path = f"{archive}/{name}".encode()
-        read = sources_of(archive).of(path).read(path, 1 << 20)
+        read = sources_of(archive).source_of(path).read(path, 1 << 20)
         assert read == (found.contents[name], found.stamps[name])
     for after, name in pairwise(found.names):
         assert rows_of(archive, after=after).names[0] == name
@@ -108,7 +108,7 @@ def test_hard_links_in_a_tar_are_rows_as_in_its_folder(
 def test_a_member_above_the_limit_of_bytes_is_not_read(ending: str, tmp_path: Path) -> None:
     archive = _written(tmp_path, ending)
     path = f"{archive}/Bag/1.png".encode()
-    content, stamp = sources_of(archive).of(path).read(path, len(IMAGE) - 1)
+    content, stamp = sources_of(archive).source_of(path).read(path, len(IMAGE) - 1)
     assert content is Status.TOO_LARGE
     assert stamp[0] == len(IMAGE)
 
@@ -118,14 +118,14 @@ def test_a_changed_archive_is_noticed(ending: str, tmp_path: Path) -> None:
     archive = _written(tmp_path, ending, files)
     sources = sources_of(archive)
     names = [path for _, path in Walk(sources).paths()]
-    before = [sources.of(name).read(name, 1 << 20) for name in names]
+    before = [sources.source_of(name).read(name, 1 << 20) for name in names]
     os.utime(archive, (1, 1))
-    assert [sources.of(name).read(name, 1 << 20) for name in names] == before
+    assert [sources.source_of(name).read(name, 1 << 20) for name in names] == before
     write(archive, {"a.png": OTHER, "c.png": IMAGE + b"longer"})
-    after = [sources.of(name).read(name, 1 << 20) for name in names]
+    after = [sources.source_of(name).read(name, 1 << 20) for name in names]
     assert [content for content, _ in after] == [OTHER, Status.MISSING, IMAGE + b"longer"]
     archive.unlink()
-    assert sources.of(names[0]).read(names[0], 1 << 20) == (Status.MISSING, NO_STAMP)
+    assert sources.source_of(names[0]).read(names[0], 1 << 20) == (Status.MISSING, NO_STAMP)
 
 
 def test_a_missing_archive_is_one_line(ending: str, tmp_path: Path) -> None:

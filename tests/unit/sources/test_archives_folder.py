@@ -98,7 +98,7 @@ def test_bytes_and_stamps_are_those_of_members_and_files(cwd: Path) -> None:
     job = sources(cwd)
     stamps = {name: stamp for _, name, stamp in Walk(job).stamps()}
     for _, name in paths(job):
-        source, path = job.of(name), os.fsdecode(name)
+        source, path = job.source_of(name), os.fsdecode(name)
         inside = next((a for a in ARCHIVES if path.startswith(f"packed/{a}/")), "")
         relative = path.removeprefix(f"packed/{inside}").lstrip("/")
         assert source.read(name, MAX_FILE_BYTES) == (content(relative), stamps[name])
@@ -109,7 +109,7 @@ def test_bytes_and_stamps_are_those_of_members_and_files(cwd: Path) -> None:
         alone = rows_of(cwd / "packed" / inside) if inside else None
         assert alone is None or alone.stamps[relative] == stamps[name]
     gone = b"packed/m.zip/gone.png"
-    assert job.of(gone).read(gone, MAX_FILE_BYTES) == (Status.MISSING, NO_STAMP)
+    assert job.source_of(gone).read(gone, MAX_FILE_BYTES) == (Status.MISSING, NO_STAMP)
 
 
 def test_without_the_option_archives_in_folders_are_skipped_files(cwd: Path) -> None:

@@ -231,13 +231,6 @@ def test_a_list_whose_names_do_not_end_with_nul_is_refused(tmp_path: Path, conte
         JobSources(given_).check()
 
 
-def test_an_explicit_file_is_a_row_whatever_its_ending(tmp_path: Path) -> None:
-    (tmp_path / "scan").touch()
-    given_ = options(bytes(tmp_path), b"scan")
-    JobSources(given_).check()
-    assert list(Walk(JobSources(given_)).paths()) == [(0, b"scan")]
-
-
 def test_a_vanished_folder_is_counted_and_the_walk_continues(
     tmp_path: Path,
 ) -> None:

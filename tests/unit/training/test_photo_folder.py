@@ -10,12 +10,12 @@ from shared.labels.label_line import LabelLine
 from shared.messages.replies import DataReport
 from tests.support.images import shapes
 from tests.support.jobs.decided import file_of
-from worker.backbones import backbone_table, loaded_backbone
+from worker.backbones import backbone_table
 from worker.datasets.corrected_walk import LabelledData
 from worker.training import photo_folder
 
 PHOTOS = 6
-LITE0 = loaded_backbone.shipped(backbone_table.find("efficientnet-lite0"))
+LITE0 = backbone_table.shipped(backbone_table.find("efficientnet-lite0"))
 
 
 @pytest.fixture(scope="module")

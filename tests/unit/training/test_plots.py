@@ -22,9 +22,9 @@ from shared.messages.model_card import OperatingPoint
 from worker.datasets.examples import Images, Labels
 from worker.evaluation.metrics import Epoch
 from worker.plots import chart, image_sheets
-from worker.plots.chart import OTHER, RIGHT, WRONG, Panel, in_rows, put_image, some
+from worker.plots.chart import RIGHT, WRONG, Panel, in_rows, some
 from worker.plots.diagrams import accepted_accuracy, confusion_matrix
-from worker.plots.image_sheets import VERTICAL_BARS, bars, colours
+from worker.plots.image_sheets import VERTICAL_BARS, bars
 from worker.runtimes.runtime import softmax
 from worker.training.assessment import Answered, evaluation_plots
 
@@ -148,12 +148,6 @@ def test_odd_labels_can_be_drawn_everywhere() -> None:
     assert image_sheets.single(case.images[0], " ".join(ODD))
 
 
-@pytest.mark.parametrize(("truth", "expected"), [(0, [RIGHT, OTHER]), (1, [WRONG, RIGHT])])
-def test_bars_have_the_colours_of_the_tutorial(truth: int, expected: list[str]) -> None:
-    assert colours(np.array([0.9, 0.1]), truth) == expected
-    assert colours(np.array([0.9, 0.05, 0.05]), truth)[2] == OTHER
-
-
 @pytest.mark.parametrize("classes", [VERTICAL_BARS, VERTICAL_BARS + 1, 60])
 def test_the_bars_of_an_image_always_contain_predicted_and_true(classes: int) -> None:
     case = make(tuple(f"class {i}" for i in range(classes)), 0, (1, 1, 1), 0.0)
@@ -176,36 +170,9 @@ def test_bars_are_as_long_as_their_probabilities_and_stay_in_their_panel(classes
     assert shares == pytest.approx(row if upright else sorted(row, reverse=True)[: len(shares)])
 
 
-def test_the_first_image_of_a_sheet_is_the_first_image() -> None:
-    case = CASES["ten"]
-    figure = figure_of(image_sheets.sheet)(case.labels, case.images, case.truth, case.probabilities)
-    [axes] = figure.axes
-    assert np.array_equal(np.asarray(axes.images[0].get_array()), case.images[0, ..., 0])
-    left, right, bottom, top = axes.images[0].get_extent()
-    assert (left, top, right, bottom) == pytest.approx(frames_of(axes)[0].get_bbox().extents)
-
-
-def test_grey_values_are_ink_and_colours_are_colours() -> None:
-    figure, axes, places = in_rows(2, 2, 1.0, (0.0, 0.0))
-    ramp = np.array([[0, 100], [200, 255]], np.uint8)
-    photo = np.array([[[10, 20, 30], [250, 0, 0]], [[0, 250, 0], [0, 0, 250]]], np.uint8)
-    for place, image in zip(places, (ramp[..., None], photo), strict=True):
-        put_image(axes, place, image)
-    pixels = pixels_of(figure)
-    quarters = pixels[12 + 25 : 12 + 100 : 50, 12 + 25 : 12 + 200 : 50]
-    assert quarters[:, :2].tolist() == [[[255 - v] * 3 for v in row] for row in ramp.tolist()]
-    assert quarters[:, 2:].tolist() == photo.tolist()
-
-
 def figure_of(draw: Callable[..., bytes]) -> Callable[..., Figure]:
     """The function that draws a diagram, without the one that encodes the file."""
     return cast(Callable[..., Figure], draw.__wrapped__)  # type: ignore[attr-defined]
-
-
-def pixels_of(figure: Figure) -> npt.NDArray[np.uint8]:
-    """uint8 [height, width, 3] of the file of a figure."""
-    file = chart.png_chart(lambda: figure)()
-    return np.asarray(Image.open(io.BytesIO(file)).convert("RGB"))
 
 
 def bars_of(row: npt.NDArray[np.floating], truth: int) -> tuple[Panel, list[Rectangle]]:

@@ -45,7 +45,7 @@ from benchmarks.measure.simulated_person import (
 )
 from benchmarks.workloads.labelled_photos import linked
 from producer.people.folder_images import computed
-from shared.messages.request_files import decode_features
+from shared.messages.replies import decode_features
 from shared.settings import Settings
 from tests.support.processes.label_server import LINK, LabelPage
 from worker.labelling.session import NONE

@@ -26,7 +26,7 @@ from benchmarks.measure.simulated_person import PERSONS, Photos, SessionPages, a
 from shared.labels.label_line import LabelLine
 from shared.labels.labels_file import LabelsFile
 from shared.messages.model_card import RightOfOthers
-from shared.messages.request_files import SHA256_BYTES
+from shared.messages.replies import SHA256_BYTES
 
 DECISIONS, DRAWS, ACCEPT = 300, 3, "95%"
 

@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from benchmarks.environment import machine
-from shared.messages.request_files import FolderFeatures
+from shared.messages.replies import FolderFeatures
 from shared.process import resident_bytes
 from tests.support.pages.planted_folder import PlantedFolder
 from tests.support.processes import procfs

@@ -30,7 +30,7 @@ from benchmarks.environment import machine
 from benchmarks.measure import local_stack
 from producer.people.folder_images import computed
 from shared.labels import labels_file
-from shared.messages.request_files import SHA256_BYTES, decode_features
+from shared.messages.replies import SHA256_BYTES, decode_features
 from shared.settings import Settings
 from tests.browser.conftest import ARGUMENTS, CHROMIUM
 from tests.browser.screenshots import draw

@@ -17,7 +17,7 @@ from shared.broker.runtime_paths import wanted_children
 from shared.failpoints import failpoint
 from shared.process import parent_id
 from worker.inference import resource_limits
-from worker.lifecycle import access_check, first_import, pool, scratch_folder
+from worker.lifecycle import access_check, first_import, pool, process_files
 from worker.lifecycle.child_records import ChildReport
 from worker.lifecycle.heartbeat_thread import start_heartbeat
 from worker.lifecycle.watchdog import Watchdog
@@ -72,7 +72,7 @@ class HeartbeatStep(bootsteps.StartStopStep):
         super().__init__(parent, **kwargs)
         global _parent_id
         _parent_id = parent_id()  # before the pool forks, so that children know it
-        scratch_folder.enter()
+        process_files.enter_own_folder()
         first_import.expect()
         # Ends this process if Redis refuses it.
         access_check.check_access(broker, _parent_id, keys.CLASSIFY_QUEUE)

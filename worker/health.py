@@ -14,7 +14,7 @@ import time
 from shared import process
 from shared.errors import Exit, SetupError
 from shared.settings import Settings
-from worker.lifecycle.liveness_file import Liveness, read_all
+from worker.lifecycle.process_files import Liveness, read_all
 
 
 def problem(settings: Settings, ready: bool) -> str:

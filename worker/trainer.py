@@ -25,7 +25,7 @@ from shared.broker.redis_client import connect
 from shared.failpoints import failpoint
 from shared.process import child_id, parent_id
 from shared.registry import packaged
-from worker.lifecycle import access_check, pool, scratch_folder
+from worker.lifecycle import access_check, pool, process_files
 from worker.lifecycle.heartbeat_thread import HeartbeatThread, start_heartbeat
 from worker.lifecycle.watchdog import Watchdog
 from worker.lifecycle.worker_log import log_once
@@ -59,7 +59,7 @@ def train(request: str) -> str:
     from worker.requests.runner import ANSWERED
 
     owner = f"{_parent_id or parent_id()}/{child_id(os.getpid())}"
-    with log_once(f"request {request}", request=request), scratch_folder.own():
+    with log_once(f"request {request}", request=request), process_files.own_folder():
         client = connect(broker, ROLE)
         verdict = RequestConsumer(settings, client, owner, shutdown, end_process, long_work).take(
             request
@@ -79,7 +79,7 @@ class TrainerStep(bootsteps.StartStopStep):
         super().__init__(parent, **kwargs)
         global _parent_id
         _parent_id = parent_id()  # before the pool forks, so that children know it
-        scratch_folder.enter()
+        process_files.enter_own_folder()
         # Ends this process if Redis refuses it, or its trainers work in another store.
         access_check.check_access(broker, _parent_id, keys.TRAIN_QUEUE, _check_store)
         packaged.card()  # also before: a thread could be reading it while the pool forks

@@ -38,12 +38,11 @@ from producer.requests.existing import own_open_request
 from producer.requests.submit import answer_file, data_place, submit
 from shared.errors import Exit, UsageError
 from shared.labels.submitted_lines import input_sha256
-from shared.messages import request_files
+from shared.messages import replies
 from shared.messages.batch import BatchResult, JobRecord, encode_result, new_id
 from shared.messages.files import DIGEST_BYTES, printable
 from shared.messages.model_card import Card, card_sha256, decode_card
-from shared.messages.replies import CheckedDataset, DataReport
-from shared.messages.request_files import CheckedRows, decode_rows
+from shared.messages.replies import CheckedDataset, CheckedRows, DataReport, decode_rows
 from shared.messages.requests import CheckDataset
 from shared.settings import Settings
 from shared.stop import Stop, Waits
@@ -219,7 +218,7 @@ def check(
     request = make_request(work, own_open_request(settings, work))
     outcome = submit(settings, request, input=input, events=events, stop=stop)
     answer = outcome.decode(CheckedDataset)
-    rows = decode_rows(answer_file(settings, request.id, request_files.ROWS_FILE, stop))
+    rows = decode_rows(answer_file(settings, request.id, replies.ROWS_FILE, stop))
     card, findings = decode_card(rows.card), Findings(rows)
     with (
         closing(Waits(stop or Stop())) as waits,

@@ -23,8 +23,7 @@ from shared.image_status import BY_CODE, Status
 from shared.messages.batch import BatchResult
 from shared.messages.files import STAMP
 from shared.messages.model_card import Card
-from shared.messages.replies import CheckedDataset, DataReport
-from shared.messages.request_files import CheckedRows
+from shared.messages.replies import CheckedDataset, CheckedRows, DataReport
 
 #: How probable it must be that a label is wrong, for its image to be listed.
 LISTED = 0.5

@@ -18,7 +18,7 @@ from shared import regular_file
 from shared.errors import UsageError
 from shared.image_status import BY_CODE
 from shared.messages.files import printable
-from shared.messages.request_files import decode_features
+from shared.messages.replies import decode_features
 from shared.pipes.labelling import FindGroups, FindSimilar, Groups, SimilarImages
 from shared.settings import Settings
 from shared.stop import Stop

@@ -17,10 +17,10 @@ from shared import regular_file
 from shared.errors import UsageError
 from shared.messages.batch import MAX_FILE_BYTES
 from shared.messages.files import Stamp, printable, stamp
-from shared.messages.replies import DescribedFolder
-from shared.messages.request_files import (
+from shared.messages.replies import (
     FEATURES_FILE,
     SHA256_BYTES,
+    DescribedFolder,
     FolderFeatures,
     decode_features,
 )

@@ -26,7 +26,7 @@ from shared.settings import Settings
 #: A longer path does not fit into a sockaddr_un.
 MAX_SOCKET_PATH_BYTES = 107
 _SOCKET_NAME = "redis.sock"
-_LIVENESS = "alive"  #: of worker/lifecycle/liveness_file.py
+_LIVENESS = "alive"  #: of worker/lifecycle/process_files.py
 LOG_NAME = "stack.log"
 #: Locked by the supervisor while it runs.
 SUPERVISOR_LOCK = "supervisor.lock"

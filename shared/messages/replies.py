@@ -1,11 +1,19 @@
-"""The answers to requests: plain data, which the producer displays or prints as JSON."""
+"""The answers to requests, which the producer displays or prints as JSON, and what lies beside
+them: the answers of a dataset check to every file, and the images of a folder as short rows of
+numbers."""
 
 from __future__ import annotations
 
 import msgspec
 
+from shared.errors import MISFITS, BadMessage
+from shared.messages.files import Stamp
 from shared.messages.model_card import Metrics, RightOfOthers
 from shared.messages.requests import NetworkForm
+
+ROWS_FILE = "rows.msgpack"
+FEATURES_FILE = "features.msgpack"
+SHA256_BYTES = 32
 
 
 class Evaluation(msgspec.Struct, frozen=True):
@@ -86,7 +94,7 @@ class Evaluated(msgspec.Struct, frozen=True):
 
 
 class CheckedDataset(msgspec.Struct, frozen=True):
-    """The answer to CheckDataset. The rows of the files are beside it (request_files.py)."""
+    """The answer to CheckDataset. The rows of the files, CheckedRows, are beside it."""
 
     data: DataReport
     accuracy: float  #: of the answers out of fold, by the labels of the folders
@@ -94,7 +102,7 @@ class CheckedDataset(msgspec.Struct, frozen=True):
 
 
 class DescribedFolder(msgspec.Struct, frozen=True):
-    """The answer to ComputeFeatures. The features are beside it (request_files.py)."""
+    """The answer to ComputeFeatures. The features, FolderFeatures, are beside it."""
 
     images: int  #: that could be read
     unreadable: int
@@ -109,3 +117,75 @@ class Pruned(msgspec.Struct, frozen=True):
     removed: tuple[int, ...]
     kept: dict[int, str]  #: version -> why it stays
     freed_bytes: int
+
+
+class CheckedRows(msgspec.Struct, frozen=True):
+    """Every file below a folder, in path order.
+
+    Columns are little-endian, as in `BatchResult`: labels out of fold, most probable first. Rows of
+    unreadable files hold zeros.
+    """
+
+    root: bytes  #: absolute; paths are below it
+    card: bytes  #: of a version that was not published, as JSON
+    k: int  #: labels of each row
+    paths: list[bytes]
+    stamps: list[Stamp]
+    digests: bytes  #: CRC-32 of each file
+    statuses: bytes
+    flags: bytes
+    indices: bytes
+    probabilities: bytes
+    #: By row: its label by its folder or a correction, and that label's probability.
+    labels: list[int]
+    given: list[float]
+    wrong: list[float]  #: by row: how probable it is that its label is wrong
+    in_test: bytes  #: 1 for rows of the folder's test part
+    like: list[int]  #: by row: an earlier row that is a copy or a near-duplicate; -1: none
+
+
+def encode_rows(rows: CheckedRows) -> bytes:
+    """MessagePack."""
+    return msgspec.msgpack.encode(rows)
+
+
+def decode_rows(data: bytes) -> CheckedRows:
+    """The inverse of `encode_rows`. Raises BadMessage."""
+    try:
+        return msgspec.msgpack.decode(data, type=CheckedRows)
+    except MISFITS as error:
+        raise BadMessage(f"the rows of a dataset check cannot be read ({error})") from error
+
+
+class FolderFeatures(msgspec.Struct, frozen=True):
+    """The readable images below a folder, in path order. Columns are little-endian."""
+
+    root: bytes  #: absolute; paths are below it
+    paths: list[bytes]  #: absolute
+    digests: bytes  #: SHA-256 of each file
+    width: int  #: numbers of each image
+    rows: bytes  #: float16 [n, width], the first column varies most
+    stacks: bytes  #: uint32 [n], the number of the group of near-duplicates, counted from 0
+    unreadable: list[bytes]  #: paths
+    statuses: bytes  #: the code of each unreadable file (shared/image_status.py)
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+
+def encode_features(features: FolderFeatures) -> bytes:
+    """MessagePack."""
+    return msgspec.msgpack.encode(features)
+
+
+def decode_features(data: bytes) -> FolderFeatures:
+    """The inverse of `encode_features`. Raises BadMessage."""
+    try:
+        features = msgspec.msgpack.decode(data, type=FolderFeatures)
+    except MISFITS as error:
+        raise BadMessage(f"the features of a folder cannot be read ({error})") from error
+    count = len(features)
+    wanted = (SHA256_BYTES * count, 2 * features.width * count, 4 * count)
+    if tuple(map(len, (features.digests, features.rows, features.stacks))) != wanted:
+        raise BadMessage("the features of a folder are not complete")
+    return features

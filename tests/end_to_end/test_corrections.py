@@ -29,8 +29,14 @@ from shared.labels import labels_file
 from shared.labels.label_line import LabelLine
 from shared.labels.submitted_lines import decode_input, encode_lines, input_sha256
 from shared.messages.model_card import decode_card
-from shared.messages.replies import CheckedDataset, Evaluated, Trained
-from shared.messages.request_files import ROWS_FILE, CheckedRows, decode_rows
+from shared.messages.replies import (
+    ROWS_FILE,
+    CheckedDataset,
+    CheckedRows,
+    Evaluated,
+    Trained,
+    decode_rows,
+)
 from shared.messages.requests import CheckDataset, Evaluate
 from shared.messages.training import Train
 from shared.registry import learned_lines

@@ -22,10 +22,9 @@ from shared.labels.label_line import LabelLine
 from shared.labels.labels_file import LabelsFile
 from shared.labels.labels_so_far import LabelsSoFar
 from shared.labels.submitted_lines import encode_lines, input_sha256
-from shared.messages import request_files
+from shared.messages import replies
 from shared.messages.model_card import Card
-from shared.messages.replies import Trained
-from shared.messages.request_files import decode_features
+from shared.messages.replies import Trained, decode_features
 from shared.messages.requests import ComputeFeatures, Outcome
 from shared.messages.training import Train
 from shared.registry import mirror_writer
@@ -99,7 +98,7 @@ def described(server: RedisServer, store: Path, root: Path) -> PlantedFolder:
     """The folder, and its features."""
     work = ComputeFeatures(str(root))
     context, _ = handler_context.make(server, store, work, request_id="features")
-    features = decode_features(handler.compute(context, work).files[request_files.FEATURES_FILE])
+    features = decode_features(handler.compute(context, work).files[replies.FEATURES_FILE])
     return PlantedFolder(root, {os.fsdecode(path): "" for path in features.paths}, features)
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from producer.people.learner import Learner, StackLabel
-from shared.messages import request_files
+from shared.messages import replies
 from shared.messages.requests import ComputeFeatures
 from shared.pipes.labelling import Count, Counts
 from tests.support.images import shapes
@@ -87,7 +87,7 @@ def test_the_learner_of_the_label_page_fits_a_head(
 ) -> None:
     work = ComputeFeatures(str(photos))
     context, _ = handler_context.make(server, tmp_path / "store", work)
-    learner = Learner(handler.compute(context, work).files[request_files.FEATURES_FILE])
+    learner = Learner(handler.compute(context, work).files[replies.FEATURES_FILE])
     try:
         learner.decide({0: StackLabel(0, by_chance=True), OF_CLASS: StackLabel(1, by_chance=True)})
         assert learner.ask(Count(), Counts).named == 2

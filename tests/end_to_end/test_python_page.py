@@ -18,8 +18,7 @@ from producer.people import alike
 from producer.people.folder_images import Computed
 from producer.requests.submit import data_place
 from shared.labels.class_folders import folder_of
-from shared.messages.replies import DescribedFolder
-from shared.messages.request_files import FEATURES_FILE
+from shared.messages.replies import FEATURES_FILE, DescribedFolder
 from shared.messages.requests import ComputeFeatures
 from shared.settings import Settings
 from tests.support.jobs import handler_context

@@ -16,18 +16,19 @@ import pytest
 
 from producer.inputs.job_options import JobOptions
 from shared.errors import Exit
-from shared.messages import request_files
+from shared.messages import replies
 from shared.messages.files import stamp
 from shared.messages.model_card import ImportedNetwork, encode_card
 from shared.messages.replies import (
     CheckedDataset,
+    CheckedRows,
     DataReport,
     Decided,
     Evaluated,
     Evaluation,
     Pruned,
+    encode_rows,
 )
-from shared.messages.request_files import CheckedRows, encode_rows
 from shared.messages.requests import Outcome
 from shared.registry import mirror_writer, packaged
 from shared.registry.own_backbones import Backbones, OwnBackbone
@@ -73,7 +74,7 @@ CASES = {
     "train": Case("--data fashion-mnist", ANSWER, keys=("metrics", "decision", "evaluations")),
     "dataset show": Case("-o plots --force", DATA, ("grid.png", "image.png"), ("labels",)),
     "dataset check": Case(
-        "photos -o check.csv", CheckedDataset(DATA, 0.5, 0.1), (request_files.ROWS_FILE,)
+        "photos -o check.csv", CheckedDataset(DATA, 0.5, 0.1), (replies.ROWS_FILE,)
     ),
     "backbones add": Case(f"{KERAS} --name cells", CELLS, keys=("name", "features")),
     "backbones rm": Case("cells", Backbones(())),
@@ -151,7 +152,7 @@ class Scene:
         self._hand.claim(request)
         outcome = Outcome(ok=True, answer=msgspec.Raw(msgspec.json.encode(case.answer)))
         rows = encode_rows(_checked(self._folder / "photos"))
-        files = {name: rows if name == request_files.ROWS_FILE else PNG for name in case.files}
+        files = {name: rows if name == replies.ROWS_FILE else PNG for name in case.files}
         self._hand.answer(request, outcome, files)
 
 

@@ -12,11 +12,10 @@ import numpy.typing as npt
 
 from shared.errors import ImageError
 from shared.image_status import Flag, Status
-from shared.messages import request_files
+from shared.messages import replies
 from shared.messages.files import DIGEST_BYTES, NO_STAMP, Stamp, stamp
 from shared.messages.model_card import Card, Metrics, encode_card
-from shared.messages.replies import CheckedDataset
-from shared.messages.request_files import CheckedRows
+from shared.messages.replies import CheckedDataset, CheckedRows
 from shared.messages.requests import CheckDataset, Progress
 from worker.backbones import backbone_table
 from worker.backbones.photo_features import PhotoFeatures
@@ -28,9 +27,8 @@ from worker.evaluation.operating_points import operating_points
 from worker.handlers.context import LOADING, Context, Reply
 from worker.learners.learner import blank_card
 from worker.photo_head.fit_outlier_detector import fit_outlier_detector
-from worker.photo_head.folds import Folds, fold_count, folds
 from worker.photo_head.linear_head import Labels
-from worker.photo_head.near_duplicates import Groups, groups
+from worker.photo_head.near_duplicates import Folds, Groups, fold_count, folds, groups
 from worker.photo_head.out_of_fold import OutOfFold, fit_out_of_fold
 from worker.photo_head.wrong_labels import WrongLabels, wrong_labels
 from worker.runtimes.runtime import Probabilities, probabilities
@@ -75,7 +73,7 @@ def check(context: Context, work: CheckDataset) -> Reply:
     odd = fit_outlier_detector(photos.features, backbone.row.part_widths, checked.folds).outliers
     rows = _rows(work, folder, photos, checked, odd, bad)
     answer = CheckedDataset(folder.report, checked.out_of_fold.accuracy, checked.out_of_fold.error)
-    return Reply(answer, {request_files.ROWS_FILE: request_files.encode_rows(rows)})
+    return Reply(answer, {replies.ROWS_FILE: replies.encode_rows(rows)})
 
 
 class Checked(NamedTuple):

@@ -14,10 +14,9 @@ import numpy.typing as npt
 
 from shared import atomic_file
 from shared.errors import SetupError
-from shared.messages import request_files
+from shared.messages import replies
 from shared.messages.files import printable
-from shared.messages.replies import DescribedFolder
-from shared.messages.request_files import FolderFeatures
+from shared.messages.replies import DescribedFolder, FolderFeatures
 from shared.messages.requests import ComputeFeatures
 from shared.registry.registry import REMEDY
 from worker.backbones import backbone_table, photo_features
@@ -72,7 +71,7 @@ def compute(context: Context, work: ComputeFeatures) -> Reply:
         other_kinds=walk.skipped[OTHER_KINDS],
     )
     features = _features(walk, photos, short, bad)
-    return Reply(answer, {request_files.FEATURES_FILE: request_files.encode_features(features)})
+    return Reply(answer, {replies.FEATURES_FILE: replies.encode_features(features)})
 
 
 def computed(

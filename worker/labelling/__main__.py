@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from shared import process
-from shared.messages.request_files import FolderFeatures, decode_features
+from shared.messages.replies import FolderFeatures, decode_features
 from shared.pipes import framing
 from shared.pipes.labelling import (
     Count,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from shared.messages.request_files import FolderFeatures
+from shared.messages.replies import FolderFeatures
 from shared.pipes.labelling import FindGroups, FindSimilar, Groups, SimilarImages
 from worker.labelling import kmeans
 from worker.labelling.folder_rows import image_rows, stack_rows

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from shared.messages.request_files import FolderFeatures
+from shared.messages.replies import FolderFeatures
 from worker.photo_head.linear_head import Features
 
 

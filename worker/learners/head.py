@@ -33,7 +33,7 @@ from worker.inference.classify_batch import decode_batch
 from worker.learners.learner import BuiltVersion, Learner, Task, blank_card
 from worker.photo_head import out_of_fold
 from worker.photo_head.fit_outlier_detector import fit_outlier_detector
-from worker.photo_head.folds import Folds, fold_count, folds
+from worker.photo_head.near_duplicates import Folds, fold_count, folds
 from worker.photo_head.out_of_fold import FittedLooks, OutOfFold, combined_looks, fit_out_of_fold
 from worker.runtimes import heads, load_runtime
 from worker.runtimes.load_runtime import ServedVersion

@@ -36,8 +36,8 @@ from shared.throughput import Rate
 from worker.lifecycle import pool
 from worker.lifecycle.access_check import refusals
 from worker.lifecycle.child_records import BusyProcesses, WorkerStats
-from worker.lifecycle.liveness_file import LivenessFile, remove_dead
 from worker.lifecycle.pool import fork_lock
+from worker.lifecycle.process_files import LivenessFile, remove_dead_files
 
 log = logging.getLogger(__name__)
 RETRY_S = 0.5
@@ -67,7 +67,7 @@ def start_heartbeat(
     `hint` queues a batch again whose child has died.
     """
     global _running
-    remove_dead(settings)
+    remove_dead_files(settings)
     _running = HeartbeatThread(
         connect(broker, "pulse"),
         worker_id,

@@ -18,8 +18,8 @@ from worker.inference.outliers import (
     rounded,
     smooth_maximum,
 )
-from worker.photo_head.folds import Folds
 from worker.photo_head.linear_head import Features, standardization
+from worker.photo_head.near_duplicates import Folds
 
 #: Share of images like the training images that are flagged.
 FALSE_FLAGS = 0.02

@@ -14,9 +14,8 @@ import numpy.typing as npt
 from worker.evaluation import calibration
 from worker.evaluation.calibration import Passes, SecondPass, log_loss, temperature
 from worker.photo_head import linear_head
-from worker.photo_head.folds import Folds
 from worker.photo_head.linear_head import Features, Labels
-from worker.photo_head.near_duplicates import Groups
+from worker.photo_head.near_duplicates import Folds, Groups
 from worker.runtimes.heads import Head
 from worker.runtimes.runtime import Logits
 

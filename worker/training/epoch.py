@@ -1,6 +1,7 @@
 """The epochs of a training: their schedule, one epoch, and the checkpoint after it.
 
-Order and augmentation depend only on the seed and the number of the epoch.
+Order and augmentation depend only on the seed and the number of the epoch: a training seeds a
+generator for each batch, so a resumed training sees the same images.
 """
 
 from __future__ import annotations
@@ -14,17 +15,22 @@ from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 
 from shared import atomic_file
 from shared.errors import MISFITS, SetupError
 from shared.failpoints import failpoint
 from shared.recipes import Recipe
 from worker.datasets.decode_files import prefetched
-from worker.datasets.examples import Examples
+from worker.datasets.examples import Examples, Images
 from worker.evaluation.metrics import Epoch
 from worker.runtimes.array_archive import arrays
-from worker.training.augmentation import Numbers, augmented
 
+Numbers = npt.NDArray[np.int64]  #: [n], of images in their data set
+
+#: An erased rectangle: its share of the image, and its aspect ratio (up to a factor of 3).
+ERASED_AREA = (0.02, 0.25)
+ERASED_RATIO_LOG = np.log(3.0)
 #: A set of fewer batches than this gets smaller ones, down to a smallest size.
 BATCHES_WANTED = 8
 SMALLEST_BATCH = 8
@@ -37,6 +43,49 @@ BATCH_THREADS = max(1, min(4, len(os.sched_getaffinity(0)) // 4))
 
 #: Images, labels, learning rate in; float64 [2] out: the sum of losses, the number of right labels.
 StepFunction = Callable[[Any, Any, Any], Any]
+
+
+def augmented(
+    images: Images, numbers: Numbers, recipe: Recipe, epoch: int, rng: np.random.Generator
+) -> Images:
+    """Images uint8 [n, H, W, C] with numbers int64 [n], augmented for epoch 0, 1, ..."""
+    if recipe.flip:
+        # Both views occur equally often, which is better than a coin flip for each epoch:
+        # https://github.com/KellerJordan/cifar10-airbench
+        mirror = (numbers + epoch) % 2 == 0
+        images = np.where(mirror[:, None, None, None], images[:, :, ::-1], images)
+    if recipe.shift_pixels:
+        images = _moved(images, recipe.shift_pixels, rng)
+    if recipe.erase:
+        images = _erased(images, recipe.erase, rng)
+    return images
+
+
+def _moved(images: Images, pixels: int, rng: np.random.Generator) -> Images:
+    """Shifts by -pixels to pixels in both directions; fills with 0."""
+    count, height, width, _ = images.shape
+    border = (pixels, pixels)
+    padded = np.pad(images, ((0, 0), border, border, (0, 0)))
+    moved = np.empty_like(images)
+    for index, (y, x) in enumerate(rng.integers(0, 2 * pixels + 1, (count, 2)).tolist()):
+        moved[index] = padded[index, y : y + height, x : x + width]
+    return moved
+
+
+def _erased(images: Images, share: float, rng: np.random.Generator) -> Images:
+    """Fills a rectangle with noise in about `share` of the images (arXiv:1708.04896)."""
+    count, height, width, channels = images.shape
+    chosen = np.flatnonzero(rng.random(count) < share)
+    area = rng.uniform(*ERASED_AREA, len(chosen)) * height * width
+    ratio = np.exp(rng.uniform(-ERASED_RATIO_LOG, ERASED_RATIO_LOG, len(chosen)))
+    tall = np.clip(np.sqrt(area * ratio).astype(np.int64), 1, height)
+    wide = np.clip(np.sqrt(area / ratio).astype(np.int64), 1, width)
+    top, left = rng.integers(0, height - tall + 1), rng.integers(0, width - wide + 1)
+    erased = images.copy()
+    for number, y, x, rows, columns in zip(chosen, top, left, tall, wide, strict=True):
+        noise = rng.integers(0, 256, (rows, columns, channels), np.uint8)
+        erased[number, y : y + rows, x : x + columns] = noise
+    return erased
 
 
 class Schedule(NamedTuple):

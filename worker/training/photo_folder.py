@@ -25,7 +25,7 @@ from worker.datasets.decode_files import Bad, DecodedRows
 from worker.datasets.examples import TEST, TRAINING, Hashes
 from worker.datasets.folder_layout import LOST, ClassFolderWalk
 from worker.datasets.quality import NAMED, NAMED_IN_ERROR, UnreadableFiles
-from worker.photo_head import folds
+from worker.photo_head import near_duplicates
 from worker.photo_head.near_duplicates import Groups, groups
 
 #: Files of a folder whose mirror images the first look may learn from as well, which takes twice
@@ -195,7 +195,7 @@ def _report(
     numbers, digests = digest_numbers(photos), photos.digests
     rows = DecodedRows(photos.labels, photos.parts, numbers, groups_, every, digests)
     learn = photos.parts != TEST
-    single = folds.alike(alike[learn], photos.labels[learn])
+    single = near_duplicates.alike(alike[learn], photos.labels[learn])
     named = _duplicates(walk, photos, alike)
     walk.skipped[LOST] -= gone
     notes = (

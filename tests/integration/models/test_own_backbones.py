@@ -14,11 +14,10 @@ import pytest
 from PIL import Image
 
 from shared.errors import SetupError
-from shared.messages import request_files
+from shared.messages import replies
 from shared.messages.model_card import Card
 from shared.messages.model_name import parse
-from shared.messages.replies import CheckedDataset, Trained
-from shared.messages.request_files import decode_features
+from shared.messages.replies import CheckedDataset, Trained, decode_features
 from shared.messages.requests import (
     AddBackbone,
     CheckDataset,
@@ -164,7 +163,7 @@ def test_its_features_are_those_of_groups_and_of_the_check_of_class_folders(
 ) -> None:
     added(server, store, drawn_backbones.file())
     reply = handled(server, store, ComputeFeatures(str(photos), "cells"))
-    features = decode_features(reply.files[request_files.FEATURES_FILE])
+    features = decode_features(reply.files[replies.FEATURES_FILE])
     assert (len(features.paths), features.width) == (60, FEATURES)
     checked = handled(server, store, CheckDataset(str(photos), backbone="cells")).answer
     assert isinstance(checked, CheckedDataset)

@@ -15,7 +15,7 @@ from tests.support.processes import procfs
 from tests.support.processes.fleet import ROOT, SHORT_TIMES, Fleet, wait_for
 from tests.support.servers.redis_server import RedisServer
 from worker.health import problem
-from worker.lifecycle.liveness_file import read_all
+from worker.lifecycle.process_files import read_all
 
 LIMIT_S = 3.0
 #: A thread that waits for the end of the outage makes one at most.

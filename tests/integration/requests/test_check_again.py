@@ -12,8 +12,8 @@ import pytest
 from producer.requests.client import make_request
 from producer.requests.existing import own_open_request
 from shared.errors import Exit
-from shared.messages import request_files
-from shared.messages.request_files import encode_rows
+from shared.messages import replies
+from shared.messages.replies import encode_rows
 from shared.messages.requests import CheckDataset, Outcome, Progress, Request
 from shared.settings import Settings
 from tests.support.pages.planted_check import answer, rows_of, write_files
@@ -51,7 +51,7 @@ def test_the_same_command_resumes_an_open_check(fleet: Fleet, hand: Hand, tmp_pa
     wait_for("a request", lambda: "loading" in again.log or len(hand.open()) > 1)
     assert hand.open() == [request_id]
     done = Outcome(ok=True, answer=msgspec.Raw(msgspec.json.encode(answer())))
-    files = {request_files.ROWS_FILE: encode_rows(rows_of(root))}
+    files = {replies.ROWS_FILE: encode_rows(rows_of(root))}
     hand.answer(request_id, done, files)
     assert again.wait() == Exit.OK, again.story
     assert {"check.csv", "check.html"} <= set(os.listdir(tmp_path))

@@ -18,8 +18,7 @@ from producer.present.progress import Quiet, Stages
 from shared.image_status import Flag, Status
 from shared.messages.files import DIGEST_BYTES, stamp
 from shared.messages.model_card import Card, encode_card
-from shared.messages.replies import CheckedDataset, DataReport
-from shared.messages.request_files import CheckedRows
+from shared.messages.replies import CheckedDataset, CheckedRows, DataReport
 from shared.registry import packaged
 from tests.support.images.encoders import save
 from tests.support.jobs.finished_job import RUBBISH

@@ -12,8 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from shared.messages.replies import DescribedFolder
-from shared.messages.request_files import FolderFeatures
+from shared.messages.replies import DescribedFolder, FolderFeatures
 
 COLOURS = {"red": (200, 40, 40), "green": (40, 160, 60), "blue": (50, 70, 200)}
 WIDTH, SIDE_PIXELS = 6, 24

@@ -9,8 +9,8 @@ from typing import Any
 
 import msgspec
 
-from shared.messages import request_files
-from shared.messages.request_files import encode_features
+from shared.messages import replies
+from shared.messages.replies import encode_features
 from shared.messages.requests import Outcome
 from tests.support.pages.planted_folder import PlantedFolder
 from tests.support.processes.fleet import PRODUCT_PROGRAM, Fleet, wait_for
@@ -31,7 +31,7 @@ def answer_features(hand: Hand, folder: PlantedFolder, before: Collection[str] =
 def finish_features(hand: Hand, folder: PlantedFolder, request_id: str) -> None:
     """Finish a claimed request with the features of a folder."""
     answer = Outcome(ok=True, answer=msgspec.Raw(msgspec.json.encode(folder.answer)))
-    files = {request_files.FEATURES_FILE: encode_features(folder.features)}
+    files = {replies.FEATURES_FILE: encode_features(folder.features)}
     hand.answer(request_id, answer, files)
 
 

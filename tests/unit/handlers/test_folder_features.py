@@ -11,9 +11,8 @@ import pytest
 
 from shared.errors import SetupError
 from shared.image_status import Status
-from shared.messages import request_files
-from shared.messages.replies import DescribedFolder
-from shared.messages.request_files import FolderFeatures, decode_features
+from shared.messages import replies
+from shared.messages.replies import DescribedFolder, FolderFeatures, decode_features
 from shared.messages.requests import ComputeFeatures
 from tests.support.images import shapes
 from tests.support.jobs import handler_context
@@ -33,7 +32,7 @@ def computed(
     context, notes = handler_context.make(server, store, work)
     reply = handler.compute(context, work)
     assert isinstance(reply.answer, DescribedFolder)
-    return reply.answer, decode_features(reply.files[request_files.FEATURES_FILE]), notes.stages
+    return reply.answer, decode_features(reply.files[replies.FEATURES_FILE]), notes.stages
 
 
 def test_every_image_below_a_folder_has_a_row_and_copies_are_one_stack(

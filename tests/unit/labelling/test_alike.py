@@ -8,7 +8,7 @@ import pytest
 
 from producer.people import alike
 from shared.errors import SetupError
-from shared.messages.request_files import FolderFeatures, encode_features
+from shared.messages.replies import FolderFeatures, encode_features
 from shared.settings import Settings
 
 

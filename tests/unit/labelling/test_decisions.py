@@ -18,7 +18,7 @@ from producer.people.folder_images import FolderImages
 from shared.labels.label_line import LabelLine
 from shared.labels.labels_file import LabelsFile
 from shared.labels.labels_so_far import Decided
-from shared.messages.request_files import FolderFeatures
+from shared.messages.replies import FolderFeatures
 
 COAT, HAT = Decided("label", "coat"), Decided("label", "hat")
 NO_COAT, NO_HAT = Decided("not-this", "coat"), Decided("not-this", "hat")

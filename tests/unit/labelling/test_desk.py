@@ -21,7 +21,7 @@ from producer.people.queue import Decide
 from shared.labels.label_line import ImageKind, LabelLine
 from shared.labels.labels_file import LabelsFile
 from shared.labels.labels_so_far import Decided
-from shared.messages.request_files import FolderFeatures
+from shared.messages.replies import FolderFeatures
 from shared.pipes.labelling import NO_LABEL, Counts, Page
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from shared.errors import BadMessage
-from shared.messages.request_files import FolderFeatures, decode_features, encode_features
+from shared.messages.replies import FolderFeatures, decode_features, encode_features
 from shared.pipes.labelling import (
     NO_LABEL,
     Count,

@@ -19,7 +19,7 @@ from shared.labels.class_folders import SORT_LOG
 from shared.labels.labels_file import LabelsFile, read
 from shared.labels.labels_so_far import Decided
 from shared.labels.submitted_lines import decode_input, input_sha256
-from shared.messages.request_files import FolderFeatures
+from shared.messages.replies import FolderFeatures
 from tests.support.jobs.decided import correct, line_of
 from tests.support.jobs.finished_job import finish, options_of
 

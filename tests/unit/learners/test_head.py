@@ -17,7 +17,7 @@ from worker.learners import head
 from worker.learners.head import HeadOfPhotos
 from worker.learners.learner import Observer, Task
 from worker.photo_head import out_of_fold
-from worker.photo_head.folds import fold_count
+from worker.photo_head.near_duplicates import fold_count
 from worker.training.photo_folder import PhotoFolder
 
 SCENES, OF_SCENE = 40, 3

@@ -11,7 +11,7 @@ import pytest
 
 from shared.process import parent_id
 from shared.settings import Settings
-from worker.lifecycle.liveness_file import FOLDER, Liveness, remove_dead
+from worker.lifecycle.process_files import LIVENESS_FOLDER, Liveness, remove_dead_files
 
 DEAD = f"{socket.gethostname()}:99999999:1"
 REUSED = f"{socket.gethostname()}:{os.getpid()}:1"
@@ -26,8 +26,8 @@ def test_only_files_of_dead_workers_of_this_machine_are_deleted(
     worker: str, stays: bool, tmp_path: Path
 ) -> None:
     settings = Settings(runtime_dir=str(tmp_path))
-    (tmp_path / FOLDER).mkdir()
-    file = tmp_path / FOLDER / "1.json"
+    (tmp_path / LIVENESS_FOLDER).mkdir()
+    file = tmp_path / LIVENESS_FOLDER / "1.json"
     file.write_bytes(msgspec.json.encode(Liveness(worker, 1.0)))
-    remove_dead(settings)
+    remove_dead_files(settings)
     assert file.exists() == stays

@@ -12,18 +12,18 @@ from pathlib import Path
 
 import pytest
 
-from worker.lifecycle import scratch_folder
+from worker.lifecycle import process_files
 
 #: As a worker and one of its children; both leave files.
 OWNER = """
 import os, signal, sys, tempfile
 from multiprocessing import util
-from worker.lifecycle import scratch_folder
-scratch_folder.enter()
+from worker.lifecycle import process_files
+process_files.enter_own_folder()
 open(util.get_temp_dir() + "/file", "w").close()
 if os.fork() == 0:
     util._finalizer_registry.clear()  # as a child of a pool does
-    with scratch_folder.own():
+    with process_files.own_folder():
         tempfile.mkstemp(prefix="__autograph_generated_file")
         if sys.argv[1] == "child-killed":
             os.kill(os.getpid(), signal.SIGKILL)
@@ -81,11 +81,11 @@ def test_what_killed_workers_left_is_deleted_by_the_next(
     owner.send_signal(signal.SIGKILL)
     owner.wait()
     assert len(_files(base)) == 2
-    with scratch_folder.own():
+    with process_files.own_folder():
         assert _files(base) == []
     assert os.listdir(base) == []
 
 
 def test_the_folder_of_a_living_worker_stays(owner: subprocess.Popen[bytes], base: Path) -> None:
-    scratch_folder.remove_dead(base)
+    process_files.remove_dead_folders(base)
     assert _files(base) == ["file"]

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from worker.photo_head.folds import FOLDS, FOLDS_OF_FEW, alike, folds
+from worker.photo_head.near_duplicates import FOLDS, FOLDS_OF_FEW, alike, folds
 
 seeds = st.integers(0, 2**32 - 1)
 counts = st.sampled_from([FOLDS, FOLDS_OF_FEW])

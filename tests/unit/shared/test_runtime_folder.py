@@ -19,7 +19,7 @@ from shared.broker.runtime_paths import (
 )
 from shared.errors import SetupError
 from shared.settings import Settings
-from worker.lifecycle import liveness_file
+from worker.lifecycle import process_files
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ def test_a_folder_that_others_use_is_refused_if_it_has_other_content(
 def test_a_folder_of_stacks_alone_is_made_private(folder: Path, before: int) -> None:
     settings = Settings(runtime_dir=str(folder))
     private_stack_dir(settings)
-    (folder / liveness_file.FOLDER).mkdir()
+    (folder / process_files.LIVENESS_FOLDER).mkdir()
     folder.chmod(before)
     private_runtime_dir(settings)
     assert mode(folder) & 0o777 == 0o700

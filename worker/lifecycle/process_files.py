@@ -1,17 +1,24 @@
-"""The liveness file of a worker parent: a small local file that health checks read.
+"""The files that a process of a worker has on this machine; those of dead processes are removed.
 
-The heartbeat thread writes it in each iteration, even if Redis is unreachable, so that a check is
-cheap and needs neither Redis nor a password.
+The liveness file of a parent is small, and health checks read it. The heartbeat thread writes it in
+each iteration, even if Redis is unreachable, so that a check needs neither Redis nor a password.
+
+Temporary files are in a folder of the process, which names its owner, with all that libraries
+leave. TensorFlow deletes its generated code at an exit that children of a pool do not have, and a
+killed process deletes nothing. So the next process of this user deletes the folders of dead owners.
 """
 
 from __future__ import annotations
 
 import logging
 import os
+import shutil
 import socket
+import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
+from multiprocessing import util
 from pathlib import Path
 
 import msgspec
@@ -23,7 +30,61 @@ from shared.process import started
 from shared.settings import Settings
 
 log = logging.getLogger(__name__)
-FOLDER = "alive"
+TMPDIR = "TMPDIR"
+#: After multiprocessing has deleted its own folder in it, which it does at -100.
+_LAST = -101
+LIVENESS_FOLDER = "alive"
+
+
+def enter_own_folder() -> None:
+    """Use an own folder until this process exits. Call it before a pool forks."""
+    if folder := _take_folder():
+        # A child of a pool forgets this, so it must hold nothing that acts when it is collected.
+        delete = {"ignore_errors": True}
+        util.Finalize(None, shutil.rmtree, args=(folder,), kwargs=delete, exitpriority=_LAST)
+
+
+@contextmanager
+def own_folder() -> Iterator[None]:
+    """Use an own folder in the block, below that of the parent if it has one."""
+    before, base = os.environ.get(TMPDIR), tempfile.gettempdir()
+    folder = _take_folder()
+    try:
+        yield
+    finally:
+        if folder:
+            tempfile.tempdir = base
+            os.environ.pop(TMPDIR)
+            if before is not None:
+                os.environ[TMPDIR] = before
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _take_folder() -> str:
+    """Make a folder and use it from now on; empty if there is no room for one."""
+    base = tempfile.gettempdir()
+    remove_dead_folders(Path(base))
+    try:
+        folder = tempfile.mkdtemp(prefix=f"{_folder_prefix()}{os.getpid()}-{started(os.getpid())}-")
+    except OSError as error:  # a full disk: what needs files says so
+        log.warning("temporary files lie in %s: %s", base, error)
+        return ""
+    os.environ[TMPDIR] = tempfile.tempdir = folder
+    return folder
+
+
+def remove_dead_folders(base: Path) -> None:
+    """Delete the folders of dead processes of this host and user."""
+    prefix = _folder_prefix()
+    for path in base.glob(f"{prefix}*"):
+        with suppress(OSError, ValueError):
+            pid, start, _ = path.name.removeprefix(prefix).split("-", 2)
+            if path.lstat().st_uid == os.getuid() and started(int(pid)) != int(start):
+                shutil.rmtree(path, ignore_errors=True)
+
+
+def _folder_prefix() -> str:
+    return f"hangtag-tmp-{socket.gethostname()}-"
 
 
 class Liveness(msgspec.Struct, frozen=True):
@@ -66,13 +127,13 @@ class LivenessFile:
     @staticmethod
     def _path(runtime: Path) -> Path:
         # Named by the pid alone, so that a later process overwrites the file of a killed one.
-        return runtime / FOLDER / f"{os.getpid()}.json"
+        return runtime / LIVENESS_FOLDER / f"{os.getpid()}.json"
 
 
-def remove_dead(settings: Settings) -> None:
+def remove_dead_files(settings: Settings) -> None:
     """Delete the files of worker parents that were killed on this machine."""
     with suppress(OSError, SetupError):
-        for file in (runtime_dir(settings) / FOLDER).glob("*.json"):
+        for file in (runtime_dir(settings) / LIVENESS_FOLDER).glob("*.json"):
             with suppress(OSError, ValueError, *MISFITS):
                 liveness = msgspec.json.decode(file.read_bytes(), type=Liveness)
                 if _is_dead(liveness.worker):
@@ -81,7 +142,7 @@ def remove_dead(settings: Settings) -> None:
 
 def read_all(settings: Settings) -> Iterator[Liveness]:
     """The liveness of the worker parents running here; files of dead ones are ignored."""
-    for file in sorted((runtime_dir(settings) / FOLDER).glob("*.json")):
+    for file in sorted((runtime_dir(settings) / LIVENESS_FOLDER).glob("*.json")):
         with suppress(OSError, ValueError, *MISFITS):
             liveness = msgspec.json.decode(file.read_bytes(), type=Liveness)
             if _is_running(liveness.worker):

@@ -7,6 +7,7 @@ import inspect
 import numbers
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from types import NoneType, SimpleNamespace, UnionType
 from typing import Any, Literal, ParamSpec, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -69,9 +70,20 @@ def _checked(name: str, value: Any, hint: Any) -> Any:
                 if number > most:  # the longest beginning that fits
                     wrong, most = f"{name} has {item!r:.80}; give {_words(kind)}", number
                 break
+            _check_text(name, item)
         else:
+            _check_text(name, value)
             return value
     raise UsageError(wrong)
+
+
+def _check_text(name: str, value: object) -> None:
+    """Raises UsageError: this text or path can name no file."""
+    if isinstance(value, str | os.PathLike):
+        with suppress(UnicodeEncodeError):
+            if b"\0" not in os.fsencode(value):
+                return
+        raise UsageError(f"{name} has {value!r:.80}; leave out NUL and halves of characters")
 
 
 def _alternatives(hint: Any) -> tuple[Any, ...]:

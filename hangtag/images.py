@@ -68,7 +68,10 @@ def encoded(path: object) -> bytes:
         raise UsageError(
             f"images has {path!r:.80}, which is no path; give str, bytes or os.PathLike"
         )
-    name = os.fsencode(path)
+    try:
+        name = os.fsencode(path)
+    except UnicodeEncodeError:  # without the path, which may have a secret
+        raise UsageError("images has a path with half of a character; leave it out") from None
     if _NUL in name:
         raise UsageError(f"images has {_shown(name)!r:.80}, and no path has a NUL; leave it out")
     return name

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 import msgspec
 
 from hangtag.arguments import checked_types
+from hangtag.images import encoded
 from hangtag.running import run
 from producer.models.default_model import default_model
 from producer.predict.predict import in_files
@@ -111,7 +112,7 @@ def _files(pictures: Sequence[Any], folder: Path) -> Iterator[tuple[bytes, str]]
     """Each image as a file; and its name, if it comes from memory."""
     for i, picture in enumerate(pictures):
         if isinstance(picture, str | os.PathLike):
-            yield os.fsencode(picture), ""
+            yield encoded(picture), ""
             continue
         name = f"images[{i}]"
         path = folder / f"{i}.image"

@@ -21,7 +21,7 @@ from redis.exceptions import RedisError
 
 from producer.dispatch.window import MEMORY_SHARE_MAX
 from producer.fleet import machine_resources
-from producer.fleet.start_command import trainer_line, worker_line
+from producer.fleet.commands import trainer_line, worker_line
 from producer.journal import job_index
 from producer.journal.snapshot import JobState, check_readable, read_snapshot
 from producer.models.default_model import choice

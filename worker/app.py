@@ -20,7 +20,7 @@ from worker.inference import resource_limits
 from worker.lifecycle import access_check, first_import, pool, scratch_folder
 from worker.lifecycle.child_records import ChildReport
 from worker.lifecycle.heartbeat_thread import start_heartbeat
-from worker.lifecycle.watchdog import watchdog
+from worker.lifecycle.watchdog import Watchdog
 from worker.lifecycle.worker_log import log_once
 
 settings, broker = access_check.configuration()
@@ -88,7 +88,7 @@ class HeartbeatStep(bootsteps.StartStopStep):
         pool.detect_deaths(parent)
         pool.follow(parent, lambda: wanted_children(settings))
         client = connect(broker, "watchdog")
-        self._watchdog = watchdog(client, _queues, settings.watchdog_s, parent)
+        self._watchdog = Watchdog(client, _queues, settings.watchdog_s, parent)
         self._watchdog.start()
 
     def stop(self, parent: Any) -> None:

@@ -27,7 +27,7 @@ from shared.process import child_id, parent_id
 from shared.registry import packaged
 from worker.lifecycle import access_check, pool, scratch_folder
 from worker.lifecycle.heartbeat_thread import HeartbeatThread, start_heartbeat
-from worker.lifecycle.watchdog import Watchdog, watchdog
+from worker.lifecycle.watchdog import Watchdog
 from worker.lifecycle.worker_log import log_once
 from worker.requests.attempt import ShutdownNotice, end_process
 from worker.requests.maintenance import Maintenance, check_shared, waiting
@@ -89,7 +89,7 @@ class TrainerStep(bootsteps.StartStopStep):
         pool.handle_hangup()
         queue = keys.TRAIN_QUEUE
         maintenance = Maintenance(connect(broker, ROLE), settings, _hint, long_work)
-        guard = watchdog(connect(broker, "watchdog"), [queue], settings.watchdog_s, parent)
+        guard = Watchdog(connect(broker, "watchdog"), [queue], settings.watchdog_s, parent)
         heartbeat = start_heartbeat(settings, broker, _parent_id, queue, parent, _no_batch)
         maintenance.start()
         guard.start()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,12 +15,10 @@ from shared.errors import UsageError
 from shared.settings import Settings
 
 if TYPE_CHECKING:
-    from producer.people.label import Ready
+    from producer.people.serving import Ready
 
 
 KINDS = ("doubtful", "flagged", "disagreeing", "all")
-#: Unreadable files that are named.
-NAMED = 5
 
 
 @command(
@@ -51,16 +50,7 @@ def review(
     from producer.people.next_steps import after_review
     from producer.people.review import serve
     from producer.people.table_queue import ViewKind
-    from producer.present.formatting import show_json
     from producer.present.style import next_commands
-
-    def ready(link: str, images: int, notes: list[str]) -> None:
-        if as_json():
-            show_json({"review": link, "images": images})
-        else:
-            click.echo(f"review {images:,} images of {table} at:\n  {link}\nCtrl-C ends it")
-        for line in notes:
-            click.echo(line, err=True)
 
     serve(
         Settings.from_env(),
@@ -70,7 +60,7 @@ def review(
         label=label,
         folder=folder,
         open_browser=open_browser,
-        on_ready=ready,
+        on_ready=_ready("review", str(table), {}),
     )
     for line in [] if as_json() else ["", *next_commands(after_review(table))]:
         click.echo(line)
@@ -125,7 +115,6 @@ def label(
     from producer.people.folder_images import Computed, computed, place
     from producer.people.label import serve
     from producer.people.next_steps import after_label, reached, small_classes, unsure
-    from producer.present.formatting import counted, show_json
     from producer.present.style import next_commands
     from shared.labels import labels_file
 
@@ -136,21 +125,13 @@ def label(
     place(Settings.from_env(), folder)  # before the file of its labels is made
     path = file or labels_file.default_path(folder)
 
-    def ready(found: Ready) -> None:
-        _show_notes(found)
-        if as_json():
-            show_json({"label": found.link, "images": found.images, "labels": str(path)})
-        else:
-            what = f"{counted(found.images, 'image')} of {folder}"
-            click.echo(f"label {what} at:\n  {found.link}\nCtrl-C ends it")
-
     def compute() -> Computed:
         with running_request() as (events, stop):
             return computed(Settings.from_env(), folder, backbone, events, stop)
 
     ended = serve(
         folder, path, compute, tables=tables, accept=accept, folders=folders, port=port,
-        open_browser=open_browser, on_ready=ready,
+        open_browser=open_browser, on_ready=_ready("label", folder, {"labels": str(path)}),
     )  # fmt: skip
     if as_json():
         return
@@ -162,17 +143,17 @@ def label(
         click.echo(line)
 
 
-def _show_notes(found: Ready) -> None:
-    """On standard error: labels that exist, and what cannot be read."""
-    from producer.present.formatting import counted, one_line
+def _ready(name: str, what: str, more: Mapping[str, str]) -> Ready:
+    """Prints the link of a page. `more` are fields of its JSON."""
+    from producer.present.formatting import counted, show_json
 
-    for line in found.notes:
-        click.echo(line, err=True)
-    if found.other_kinds:
-        skipped = counted(found.other_kinds, "image")
-        kinds = "of other kinds, such as raw files; convert them first"
-        click.echo(f"skipped: {skipped} {kinds}", err=True)
-    for line in [*found.unreadable[:NAMED], *found.closed]:
-        click.echo(f"cannot be read: {one_line(line)}", err=True)
-    if len(found.unreadable) > NAMED:
-        click.echo(f"... and {len(found.unreadable) - NAMED:,} more", err=True)
+    def ready(link: str, images: int, notes: list[str]) -> None:
+        for line in notes:
+            click.echo(line, err=True)
+        if as_json():
+            show_json({name: link, "images": images, **more})
+        else:
+            pictures = counted(images, "image")
+            click.echo(f"{name} {pictures} of {what} at:\n  {link}\nCtrl-C ends it")
+
+    return ready

@@ -1,15 +1,21 @@
-"""Command lines of workers and of the trainer, and checks that their packages are installed."""
+"""Command lines of workers and of the trainer, and checks that their packages are installed.
+
+Those for other machines never contain a password, nor the user of a URL: it may be a password
+without its colon.
+"""
 
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from collections.abc import Callable, Collection, Mapping
 from typing import NoReturn
 
 from producer.fleet.machine_resources import cores
 from shared import installation
-from shared.broker.address import address, parse
+from shared.broker import address
+from shared.broker.address import Address
 from shared.broker.runtime_paths import has_supervisor, runtime_dir, stack_dir
 from shared.errors import SetupError
 from shared.installation import (
@@ -26,6 +32,10 @@ from shared.settings import PREFIX, Settings
 TRAINER_CHILDREN = 2
 #: Settings that name a file or a folder. A worker runs in a different folder from its command.
 FILES = ("redis_password_file", "redis_ca", "redis_cert", "redis_key", "root")
+#: Placeholder for values that are known only on the other machine.
+TO_BE_FILLED_IN = "..."
+#: Prefix of the users of deploy/redis/users.acl, before the name of the part.
+_USERS = "hangtag-"
 
 
 def command(children: int) -> list[str]:
@@ -118,6 +128,62 @@ def run_trainer(settings: Settings, starts: Callable[[int], None]) -> NoReturn:
     _become(trainer_command(), settings)
 
 
+def worker_line(settings: Settings, children: int | None = None) -> str:
+    """The command line that starts a worker for the broker in use."""
+    concurrency = "" if children is None else f" --concurrency {children}"
+    return _line(settings, "worker", f"hangtag worker{concurrency}")
+
+
+def trainer_line(settings: Settings) -> str:
+    """The command line that starts a trainer for the broker in use."""
+    return _line(settings, "trainer", "hangtag worker --queue train")
+
+
+def _line(settings: Settings, part: str, command: str) -> str:
+    try:
+        broker = address.parse(settings.redis_url, insecure=True)
+        url = _url(broker, settings)
+    except SetupError:
+        broker, url = Address(address.SOCKET), TO_BE_FILLED_IN
+    needed = {"url": url, **_needed(broker, settings, part)}
+    variables = [
+        f"{PREFIX}REDIS_{name.upper()}={shlex.quote(value)}"
+        for name, value in needed.items()
+        if value
+    ]
+    return " ".join([*variables, command])
+
+
+def _url(broker: Address, settings: Settings) -> str:
+    unverified = not broker.verified and settings.redis_insecure
+    return str(broker) + ("?ssl_cert_reqs=none" if unverified else "")
+
+
+def _needed(broker: Address, settings: Settings, part: str) -> dict[str, str]:
+    """The settings that are needed besides the URL, by name; empty: not set."""
+    given = bool(broker.password or settings.redis_password_file)
+    demanded = not address.is_private(broker) and not settings.redis_insecure
+    secret = given or demanded
+    insecure = not secret or not broker.verified
+    return {
+        "user": _user(broker, settings, part) if secret else "",
+        "password_file": TO_BE_FILLED_IN if secret else "",
+        "ca": settings.redis_ca or broker.ca,
+        # Each machine has its own.
+        "cert": TO_BE_FILLED_IN if settings.redis_cert or broker.cert else "",
+        "key": TO_BE_FILLED_IN if settings.redis_key or broker.key else "",
+        "insecure": settings.redis_insecure if insecure else "",
+    }
+
+
+def _user(broker: Address, settings: Settings, part: str) -> str:
+    """The user with the rights of this part; empty if none is configured."""
+    ours = settings.redis_user or broker.user
+    if ours.startswith(_USERS):
+        return _USERS + part
+    return settings.redis_user or (TO_BE_FILLED_IN if broker.user else "")
+
+
 def _serve(python: str, app: str, *options: str) -> list[str]:
     return [python, "-m", "worker.serve", app, *options]
 
@@ -125,7 +191,7 @@ def _serve(python: str, app: str, *options: str) -> list[str]:
 def _check_broker(settings: Settings, otherwise: str) -> None:
     if not settings.redis_url:
         raise SetupError(f"HANGTAG_REDIS_URL is not set, and {otherwise}")
-    address(settings)
+    address.address(settings)
 
 
 def _more(settings: Settings) -> str:
@@ -172,7 +238,7 @@ def _files(settings: Settings) -> dict[str, str]:
     """The files of the settings, which override those that the broker's URL names."""
     files = {name: getattr(settings, name) for name in FILES}
     if settings.redis_url:
-        broker = parse(settings.redis_url, insecure=True)
+        broker = address.parse(settings.redis_url, insecure=True)
         named = {"redis_ca": broker.ca, "redis_cert": broker.cert, "redis_key": broker.key}
         files |= {name: files[name] or path for name, path in named.items()}
     return {name: path for name, path in files.items() if path}

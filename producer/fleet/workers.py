@@ -1,18 +1,20 @@
-"""The live workers, as a table with one line per worker."""
+"""The live workers, as a table with one line per worker; the errors of commands that read them."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 import msgspec
+import redis
 from redis.exceptions import RedisError
 
-from producer.fleet.start_command import worker_line
+from producer.fleet.commands import worker_line
 from producer.present.formatting import ago, one_line
 from producer.present.style import Column, fitted
 from shared import keys
-from shared.broker.address import redacted
+from shared.broker import address
 from shared.broker.redis_client import connect_briefly
 from shared.broker.runtime_paths import broker_url, log_path, socket_path
 from shared.errors import BrokerAway
@@ -34,6 +36,26 @@ _COLUMNS = (
     Column("MB", left=False, drop=4),
 )
 _NAMED = 3  #: workers in a message
+#: Of the connections of commands.
+ROLE = "producer"
+
+
+@contextmanager
+def broker_errors(settings: Settings) -> Iterator[None]:
+    """Raise BrokerAway, with what to do, if Redis is unreachable."""
+    try:
+        yield
+    except RedisError as error:
+        url = address.redacted(settings.redis_url)
+        line = f"Redis at {url} does not answer ({error}); start it, or unset HANGTAG_REDIS_URL"
+        if not url:
+            line = f"this machine's stack does not answer ({error}); remove it with: hangtag down"
+        raise BrokerAway(line) from error
+
+
+def has_trainer(client: redis.Redis) -> bool:
+    """Whether a trainer is alive. Raises RedisError."""
+    return any(beat.queue == keys.TRAIN_QUEUE for beat in heartbeats.alive(client))
 
 
 def live_workers(settings: Settings) -> list[Heartbeat]:
@@ -44,14 +66,13 @@ def live_workers(settings: Settings) -> list[Heartbeat]:
     """
     if not settings.redis_url and not socket_path(settings).exists():
         return []
-    url = broker_url(settings)
     try:
-        with connect_briefly(url, "producer") as client:
+        with broker_errors(settings), connect_briefly(broker_url(settings), ROLE) as client:
             return heartbeats.alive(client)
-    except RedisError as error:
+    except BrokerAway:
         if not settings.redis_url:
             return []  # the stack has just ended
-        raise BrokerAway(f"Redis at {redacted(url)} does not answer ({error}); start it") from error
+        raise
 
 
 def live_children(settings: Settings) -> int:

@@ -66,6 +66,9 @@ class AnswerCounts(msgspec.Struct, frozen=True):
     in_label_folders: int = 0  #: images with a label whose folder is named as a label
     as_folder: int = 0  #: those of them that have this label
     accepted: AcceptedShare | None = None  #: by --accept or --min-confidence; None without one
+    #: The version, if it has learned from the folder of the job. It follows from options and card;
+    #: no journal stores it.
+    learned_by: str = ""
     #: None: the promises hold. It follows from the counts and the card; no journal stores it.
     withdrawn: Withdrawn | None = None
 

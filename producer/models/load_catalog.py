@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from producer.fleet.broker_access import ROLE, broker_errors, has_trainer
+from producer.fleet.workers import ROLE, broker_errors, has_trainer
 from shared.broker.redis_client import connect
 from shared.broker.runtime_paths import broker_url
 from shared.errors import SetupError, no_model, no_version

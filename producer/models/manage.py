@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from redis.exceptions import RedisError
 
-from producer.fleet.broker_access import ROLE
+from producer.fleet.workers import ROLE
 from producer.journal import job_index, snapshot
 from producer.journal.snapshot import JobState
 from producer.models.default_model import OVERRIDE, ChosenModel, choice, choices

@@ -89,9 +89,7 @@ def take(
     names = [name for name in found.images if folders or file.so_far.folders.get(f"{name}/")]
     taken = Taken(images, file.so_far)
     existing = {**of_folders(images, found, names, by), **tables.labels}
-    lines = list(taken.lines(existing).values())
-    check_labels({line.label for line in lines}, list(file.so_far.labels()))
-    if lines:
+    if lines := taken.lines(existing):
         file.append(lines)
     if folders and found.copies:
         which = f"{counted(found.copies, 'image')} with copies in folders of other names"
@@ -130,9 +128,10 @@ class Taken:
         self._unusable = set[str]()
         self._counts = Counter[str]()  #: by what they were taken from
 
-    def lines(self, existing: Mapping[str, LabelLine]) -> dict[int, LabelLine]:
-        """A line for each image of the folder with such a label, by one of its equal files."""
-        found: dict[int, LabelLine] = {}
+    def lines(self, existing: Mapping[str, LabelLine]) -> list[LabelLine]:
+        """A line for each image of the folder with such a label, by one of its equal files. Raises
+        UsageError: there are too many labels."""
+        found = list[LabelLine]()
         by_sha256 = {self._images.sha256(image): image for image in range(len(self._images))}
         for sha256, image in by_sha256.items():
             label = existing.get(sha256)
@@ -142,17 +141,27 @@ class Taken:
                 self._unusable.add(label.label)
             elif (line := self._line(image, label)) is not None:
                 self._counts[label.taken_from] += 1
-                found[image] = line
+                found.append(line)
+        check_labels({line.label for line in found}, list(self._so_far.labels()))
         return found
 
     def is_new(self, sha256: str, label: LabelLine) -> bool:
-        """Whether the lines about an image give way to a label. That it does not have one name is
-        no decision about another, and none about a table's later one."""
-        last, so_far = self._so_far.line(sha256), self._so_far
-        if last is None or last.kind != "not-this":
-            return _is_new(label, last)
-        is_later = last.at < label.at and not is_of_folder(label.taken_from)
-        return is_later or label.label not in so_far.excluded(sha256)
+        """Whether the last line about an image gives way to a label: it was taken from elsewhere,
+        too, and not from a table if this one is of a folder. A label that differs in case only is
+        the same: it was written as the known one. That the image does not have one name is no
+        decision about another, and none about a table's later one."""
+        last, is_by_folder = self._so_far.line(sha256), is_of_folder(label.taken_from)
+        if last is None:
+            return True
+        if last.kind == "not-this":
+            is_later = last.at < label.at and not is_by_folder
+            return is_later or label.label not in self._so_far.excluded(sha256)
+        if last.taken_from == NO_FOLDERS:
+            return True
+        is_of_page = last.undo or not last.taken_from
+        is_of_table = is_by_folder and not is_of_folder(last.taken_from)
+        differs = folded(folder_of(last.label)) != folded(folder_of(label.label))
+        return differs and not is_of_page and not is_of_table
 
     def _line(self, image: int, label: LabelLine) -> LabelLine | None:
         """None: the file has changed, or is gone. A label that differs in case only is the known
@@ -180,18 +189,6 @@ class Taken:
                 yield f"{counted(count, 'label')} taken from the corrections of {one_line(table)}"
         if self._unusable:
             yield f"names that no label can have: {listed(self._unusable)}; rename them"
-
-
-def _is_new(label: LabelLine, last: LabelLine | None) -> bool:
-    """Whether the last line about an image gives way to a label: it was taken from elsewhere, too,
-    and not from a table if this one is of a folder. A label that differs in case only is the same:
-    it was written as the known one."""
-    if last is None or last.taken_from == NO_FOLDERS:
-        return True
-    is_of_page = last.undo or not last.taken_from
-    is_of_table = not is_of_folder(last.taken_from) and is_of_folder(label.taken_from)
-    differs = folded(folder_of(last.label)) != folded(folder_of(label.label))
-    return differs and not is_of_page and not is_of_table
 
 
 def _taken_back(so_far: LabelsSoFar) -> list[LabelLine]:

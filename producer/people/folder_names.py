@@ -16,7 +16,7 @@ from producer.people.folder_decisions import FolderDecisions
 from producer.people.folder_images import FolderImages
 from producer.people.queue import ProposedFolder
 from shared.errors import UsageError
-from shared.labels.class_folders import check_labels, problem
+from shared.labels.class_folders import problem
 from shared.labels.label_line import LabelLine, utc_now
 from shared.labels.labels_so_far import LabelsSoFar
 
@@ -82,9 +82,7 @@ class FolderNames:
 
         def lines(so_far: LabelsSoFar) -> list[LabelLine]:
             labels = of_folders(self._images, self._folders, names if is_label else (), self._by)
-            given = Taken(self._images, so_far).lines(labels).values()
-            check_labels({line.label for line in given}, list(so_far.labels()))
-            return [*given, *replies]
+            return [*Taken(self._images, so_far).lines(labels), *replies]
 
         self._decisions.save(lines)
 

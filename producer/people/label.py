@@ -6,7 +6,6 @@ import os
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,21 +16,14 @@ from producer.people.folder_images import Computed, FolderImages
 from producer.people.folder_names import FolderNames
 from producer.people.folder_queue import FolderQueue
 from producer.people.learner import Learner
+from producer.present.formatting import counted, one_line
 from shared.labels.labels_file import LabelsFile
+from shared.messages.replies import DescribedFolder
 from shared.messages.request_files import decode_features
 from shared.pipes.labelling import Counts
 
-
-class Ready(NamedTuple):
-    """What is served, and where."""
-
-    link: str
-    images: int
-    stacks: int
-    unreadable: list[str]
-    closed: tuple[str, ...]
-    other_kinds: int  #: images that are not decoded
-    notes: list[str]  #: on labels that exist
+#: Unreadable files that are named.
+NAMED = 5
 
 
 class Ended(NamedTuple):
@@ -52,7 +44,7 @@ def serve(
     folders: bool | None = None,
     port: int = 0,
     open_browser: bool = False,
-    on_ready: Callable[[Ready], None],
+    on_ready: serving.Ready,
 ) -> Ended:
     """Have the features of a folder computed, then serve its page. `port` 0: a free one.
     Nothing is computed while another process has the labels file. The corrections of `tables` are
@@ -85,11 +77,20 @@ def serve(
                 suggested = rows.of(images)
                 queue.suggest(suggested)
                 notes.append(accepted_rows.said(len(suggested), rows))
-            unreadable = [os.fsdecode(path) for path in features.unreadable]
-            ready = partial(
-                Ready, images=len(images), stacks=len(images.stacks), unreadable=unreadable,
-                closed=answer.closed, other_kinds=answer.other_kinds, notes=notes,
-            )  # fmt: skip
-            serving.serve(queue, port, lambda link: on_ready(ready(link)), open_browser)
+            notes += unread(answer, [os.fsdecode(path) for path in features.unreadable])
+            serving.serve(
+                queue, port, lambda link: on_ready(link, len(images), notes), open_browser
+            )
             counts = queue.counts(settled=True)
             return Ended(counts, decisions.by_folders(), labels.so_far.labels())
+
+
+def unread(answer: DescribedFolder, names: Sequence[str]) -> list[str]:
+    """What to say of files that are not shown."""
+    lines = [f"cannot be read: {one_line(name)}" for name in [*names[:NAMED], *answer.closed]]
+    if answer.other_kinds:
+        kinds = "of other kinds, such as raw files; convert them first"
+        lines.insert(0, f"skipped: {counted(answer.other_kinds, 'image')} {kinds}")
+    if len(names) > NAMED:
+        lines.append(f"... and {len(names) - NAMED:,} more")
+    return lines

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -29,10 +28,9 @@ def serve(
     label: str = "",
     folder: str = "",
     open_browser: bool = False,
-    on_ready: Callable[[str, int, list[str]], None],
+    on_ready: serving.Ready,
 ) -> None:
-    """Serve the review of a table. `port` 0: a free one. `on_ready` gets the link of the
-    page, the number of its rows, and what to say of earlier decisions.
+    """Serve the review of a table. `port` 0: a free one.
 
     Raises:
         UsageError: there is nothing to review, or the port is taken.
@@ -58,11 +56,10 @@ def serve(
         view = urlencode({k: v for k, v in wanted.items() if v})
         with Thumbnails() as thumbnails:
             queue = TableQueue(output, answers, decisions, thumbnails)
-
-            def ready(link: str) -> None:
-                on_ready(link, len(answers), notes)
-
-            serving.serve(queue, port, ready, open_browser, view=f"#{view}")
+            serving.serve(
+                queue, port, lambda link: on_ready(link, len(answers), notes), open_browser,
+                view=f"#{view}",
+            )  # fmt: skip
 
 
 def _read_answers(output: Path) -> Answers:

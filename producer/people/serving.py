@@ -26,6 +26,8 @@ PACKAGES = {"starlette": "starlette", "uvicorn": "uvicorn"}
 #: Open connections and files of the server, as far as the system allows.
 MAX_FILES = 1 << 14
 _SHUTDOWN_S = 3
+#: Gets the link of a page, the number of its images, and lines on files and earlier decisions.
+Ready = Callable[[str, int, list[str]], None]
 
 
 def check_installed(what: str) -> None:

@@ -12,7 +12,7 @@ from contextlib import closing, contextmanager, suppress
 import redis
 from redis.exceptions import RedisError
 
-from producer.fleet.broker_access import ROLE, broker_errors, has_trainer
+from producer.fleet.workers import ROLE, broker_errors, has_trainer
 from producer.stack import stack
 from shared import keys
 from shared.broker.message_filter import TRAIN_TASK

@@ -19,27 +19,6 @@ from shared.throughput import left_s
 SILENT_S = 5.0
 
 
-class RequestMeter:
-    """The figures of a request's current stage, or what the request waits for."""
-
-    def __init__(self) -> None:
-        self._changes, self._clock = Changes(), StageClock()
-        self._now, self._waited_s, self._silent_s = Progress(""), 0.0, 0.0
-        self.ahead = ""  #: what it waits for, in the words of now: another request, or nothing
-
-    def note(self, view: RequestView) -> Iterator[str]:
-        """Note the current state; a line for each stage that started and each epoch that ended."""
-        self._now, self._waited_s = self._clock.timed(progress_of(view), time.monotonic())
-        self._silent_s = view.silent_s
-        yield from self._changes.of(view)
-
-    def figures(self) -> Figures:
-        """Those of now."""
-        if self.ahead:
-            return Figures([self.ahead])
-        return figures(self._now, self._waited_s, self._silent_s)
-
-
 class StageClock:
     """How long the current stage lasts; of one that counts its steps, the time that is left."""
 
@@ -81,11 +60,6 @@ def describe(work: Work) -> str:
     return one_line(f"{kind} {about}" + (f" ({recipe})" if recipe else ""))
 
 
-def progress_of(view: RequestView) -> Progress:
-    """The progress of a request; before there is any, its state as a stage."""
-    return view.progress or Progress(str(view.state))
-
-
 def no_news(silent_s: float) -> str:
     """How long a trainer has not reported anything; empty if that is usual."""
     return f"no news for {duration(silent_s)}" if silent_s >= SILENT_S else ""
@@ -93,7 +67,8 @@ def no_news(silent_s: float) -> str:
 
 def figures(now: Progress, waited_s: float, silent_s: float = 0.0) -> Figures:
     """The current stage, as a bar if its length is known: `loading, 132 of 300, 5 s left`."""
-    pace, quality = _pace(now), _quality(now)
+    steps = [f"{now.step:,} of {now.steps:,}"] if now.steps and not now.epoch else []
+    pace, quality = [*steps, *_speed(now)], _quality(now)
     if silent := no_news(silent_s):  # nothing may be going on
         pace = [silent]
     if not now.steps:
@@ -139,38 +114,19 @@ class Changes:
         for epoch in now.ended:
             if epoch.epoch not in self._told:
                 self._told.add(epoch.epoch)
-                is_last = epoch is now.ended[-1]  # the pace is that of now
-                figures = msgspec.structs.replace(
-                    now,
-                    rate=now.rate if is_last else 0.0,
-                    left_s=now.left_s if is_last else None,
-                    epoch=epoch.epoch,
-                    epochs=self._epochs or epoch.epoch,
-                    loss=epoch.loss,
-                    accuracy=epoch.accuracy,
-                )
-                yield epoch_line(figures, epoch.heldout_accuracy)
+                figures = [
+                    f"epoch {epoch.epoch} of {self._epochs or epoch.epoch}",
+                    f"loss {epoch.loss:.4f}",
+                    f"train accuracy {percent(epoch.accuracy, 2)}",
+                    f"held-out accuracy {percent(epoch.heldout_accuracy, 2)}",
+                ]
+                speed = _speed(now) if epoch is now.ended[-1] else []  # that of now
+                yield ", ".join([*figures, *speed])
 
     def _started(self, stage: str, line: str) -> Iterator[str]:
         if stage != self._stage:
             self._stage = stage
             yield line
-
-
-def epoch_line(progress: Progress, heldout_accuracy: float | None) -> str:
-    """The line for an epoch that has ended."""
-    parts = [title(progress)]
-    if progress.loss is not None:
-        parts.append(f"loss {progress.loss:.4f}")
-    if progress.accuracy is not None:
-        parts.append(f"train accuracy {percent(progress.accuracy, 2)}")
-    if heldout_accuracy is not None:
-        parts.append(f"held-out accuracy {percent(heldout_accuracy, 2)}")
-    if progress.rate:
-        parts.append(f"{progress.rate:,.0f} images/s")
-    if progress.left_s:
-        parts.append(f"{duration(progress.left_s)} left")
-    return ", ".join(parts)
 
 
 def title(now: Progress) -> str:
@@ -180,13 +136,9 @@ def title(now: Progress) -> str:
     return f"epoch {now.epoch} of {now.epochs}"
 
 
-def _pace(now: Progress) -> list[str]:
-    pace = [f"{now.step:,} of {now.steps:,}"] if now.steps and not now.epoch else []
-    if now.rate:
-        pace.append(f"{now.rate:,.0f} images/s")
-    if now.left_s is not None:
-        pace.append(f"{duration(now.left_s)} left")
-    return pace
+def _speed(now: Progress) -> list[str]:
+    rate = [f"{now.rate:,.0f} images/s"] if now.rate else []
+    return rate + ([f"{duration(now.left_s)} left"] if now.left_s else [])
 
 
 def _quality(now: Progress) -> list[str]:
@@ -205,7 +157,8 @@ class RequestDisplay:
 
     def __init__(self, progress: Quiet) -> None:
         self._progress = progress
-        self._check, self._request = Meter(), RequestMeter()
+        self._check, self._changes, self._clock = Meter(), Changes(), StageClock()
+        self._request = Figures([])
         self._ahead = ""  #: the id of the request that this one waits for
 
     def show(self, event: Event) -> None:
@@ -222,10 +175,17 @@ class RequestDisplay:
         self._progress.close()
 
     def _show_request(self, seen: Viewed) -> None:
-        self._show_ahead(seen)
-        for line in self._request.note(seen.view):
+        view, ahead = seen.view, "" if seen.ahead is None else ahead_text(seen.ahead)
+        self._show_ahead(seen.ahead, ahead)
+        now = view.progress or Progress(str(view.state))
+        now, waited_s = self._clock.timed(now, time.monotonic())
+        self._request = Figures([ahead]) if ahead else figures(now, waited_s, view.silent_s)
+        for line in self._changes.of(view):
             self._progress.event(line)
-        self._show(self._request.figures if seen.view.is_open else None)
+        self._show(self._figures if view.is_open else None)
+
+    def _figures(self) -> Figures:
+        return self._request
 
     def _show(self, figures: Callable[[], Figures] | None) -> None:
         if figures is None:
@@ -233,11 +193,9 @@ class RequestDisplay:
         else:
             self._progress.show(figures)
 
-    def _show_ahead(self, seen: Viewed) -> None:
+    def _show_ahead(self, ahead: RequestView | None, text: str) -> None:
         """Where nothing is redrawn, once for each request ahead."""
-        ahead = seen.ahead
-        text = "" if ahead is None else ahead_text(ahead)
         request_id = "" if ahead is None else ahead.request.id
-        if text and request_id != self._ahead and not self._progress.redraws:
+        if request_id not in ("", self._ahead) and not self._progress.redraws:
             self._progress.notice(text)
-        self._ahead, self._request.ahead = request_id, text
+        self._ahead = request_id

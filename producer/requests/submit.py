@@ -8,8 +8,8 @@ from contextlib import closing
 
 from redis.exceptions import RedisError
 
-from producer.fleet.broker_access import broker_errors
-from producer.fleet.start_command import trainer_line
+from producer.fleet.commands import trainer_line
+from producer.fleet.workers import broker_errors
 from producer.present.events import PAUSE_S, Event, Events, Outage
 from producer.present.formatting import one_line
 from producer.requests.client import RequestClient, opened, read, stored

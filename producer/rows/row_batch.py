@@ -327,7 +327,7 @@ def fold(old: RowBatch, new: RowBatch, images: Sequence[tuple[int, int]]) -> Bat
         for name in KINDS
         if name != "digests"  # the journal has them beside the result
     }
-    return BatchResult.of(old.k, columns)
+    return BatchResult.from_columns(old.k, columns)
 
 
 def replaced(old: bytes, new: bytes, images: Sequence[tuple[int, int]], width: int) -> bytes:

@@ -242,15 +242,9 @@ class Folders:
         return entry.source == b"/".join((self._out, os.fsencode(entry.folder), entry.name))
 
     def place(self, entry: Entry) -> Spot:
-        """Where the file is put. Its folder is created if it is missing.
-
-        Raises:
-            SetupError: its folder is no folder, or cannot be created.
-        """
-        try:
-            folder = self.at(self._out + b"/" + os.fsencode(entry.folder), make=True)
-        except (FileStays, OSError) as error:
-            raise self._refused(entry.folder, error) from error
+        """Where the file is put. Its folder is created if it is missing. Raises as `existing`."""
+        folder = self.existing(entry.folder, make=True)
+        assert folder is not None
         return Spot(folder, entry.name)
 
     def placed(self, entry: Entry) -> Spot | None:
@@ -263,23 +257,22 @@ class Folders:
         fd = self.existing(folder)
         return [] if fd is None else [os.fsencode(name) for name in os.listdir(fd)]
 
-    def existing(self, folder: str) -> int | None:
-        """The descriptor of OUT/FOLDER; None if it does not exist. Raises SetupError."""
-        try:
-            return self.at(self._out + b"/" + os.fsencode(folder))
-        except FileStays as error:
-            if str(error) == MISSING:
-                return None
-            raise self._refused(folder, error) from error
-        except OSError as error:
-            raise self._refused(folder, error) from error
+    def existing(self, folder: str, make: bool = False) -> int | None:
+        """The descriptor of OUT/FOLDER; None if it does not exist. With `make` it is created.
 
-    def _refused(self, folder: str, error: Exception) -> SetupError:
-        why = error.strerror if isinstance(error, OSError) else error
-        return SetupError(
-            f"{os.fsdecode(self._out)}/{folder} cannot be used ({why}); fix this, or choose "
-            "another --into, and run the same command again"
-        )
+        Raises:
+            SetupError: it is no folder, or cannot be created or opened.
+        """
+        try:
+            return self.at(self._out + b"/" + os.fsencode(folder), make)
+        except (FileStays, OSError) as error:
+            if str(error) == MISSING and not make:
+                return None
+            why = error.strerror if isinstance(error, OSError) else error
+            raise SetupError(
+                f"{os.fsdecode(self._out)}/{folder} cannot be used ({why}); fix this, or choose "
+                "another --into, and run the same command again"
+            ) from error
 
     def at(self, path: bytes, make: bool = False) -> int:
         """The descriptor of a folder. Raises FileStays, OSError."""

@@ -169,7 +169,7 @@ class Placing(Work):
             transfer.make_link(source, place, entry.content)
         elif entry.way is Way.COPY:
             transfer.copy(source, place, part, entry.content)
-        elif not transfer.moved(source, place, entry.content):
+        elif not transfer.move(source, place, entry.content):
             _check_writable(source)
             return transfer.copy(source, place, part, entry.content)
         return None

@@ -59,9 +59,8 @@ def _is_moved(entry: Entry, is_returning: bool, source: Spot | None, place: Spot
     at both ends is removed at its goal."""
     if source is not None and source.stat() is not None:
         goal, origin = (source, place) if is_returning else (place, source)
-        if same_file(source, place):  # between `link` and `unlink`
-            transfer.unlink(goal)
-        elif transfer.is_on_another_disk(source, place):
+        is_second_name = same_file(source, place)  # between `link` and `unlink`
+        if is_second_name or transfer.is_on_another_disk(source, place):
             with suppress(FileStays):  # it differs, and both stay
                 transfer.remove(goal, origin, Spot(goal.folder, entry.aside(log)))
         return is_returning

@@ -113,36 +113,32 @@ def _copy_attributes(source: int, fd: int) -> None:
                 os.setxattr(fd, name, os.getxattr(source, name))
 
 
-def move(old: Spot, new: Spot, wanted: ClassifiedContent | None) -> None:
-    """Rename a file that contains `wanted`, or anything if that is None.
+def move(old: Spot, new: Spot, wanted: ClassifiedContent | None) -> bool:
+    """Rename a file that contains `wanted`, or anything if that is None. Returns False, and has
+    done nothing, if `new` is on another file system.
 
     Raises:
         FileStays: the file is missing, or contains something else, or was changed or replaced
             meanwhile and is back at `old`.
         FileExistsError: there is something at `new`.
-        OSError: among others EXDEV, if `new` is on another file system.
+        OSError: it cannot be renamed.
     """
     with opened(old) as fd:
         before = os.fstat(fd)
         if wanted is not None:
             check(fd, wanted)
-        rename(old, new)
+        try:
+            rename(old, new)
+        except OSError as error:
+            if error.errno == errno.EXDEV:
+                return False
+            raise
         failpoint("sort.moved")
         after = new.stat()
         same = after is not None and identity(after) == identity(before)
     if wanted is not None and not same:
         put_back(new, old)
         raise FileStays(CHANGED)
-
-
-def moved(old: Spot, new: Spot, wanted: ClassifiedContent | None) -> bool:
-    """`move`, and False if `new` is on another file system."""
-    try:
-        move(old, new, wanted)
-    except OSError as error:
-        if error.errno == errno.EXDEV:
-            return False
-        raise
     return True
 
 

@@ -7,15 +7,13 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable
 from contextlib import closing, suppress
 
 from producer.inputs.job_options import JobOptions
-from producer.sort_log.log import ClassifiedContent, Entry, SortLog, State, Way, batches
+from producer.sort_log.log import ClassifiedContent, Entry, State, Way, batches
 from producer.sorting import placing, transfer
 from producer.sorting.folders import FileStays, Folders, Identity, Spot, content_at
 from producer.sorting.placing import Work
-from producer.sorting.plan import Remaining
 from producer.sources.job_sources import JobSources
 from producer.sources.remote.address import line_of
 from producer.sources.source import address_of_path
@@ -84,19 +82,13 @@ TAKEN = "another file has its former name"
 class Undo(Work):
     """Takes back every file of a log."""
 
-    def __init__(
-        self, log: SortLog, out: bytes, left: Remaining, passed: Callable[[], None]
-    ) -> None:
-        super().__init__(log, out, left, passed)
-        self._originals = Originals()
-
     def run(self) -> Counter[str]:
         """Take the files back; returns how many by folder.
 
         Raises:
             SetupError: the disk is full or read-only; the same command continues.
         """
-        count = Counter[str]()
+        count, self._originals = Counter[str](), Originals()
         for number in self.log.damaged:
             self.left.add(DAMAGED, f"{self.log.path}:{number}")
         for entries in batches(list(self.log.entries.values())[::-1], placing.BATCH_FILES):
@@ -141,7 +133,7 @@ class Undo(Work):
     def _move_back(self, entry: Entry, place: Spot, source: Spot) -> Identity | None:
         part = Spot(source.folder, entry.part(self.log.name))
         try:
-            if transfer.moved(place, source, None):
+            if transfer.move(place, source, None):
                 return None
             return transfer.copy(place, source, part, None)
         except FileExistsError:

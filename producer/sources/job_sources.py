@@ -299,7 +299,7 @@ class Walk:
         return announced(
             places,
             sources.ahead,
-            lambda place: sources.source_of(place[1]).announce_stamps((place[1],)),
+            lambda place: sources.source_of(place[1]).announce((place[1],), stamps=True),
         )
 
     def skip(self, reason: str) -> None:

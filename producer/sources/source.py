@@ -225,17 +225,16 @@ class Source(ABC):
         """The absolute path of the file of an image; None if it is in no file of its own."""
         return None
 
-    def announce(self, names: Sequence[bytes]) -> None:  # noqa: B027  most do not read ahead
-        """Start to fetch these, which are read next, in this order. The bytes that are held are
-        bounded, so the last ones may wait. Some may never be read."""
+    def announce(  # noqa: B027  most do not read ahead
+        self, names: Sequence[bytes], stamps: bool = False
+    ) -> None:
+        """Start to fetch these, or their stamps alone, which are read next, in this order. The
+        bytes that are held are bounded, so the last ones may wait. Some may never be read."""
 
     def is_ready(self, name: bytes, seconds: float) -> bool:
         """Whether `read` would return at once after a wait of this time at most. A job that reads
         ahead does something else meanwhile."""
         return True
-
-    def announce_stamps(self, names: Sequence[bytes]) -> None:  # noqa: B027  as `announce`
-        """The same of names of which only the stamps are read."""
 
     def row_name(self, line: bytes, number: int) -> bytes:
         """The name of the image that this line of a list names, without secrets. Two lines have two

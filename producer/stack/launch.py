@@ -7,10 +7,10 @@ import time
 from pathlib import Path
 
 from producer.fleet import commands
-from producer.processes import lock, process_log
-from producer.stack import redis_server
-from producer.stack.environment import Environment, own
-from producer.stack.server_socket import is_ready
+from producer.processes import lock
+from producer.stack import redis_server, stack_log
+from producer.stack.desired_state import Environment, own
+from producer.stack.redis_server import is_ready
 from shared import logs
 from shared.broker.runtime_paths import LOG_NAME, SUPERVISOR_LOCK, has_supervisor, socket_path
 from shared.errors import BrokerAway, SetupError
@@ -63,7 +63,7 @@ def _start_supervisor(
         commands.check_installed()
     _ = settings.has_json_logs  # an invalid setting is reported here, not in the log
     path = folder / LOG_NAME
-    process_log.bound(path)
+    stack_log.bound(path)
     with path.open("ab") as log:
         starting = subprocess.Popen(
             [environment.executable, "-m", "producer.stack.supervisor"],

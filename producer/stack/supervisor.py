@@ -16,14 +16,13 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from producer.processes import lock, process_log
-from producer.processes.process_handle import ManagedProcess, forget_roster, managed_process
-from producer.stack import desired_state
+from producer.processes import lock
+from producer.processes.lock import ManagedProcess, forget_roster, managed_process
+from producer.stack import desired_state, stack_log
 from producer.stack.autoscaler import Autoscaler
-from producer.stack.desired_state import Desired
-from producer.stack.environment import own
-from producer.stack.server_socket import ServerSocket, is_ready
-from producer.stack.service_group import Services, end_leftovers
+from producer.stack.desired_state import Desired, own
+from producer.stack.redis_server import ServerSocket, is_ready
+from producer.stack.service import Services, end_leftovers
 from shared import file_lock, logs, process
 from shared.broker.runtime_paths import (
     LOG_NAME,
@@ -89,7 +88,7 @@ class Supervisor:
         if self._lock.lost:
             self._ending = True  # the folder was removed; another stack may be there by now
             return
-        process_log.bound(self._folder / LOG_NAME)
+        stack_log.bound(self._folder / LOG_NAME)
         wanted = desired_state.load(self._folder)
         bounds = wanted.bounds(self._settings)
         children = self._autoscaler.children(bounds, self._backlog)

@@ -138,7 +138,8 @@ def _as_folder(answers: AnswerCounts) -> list[Figure]:
     if not judged:
         return []
     share, right = percent(answers.as_folder / judged), f"{answers.as_folder:,} of {judged:,}"
-    return [Figure(share, f"as their folders are named ({right})")]
+    learned = f"; {answers.learned_by} has learned from them" if answers.learned_by else ""
+    return [Figure(share, f"as their folders are named ({right}){learned}")]
 
 
 def training_lines(

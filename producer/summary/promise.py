@@ -95,6 +95,9 @@ def as_promised(
     answers: AnswerCounts, flagged: int, card: Card, options: JobOptions
 ) -> AnswerCounts:
     """The answers of a job without what is not promised of them."""
+    folder = os.fsdecode(folder_of_job(options))
+    if card.source and folder and os.path.realpath(card.source) == os.path.realpath(folder):
+        answers = msgspec.structs.replace(answers, learned_by=card.ref)
     rows = LabelledRows(sum(answers.labels.values()), sum(answers.doubtful.values()), flagged)
     accepted = answers.accepted
     why = withdrawn(card, rows, options, accepted.precision if accepted else None)

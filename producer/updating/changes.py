@@ -7,6 +7,8 @@ import enum
 import time
 from collections.abc import Callable, Iterator
 
+import msgspec
+
 from producer.journal.journal import Journal
 from producer.locations.compared import KnownRow, PresentFiles, compared
 from producer.rows.row_batch import RowBatch
@@ -31,9 +33,18 @@ class Kind(enum.StrEnum):
     AGAIN = "again"  #: it had failed; its file is the same
 
 
-#: A row of the next table: its place, its old row (None: it is new), and whether that stays, with
-#: its answer; otherwise it is to be classified.
-NextRow = tuple[WalkPosition, KnownRow | None, bool]
+class Run(msgspec.Struct, gc=False):
+    """Rows of the next table that follow each other: some of an old batch, which stay with their
+    answers, or (without one) a row that is to be classified."""
+
+    argument: int  #: of the last row
+    names: list[bytes]  #: of the old batch
+    known: KnownRow | None = None  #: the first row
+    start: int = 0
+    stop: int = 0
+
+    def __len__(self) -> int:
+        return self.stop - self.start
 
 
 class Settling:
@@ -75,24 +86,35 @@ class Changes:
         self.unreached = 0  #: images whose server does not answer, or refuses them
         self.namesakes = 0  #: new files with the name of a row whose file was sorted elsewhere
 
-    def rows(self, journal: Journal) -> Iterator[NextRow]:
+    def runs(self, journal: Journal) -> Iterator[Run]:
         """The rows of the next table, in order. Raises SetupError, BadMessage."""
+        run, record = Run(0, []), None
         for file, row in compared(self._present, journal, self._present):
-            if row is None:
-                if file is not None and self._is_added(*file):
-                    self._count(Kind.NEW, file[0])
-                    yield file[0], None, False
+            if row is not None:
+                place, known = row
+                rows, i = known.rows, known.i
+                kind = None
+                if file is None or file[1] != rows.stamps[i] or rows.statuses[i] != _OK:
+                    kind = self._kind(rows, i, None if file is None else file[1])
+                if kind is None:
+                    if known.record is not record or run.stop != i:
+                        if run:
+                            yield run
+                        run, record = Run(0, rows.names, known, i, i), known.record
+                    run.stop, run.argument = i + 1, place[0]
+                    continue
+            elif file is not None and self._is_added(*file):
+                place, kind = file[0], Kind.NEW
+            else:
                 continue
-            place, known = row
-            rows, i = known.rows, known.i
-            if file is not None and file[1] == rows.stamps[i] and rows.statuses[i] == _OK:
-                yield place, known, True
-                continue
-            kind = self._kind(rows, i, None if file is None else file[1])
-            if kind is not None:
-                self._count(kind, place)
+            self._count(kind, place)
             if kind is not Kind.GONE:
-                yield place, known, kind is None
+                if run:
+                    yield run
+                yield Run(place[0], [place[1]], stop=1)
+                run, record = Run(0, []), None
+        if run:
+            yield run
 
     def _count(self, kind: Kind, place: WalkPosition) -> None:
         self.counts[kind] += 1

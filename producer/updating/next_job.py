@@ -2,7 +2,9 @@
 
 It is that of a job as any other, with the same id and version: rows that are to be classified are
 rows that it repeats. An old batch whose rows all stay is copied as it is; new files join the batch
-that they lie in.
+that they lie in. Batches of new files alone would be copied into no other, but then every reader of
+a table would merge batches into its order; as it is, each reads them in one pass. Repeats are
+batched when they are sent, by bytes and speed, however many small changes or new files there are.
 """
 
 from __future__ import annotations
@@ -15,22 +17,20 @@ from functools import partial
 from itertools import chain
 from pathlib import Path
 
-import msgspec
-
 from producer.inputs.skipped import SKIPPED, UNLISTED, encode_skipped, encode_unlisted
 from producer.journal.job_properties import FILE_COUNT, NUMBERS, TABLE
 from producer.journal.journal import WALKED, Journal, discard_next, next_journal
 from producer.journal.records import Record
 from producer.journal.retries import ONLY_CHANGED
 from producer.locations.compared import KnownRow, PresentFiles
-from producer.updating.changes import Changes, NextRow
+from producer.updating.changes import Changes, Run
 from shared.errors import Damaged, UsageError
 from shared.failpoints import failpoint
 from shared.image_status import Status, count_flags
 from shared.messages.batch import KINDS, BatchResult, encode_result
 from shared.messages.files import NO_DIGEST, NO_STAMP, STAMP
 
-#: The rows of a batch. One with more is divided into halves.
+#: The rows that a batch may grow to.
 IMAGES_MAX = 4_096
 #: The property of a next journal with the digest of the one that it was formed from.
 _FORMED_FROM = "formed-from"
@@ -67,7 +67,7 @@ def form(
         SetupError: a folder cannot be listed, or the journal cannot be written.
         Stopped: it was ended.
     """
-    formed = _passed(_records(changes.rows(old), old.record.top_k), passed)
+    formed = _passed(_records(changes.runs(old), old.record.top_k), passed)
     last, differs = -1, None
     for n, differs in zip(old.finished_numbers(), formed, strict=False):
         if differs.n != n:
@@ -119,83 +119,53 @@ def _properties(
     }
 
 
-def _records(rows: Iterable[NextRow], k: int) -> Iterator[Record]:
+def _records(runs: Iterable[Run], k: int) -> Iterator[Record]:
     """The batches of these rows, of which each has `k` labels. One that is as before has its
     number, others have -1."""
-    batch: list[NextRow] = []
-    most = IMAGES_MAX
-    for row in rows:
-        known = row[1]
-        if known is not None and known.i == 0:  # an old batch starts
-            if batch:
-                yield _record(batch, k)
-                batch = []
-            most = max(IMAGES_MAX, known.record.images)
-        batch.append(row)
-        if len(batch) > most:
-            yield _record(batch[: most // 2], k)
-            del batch[: most // 2]
+    batch, images, most = list[Run](), 0, IMAGES_MAX
+    for run in runs:
+        starts = run.known is not None and run.start == 0  # an old batch
+        if batch and (starts or images + len(run) > most):
+            yield _record(batch, k)
+            batch, images = [], 0
+        if starts and run.known is not None:
+            most = max(IMAGES_MAX, run.known.record.images)
+        batch.append(run)
+        images += len(run)
     if batch:
         yield _record(batch, k)
 
 
-class _Run(msgspec.Struct):
-    """Rows that follow each other: of an old batch, or (None) to be classified."""
-
-    known: KnownRow | None
-    start: int
-    stop: int
-
-    def cells(self, column: Callable[[KnownRow], bytes], width: int, new: bytes) -> bytes:
-        """Those of a column of the old batch, if it has one; `new` for each other row."""
-        cells = b""
-        if self.known is not None:
-            cells = column(self.known)[self.start * width : self.stop * width]
-        return cells or new * (self.stop - self.start)
-
-
-def _runs(batch: Iterable[NextRow]) -> Iterator[_Run]:
-    run, record = _Run(None, 0, 0), None
-    for _, row, stays in batch:
-        known = row if stays else None
-        now, i = (None, run.stop) if known is None else (known.record, known.i)
-        if now is not record or i != run.stop:
-            if run.stop > run.start:
-                yield run
-            run, record = _Run(known, i, i), now
-        run.stop += 1
-    yield run
-
-
-def _record(batch: Sequence[NextRow], k: int) -> Record:
-    runs = list(_runs(batch))
-    before = runs[0].known.record if runs[0].known and len(runs) == 1 else None
-    is_whole = before is not None and before.images == len(batch)
-    if before is not None and is_whole and before.argument == batch[-1][0][0]:
+def _record(batch: Sequence[Run], k: int) -> Record:
+    first = batch[0]
+    before = first.known.record if first.known is not None and len(batch) == 1 else None
+    is_whole = before is not None and before.images == len(first)
+    if before is not None and is_whole and before.argument == first.argument:
         return before
-    return _put_together(batch, runs, k)
+    return _put_together(batch, k)
 
 
-def _put_together(batch: Sequence[NextRow], runs: Sequence[_Run], k: int) -> Record:
+def _put_together(batch: Sequence[Run], k: int) -> Record:
     """A batch of rows with their answers, and of rows that are to be classified."""
 
     def joined(column: Callable[[KnownRow], bytes], new: bytes) -> bytes:
-        return b"".join(run.cells(column, len(new), new) for run in runs)
+        return b"".join(_cells(run, column, new) for run in batch)
 
     empty, columns = BatchResult(k, b"", b"", b""), dict[str, bytes]()
     for name in KINDS:
         new = bytes([Status.CHANGED.code]) if name == "statuses" else bytes(empty.width(name))
         if name != "digests":  # the journal has them beside the result
             columns[name] = joined(partial(_column, name), new)
-    result = BatchResult.of(k, columns)
-    again = sum(not stays for _, _, stays in batch)
+    result = BatchResult.from_columns(k, columns)
+    names = [name for run in batch for name in run.names[run.start : run.stop]]
+    again = sum(len(run) for run in batch if run.known is None)
     digests = joined(lambda row: row.record.digests, NO_DIGEST)
     flagged = count_flags(result.flags)
     return Record(
         n=-1,
-        argument=batch[-1][0][0],
-        images=len(batch),
-        names=b"\0".join([name for (_, name), _, _ in batch]),
+        argument=batch[-1].argument,
+        images=len(names),
+        names=b"\0".join(names),
         stamps=joined(lambda row: row.record.stamps, STAMP.pack(*NO_STAMP)),
         digests=digests if again or any(digests) else b"",
         places=None,
@@ -204,6 +174,14 @@ def _put_together(batch: Sequence[NextRow], runs: Sequence[_Run], k: int) -> Rec
         again=again,
         result=encode_result(result),
     )
+
+
+def _cells(run: Run, column: Callable[[KnownRow], bytes], new: bytes) -> bytes:
+    """Those of a column of the old batch, if it has one; `new` for each other row."""
+    width, cells = len(new), b""
+    if run.known is not None:
+        cells = column(run.known)[run.start * width : run.stop * width]
+    return cells or new * len(run)
 
 
 def _column(name: str, known: KnownRow) -> bytes:

@@ -1,4 +1,4 @@
-"""The broker's address, our credentials there, and how its certificate is verified.
+"""The broker's address, our credentials there and their files, how its certificate is verified.
 
 Everything that decides about access is here, so that both clients (redis-py in
 `shared/broker/redis_client.py`, Celery's in `shared/broker/transport.py`) behave the same.
@@ -13,13 +13,16 @@ from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlsplit
 
 import msgspec
 
-from shared.broker.credential_files import check_file, read_password
+from shared import regular_file
 from shared.errors import SetupError
 from shared.settings import Settings
 
 VARIABLE = "HANGTAG_REDIS_URL"
 DEFAULT_PORT = 6379
 MAX_PORT = 65535
+MAX_PASSWORD_BYTES = 4096
+#: All authorities of a system together have 0.3 MB.
+MAX_PEM_BYTES = 1 << 24
 SOCKET, PLAIN, TLS = "unix", "redis", "rediss"
 _ENCODE = "write each of / ? # @ : % in a password as %XX, or use HANGTAG_REDIS_PASSWORD_FILE"
 _OTHERWISE = "or accept the risk with HANGTAG_REDIS_INSECURE=1"
@@ -245,3 +248,31 @@ def is_private(broker: Address) -> bool:
         return ipaddress.ip_address(broker.host).is_loopback
     except ValueError:
         return False
+
+
+def read_password(path: str) -> str:
+    """The password in HANGTAG_REDIS_PASSWORD_FILE.
+
+    Raises:
+        SetupError: the file is unreadable, or does not hold one printable line.
+    """
+    try:
+        data = regular_file.read(path, MAX_PASSWORD_BYTES)
+        text = data.decode().rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise SetupError(f"HANGTAG_REDIS_PASSWORD_FILE={path}: {reason}; fix that file") from None
+    if not text or len(data) > MAX_PASSWORD_BYTES or not text.isprintable():
+        raise SetupError(f"HANGTAG_REDIS_PASSWORD_FILE={path} must hold one line, the password")
+    return text
+
+
+def check_file(path: str) -> None:
+    """Raises SetupError for an unreadable certificate or key: at the start, not on first use."""
+    try:
+        data = regular_file.read(path, MAX_PEM_BYTES)
+        reason = "too large" if len(data) > MAX_PEM_BYTES else ""
+    except OSError as error:
+        reason = str(error.strerror)
+    if reason:
+        raise SetupError(f"{path}: {reason}; check HANGTAG_REDIS_CA, _CERT and _KEY")

@@ -73,7 +73,7 @@ class BatchResult(msgspec.Struct, frozen=True, array_like=True):
     digests: bytes = b""
 
     @classmethod
-    def of(cls, k: int, columns: Mapping[str, bytes]) -> BatchResult:
+    def from_columns(cls, k: int, columns: Mapping[str, bytes]) -> BatchResult:
         """A result with these columns."""
         some = {name: data for name, data in columns.items() if name not in _OPTIONAL or any(data)}
         return cls(k, **some)

@@ -104,7 +104,7 @@ def digest(content: bytes | Status) -> bytes:
 
 def digests(contents: Sequence[bytes | Status]) -> bytes:
     """The digests of files, one after the other."""
-    each = (zlib.crc32(one) if isinstance(one, bytes) else 0 for one in contents)
+    each = (zlib.crc32(file) if isinstance(file, bytes) else 0 for file in contents)
     return struct.pack(f"<{len(contents)}I", *each)
 
 

@@ -54,7 +54,9 @@ class Examples(NamedTuple):
     labels: Labels
 
     @classmethod
-    def of(cls, images: npt.NDArray[np.uint8], labels: npt.NDArray[np.integer]) -> Examples:
+    def from_arrays(
+        cls, images: npt.NDArray[np.uint8], labels: npt.NDArray[np.integer]
+    ) -> Examples:
         """Accepts images uint8 [n, H, W] or [n, H, W, C] and labels of any integer type [n]."""
         shape = images.shape if images.ndim == 4 else (*images.shape, 1)
         return cls(images.reshape(shape), labels.astype(np.int64))

@@ -89,7 +89,7 @@ def find_fashion(spec: Preprocessing, wanted: set[int]) -> dict[int, FoundImage]
     found_images: dict[int, FoundImage] = {}
     parts: tuple[tuple[fashion_mnist.Split, str], ...] = (("train", "training"), ("test", "test"))
     for part, name in parts:
-        images = Examples.of(*fashion_mnist.load(part, download=False)).images
+        images = Examples.from_arrays(*fashion_mnist.load(part, download=False)).images
         hashes = content_hashes(~images if spec.invert else images)
         for number in np.flatnonzero(np.isin(hashes, np.array(sorted(wanted), np.uint64))).tolist():
             image = FoundImage(

@@ -124,5 +124,5 @@ def _counts(examples: Examples) -> tuple[int, ...]:
 
 
 def _examples(split: fashion_mnist.Split, spec: Preprocessing) -> Examples:
-    examples = Examples.of(*fashion_mnist.load(split))
+    examples = Examples.from_arrays(*fashion_mnist.load(split))
     return Examples(~examples.images, examples.labels) if spec.invert else examples

@@ -37,7 +37,7 @@ class HeldoutAnswers(NamedTuple):
     files: Digests | None = None  #: SHA-256 of the files; None if there are none
 
 
-def of(
+def recorded(
     held: Examples, logits: npt.NDArray[np.float32], files: Digests | None = None
 ) -> HeldoutAnswers:
     """The record of these images."""

@@ -148,9 +148,9 @@ def _point(
     thresholds: list[float | None] = []
     for label in range(probabilities.shape[1]):
         of_label = predicted == label
-        few = np.count_nonzero(of_label) < fewest(precision)
+        has_few = np.count_nonzero(of_label) < fewest(precision)
         own = threshold(confidence[of_label], right[of_label], precision)
-        thresholds.append(_lowered(pooled if few else own, higher[label]))
+        thresholds.append(_lowered(pooled if has_few else own, higher[label]))
     taken = accepted(confidence, predicted, tuple(thresholds))
     return _measured(precision, pooled, tuple(thresholds), taken, right)
 

@@ -85,7 +85,7 @@ def _made(context: Context, work: Calibrate, old: Card) -> BuiltVersion:
         test = Answered(tested, other.labels, other.images)
     assessed = assess_answers(card, [], Answered(shares, held.labels, held.images), test)
     served = {name: context.registry.read(old, name) for name in old.files if name in SERVED}
-    answers = heldout_answers.of(held, logits, data.heldout_files)
+    answers = heldout_answers.recorded(held, logits, data.heldout_files)
     files = served | assessed.files | {heldout_answers.FILE: heldout_answers.encode(answers)}
     return BuiltVersion(msgspec.structs.replace(card, metrics=assessed.metrics), files)
 

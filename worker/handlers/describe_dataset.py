@@ -67,7 +67,7 @@ def fashion(index: int, scratch: Path) -> Described:
         SetupError: this machine does not have it.
         UsageError: there is no such image.
     """
-    learn = Examples.of(*fashion_mnist.load("train"))
+    learn = Examples.from_arrays(*fashion_mnist.load("train"))
     find_images.check_index(index, len(learn.labels))
     report = load.load(LabelledData(FASHION_MNIST), None, None, scratch).report
     title = f"{report.labels[learn.labels[index]]} (training image {index})"
@@ -138,11 +138,11 @@ def _counted(
     """A report from the names of the files alone."""
     notes = [note]
 
-    def of(*parts: int) -> tuple[int, ...]:
+    def counted(*parts: int) -> tuple[int, ...]:
         classes = range(len(walk.labels))
         return tuple(sum(counts[label, part] for part in parts) for label in classes)
 
-    if any(of(UNDECIDED)):
+    if any(counted(UNDECIDED)):
         notes.append(
             "there are no splits: training holds out a twelfth, and sets a sixth aside for the test"
         )
@@ -150,9 +150,9 @@ def _counted(
         name=os.path.basename(walk.root).decode(errors="replace"),
         shape=(SPEC.height, SPEC.width, SPEC.channels),
         labels=walk.labels,
-        training=of(TRAINING, UNDECIDED),
-        heldout=of(HELDOUT),
-        test=of(TEST),
+        training=counted(TRAINING, UNDECIDED),
+        heldout=counted(HELDOUT),
+        test=counted(TEST),
         unreadable=tuple(f"{_below(bad.path, walk)}: {bad.status.sentence}" for bad in some.bad),
         unreadable_count=len(some.bad),
         notes=tuple(notes),

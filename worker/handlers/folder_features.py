@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -29,7 +29,7 @@ from worker.handlers.context import LOADING, Context, Reply
 from worker.photo_head import near_duplicates
 from worker.photo_head.near_duplicates import Groups
 from worker.training import photo_folder
-from worker.training.photo_folder import COMPARING, OnPart, digest_numbers
+from worker.training.photo_folder import COMPARING, digest_numbers
 
 #: Changes with how rows and near-duplicates are computed.
 FORM = b"short rows 2"
@@ -50,13 +50,20 @@ def compute(context: Context, work: ComputeFeatures) -> Reply:
     if not total:
         raise SetupError(f"there are no images under {printable(walk.root)}; name another folder")
     bad: list[Bad] = []
-    photos, cache = _photos(context, walk, work.backbone, total, bad)
+    photos, cache = computed(
+        context,
+        walk.items(),
+        work.backbone,
+        lambda files: context.loading(files, max(files, total)),
+        bad.append,
+    )
     if not photos.paths:
         raise SetupError(
             f"none of the {total:,} files under {printable(walk.root)} can be read as an image; "
             f"the first: {printable(bad[0].path)}: {bad[0].status.sentence}"
         )
-    short = _short_rows(context, StoredRows(photos, cache))
+    with atomic_file.writing(context.registry.root / photo_folder.FOLDER, REMEDY):
+        short = short_rows(photos, cache, context.loading_part)
     answer = DescribedFolder(
         images=len(photos.paths),
         unreadable=len(bad),
@@ -66,17 +73,6 @@ def compute(context: Context, work: ComputeFeatures) -> Reply:
     )
     features = _features(walk, photos, short, bad)
     return Reply(answer, {request_files.FEATURES_FILE: request_files.encode_features(features)})
-
-
-def _photos(
-    context: Context, walk: LooseWalk, backbone: str, total: int, bad: list[Bad]
-) -> tuple[PhotoFeatures, FeatureCache]:
-    """The features of all images, with progress, and where the store has them."""
-
-    def done(files: int) -> None:
-        context.loading(files, max(files, total))
-
-    return computed(context, walk.items(), backbone, done, bad.append)
 
 
 def computed(
@@ -107,13 +103,6 @@ def computed(
     return photos, view.cache
 
 
-def _short_rows(context: Context, stored: StoredRows) -> ShortRows:
-    if (known := stored.read()) is not None:
-        return known
-    with atomic_file.writing(context.registry.root / photo_folder.FOLDER, REMEDY):
-        return stored.computed(context.loading_part)
-
-
 def _features(
     walk: LooseWalk, photos: PhotoFeatures, short: ShortRows, bad: list[Bad]
 ) -> FolderFeatures:
@@ -136,43 +125,42 @@ class ShortRows(NamedTuple):
     stacks: Groups  #: the number of the group of near-duplicates
 
 
-class StoredRows:
-    """The short rows of these photos in the store, beside the features in `features`."""
+def short_rows(
+    photos: PhotoFeatures, features: FeatureCache, on_part: Callable[[str, int, int], None]
+) -> ShortRows:
+    """The short rows of these photos, which are stored beside their features. `on_part` gets the
+    names of the steps that compute them.
 
-    def __init__(self, photos: PhotoFeatures, features: FeatureCache) -> None:
-        self._photos = photos
-        self._digests = [digest.tobytes() for digest in photos.digests]
-        self._width = min(near_duplicates.COMPONENTS, *photos.features.shape)
-        # All rows depend on all images, not on their order.
-        parts = [FORM, features.key.encode(), *sorted(self._digests)]
-        key = hashlib.sha256(b"".join(parts)).hexdigest()[:24]
-        self._cache = features.beside(key, NUMBER_BYTES * self._width + STACK_BYTES)
+    Raises:
+        OSError: the store cannot be written.
+    """
+    digests = [digest.tobytes() for digest in photos.digests]
+    width = min(near_duplicates.COMPONENTS, *photos.features.shape)
+    # All rows depend on all images, not on their order.
+    parts = [FORM, features.key.encode(), *sorted(digests)]
+    key = hashlib.sha256(b"".join(parts)).hexdigest()[:24]
+    cache = features.beside(key, NUMBER_BYTES * width + STACK_BYTES)
+    if (stored := _read(cache, digests)) is not None:
+        return stored
+    on_part(COMPARING, 0, 0)
+    stacks = near_duplicates.groups(photos.features, digest_numbers(photos))
+    on_part(REDUCING, 0, 0)
+    rows = near_duplicates.embedded(photos.features)
+    encoded = (
+        stack.tobytes() + row.tobytes()
+        for stack, row in zip(stacks.astype("<u4"), rows.astype("<f2"), strict=True)
+    )
+    cache.add(dict(zip(digests, encoded, strict=True)))
+    cache.trim()
+    return _read(cache, digests) or ShortRows(rows, stacks)  # equal files have one row
 
-    def read(self) -> ShortRows | None:
-        """None: they are not stored, or damaged."""
-        found = [self._cache.get(digest) for digest in self._digests]
-        known = [row for row in found if row is not None]
-        if len(known) < len(found):
-            return None
-        self._cache.mark_used()
-        table = np.frombuffer(b"".join(known), np.uint8).reshape(len(known), -1)
-        stacks = table[:, :STACK_BYTES].copy().view("<u4")[:, 0]
-        return ShortRows(table[:, STACK_BYTES:].copy().view("<f2"), stacks.astype(np.int64))
 
-    def computed(self, on_part: OnPart) -> ShortRows:
-        """Compute and store them. `on_part` gets the names of the steps.
-
-        Raises:
-            OSError: the store cannot be written.
-        """
-        on_part(COMPARING, 0, 0)
-        stacks = near_duplicates.groups(self._photos.features, digest_numbers(self._photos))
-        on_part(REDUCING, 0, 0)
-        rows = near_duplicates.embedded(self._photos.features)
-        encoded = (
-            stack.tobytes() + row.tobytes()
-            for stack, row in zip(stacks.astype("<u4"), rows.astype("<f2"), strict=True)
-        )
-        self._cache.add(dict(zip(self._digests, encoded, strict=True)))
-        self._cache.trim()
-        return self.read() or ShortRows(rows, stacks)  # equal files have one row
+def _read(cache: FeatureCache, digests: Sequence[bytes]) -> ShortRows | None:
+    """None: they are not stored, or damaged."""
+    stored = [row for row in map(cache.get, digests) if row is not None]
+    if len(stored) < len(digests):
+        return None
+    cache.mark_used()
+    table = np.frombuffer(b"".join(stored), np.uint8).reshape(len(stored), -1)
+    stacks = table[:, :STACK_BYTES].copy().view("<u4")[:, 0]
+    return ShortRows(table[:, STACK_BYTES:].copy().view("<f2"), stacks.astype(np.int64))

@@ -75,7 +75,7 @@ def _make(context: Context, work: Import) -> BuiltVersion:
         )
     )
     context.stage(EVALUATING)
-    answers = heldout_answers.of(held, served.logits, labelled.files)
+    answers = heldout_answers.recorded(held, served.logits, labelled.files)
     assessed = assess(served.card, served.files, [], held, answers.logits, labelled.test)
     files = served.files | {heldout_answers.FILE: heldout_answers.encode(answers)}
     card = msgspec.structs.replace(served.card, metrics=assessed.metrics)

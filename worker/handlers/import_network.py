@@ -213,8 +213,8 @@ def _forms(given: NetworkForm, network: Described, takes_uint8: bool) -> Iterato
     known: tuple[Scale, ...] = (imported.scale,) if is_known else _SCALES
     for order in ("rgb", "bgr") if channels == COLOURS else ("rgb",):
         for scale in known:
-            said = "" if takes_uint8 else scale
-            plain = msgspec.structs.replace(form, scale=said, channels=order)
+            stated = "" if takes_uint8 else scale
+            plain = msgspec.structs.replace(form, scale=stated, channels=order)
             yield plain
             if scale == "0-1" and channels == COLOURS and not (given.mean or given.std):
                 yield msgspec.structs.replace(plain, mean=IMAGENET.mean, std=IMAGENET.std)

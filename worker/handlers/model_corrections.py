@@ -42,11 +42,11 @@ class ModelCorrections(NamedTuple):
         that were found, by SHA-256."""
         if not self.lines:
             return made
-        found = (
+        located = (
             placed(line, places[line.sha256]) if line.sha256 in places else line
             for line in self.lines
         )
-        return made._replace(files=made.files | {learned_lines.FILE: encode_lines(found)})
+        return made._replace(files=made.files | {learned_lines.FILE: encode_lines(located)})
 
     def noted(self, report: DataReport) -> DataReport:
         """With a note on each version whose record cannot be read."""
@@ -54,7 +54,7 @@ class ModelCorrections(NamedTuple):
         return msgspec.structs.replace(report, notes=(*report.notes, *notes))
 
 
-def of(context: Context, work: Train) -> ModelCorrections:
+def to_learn(context: Context, work: Train) -> ModelCorrections:
     """The corrections of an attempt; the same for every attempt at a request.
 
     Raises:

@@ -37,7 +37,7 @@ def train(context: Context, work: Train) -> Reply:
     """
     recipe = _recipe(work)
     context.stage(LOADING)
-    corrections = model_corrections.of(context, work)
+    corrections = model_corrections.to_learn(context, work)
     task = Task(
         work,
         recipe,

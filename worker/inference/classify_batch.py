@@ -259,10 +259,10 @@ def top_k(probabilities: NDArray[np.float32], batch: DecodedBatch, k: int) -> Ba
         "probabilities": best.astype("<f4").tobytes(),
         "flags": (batch.flags * ~failed).tobytes(),
     }
-    return BatchResult.of(k, columns)
+    return BatchResult.from_columns(k, columns)
 
 
 def join(parts: Sequence[BatchResult]) -> BatchResult:
     """One result from the results of its parts."""
     columns = {name: b"".join(part.column(name) for part in parts) for name in KINDS}
-    return BatchResult.of(parts[0].k, columns)
+    return BatchResult.from_columns(parts[0].k, columns)

@@ -99,7 +99,7 @@ class Network(Learner[TrainedNetwork]):
             dataset_fingerprint=learn.fingerprint(),
             notes=f"Trained on {len(learn.labels)} images; {len(held.labels)} were held out.",
         )
-        answers = heldout_answers.of(held, served.logits, self._data.heldout_files)
+        answers = heldout_answers.recorded(held, served.logits, self._data.heldout_files)
         files = served.files | {
             HISTORY: msgspec.json.format(msgspec.json.encode(history), indent=2),
             heldout_answers.FILE: heldout_answers.encode(answers),

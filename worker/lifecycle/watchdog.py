@@ -14,7 +14,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import redis
 from redis.exceptions import RedisError
@@ -31,19 +31,15 @@ _PR_SET_PDEATHSIG, _PR_GET_PDEATHSIG = 1, 2
 
 
 class Watchdog(threading.Thread):
-    """One per worker parent. `is_busy` returns whether a child works or the parent shuts down."""
+    """One per worker parent."""
 
     def __init__(
-        self,
-        client: redis.Redis,
-        queues: Sequence[str],
-        limit_s: float,
-        is_busy: Callable[[], bool],
-        restart: Callable[[], None],
+        self, client: redis.Redis, queues: Sequence[str], limit_s: float, parent: object
     ) -> None:
+        """Call it in the main thread of `parent`, a Celery worker."""
         super().__init__(name="hangtag-watchdog", daemon=True)
         self._client, self._queues, self._limit_s = client, queues, limit_s
-        self._is_busy, self._restart = is_busy, restart
+        self._parent, self._death_signal = parent, _parent_death_signal()
         self._stopped = threading.Event()
 
     def stop(self) -> None:
@@ -61,37 +57,20 @@ class Watchdog(threading.Thread):
                 since = time.monotonic()
             elif now - since >= self._limit_s:
                 since = now
-                self._restart_worker()
+                log.error(
+                    "no hint was taken for %.0f s although hints wait in %s; this worker restarts",
+                    self._limit_s,
+                    " or ".join(self._queues),
+                )
+                restart(pool.pids(getattr(self._parent, "pool", None)), self._death_signal)
 
     def _is_stuck(self) -> bool:
         """Whether hints wait and no child of this worker is busy, at this moment."""
         try:
             with fork_lock.delay_forks():
-                return not self._is_busy() and any(map(self._client.llen, self._queues))
+                return not pool.is_busy() and any(map(self._client.llen, self._queues))
         except (RedisError, BrokerRefuses):
             return False  # unreachable: no hint can arrive
-
-    def _restart_worker(self) -> None:
-        log.error(
-            "no hint was taken for %.0f s although hints wait in %s; this worker restarts",
-            self._limit_s,
-            " or ".join(self._queues),
-        )
-        self._restart()
-
-
-def watchdog(
-    client: redis.Redis, queues: Sequence[str], limit_s: float, parent: object
-) -> Watchdog:
-    """The watchdog of a Celery worker. Call it in the main thread."""
-    death_signal = _parent_death_signal()
-    return Watchdog(
-        client,
-        queues,
-        limit_s,
-        pool.is_busy,
-        lambda: restart(pool.pids(getattr(parent, "pool", None)), death_signal),
-    )
 
 
 def restart(children: list[int], death_signal: int) -> None:

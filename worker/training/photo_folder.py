@@ -169,10 +169,10 @@ def view(backbone: LoadedBackbone, folder: Path, *, is_mirrored: bool = False) -
     return View(backbone, cache, is_mirrored)
 
 
-def _both(one: Callable[[Bad], None], other: Callable[[Bad], None]) -> Callable[[Bad], None]:
+def _both(first: Callable[[Bad], None], second: Callable[[Bad], None]) -> Callable[[Bad], None]:
     def add(bad: Bad) -> None:
-        one(bad)
-        other(bad)
+        first(bad)
+        second(bad)
 
     return add
 

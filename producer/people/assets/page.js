@@ -229,6 +229,7 @@ async function renew() {
     const found = await ask("/facts");
     if (found.id !== start) throw new Error("another server is open at this address; reload the page");
     showFacts(found);
+    show();
   } catch (error) {
     report(error.message, true);
   }

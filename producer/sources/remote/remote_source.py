@@ -127,11 +127,8 @@ class RemoteImages(ABC):
         self._ahead = RequestsAhead(self._fetch, check)
         self._heads = RequestsAhead(self._fetch_stamp, check)
 
-    def announce(self, names: Sequence[bytes]) -> None:
-        self._ahead.announce(names)
-
-    def announce_stamps(self, names: Sequence[bytes]) -> None:
-        self._heads.announce(names)
+    def announce(self, names: Sequence[bytes], stamps: bool = False) -> None:
+        (self._heads if stamps else self._ahead).announce(names)
 
     def is_ready(self, name: bytes, seconds: float) -> bool:
         return self._ahead.is_ready(name, seconds)
@@ -236,14 +233,11 @@ class RemoteSource(Source, Generic[Images]):
         (last, is_missing), self._last = self._last, (b"", False)
         return is_missing if last == name else self._images.head(name)[0] is Status.MISSING
 
-    def announce(self, names: Sequence[bytes]) -> None:
-        self._images.announce(names)
+    def announce(self, names: Sequence[bytes], stamps: bool = False) -> None:
+        self._images.announce(names, stamps)
 
     def is_ready(self, name: bytes, seconds: float) -> bool:
         return self._images.is_ready(name, seconds)
-
-    def announce_stamps(self, names: Sequence[bytes]) -> None:
-        self._images.announce_stamps(names)
 
     def close(self) -> None:
         if self._opened is not None:

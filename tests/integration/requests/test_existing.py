@@ -18,7 +18,7 @@ from producer.requests.existing import FAILED, RequestNow, cancel, find, open_re
 from producer.requests.request_display import RequestDisplay
 from producer.requests.submit import RequestWaiter, Viewed, submit
 from shared.broker.runtime_paths import SUPERVISOR_LOCK, private_stack_dir, socket_path
-from shared.errors import RequestCancelled, SetupError, StillOpen, UsageError
+from shared.errors import SetupError, StillOpen, UsageError
 from shared.ledger import request_store
 from shared.ledger.request_store import RequestState
 from shared.messages.requests import Outcome, Progress, Promote, Request, Rollback
@@ -142,19 +142,6 @@ def test_a_submission_that_needs_a_trainer_is_made_if_one_is_alive(broker: Scene
     assert broker.inbox.ids() == ["r1"]
 
 
-def test_an_id_that_was_cancelled_at_a_broker_is_not_submitted_again(broker: Scene) -> None:
-    broker.inbox.submit(REQUEST)
-    broker.inbox.cancel("r1")
-    with pytest.raises(RequestCancelled, match="r1 was cancelled before"):
-        broker.submit()
-
-
-def test_the_waiting_command_submits_a_request_that_redis_lost(broker: Scene) -> None:
-    with pytest.raises(StillOpen):
-        broker.wait()
-    assert broker.inbox.ids() == ["r1"]
-
-
 def test_a_request_that_waits_for_another_reports_it_after_a_while(
     broker: Scene, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -184,13 +171,6 @@ def test_the_state_of_a_request_at_a_broker_is_what_became_of_it(broker: Scene) 
     broker.inbox.submit(OTHER)
     cancel(broker.settings, "r2")
     assert state_now(broker.settings, "r2") == RequestNow(RequestState.CANCELLED)
-
-
-def test_a_request_of_a_stack_that_was_cancelled_has_that_state(stack: Scene) -> None:
-    stack.keep()
-    for _ in range(2):
-        assert cancel(stack.settings, "r1") == "request r1 is cancelled"
-    assert state_now(stack.settings, "r1") == RequestNow(RequestState.CANCELLED)
 
 
 def test_what_was_cancelled_at_this_machines_stack_is_submitted_to_a_broker(broker: Scene) -> None:

@@ -20,7 +20,7 @@ import redis
 
 from producer.journal.snapshot import JobState, read_snapshot
 from producer.processes import lock
-from producer.processes.process_handle import ManagedProcess, managed_process, save_roster
+from producer.processes.lock import ManagedProcess, managed_process, save_roster
 from producer.requests.client import make_request
 from producer.requests.submit import submit
 from producer.stack import desired_state, stack

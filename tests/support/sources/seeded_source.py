@@ -58,8 +58,9 @@ class SeededSource(Source):
     def name(self, number: int) -> bytes:
         return b"%s/%06d" % (self.typed, number)
 
-    def announce(self, names: Sequence[bytes]) -> None:
-        self._announced |= dict.fromkeys(names, TURNS)
+    def announce(self, names: Sequence[bytes], stamps: bool = False) -> None:
+        if not stamps:
+            self._announced |= dict.fromkeys(names, TURNS)
 
     def is_ready(self, name: bytes, seconds: float) -> bool:
         self._announced[name] = self._announced.get(name, TURNS) - 1

@@ -33,7 +33,7 @@ def examples() -> Examples:
     rng = np.random.default_rng(1)
     labels = rng.integers(0, 2, 200)
     pixels = rng.integers(0, 100, (200, *SHAPE)) + 155 * labels[:, None, None, None]
-    return Examples.of(pixels.astype(np.uint8), labels)
+    return Examples.from_arrays(pixels.astype(np.uint8), labels)
 
 
 @pytest.fixture

@@ -9,15 +9,15 @@ import msgspec
 import pytest
 from click.testing import CliRunner, Result
 
-from producer.cli.local_pages import _show_notes
 from producer.cli.main import hangtag
 from producer.models.corrected_files import labelled_input
-from producer.people.label import Ready
+from producer.people.label import unread
 from producer.people.next_steps import after_label, heading, reached, unsure
 from shared.errors import Exit, UsageError
 from shared.labels.label_line import LabelLine
 from shared.labels.labels_file import LabelsFile
 from shared.labels.submitted_lines import decode_input, input_sha256
+from shared.messages.replies import DescribedFolder
 from shared.pipes.labelling import Counts
 from tests.support.jobs.decided import line_of
 
@@ -169,13 +169,11 @@ def test_the_end_warns_while_no_other_image_is_sure(sure: int, named: int, warne
     assert ("name more before they are sorted" in unsure(now)) == warned
 
 
-def test_no_name_of_a_file_or_folder_controls_the_terminal(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+def test_no_name_of_a_file_or_folder_controls_the_terminal() -> None:
     """Also one whose bytes are no text."""
     name = "\x1b]0;title\x07\n\udce9.jpg"
-    _show_notes(Ready("link", 1, 1, [name], (name,), 0, []))
-    assert capsys.readouterr().err == "cannot be read: \\x1b]0;title\\x07 \\xe9.jpg\n" * 2
+    expected = "cannot be read: \\x1b]0;title\\x07 \\xe9.jpg"
+    assert unread(DescribedFolder(1, 1, (name,), 1), [name]) == [expected] * 2
 
 
 def test_a_second_process_is_refused_before_it_reaches_a_broker(here: Path) -> None:

@@ -29,7 +29,7 @@ def test_the_same_image_is_never_on_both_sides() -> None:
 
 def test_five_hundred_of_each_class_of_fashion_mnist_are_held_out() -> None:
     try:
-        examples = Examples.of(*fashion_mnist.load("train", download=False))
+        examples = Examples.from_arrays(*fashion_mnist.load("train", download=False))
     except SetupError:
         pytest.skip("Fashion-MNIST is not on this machine")
     learn, held = hold_out(examples)

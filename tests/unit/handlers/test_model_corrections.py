@@ -42,12 +42,12 @@ class Model:
         self._count += 1
         context = self._context(given, without)
         assert isinstance(context.request.work, Train)
-        found = model_corrections.of(context, context.request.work)
+        found = model_corrections.to_learn(context, context.request.work)
         files = {name: packaged.read(name) for name in packaged.card().files}
         mark = context.request.mark
         card = msgspec.structs.replace(packaged.card(), name="mine", request=mark)
         self.registry.publish(*found.in_version(BuiltVersion(card, files), {}), who="tester")
-        again = model_corrections.of(context, context.request.work)
+        again = model_corrections.to_learn(context, context.request.work)
         assert again == found, "another attempt learns from others"
         return found
 

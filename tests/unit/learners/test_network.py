@@ -31,7 +31,7 @@ def _data(count: int) -> DataSet:
     rng = np.random.default_rng(1)
     labels = rng.integers(0, 2, count)
     pixels = rng.integers(0, 100, (count, *SHAPE)) + 155 * labels[:, None, None, None]
-    examples = Examples.of(pixels.astype(np.uint8), labels)
+    examples = Examples.from_arrays(pixels.astype(np.uint8), labels)
     preprocessing = Preprocessing(*SHAPE)
     learn, held = hold_out(examples)
     return DataSet("noise", ("dark", "bright"), learn, examples, preprocessing, held)

@@ -87,7 +87,7 @@ def publish(
     logits[np.arange(len(paths)), predicted] = sure
     joined = b"".join(hashlib.sha256(path.read_bytes()).digest() for path in paths)
     digests = np.frombuffer(joined, np.uint8).reshape(-1, 32)
-    answers = heldout_answers.of(Examples(images, truth), logits, digests)
+    answers = heldout_answers.recorded(Examples(images, truth), logits, digests)
     card = msgspec.structs.replace(
         packaged.card(), name="pets", labels=LABELS, preprocessing=SPEC, temperature=1.0,
         operating_points=(), pixel_bounds=None,

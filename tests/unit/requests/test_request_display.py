@@ -2,12 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from producer.present.progress import Figures, Quiet
 from producer.requests.existing import OpenRequest, table
-from producer.requests.request_display import RequestMeter, ahead_text
+from producer.requests.request_display import RequestDisplay
+from producer.requests.submit import Viewed
 from shared.ledger.request_store import RequestState, RequestView
 from shared.messages.requests import Progress, Promote, Request
 
 REQUEST = Request("r1", Promote("shoes@2"), "ann", 1.0)
+
+
+class Lines(Quiet):
+    """Has every line that a display may print."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.shown = list[str]()
+
+    def notice(self, text: str) -> None:
+        self.shown.append(text)
+
+    def event(self, text: str) -> None:
+        self.shown.append(text)
+
+    def show(self, figures: Callable[[], Figures]) -> None:
+        self.shown += [figures().plain(), *figures().live(200)]
 
 
 def test_nothing_that_others_say_of_a_request_controls_the_terminal() -> None:
@@ -15,9 +36,12 @@ def test_nothing_that_others_say_of_a_request_controls_the_terminal() -> None:
     now = Progress(f"{foreign}stage", part=f"{foreign}part")
     work = Promote(f"{foreign}shoes@2")
     row = OpenRequest(f"{foreign}r1", "running", work, f"{foreign}ann", 1.0, now)
-    meter = RequestMeter()
     view = RequestView(REQUEST, RequestState.RUNNING, progress=now)
-    lines = [*meter.note(view), meter.figures().plain(), *meter.figures().live(200), *table([row])]
     ahead = RequestView(Request("r0", work, "ann", 1.0), RequestState.RUNNING, progress=now)
-    for line in (*lines, ahead_text(ahead)):
+    lines = Lines()
+    display = RequestDisplay(lines)
+    for seen in (Viewed(view, None), Viewed(view, ahead)):
+        display.show(seen)
+    assert len(lines.shown) >= 6
+    for line in (*lines.shown, *table([row])):
         assert foreign not in line

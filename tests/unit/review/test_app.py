@@ -76,3 +76,18 @@ def test_a_body_is_bounded_whatever_was_announced_and_a_number_has_plain_digits(
         for start in ("\u0663", "1e3", "1234567890", ""):
             assert asked.ask(f"/items?id={asked.id}&start={start}")[0] == 400
         assert asked.ask(f"/items?id={asked.id}&start=1&count=999&label=1")[0] == 200
+
+
+def test_a_row_gets_a_label_and_what_the_page_of_a_folder_sends_is_refused(tmp_path: Path) -> None:
+    with Thumbnails() as thumbnails:
+        asked = Asked(tmp_path, thumbnails)
+        for path, body in {
+            "/decisions": {"decisions": [{"item": 0, "kind": "not-this", "label": "Bag"}]},
+            "/rename": {"before": "Bag", "after": "Coat"},
+            "/name-folders": {"folders": ["photos"], "is_label": True},
+        }.items():
+            status, reply = asked.ask(f"{path}?id={asked.id}", msgspec.json.encode(body))
+            assert (status, b"error" in reply) == (400, True)
+        assert asked.ask(f"/undo?id={asked.id}", b"{}") == (200, b"null")
+        assert asked.ask(f"/folders?id={asked.id}") == (200, b"[]")
+    assert not list(tmp_path.glob("*.corrections.jsonl"))

@@ -24,7 +24,7 @@ TOLERANCE = 5e-4
 
 def _evaluate(split_name: fashion_mnist.Split, part: int) -> Evaluation:
     try:
-        examples = Examples.of(*fashion_mnist.load(split_name, download=False))
+        examples = Examples.from_arrays(*fashion_mnist.load(split_name, download=False))
     except SetupError:
         pytest.skip("Fashion-MNIST is not on this machine")
     if split_name == "train":

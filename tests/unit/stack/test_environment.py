@@ -11,8 +11,7 @@ import pytest
 
 from producer.processes import lock
 from producer.stack import desired_state, stack
-from producer.stack.desired_state import Desired
-from producer.stack.environment import Environment, chosen, own
+from producer.stack.desired_state import Desired, Environment, chosen, own
 from shared import installation
 from shared.broker.runtime_paths import SUPERVISOR_LOCK, private_stack_dir
 from shared.errors import SetupError

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from producer.processes import process_log
+from producer.stack import stack_log
 
 WRITERS, LINES = 3, 30_000
 #: Of each writer between two looks at the log: 70 kB. Slow looks do not let the log grow.
@@ -47,7 +47,7 @@ def test_it_is_bounded_while_several_processes_write_to_it(tmp_path: Path) -> No
                 waiting -= {writer for writer in waiting if _has_written(writer)}
                 before = path.stat().st_size
                 longest = max(longest, before)
-                process_log.bound(path)
+                stack_log.bound(path)
                 cuts += path.stat().st_size < before
         for writer in writers:
             writer.communicate()

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from producer.fleet import workers
-from producer.fleet.start_command import trainer_line, worker_line
+from producer.fleet.commands import trainer_line, worker_line
 from shared.broker.address import address
 from shared.settings import Settings
 from tests.support.deploy.shell_line import Typed, typed

@@ -22,7 +22,7 @@ from producer.rows.acceptance import doubtless
 from producer.rows.columns import table_columns
 from producer.rows.row_batch import AS_CLASSIFIED, RowBatch
 from producer.summary.answer_counter import AnswerCounter, Z, interval
-from producer.summary.job_text import training_lines
+from producer.summary.job_text import answer_lines, training_lines
 from producer.summary.promise import LabelledRows, as_promised, withdrawn
 from shared.image_status import BY_CODE
 from shared.labels.class_folders import folder_of
@@ -189,3 +189,12 @@ def test_without_a_promise_no_figure_of_a_precision_is_left() -> None:
     assert found.accepted == AcceptedShare(10, None, 0.95)
     like = msgspec.structs.replace(answers, doubtful={"Bag": 17})
     assert as_promised(like, 0, CARD, OPTIONS) == like
+
+
+@pytest.mark.parametrize(("source", "says"), [("/in", True), ("/in/..", False), ("", False)])
+def test_the_folders_that_a_version_has_learned_from_prove_nothing(source: str, says: bool) -> None:
+    card = msgspec.structs.replace(CARD, source=source)
+    counted = AnswerCounts({"Bag": 2}, in_label_folders=2, as_folder=2)
+    lines = answer_lines(as_promised(counted, 0, card, OPTIONS), {})
+    (line,) = (line for line in lines if "as their folders are named" in line)
+    assert (f"{card.ref} has learned from them" in line) == says

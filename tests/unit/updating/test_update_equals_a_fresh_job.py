@@ -18,6 +18,7 @@ from producer.jobs.job import Job
 from producer.rendering.display_options import ALL_CORRECTIONS, DisplayOptions
 from producer.sort_log.log import Way
 from producer.sorting import sort
+from producer.updating import next_job
 from producer.verify.verify import verify
 from shared.labels.class_folders import SORT_LOG
 from tests.support.jobs.decided import correct
@@ -152,7 +153,7 @@ def fresh(history: Folder, folder: Path, roots: tuple[bytes, ...]) -> bytes:
 def in_new_folders() -> Iterator[Path]:
     with tempfile.TemporaryDirectory() as folder:
         state = {"XDG_STATE_HOME": f"{folder}/state"}
-        with mock.patch.dict(os.environ, state):
+        with mock.patch.dict(os.environ, state), mock.patch.object(next_job, "IMAGES_MAX", 4):
             yield Path(folder)
 
 

@@ -1,11 +1,18 @@
-"""The lines of the embedded server in a JSON log: it writes text alone."""
+"""The log of this machine's stack, bounded while several processes append to it; in a JSON log the
+lines of the embedded server, which writes text alone.
+
+They share one inherited descriptor and cannot reopen the log, so the file itself is truncated:
+with O_APPEND each process continues at the new end. The removed part is stored in one older file.
+"""
 
 from __future__ import annotations
 
 import logging
+import os
 import re
 import subprocess
 import threading
+from pathlib import Path
 
 from shared import logs
 
@@ -15,6 +22,27 @@ _LINE = re.compile(r"\d+:\w \d\d \w{3} \d{4} [\d:.]+ ([.*#-]) (.*)")
 _LEVELS = {".": logging.DEBUG, "-": logging.INFO, "*": logging.INFO, "#": logging.WARNING}
 #: The wait for the last lines of a server that has ended. On a busy machine 5,000 take over 1 s.
 _END_S = 5.0
+#: A longer log is rotated.
+MAX_BYTES = 1 << 20
+OLDER = ".1"
+_CHUNK_BYTES = 1 << 16
+
+
+def bound(path: Path) -> None:
+    """Rotate the log if it is too long. A line that is written within microseconds may be lost."""
+    try:
+        if path.stat().st_size <= MAX_BYTES:
+            return
+        with path.open("r+b") as file:
+            file.seek(-MAX_BYTES, os.SEEK_END)
+            part = path.with_name(path.name + ".part")
+            with part.open("wb") as older:
+                while chunk := file.read(_CHUNK_BYTES):  # also what is appended meanwhile
+                    older.write(chunk)
+                file.truncate(0)
+            part.replace(path.with_name(path.name + OLDER))
+    except OSError:
+        return  # the disk is full, or the folder was removed: the next turn retries
 
 
 class ServerLog:

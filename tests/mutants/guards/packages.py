@@ -101,6 +101,11 @@ PACKAGES = {
             "tests/integration/requests/test_runner.py",
         ),
         3,
+        (
+            "tests/integration/requests/test_check_again.py",
+            "tests/integration/requests/test_submit.py",
+            "tests/integration/storage",
+        ),
         without=("producer/requests/request_display.py",),  # what is displayed
     ),
     "doctor": Package(("producer/doctor.py",), ("tests/unit/commands/test_doctor.py",), 1),

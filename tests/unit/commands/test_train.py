@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -278,3 +279,8 @@ def test_a_store_that_cannot_be_written_names_the_setting(here: Path) -> None:
     (here / "file").touch()
     with pytest.raises(SetupError, match="HANGTAG_STORE"):
         stored_requests.keep(here / "file", make_request(Train("garments", "fast")))
+
+
+def test_an_undecodable_path_is_a_usage_error() -> None:
+    with pytest.raises(UsageError, match="not printable text"):
+        make_work({"data": os.fsdecode(b"\xff"), "name": "garments"}, ELSEWHERE)

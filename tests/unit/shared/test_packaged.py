@@ -115,3 +115,9 @@ def test_a_damaged_installation_is_reported(
         (tmp_path / "model.tflite").write_bytes(b"something else")
     with pytest.raises(SetupError, match="install Hangtag again"):
         packaged.read("model.tflite")
+
+
+@pytest.mark.parametrize("name", ["card.json", "../packaged.py", "/etc/passwd", ""])
+def test_only_files_of_the_card_are_read(name: str) -> None:
+    with pytest.raises(SetupError, match="has no file"):
+        packaged.read(name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import msgspec
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from shared import file_lock
 from shared.errors import SetupError
 from shared.messages.model_card import Card
 from shared.messages.model_name import ModelName
@@ -226,3 +228,41 @@ def test_rollback_undoes_promotions_one_after_the_other(
             assert log.previous("production") is None
         log.append("canary", 9, "promote", "", "")
     assert log.current().get("production") == (stack[-1] if stack else None)
+
+
+def test_a_version_that_is_promoted_meanwhile_is_not_removed(
+    registry: Registry, card: Card, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(2):
+        registry.publish(card, FILES)
+    reached, acquire = threading.Event(), file_lock.acquire
+
+    def announced(file: int) -> None:
+        reached.set()
+        acquire(file)
+
+    with ThreadPoolExecutor() as pool:
+        with AliasLog(registry.folder("shoes")).locked() as log:
+            monkeypatch.setattr(file_lock, "acquire", announced)
+            removal = pool.submit(registry.remove, "shoes", 2)
+            reached.wait(10)
+            log.append("production", 2, "promote", "ann", "better")
+        with pytest.raises(SetupError, match="used by an alias"):
+            removal.result(30)
+    assert registry.versions("shoes") == [1, 2]
+
+
+def test_a_retrained_packaged_model_needs_a_promotion(registry: Registry) -> None:
+    registry.publish(packaged.card(), FILES)
+    assert registry.versions(packaged.NAME) == [0, 1]
+    assert registry.aliases(packaged.NAME) == {"production": 0}
+    registry.promote(packaged.NAME, 1)
+    assert registry.aliases(packaged.NAME) == {"production": 1}
+    assert registry.rollback(packaged.NAME).version == 0
+
+
+def test_the_sizes_of_the_packaged_version_need_no_store(registry: Registry) -> None:
+    sizes = registry.sizes(packaged.card())
+    assert sizes.keys() == packaged.card().files.keys()
+    assert all(sizes.values())
+    assert not registry.root.exists()

@@ -132,3 +132,26 @@ def test_an_outcome_that_cannot_be_read_is_a_failure(
     outcome = folder.outcome()
     assert outcome is not None
     assert "the outcome of request nightly is stored and cannot be read" in outcome.error
+
+
+def test_the_end_of_a_request_is_final(folder: RequestFolder) -> None:
+    store = folder.path.parents[1]
+    folder.submit(REQUEST)
+    stored_requests.finish(Workspace(store, folder.id), WELL)
+    assert not folder.cancel()
+    assert (folder.state, folder.outcome()) == (RequestState.DONE, WELL)
+    later = stored_requests.keep(store, msgspec.structs.replace(REQUEST, id="later"), b"a model")
+    assert later.enter()
+    later.finish(Outcome(ok=True), {})
+    assert later.cancel()
+    assert not later.answer()
+    assert (later.state, later.outcome()) == (RequestState.CANCELLED, None)
+    assert open_requests(store) == []
+
+
+def test_a_request_is_stored_once_with_its_input(folder: RequestFolder) -> None:
+    assert (folder.state, folder.request(), folder.view()) == (None, None, None)
+    assert folder.submit(REQUEST, b"a model")
+    assert not folder.submit(msgspec.structs.replace(REQUEST, created=2.0), b"another")
+    assert (folder.request(), folder.input()) == (REQUEST, b"a model")
+    assert folder.state is RequestState.WAITING

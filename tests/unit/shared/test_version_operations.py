@@ -23,9 +23,11 @@ from shared.messages.requests import (
     Evaluate,
     Promote,
     Prune,
+    Remove,
     Request,
     Rollback,
 )
+from shared.messages.training import Train
 from shared.registry import alias_operations, packaged, removal
 from shared.registry.alias_log import AliasLog
 from shared.registry.registry import Registry
@@ -210,3 +212,20 @@ def test_a_mark_without_a_decision_decides_nothing(registry: Registry) -> None:
     done = alias_operations.promote(registry, Promote(f"{NAME}@3"), "", request="r1")
     assert alias_operations.decided(registry, NAME, "r1") == done
     assert alias_operations.decided(registry, NAME, "") is None
+
+
+def test_promoting_the_production_version_changes_nothing(registry: Registry) -> None:
+    """Otherwise a rollback would lead to the current version."""
+    before = registry.history(NAME)
+    decided = alias_operations.promote(registry, Promote(f"{NAME}@1"), "")
+    assert not decided.changed
+    assert registry.history(NAME) == before
+
+
+def test_requests_for_other_models_keep_no_version(registry: Registry) -> None:
+    for number in range(2):
+        registry.publish(msgspec.structs.replace(card(number), name="boots"), FILES)
+    for work in (Evaluate("boots@2"), Rollback("boots"), Train("boots", "tutorial")):
+        other = Request("other", work, "", time.time())
+        assert list(removal.used_by(registry, NAME, other)) == []
+    assert removal.remove(registry, Remove(NAME, 2), {}, [other]).removed == (2,)

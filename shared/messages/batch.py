@@ -78,6 +78,12 @@ class BatchResult(msgspec.Struct, frozen=True, array_like=True):
         some = {name: data for name, data in columns.items() if name not in _OPTIONAL or any(data)}
         return cls(k, **some)
 
+    @classmethod
+    def joined(cls, parts: Sequence[BatchResult]) -> BatchResult:
+        """One result from the results of its parts."""
+        columns = {name: b"".join(part.column(name) for part in parts) for name in KINDS}
+        return cls.from_columns(parts[0].k, columns)
+
     def width(self, column: str) -> int:
         """The bytes that a column has for each image."""
         return _width(column, self.k)

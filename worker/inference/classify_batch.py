@@ -26,7 +26,6 @@ from shared.errors import (
 from shared.image_status import BY_CODE, Flag, Status
 from shared.ledger.batch_ledger import LOADING, BatchLedger, Claim, ClaimVerdict
 from shared.messages.batch import (
-    KINDS,
     BatchResult,
     JobRecord,
     check_hint,
@@ -141,7 +140,7 @@ def _result(
         content = Status.CRASHED if index in claim.crashed_images else image
         with time_limit(child.settings.careful_limit_s), memory_limit(memory):
             parts.append(classify_images(model, [content], record.top_k))
-    return join(parts)
+    return BatchResult.joined(parts)
 
 
 def _retry(child: ProcessState, what: str, act: Callable[[], object]) -> None:
@@ -178,7 +177,7 @@ def classify_images(model: LoadedModel, images: Sequence[bytes | Status], k: int
     calls = PIXEL_BYTES // (call * spec.height * spec.width * spec.channels)
     count = call * max(1, calls)
     starts = range(0, max(1, len(images)), count)
-    return join([_part(model, images[start : start + count], k) for start in starts])
+    return BatchResult.joined([_part(model, images[start : start + count], k) for start in starts])
 
 
 def _part(model: LoadedModel, images: Sequence[bytes | Status], k: int) -> BatchResult:
@@ -260,9 +259,3 @@ def top_k(probabilities: NDArray[np.float32], batch: DecodedBatch, k: int) -> Ba
         "flags": (batch.flags * ~failed).tobytes(),
     }
     return BatchResult.from_columns(k, columns)
-
-
-def join(parts: Sequence[BatchResult]) -> BatchResult:
-    """One result from the results of its parts."""
-    columns = {name: b"".join(part.column(name) for part in parts) for name in KINDS}
-    return BatchResult.from_columns(parts[0].k, columns)

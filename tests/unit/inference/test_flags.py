@@ -13,12 +13,13 @@ from hypothesis import strategies as st
 from benchmarks.workloads import ood_images
 from benchmarks.workloads.synthetic_photos import photograph, scene
 from shared.image_status import FLAGS, Flag, Status
+from shared.messages.batch import BatchResult
 from shared.messages.model_card import PixelBounds
 from shared.registry import packaged
 from tests.support.images.image_zoo import Bytes, garment
 from worker.datasets import fashion_mnist
 from worker.demo import encoded
-from worker.inference.classify_batch import DecodedBatch, classified, flag_unlike, join
+from worker.inference.classify_batch import DecodedBatch, classified, flag_unlike
 from worker.inference.process_state import LoadedModel
 from worker.runtimes.load_runtime import load
 
@@ -59,7 +60,7 @@ def test_one_by_one_equals_all_at_once() -> None:
         encoded(np.full((40, 40), 255, np.uint8)), photograph(garment(), 1),
     ]  # fmt: skip
     whole = classified(MODEL, files, 3)
-    assert join([classified(MODEL, [file], 3) for file in files]) == whole
+    assert BatchResult.joined([classified(MODEL, [file], 3) for file in files]) == whole
 
 
 @given(

@@ -15,7 +15,6 @@ import msgspec
 
 from shared import atomic_file, file_lock, regular_file
 from shared.errors import MISFITS, SetupError, no_such
-from shared.failpoints import failpoint
 from shared.ledger.request_store import replace
 from shared.messages.model_card import ImportedNetwork
 from shared.messages.model_name import NAME
@@ -123,7 +122,6 @@ def remove(store: Path, name: str) -> None:
             _check_exists(store, name)
         for path in paths:
             path.unlink(missing_ok=True)
-            failpoint("backbone.file-removed")
         atomic_file.sync_folder(folder)
 
 

@@ -62,6 +62,7 @@ def test_equal_files_have_one_line(folder: Path, decisions: FolderDecisions) -> 
         assert decisions.decide({0: None}) == []
         assert lines(folder) == 4
     assert decisions.of(0) is None
+    assert [decisions.undo_stacks() for _ in range(3)] == [{0: None}, {0: COAT}, None]
 
 
 def test_a_stack_is_decided_once_all_that_can_be_used_are(

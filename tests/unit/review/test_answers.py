@@ -11,11 +11,13 @@ from producer.journal.totals import Withdrawn
 from producer.locations.row_files import RowFiles
 from producer.pages.pictures import Thumbnails
 from producer.people.answer_arrays import Answers
+from producer.people.queue import Refused
 from producer.people.table_decisions import TableDecisions
 from producer.people.table_queue import TableQueue, View, ViewKind
 from producer.sources.job_sources import JobSources
 from shared.errors import UsageError
 from shared.image_status import Status
+from shared.messages.files import NO_DIGEST
 from tests.support.images.drawn_folders import draw
 from tests.support.jobs.finished_job import RUBBISH, finish, options_of
 
@@ -82,3 +84,13 @@ def test_estimates_are_shown_unless_they_are_withdrawn(
         shown = desk.totals()
         assert shown.expected == (whole.expected if why is None else None)
         assert shown.accuracy == (whole.accuracy if why is None else None)
+
+
+@pytest.mark.parametrize("digest", [b"", NO_DIGEST])
+def test_a_file_without_a_checksum_in_the_journal_is_not_decided(
+    desk: TableQueue, monkeypatch: pytest.MonkeyPatch, digest: bytes
+) -> None:
+    (row,) = desk.answers.read([0])
+    monkeypatch.setattr(desk.answers, "read", lambda _: [row._replace(digest=digest)])
+    refused, _ = desk.decisions.decide({0: "Bag"})
+    assert refused == [Refused(0, "the job has no checksum of this file; classify it again")]

@@ -16,7 +16,7 @@ from producer.journal.journal import Journal, journal_path
 from producer.locations.row_files import RowFiles
 from producer.pages.pictures import Thumbnails
 from producer.people.answer_arrays import Answers
-from producer.people.queue import Item
+from producer.people.queue import Decide, Item
 from producer.people.table_decisions import TableDecisions
 from producer.people.table_queue import TableQueue, View, ViewKind
 from producer.sources.job_sources import JobSources
@@ -133,6 +133,22 @@ def test_only_of_a_version_of_labels_the_page_says_what_is_right_of_images_witho
     with opened(tmp_path / "out.csv") as desk:
         others = desk.facts("").heading
     assert said in others if said else "of the images without a name" not in others
+
+
+def test_the_heading_counts_decisions_and_a_view_has_its_own_rows(desk: TableQueue) -> None:
+    assert desk.facts("").heading.startswith("Nothing decided yet. About ")
+    first, *others = rows_of(desk)
+    saved = desk.decide({first.item: Decided("label", first.guess)}, Decide([]))
+    assert saved.heading.startswith("1 decided: 100.0% of these were right, ")
+    assert "Of the whole table about" in saved.heading
+    labels, folder = desk.facts("").labels, Path(first.path).parent.name
+    of_label = desk.rows(View(ViewKind.ALL, labels.index(first.guess)), True, 0, ROWS)
+    assert of_label.items == [row for row in others if row.guess == first.guess]
+    of_folder = desk.page({"kind": "all", "folder": folder}).items
+    assert [row.item for row in of_folder] == [
+        row.item for row in (first, *others) if Path(row.path).parent.name == folder
+    ]
+    assert 0 < len(of_folder) < ROWS
 
 
 def test_rows_of_a_job_that_was_replaced_beside_the_page_are_not_shown(

@@ -77,6 +77,13 @@ def test_the_printed_link_opens_the_page_any_number_of_times(guard: Guard) -> No
     for _ in range(2):
         opened = Reply(guard, guard.link)
         assert opened.status == 303
+        found = {name.decode(): value.decode() for name, value in opened.headers.items()}
+        assert found["content-security-policy"].startswith("default-src 'none'; ")
+        assert found["x-content-type-options"] == "nosniff"
+        assert found["referrer-policy"] == "no-referrer"  # the first address has the token
+        assert found["cross-origin-resource-policy"] == "same-origin"
+        assert found["cross-origin-opener-policy"] == "same-origin"
+        assert found["cache-control"] == "no-store"
         assert Reply(guard, "/", opened.cookie).body == b"the page"
 
 

@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from shared import keys
 from tests.support.images import gallery
 from tests.support.images.gallery import Gallery
 from tests.support.jobs.scenario import Scenario
@@ -33,6 +34,10 @@ def test_all_workers_die_in_the_middle_and_the_next_one_finishes_the_job(
     assert "hangtag worker" in producer.log
     time.sleep(dead_s)
     stage.check_outstanding(producer)
+    client, view = stage.fleet.client, producer.view
+    assert view is not None
+    hints = client.llen(keys.CLASSIFY_QUEUE)
+    assert 0 < hints <= client.hlen(keys.job(view.job, "payload")), "repeated hints pile up"
     assert producer.log.count(NO_WORKER) == 1  # once, not once a second
     successor = stage.fleet.worker()
     stage.check_finished(producer)

@@ -33,8 +33,8 @@ from benchmarks.report.results import middle
 from benchmarks.report.tables import markdown
 from benchmarks.workloads import images, networks
 from benchmarks.workloads.networks import Network
-from producer.fleet.machine_resources import cores
-from producer.inputs.job_options import JobOptions
+from producer.job.job_options import JobOptions
+from producer.machine.machine_resources import cores
 from producer.sources.archives.archive import MEMBERS_MAX
 from producer.sources.job_sources import JobSources, Walk
 from shared.errors import SetupError

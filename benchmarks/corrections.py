@@ -36,7 +36,7 @@ from benchmarks.report.correction_blocks import (
 from benchmarks.report.page_blocks import write_blocks
 from benchmarks.workloads import labelled_photos
 from benchmarks.workloads.labelled_photos import Pool
-from producer.fleet.machine_resources import cores
+from producer.machine.machine_resources import cores
 
 LOOP, PLANTED = "loop", "planted"
 DRAWS = {LOOP: 5, PLANTED: 1}

@@ -23,9 +23,9 @@ from benchmarks.environment import machine
 from benchmarks.measure import peak_memory
 from benchmarks.measure.command import wait
 from benchmarks.report.tables import markdown
-from producer.inputs.job_options import JobOptions, encode_options
-from producer.jobs.job import Job
-from producer.journal.records import FrozenBatch, StoredResult
+from producer.job.job_options import JobOptions, encode_options
+from producer.job.records import FrozenBatch, StoredResult
+from producer.run.job import Job
 from shared.errors import Exit
 from shared.image_status import Status
 from shared.labels.class_folders import folder_of
@@ -75,7 +75,7 @@ def main() -> None:
 
 def draw(folder: Path, card: Card) -> list[File]:
     """The images of the demo in class folders, in path order."""
-    subprocess.run([sys.executable, "-m", "worker.demo", str(folder)], check=True)
+    subprocess.run([sys.executable, "-m", "worker.datasets.demo", str(folder)], check=True)
     folders, found = [folder_of(label) for label in card.labels], []
     for path in sorted(folder.rglob("*.png"), key=os.fsencode)[:FILES]:
         label = folders.index(path.parent.name)

@@ -14,7 +14,7 @@ from pathlib import Path
 from benchmarks.backbones import efficientnet_lite
 from benchmarks.backbones.calibration import calibration_images
 from benchmarks.backbones.weights import WEIGHTS
-from worker.export import convert
+from worker.graphs import convert
 
 FOLDER = Path(__file__).parents[1] / "shared" / "registry" / "packaged_backbones"
 

@@ -22,7 +22,7 @@ from benchmarks.report.page_blocks import write_section
 from benchmarks.report.tables import grouped, markdown
 from benchmarks.workloads import photo_files
 from benchmarks.workloads.networks import Network
-from producer.fleet.machine_resources import cores
+from producer.machine.machine_resources import cores
 
 HEADING = "## Memory over photographs of 12 megapixels"
 PHOTOS = 10_000

@@ -32,13 +32,13 @@ from shared.messages.training import Serve, Train
 from shared.recipes import OF_FOLDER
 from shared.registry.registry import Registry
 from shared.runtimes import PHOTO
+from worker.classify import outliers
 from worker.datasets.decode_files import read_file
 from worker.decoding.decode import decode
-from worker.inference import outliers
-from worker.learners import learner
-from worker.learners.head import images_per_s
-from worker.learners.learner import BuiltVersion, Task
 from worker.runtimes import load_runtime
+from worker.train import learner
+from worker.train.head import images_per_s
+from worker.train.learner import BuiltVersion, Task
 
 COUNTS = (10, 30, 100, 0)  #: photos of each class; 0: all
 SERVED: tuple[Serve, ...] = ("auto", "fast")  #: two looks, and one

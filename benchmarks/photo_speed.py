@@ -33,7 +33,7 @@ from benchmarks.report.results import middle
 from benchmarks.report.tables import goal_table, markdown
 from benchmarks.workloads import photo_files
 from benchmarks.workloads.networks import Network
-from producer.fleet.machine_resources import cores
+from producer.machine.machine_resources import cores
 from shared.messages.files import INLINE, PATH
 from shared.messages.model_card import Card, decode_card
 from shared.messages.training import Serve

@@ -28,11 +28,11 @@ from shared.errors import SetupError
 from shared.image_status import count_flags
 from shared.messages.model_card import Card, Preprocessing
 from shared.registry import packaged
+from worker.classify.classify_batch import classified
+from worker.classify.process_state import LoadedModel
 from worker.datasets import fashion_mnist
+from worker.datasets.demo import encoded
 from worker.decoding.decode import decode
-from worker.demo import encoded
-from worker.inference.classify_batch import classified
-from worker.inference.process_state import LoadedModel
 from worker.runtimes.load_runtime import load
 from worker.runtimes.runtime import Classifier
 

@@ -29,10 +29,10 @@ from worker.datasets import load
 from worker.datasets.corrected_walk import LabelledData
 from worker.datasets.load import DataSet
 from worker.evaluation.metrics import Epoch
-from worker.learners.learner import BuiltVersion, Observer, Task
-from worker.learners.network import Network
-from worker.training import networks
-from worker.training.fit import Loss, on_labels
+from worker.train import networks
+from worker.train.fit import Loss, on_labels
+from worker.train.learner import BuiltVersion, Observer, Task
+from worker.train.network import Network
 
 #: The recipes that can learn from grey images of 28x28 pixels.
 OF_FASHION = [recipe.name for recipe in recipes.RECIPES.values() if not recipe.backbone]

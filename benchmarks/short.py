@@ -18,7 +18,7 @@ from benchmarks.measure.short_run import NETWORKS, TOLERANCE, changes, measure, 
 from benchmarks.report import record
 from benchmarks.report.record import Record, ShortRatio
 from benchmarks.workloads import networks
-from producer.fleet.machine_resources import cores
+from producer.machine.machine_resources import cores
 
 
 def main() -> int:

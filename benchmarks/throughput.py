@@ -26,7 +26,7 @@ from benchmarks.report.results import Contender, Results
 from benchmarks.report.tables import report
 from benchmarks.workloads import images
 from benchmarks.workloads.networks import DENSE, FAST, SHIPPED, Network
-from producer.fleet.machine_resources import cores
+from producer.machine.machine_resources import cores
 from shared.errors import Exit
 from tests.steps import inputs
 

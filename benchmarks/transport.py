@@ -26,7 +26,7 @@ from benchmarks.report.tables import markdown
 from benchmarks.workloads import images, networks, photo_files
 from benchmarks.workloads.networks import Network
 from benchmarks.workloads.photo_files import Kind
-from producer.fleet.machine_resources import cores
+from producer.machine.machine_resources import cores
 from shared.broker.runtime_paths import log_path
 from shared.messages.files import INLINE, TRANSPORTS, UNSEEN
 from shared.settings import Settings

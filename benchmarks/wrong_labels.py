@@ -21,13 +21,13 @@ import numpy.typing as npt
 
 from benchmarks.environment import machine
 from benchmarks.report.tables import markdown
-from producer.dataset_check.check_page import LISTED
+from producer.pages.check_page import LISTED
 from worker.backbones import backbone_table
 from worker.backbones.photo_features import PhotoFeatures
 from worker.datasets.corrected_walk import LabelledData
-from worker.handlers.check_dataset import Checked, all_photos, answer_out_of_fold
-from worker.photo_head.linear_head import Labels
-from worker.training import photo_folder
+from worker.heads.linear_head import Labels
+from worker.requests.check_dataset import Checked, all_photos, answer_out_of_fold
+from worker.train import photo_folder
 
 SHARE = 0.05
 COLUMNS = (

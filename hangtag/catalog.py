@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from hangtag.arguments import checked_types
-from producer.fleet.workers import live_workers
-from producer.models.default_model import choice
-from producer.models.list_versions import VersionRow, rows
-from producer.models.load_catalog import load_catalog
-from producer.models.show import VersionDetails, find
+from producer.machine.workers import live_workers
+from producer.trainer.show import VersionDetails, find
+from producer.versions.default_model import choice
+from producer.versions.list_versions import VersionRow, rows
+from producer.versions.load_catalog import load_catalog
 from shared.ledger.heartbeats import Heartbeat
 from shared.messages.model_name import parse
 from shared.settings import Settings

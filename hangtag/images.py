@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from itertools import chain
 from typing import BinaryIO, NamedTuple, TypeAlias, cast
 
-from producer.inputs.job_options import STDIN
+from producer.job.job_options import STDIN
 from producer.sources.remote.address import shown_address
 from producer.sources.source import LOCAL, is_address, kind_of
 from shared.errors import UsageError

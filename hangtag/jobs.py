@@ -15,15 +15,15 @@ from hangtag.images import Given, Images
 from hangtag.reporter import Progress, Reporter
 from hangtag.result import Result, Scratch
 from hangtag.running import run
-from producer.formats.table_formats import no_room
-from producer.inputs.job_options import JobOptions, encode_options
-from producer.jobs.find_job import find_output
-from producer.jobs.perform import perform
-from producer.jobs.resolve import resolved
-from producer.jobs.run import Summary
-from producer.journal.snapshot import has_journal
-from producer.output.output_path import default_output
+from producer.job.find_job import find_output
+from producer.job.job_options import JobOptions, encode_options
+from producer.job.snapshot import has_journal
+from producer.job_control.perform import perform
+from producer.job_control.resolve import resolved
 from producer.present.events import Event, Events, Started
+from producer.run.run import Summary
+from producer.table.output_path import default_output
+from producer.table.table_formats import no_room
 from shared.errors import Exit, HangtagError, SetupError, StillOpen, Stopped, UsageError
 from shared.messages.files import AUTO
 from shared.options import checked

@@ -9,18 +9,18 @@ from itertools import chain, islice, zip_longest
 from pathlib import Path
 from typing import Any
 
-from producer.journal.sealed_journal import SealedJournal
-from producer.journal.snapshot import JobView
-from producer.journal.totals import AnswerCounts
-from producer.locations import row_files
+from producer.job.columns import displayed_label
+from producer.job.row_batch import Row
+from producer.job.sealed_journal import SealedJournal
+from producer.job.snapshot import JobView
+from producer.job.totals import AnswerCounts
 from producer.pages import page, text
 from producer.pages.pictures import PageImages, Picture
 from producer.present.formatting import counted, near, percent
 from producer.present.progress import Quiet, Stages
 from producer.present.style import LABELS_SHOWN
-from producer.rendering.display_options import table_of
-from producer.rows.columns import displayed_label
-from producer.rows.row_batch import Row
+from producer.sources import row_files
+from producer.table.display_options import table_of
 
 #: Pictures, and those of one label.
 PICTURES, OF_LABEL = 12, 2

@@ -13,12 +13,12 @@ import msgspec
 from hangtag.arguments import checked_types
 from hangtag.images import encoded
 from hangtag.running import run
-from producer.models.default_model import default_model
 from producer.predict.predict import in_files
 from producer.predict.predict import predict as predict_files
 from producer.predict.predictions import Prediction
 from producer.predict.predictions import named as named_images
 from producer.present.events import Event, Events
+from producer.versions.default_model import default_model
 from shared import installation
 from shared.errors import SetupError, StillOpen, Stopped, UsageError
 from shared.settings import Settings

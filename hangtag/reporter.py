@@ -10,8 +10,8 @@ from typing import Any
 
 from producer.present.events import Event, Notice
 from producer.present.progress import NARROW, Figures, JobDisplay, Quiet
-from producer.requests.request_display import RequestDisplay
-from producer.requests.submit import Viewed
+from producer.trainer.request_display import RequestDisplay
+from producer.trainer.submit import Viewed
 from shared.messages.requests import Progress as RequestState
 
 _LOG = logging.getLogger("hangtag")

@@ -17,25 +17,25 @@ import msgspec
 
 from hangtag.arguments import checked_types
 from hangtag.reporter import log_notice
-from producer.compare.comparison import Comparison
-from producer.compare.tables import compare_tables
-from producer.formats.table_formats import CSV
-from producer.jobs import forget
-from producer.jobs.render_table import CopyTarget, render_copy
-from producer.journal.sealed_journal import SealedJournal
-from producer.journal.snapshot import JobState, JobView, check_readable, read_snapshot
-from producer.journal.totals import AnswerCounts
-from producer.rendering.display_options import DisplayOptions, stored_display, table_of
-from producer.report.report import Written, write_report
-from producer.rows.columns import Table, Words, displayed_label
-from producer.rows.row_batch import Decision, RowBatch, marked
+from producer.job.columns import Table, Words, displayed_label
+from producer.job.row_batch import Decision, RowBatch, marked
+from producer.job.sealed_journal import SealedJournal
+from producer.job.snapshot import JobState, JobView, check_readable, read_snapshot
+from producer.job.totals import AnswerCounts
+from producer.job_control import forget
+from producer.pages.comparison import Comparison
+from producer.pages.report import Written, write_report
+from producer.pages.tables import compare_tables
+from producer.run.render_table import CopyTarget, render_copy
 from producer.sort_log.log import Way
 from producer.sorting import sort as sorting
-from producer.summary.answer_counter import count_rows
-from producer.summary.job_text import Sorted
-from producer.summary.promise import as_promised
-from producer.verify.verify import Proof
-from producer.verify.verify import verify as prove
+from producer.table.answer_counter import count_rows
+from producer.table.display_options import DisplayOptions, stored_display, table_of
+from producer.table.job_text import Sorted
+from producer.table.promise import as_promised
+from producer.table.table_formats import CSV
+from producer.table.verify import Proof
+from producer.table.verify import verify as prove
 from shared import installation
 from shared.errors import HangtagError, SetupError, UsageError
 from shared.image_status import BY_CODE, FLAGS, Flag, Status
@@ -257,7 +257,7 @@ class Result:
         _check_installed(_ARROW, "parquet")
         import pyarrow
 
-        from producer.formats.parquet import ArrowRows
+        from producer.table.parquet import ArrowRows
 
         with self._opened() as sealed:
             table = table_of(sealed)

@@ -10,12 +10,12 @@ from typing import Literal
 from hangtag.arguments import checked_types
 from hangtag.reporter import RequestProgress, log_notice, request_reporter
 from hangtag.running import run
-from producer.models.train import make_training
 from producer.present.events import Event, Events, Notice
-from producer.requests import existing
-from producer.requests.existing import RequestNow, follow, state_now
-from producer.requests.request_display import Changes
-from producer.requests.submit import Viewed, submit
+from producer.trainer import existing
+from producer.trainer.existing import RequestNow, follow, state_now
+from producer.trainer.request_display import Changes
+from producer.trainer.submit import Viewed, submit
+from producer.trainer.train import make_training
 from shared.errors import UsageError
 from shared.labels import labels_file
 from shared.messages.replies import Trained

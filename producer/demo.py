@@ -15,13 +15,13 @@ from pathlib import Path
 import click
 import msgspec
 
-from producer.fleet import commands
-from producer.formats.table_file import is_foreign
-from producer.journal.sealed_journal import SealedJournal
-from producer.journal.snapshot import JobState, read_snapshot
+from producer.job.sealed_journal import SealedJournal
+from producer.job.snapshot import JobState, read_snapshot
+from producer.machine import commands
 from producer.pages.page import Kind, is_page
 from producer.present.formatting import show_json, typed
 from producer.sources.job_sources import JobSources
+from producer.table.table_file import is_foreign
 from shared.errors import SetupError, UsageError
 from shared.installation import (
     DRAW_PACKAGES,
@@ -164,7 +164,7 @@ def program() -> str:
 
 def _make_images(images: Path, count: int | None, as_json: bool) -> None:
     wanted = [] if count is None else ["--count", str(count)]
-    program = [sys.executable, "-P", "-m", "worker.demo", str(images), *wanted]
+    program = [sys.executable, "-P", "-m", "worker.datasets.demo", str(images), *wanted]
     stdout = subprocess.DEVNULL if as_json else None
     if subprocess.run(program, env=_environment(), stdout=stdout).returncode:
         raise SetupError(f"the images cannot be written to {images}; name another folder")

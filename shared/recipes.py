@@ -32,7 +32,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
     average: float = 0.0  #: momentum of the moving average of the weights; 0: the last weights
     mixed: bool = False  #: bfloat16 where the processor multiplies it faster
     mirror: bool = False  #: an unsure image may be classified again, mirrored
-    #: In worker/learners/.
+    #: In worker/train/.
     learner: Literal["network", "head"] = "network"
 
     def lasting(self, epochs: int) -> Recipe:

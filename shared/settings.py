@@ -49,7 +49,7 @@ class Settings(msgspec.Struct, frozen=True):
     #: A worker without a heartbeat for this long is dead.
     heartbeat_ttl_s: float = 15.0
     #: A hint is sent again for a batch that was not claimed for this long
-    #: (producer/dispatch/reconciler.py).
+    #: (producer/run/reconciler.py).
     orphan_s: float = 10.0
     #: A child that works longer than this on one batch is killed (a hung decoder).
     batch_limit_s: float = 120.0

@@ -16,7 +16,7 @@ from shared.broker.redis_client import connect
 from shared.broker.runtime_paths import wanted_children
 from shared.failpoints import failpoint
 from shared.process import parent_id
-from worker.inference import resource_limits
+from worker.classify import resource_limits
 from worker.lifecycle import access_check, first_import, pool, process_files
 from worker.lifecycle.child_records import ChildReport
 from worker.lifecycle.heartbeat_thread import start_heartbeat
@@ -31,14 +31,14 @@ _queues = list(dict.fromkeys(row.queue for row in _runtimes))
 app.conf.update(
     worker_consumer=access_check.CONSUMER, task_queues=[Queue(queue) for queue in _queues]
 )
-_child: Any = None  # a worker.inference.process_state.ProcessState, created in the child
+_child: Any = None  # a worker.classify.process_state.ProcessState, created in the child
 _parent_id = ""
 
 
 @app.task(name=CLASSIFY_TASK, Request="worker.lifecycle.heartbeat_thread:BatchRequest")
 def classify(job: str, batch: int) -> ChildReport | None:
     """The task that a hint starts."""
-    from worker.inference.classify_batch import classify as classify_batch
+    from worker.classify.classify_batch import classify as classify_batch
 
     with log_once(f"batch {batch} of job {job}", job=job, batch=batch):
         return classify_batch(child(), job, batch)
@@ -49,7 +49,7 @@ def child() -> Any:
     """The state of this process. It imports NumPy, Pillow and the runtime, after the fork."""
     global _child
     if _child is None:
-        from worker.inference.process_state import ProcessState
+        from worker.classify.process_state import ProcessState
 
         _child = ProcessState(settings, broker, _parent_id or parent_id())
     return _child
@@ -60,7 +60,7 @@ def _prepare(**_: Any) -> None:
     with first_import.reported():
         resource_limits.keep_memory()
         child()
-        importlib.import_module("worker.inference.classify_batch")
+        importlib.import_module("worker.classify.classify_batch")
 
 
 class HeartbeatStep(bootsteps.StartStopStep):

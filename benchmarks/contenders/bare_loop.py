@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from benchmarks.environment.paths import STARTED
-from producer.inputs.job_options import KEPT_LABELS, JobOptions
+from producer.job.job_options import KEPT_LABELS, JobOptions
 from producer.sources.job_sources import JobSources, Walk
 from shared.image_status import Status
 from shared.messages.batch import BatchResult
@@ -100,9 +100,9 @@ class Loop:
 
 def load(folder: Path, card: Card) -> Answer:
     """The version in this folder, with its detector."""
-    from worker.inference import outliers
-    from worker.inference.classify_batch import classified
-    from worker.inference.process_state import LoadedModel
+    from worker.classify import outliers
+    from worker.classify.classify_batch import classified
+    from worker.classify.process_state import LoadedModel
     from worker.runtimes import load_runtime
 
     model = load_runtime.fetch(card, lambda name: (folder / name).read_bytes()).load()

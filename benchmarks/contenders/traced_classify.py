@@ -9,7 +9,7 @@ from pathlib import Path
 
 from benchmarks.environment.paths import STARTED, TRACE
 from producer.cli.main import main
-from producer.dispatch.job_queue import JobQueue, Result
+from producer.run.job_queue import JobQueue, Result
 
 _results = JobQueue.results
 _received: list[tuple[float, int]] = []  # when, how many batches

@@ -7,7 +7,7 @@ import platform
 from importlib import metadata
 from pathlib import Path
 
-from producer.fleet.machine_resources import cores, memory_bytes
+from producer.machine.machine_resources import cores, memory_bytes
 
 PACKAGES = (
     "hangtag", "celery", "redis", "msgspec", "pillow", "numpy", "ai-edge-litert", "keras",

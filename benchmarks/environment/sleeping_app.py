@@ -22,8 +22,8 @@ SLEEP = "HANGTAG_BENCH_SLEEP_S"
 def _replace_model(**_: Any) -> None:
     import numpy as np
 
-    from worker.inference import process_state
-    from worker.inference.process_state import LoadedModel
+    from worker.classify import process_state
+    from worker.classify.process_state import LoadedModel
     from worker.runtimes.runtime import Classifier, Graph, Images, Outputs
 
     seconds = float(os.environ[SLEEP])

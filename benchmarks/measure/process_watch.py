@@ -26,7 +26,7 @@ ROLES = (
     ("benchmarks.environment.sleeping_app", "worker parent"),
     ("benchmarks.contenders.traced_classify", "producer"),
     ("benchmarks.contenders.bare_loop", "bare loop, parent"),
-    ("producer.stack.supervisor", "supervisor"),
+    ("producer.machine.supervisor", "supervisor"),
     ("keras_dataset", "Keras"),
     ("celery_predict", "plain Celery"),
 )

@@ -15,8 +15,8 @@ from typing import NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from shared.messages.labelling import NO_LABEL, NextPage
 from shared.messages.replies import FolderFeatures
-from shared.pipes.labelling import NO_LABEL, NextPage
 from worker.labelling.__main__ import session_of
 from worker.labelling.session import NONE, Session
 

@@ -14,7 +14,7 @@ from benchmarks.environment import machine
 from benchmarks.environment.paths import environment
 from benchmarks.measure import peak_memory
 from benchmarks.measure.command import Failed, wait
-from producer.fleet.machine_resources import cores
+from producer.machine.machine_resources import cores
 from shared.errors import MISFITS
 from shared.messages.model_card import decode_card
 from shared.recipes import Recipe

@@ -14,7 +14,7 @@ from benchmarks.measure.queue_run import PRODUCER, SERVER, Run
 from benchmarks.report.tables import markdown
 from benchmarks.workloads import images, networks
 from benchmarks.workloads.networks import Network
-from producer.inputs.job_options import KEPT_LABELS
+from producer.job.job_options import KEPT_LABELS
 
 #: Minimum of the producer's measured processor time, which has a resolution of 10 ms.
 LEAST_S = 1.0
@@ -93,8 +93,8 @@ _IMAGES, _REPEATS = 2048, 5
 def child_rate(network: Network) -> float:
     """Images per second of processor time, the best of `_REPEATS` runs."""
     from shared import runtimes
-    from worker.inference.classify_batch import classified
-    from worker.inference.process_state import LoadedModel
+    from worker.classify.classify_batch import classified
+    from worker.classify.process_state import LoadedModel
     from worker.runtimes.load_runtime import load
 
     card = network.card

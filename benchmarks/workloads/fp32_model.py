@@ -18,7 +18,7 @@ from shared.registry.registry import Registry
 from shared.runtimes import TENSORFLOW
 from worker.datasets import fashion_mnist
 from worker.datasets.examples import Examples
-from worker.export.export import export
+from worker.graphs.export import export
 
 #: Images that decide which ones are classified twice, if the version does so.
 HELD = 5_000

@@ -27,7 +27,7 @@ def training(count: int) -> Workload:
 
 def test() -> Workload:
     """The test images, as `make demo` classifies them."""
-    from worker import demo
+    from worker.datasets import demo
 
     folder = DATA / f"test-{TEST}"
     _, count = demo.write(folder)

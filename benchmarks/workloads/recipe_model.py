@@ -14,8 +14,8 @@ from shared.messages.training import Train
 from shared.registry.registry import Registry
 from worker.datasets.examples import Examples
 from worker.datasets.load import DataSet
-from worker.learners.learner import Task
-from worker.learners.network import Network
+from worker.train.learner import Task
+from worker.train.network import Network
 
 #: The speed of a network does not depend on its accuracy, except for the share of images that it
 #: classifies a second time: the recipes that do so need a few epochs.

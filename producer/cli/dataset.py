@@ -73,7 +73,7 @@ def show(
     queued like a training, because the data are on the trainer's machine.
     """
     from producer.cli.running import running_request
-    from producer.models import dataset as data_set
+    from producer.trainer import dataset as data_set
 
     settings = Settings.from_env()
     folder = folder or (None if as_json() else Path())
@@ -116,7 +116,7 @@ def check(folder: str, output: Path | None, force: bool, **given: Any) -> None:
     training, and changes no folder.
     """  # fmt: skip
     from producer.cli.running import running_request
-    from producer.dataset_check import check as dataset_check
+    from producer.pages import check as dataset_check
 
     settings, silent = Settings.from_env(), is_silent()
     output = output or dataset_check.default_output(folder)

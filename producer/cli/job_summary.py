@@ -8,15 +8,15 @@ from pathlib import Path
 
 import click
 
-from producer.formats.table_formats import no_room
-from producer.inputs.skipped import Unlisted, listed
-from producer.jobs.run import Summary
-from producer.journal.job_properties import AttemptResult
-from producer.journal.snapshot import JobView, is_formed, stored_options
+from producer.job.job_properties import AttemptResult
+from producer.job.skipped import Unlisted, listed
+from producer.job.snapshot import JobView, is_formed, stored_options
 from producer.present.formatting import counted, mib, near, typed
 from producer.present.style import columns_of, dim, failed, good, next_commands, paragraphs
-from producer.summary.job_text import answer_lines
-from producer.summary.promise import OWN_MODEL, classify_command, own_model_command
+from producer.run.run import Summary
+from producer.table.job_text import answer_lines
+from producer.table.promise import OWN_MODEL, classify_command, own_model_command
+from producer.table.table_formats import no_room
 from shared.errors import Exit
 from shared.image_status import Status
 from shared.messages.batch import MAX_FILE_BYTES

@@ -28,9 +28,9 @@ from producer.cli.options import (
 )
 from producer.cli.params import JOB, MODEL, MODEL_FORM
 from producer.cli.running import show_lines, watch_option
-from producer.formats.table_formats import SUFFIXES
-from producer.inputs.job_options import JobOptions
+from producer.job.job_options import JobOptions
 from producer.present.formatting import show_json, typed
+from producer.table.table_formats import SUFFIXES
 from shared.errors import BrokerAway, Exit, UsageError
 from shared.settings import Settings
 
@@ -80,7 +80,7 @@ def classify(detach: bool, **given: Any) -> None:
     listed, 4 error budget exceeded, 130 interrupted and resumable, 5 cancelled, 2 usage, 1 set-up.
     """
     from producer.cli.running import running_job
-    from producer.jobs.perform import perform
+    from producer.job_control.perform import perform
     from producer.present.events import RowChanged
 
     options = make_options(given)
@@ -111,7 +111,7 @@ def _show_change(change: Any) -> None:
 def _start(options: JobOptions) -> None:
     """Start the command that was typed in the background."""
     from producer.cli.running import running_job
-    from producer.jobs.background_jobs import start
+    from producer.job_control.background_jobs import start
     from producer.present.formatting import near
 
     if options.watch:
@@ -135,10 +135,10 @@ def make_options(given: dict[str, Any]) -> JobOptions:
 
     Raises:
         UsageError: not exactly one of folders and a list is given, or as
-            `producer.jobs.resolve.resolved`.
+            `producer.job_control.resolve.resolved`.
         SetupError: as that.
     """
-    from producer.jobs.resolve import resolved
+    from producer.job_control.resolve import resolved
 
     folders, listed, list0 = given["folders"], given["list_file"], given["list0_file"]
     if bool(folders) == bool(listed or list0):
@@ -172,8 +172,8 @@ def status(job: str, watch: bool) -> None:
 
     JOB is an id or the path of a table.
     """
-    from producer.jobs.request_of_id import requests_refused
-    from producer.jobs.status import job_lines
+    from producer.job_control.request_of_id import requests_refused
+    from producer.job_control.status import job_lines
 
     settings = Settings.from_env()
     with requests_refused(job, settings):
@@ -191,8 +191,8 @@ def collect(job: str) -> None:
     goes with version 0.4.
     """
     from producer.cli.running import running_job
-    from producer.jobs.follow import collect as collect_job
-    from producer.jobs.request_of_id import requests_refused
+    from producer.job_control.request_of_id import requests_refused
+    from producer.run.follow import collect as collect_job
 
     settings = Settings.from_env()
     with requests_refused(job, settings), running_job(is_quiet()) as (events, stop):
@@ -211,10 +211,10 @@ def cancel(job: str) -> None:
 
     The results of a job so far are stored. JOB is an id or the path of a table.
     """
-    from producer.jobs.cancel import cancel as cancel_job
-    from producer.jobs.cancel import line
-    from producer.jobs.find_job import NoSuchJob
-    from producer.jobs.request_of_id import cancel_request
+    from producer.job.find_job import NoSuchJob
+    from producer.job_control.cancel import cancel as cancel_job
+    from producer.job_control.cancel import line
+    from producer.job_control.request_of_id import cancel_request
 
     settings = Settings.from_env()
     try:
@@ -238,7 +238,7 @@ def forget(job: str, yes: bool) -> None:
 
     The job can no longer be resumed, verified or displayed. JOB is an id or the path of a table.
     """
-    from producer.jobs import forget as forgetting
+    from producer.job_control import forget as forgetting
     from producer.present.formatting import one_line
 
     known = forgetting.find(job)
@@ -310,11 +310,11 @@ def predict(
     Exit codes: 0 all classified, 3 some could not be, 2 usage, 1 set-up.
     """
     from producer.cli.running import running_job
-    from producer.models.default_model import default_model
     from producer.predict import plot as plots
     from producer.predict import predictions as found
     from producer.predict.predict import in_files
     from producer.predict.predict import predict as predict_images
+    from producer.versions.default_model import default_model
 
     if plot_file is not None:
         plots.check(plot_file, force, images)

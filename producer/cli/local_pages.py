@@ -10,7 +10,7 @@ import click
 
 from producer.cli.options import as_json, backbone_option, command, json_option
 from producer.cli.params import Parsed
-from producer.inputs.job_options import parse_accept
+from producer.job.job_options import parse_accept
 from shared.errors import UsageError
 from shared.settings import Settings
 

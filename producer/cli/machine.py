@@ -29,7 +29,7 @@ from shared.errors import Exit, HangtagError, SetupError, UsageError
 from shared.settings import Settings
 
 if TYPE_CHECKING:
-    from producer.stack.stack import Stack
+    from producer.machine.stack import Stack
 
 
 CHILDREN = click.IntRange(1, CHILDREN_MAX)
@@ -48,7 +48,7 @@ def up(workers: Wanted) -> None:
 
     It runs in the background until hangtag down. Scaling does not interrupt batches in progress.
     """
-    from producer.stack import stack
+    from producer.machine import stack
 
     settings = Settings.from_env()
     stack.up(settings, workers.most, workers.floor)
@@ -77,7 +77,7 @@ def _worker_count(shown: Stack) -> str:
 @json_option
 def down(force: bool) -> None:
     """Stop this machine's stack, unless jobs run on it."""
-    from producer.stack import stack
+    from producer.machine import stack
 
     settings = Settings.from_env()
     if not force:
@@ -111,7 +111,9 @@ def _check_unused(settings: Settings) -> None:
 
     if not socket_path(settings).exists():
         return
-    from producer.jobs.status import running_on_stack  # with Redis' client, which takes 0.1 s
+    from producer.job_control.status import (
+        running_on_stack,  # with Redis' client, which takes 0.1 s
+    )
     from producer.present.formatting import one_line
 
     jobs = running_on_stack(settings)
@@ -155,7 +157,7 @@ def worker(
 
     HANGTAG_REDIS_URL is the address of that Redis.
     """
-    from producer.fleet import commands
+    from producer.machine import commands
 
     if queue == "train":
         if concurrency is not None or root is not None:
@@ -179,7 +181,7 @@ def worker(
 @json_option
 def workers(watch: bool) -> None:
     """List live workers, their models and throughput."""
-    from producer.fleet import workers as live_workers
+    from producer.machine import workers as live_workers
 
     settings = Settings.from_env()
     show_lines(lambda notice: live_workers.worker_lines(settings, as_json(), notice), watch)
@@ -193,7 +195,7 @@ def _starts(queue: str, children: int) -> None:
 
 def _children(settings: Settings) -> int:
     """The default number of worker processes; prints a notice if memory limits it."""
-    from producer.fleet import machine_resources
+    from producer.machine import machine_resources
 
     if notice := machine_resources.memory_notice(settings.child_memory_mb, "--concurrency"):
         click.echo(notice, err=True)
@@ -213,10 +215,10 @@ def metrics(host: str, port: int, log_json: bool) -> None:
 
     They are at /metrics. Ctrl-C ends it.
     """
-    from producer.fleet.commands import check_can_measure
+    from producer.machine.commands import check_can_measure
 
     check_can_measure()
-    from producer.metrics.http_endpoint import serve
+    from producer.monitor.http_endpoint import serve
 
     def ready(url: str) -> None:
         print_answer({"metrics": url}, [f"metrics: {url}"])
@@ -254,7 +256,7 @@ def doctor() -> None:
 
     Exit codes: 0 no problem, 1 at least one.
     """
-    from producer.doctor import examine, lines
+    from producer.monitor.doctor import examine, lines
     from producer.present.style import columns_of
 
     report = examine()

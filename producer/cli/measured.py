@@ -53,8 +53,8 @@ def evaluate(model: str, **given: Any) -> None:
     The request is queued like a training and runs on the trainer's machine.
     """
     from producer.cli.running import running_request
-    from producer.models import evaluate as evaluate_
-    from producer.models.default_model import default_model
+    from producer.trainer import evaluate as evaluate_
+    from producer.versions.default_model import default_model
 
     settings = Settings.from_env()
     model = model or default_model(settings)
@@ -87,10 +87,10 @@ def compare(a: str, b: str, folder: bytes, output: Path | None, force: bool) -> 
     named after the folder and the version. Then as hangtag compare.
     """  # fmt: skip
     from producer.cli.running import running_job
-    from producer.compare.tables import compare_versions
-    from producer.inputs.job_options import JobOptions
-    from producer.jobs.classify import classify
-    from producer.jobs.run import Summary
+    from producer.job.job_options import JobOptions
+    from producer.pages.tables import compare_versions
+    from producer.run.classify import classify
+    from producer.run.run import Summary
 
     settings, no_figures = Settings.from_env(), is_silent()
 
@@ -140,8 +140,8 @@ def report(model: str, output: Path | None, **given: Any) -> None:
     data that it was trained on are on this machine. Photos outside of its folder, which it learned
     from by corrections, are found with --corrections.
     """
+    from producer.pages.model_report import write_model_report
     from producer.present.formatting import show_json, size
-    from producer.report.model_report import write_model_report
 
     settings = Settings.from_env()
     silent = is_silent()

@@ -46,9 +46,9 @@ _why = click.option(
 @json_option
 def list_models(name: str) -> None:
     """List the versions of all models, or of NAME."""
-    from producer.models import list_versions
-    from producer.models.default_model import choice
-    from producer.models.load_catalog import load_catalog
+    from producer.versions import list_versions
+    from producer.versions.default_model import choice
+    from producer.versions.load_catalog import load_catalog
 
     settings = Settings.from_env()
     rows = list_versions.rows(load_catalog(settings), name)
@@ -73,9 +73,9 @@ def show(model: str, plots: Path | None, force: bool) -> None:
 
     It has figures, data, files, and the history of the model's aliases.
     """
-    from producer.models import show as version_details
-    from producer.models.default_model import default_model
-    from producer.models.load_catalog import load_catalog
+    from producer.trainer import show as version_details
+    from producer.versions.default_model import default_model
+    from producer.versions.load_catalog import load_catalog
     from shared.messages.model_name import parse
 
     settings = Settings.from_env()
@@ -98,7 +98,7 @@ def use(model: str) -> None:
 
     HANGTAG_MODEL overrides the choice. Jobs that have started keep their version.
     """
-    from producer.models import default_model as chosen
+    from producer.versions import default_model as chosen
 
     settings = Settings.from_env()
     before = chosen.use(settings, model) if model else ""
@@ -127,7 +127,7 @@ def promote(model: str, alias: str, why: str) -> None:
     Running jobs keep their version.
     """
     from producer.cli.running import running_request
-    from producer.models import manage
+    from producer.trainer import manage
     from shared.messages.model_name import parse
 
     with running_request(quiet=True) as (events, stop):
@@ -147,7 +147,7 @@ def rollback(name: str, alias: str, why: str) -> None:
     A second call undoes the one before it.
     """
     from producer.cli.running import running_request
-    from producer.models import manage
+    from producer.trainer import manage
 
     with running_request(quiet=True) as (events, stop):
         decided = manage.rollback(Settings.from_env(), name, alias, why, events=events, stop=stop)
@@ -193,8 +193,8 @@ def rm(model: str, unused: bool, keep: int | None, dry_run: bool, yes: bool) -> 
 
 def _remove_unused(settings: Settings, name: str, keep: int, dry_run: bool, yes: bool) -> None:
     from producer.cli.running import running_request
-    from producer.models import manage
     from producer.present.formatting import counted, size
+    from producer.trainer import manage
 
     with running_request(quiet=True) as (events, stop):
         pruned = manage.prune(settings, name, keep, dry_run=True, events=events, stop=stop)
@@ -217,8 +217,8 @@ def _remove_unused(settings: Settings, name: str, keep: int, dry_run: bool, yes:
 
 def _remove(settings: Settings, model: str, yes: bool) -> None:
     from producer.cli.running import running_request
-    from producer.models import manage
     from producer.present.formatting import counted, size
+    from producer.trainer import manage
 
     wanted = manage.removable(settings, model)
     whole = wanted.version is None

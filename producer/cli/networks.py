@@ -128,7 +128,7 @@ def import_model(file: Path, **given: Any) -> None:
     An .onnx or .tflite file is checked in a process of its own before anything loads it.
     """
     from producer.cli.running import running_request
-    from producer.models import import_model as import_model_
+    from producer.trainer import import_model as import_model_
     from shared.messages.replies import Tried
     from shared.messages.requests import NetworkForm
 
@@ -179,7 +179,7 @@ def add(file: Path, name: str, like: str | None, output: str, **given: Any) -> N
     what it does not say must be given.
     """
     from producer.cli.running import running_request
-    from producer.models import backbones as backbones_
+    from producer.trainer import backbones as backbones_
 
     settings, form = Settings.from_env(), backbones_.form_like(like, given)
     with running_request() as (events, stop):
@@ -205,7 +205,7 @@ def rm(name: str) -> None:
 
 def _print_listed(remove: str) -> None:
     from producer.cli.running import running_request
-    from producer.models import backbones as backbones_
+    from producer.trainer import backbones as backbones_
 
     with running_request() as (events, stop):
         found = backbones_.listed(Settings.from_env(), remove, events=events, stop=stop)
@@ -229,7 +229,7 @@ def calibrate(model: str, data: str) -> None:
     production, since both give the same labels.
     """
     from producer.cli.running import running_request
-    from producer.models import import_model as import_
+    from producer.trainer import import_model as import_
 
     settings = Settings.from_env()
     with running_request() as (events, stop):
@@ -256,8 +256,8 @@ def export(model: str, folder: Path, force: bool) -> None:
     The folder has the networks, the labels, the preprocessing as JSON, and a short script of
     Python that gives the same labels: classify.py.
     """
-    from producer.models import export as export_
-    from producer.models.load_catalog import load_catalog
+    from producer.trainer import export as export_
+    from producer.versions.load_catalog import load_catalog
     from shared.messages.model_name import parse
 
     catalog = load_catalog(Settings.from_env())

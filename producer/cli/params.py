@@ -129,7 +129,7 @@ class Name(click.ParamType[str]):
 
 def _models(settings: Settings, incomplete: str) -> Iterator[tuple[str, str]]:
     """Models; after the @ versions and aliases."""
-    from producer.models.load_catalog import load_catalog
+    from producer.versions.load_catalog import load_catalog
 
     for model in load_catalog(settings).models:
         if "@" not in incomplete:
@@ -148,13 +148,13 @@ def _recipes(settings: Settings, incomplete: str) -> Iterator[tuple[str, str]]:
 
 
 def _jobs(settings: Settings, incomplete: str) -> Iterator[tuple[str, str]]:
-    from producer.journal.job_index import entries
+    from producer.job.job_index import entries
 
     return ((entry.id, Path(entry.output).name) for entry in reversed(entries()))
 
 
 def _requests(settings: Settings, incomplete: str) -> Iterator[tuple[str, str]]:
-    from producer.requests.existing import open_requests
+    from producer.trainer.existing import open_requests
 
     return ((request.request, request.title) for request in open_requests(settings))
 

@@ -21,9 +21,9 @@ from producer.cli.options import (
     seldom_option,
 )
 from producer.cli.params import JOB
-from producer.formats.table_formats import FORMATS, SUFFIXES
-from producer.inputs.job_options import JobOptions
+from producer.job.job_options import JobOptions
 from producer.present.style import columns_of, failed, fitted_lines, good
+from producer.table.table_formats import FORMATS, SUFFIXES
 from shared.errors import Exit, UsageError
 from shared.settings import Settings
 
@@ -74,11 +74,11 @@ def table(
     The rows come from the job's journal; nothing is classified. Options that are not given stay
     as they are.
     """  # fmt: skip
-    from producer.jobs.render_table import CopyTarget, render_again, render_copy
     from producer.present.formatting import counted, escaped, show_json
     from producer.present.style import columns_of
-    from producer.rendering.display_options import ALL_CORRECTIONS, asked_display
-    from producer.summary.job_text import accepted_lines
+    from producer.run.render_table import CopyTarget, render_again, render_copy
+    from producer.table.display_options import ALL_CORRECTIONS, asked_display
+    from producer.table.job_text import accepted_lines
 
     if form and not output:
         raise click.UsageError("--form is for -o; a job's own table keeps its form")
@@ -121,8 +121,8 @@ def report(job: str, output: Path | None, force: bool) -> None:
     every label with the doubtful ones first, flagged and failed rows, the model, and where folders
     are named like labels what was confused with what.
     """
+    from producer.pages.report import write_report
     from producer.present.formatting import counted, near, one_line, show_json, size
-    from producer.report.report import write_report
 
     settings = Settings.from_env()
     written = write_report(settings, job, output, force=force, quiet=is_silent())
@@ -168,7 +168,7 @@ def compare(a: str, b: str, output: Path | None, force: bool) -> None:
     which table is right, with an exact test of whether that may be chance. Labels are the model's,
     without the thresholds of the tables.
     """
-    from producer.compare.tables import compare_tables
+    from producer.pages.tables import compare_tables
 
     compared = compare_tables(a, b, output, force=force, quiet=is_silent())
     show_comparison(compared)
@@ -177,7 +177,7 @@ def compare(a: str, b: str, output: Path | None, force: bool) -> None:
 def show_comparison(compared: Any) -> None:
     import sys
 
-    from producer.compare.comparison_text import lines, next_lines
+    from producer.pages.comparison_text import lines, next_lines
     from producer.present.style import columns_of
     from shared.registry.registry import Registry
 
@@ -224,7 +224,7 @@ def sort(
     """
     from producer.sort_log.log import Way
     from producer.sorting import sort as sorting
-    from producer.summary.job_text import next_lines, remark_lines, result_lines
+    from producer.table.job_text import next_lines, remark_lines, result_lines
 
     if undo is not None:
         if table is not None or into is not None or way is not None or dry_run:
@@ -263,11 +263,11 @@ def verify(table: Path, deep: bool) -> None:
 
     Exit codes: 0 proven, 6 not proven.
     """
-    from producer.inputs.skipped import listed
+    from producer.job.skipped import listed
     from producer.present.formatting import escaped, show_json
     from producer.present.progress import Stages, make_progress
-    from producer.verify.verify import verdict
-    from producer.verify.verify import verify as prove
+    from producer.table.verify import verdict
+    from producer.table.verify import verify as prove
 
     progress = Stages(make_progress(quiet=as_json()))
     try:

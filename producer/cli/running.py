@@ -73,7 +73,7 @@ def running_job(quiet: bool) -> Iterator[tuple[Events, Stop]]:
 def running_request(quiet: bool | None = None) -> Iterator[tuple[Events, Stop]]:
     """The events of one request, which are displayed, and its stop, which signals request: the
     request continues then. `quiet` is by default what the command says."""
-    from producer.requests.request_display import RequestDisplay
+    from producer.trainer.request_display import RequestDisplay
 
     events = Events()
     with (

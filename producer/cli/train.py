@@ -137,8 +137,8 @@ def _mode(ctx: click.Context) -> str:
 
 def _train(settings: Settings, given: dict[str, Any]) -> None:
     from producer.cli.running import running_request
-    from producer.models.train import make_training
-    from producer.requests.submit import submit
+    from producer.trainer.submit import submit
+    from producer.trainer.train import make_training
     from shared.labels.labels_file import DEFAULT
 
     if given["folder"] is not None:
@@ -177,7 +177,7 @@ def _train(settings: Settings, given: dict[str, Any]) -> None:
 
 def _follow(settings: Settings, given: dict[str, Any]) -> None:
     from producer.cli.running import running_request
-    from producer.requests.existing import follow
+    from producer.trainer.existing import follow
 
     with running_request(is_quiet()) as (events, stop):
         request, outcome = follow(
@@ -187,14 +187,14 @@ def _follow(settings: Settings, given: dict[str, Any]) -> None:
 
 
 def _cancel(settings: Settings, request_id: str) -> None:
-    from producer.requests.existing import cancel
+    from producer.trainer.existing import cancel
 
     answer = {"request": request_id, "state": "cancelled"}
     print_answer(answer, [cancel(settings, request_id)])
 
 
 def _list(settings: Settings) -> None:
-    from producer.requests.existing import open_requests, table
+    from producer.trainer.existing import open_requests, table
 
     requests = open_requests(settings)
     lines = table(requests) if requests else ["no request is open"]
@@ -203,7 +203,7 @@ def _list(settings: Settings) -> None:
 
 def show_detached(request_id: str) -> None:
     """The id of a request that is not followed."""
-    from producer.requests.submit import how_to_follow
+    from producer.trainer.submit import how_to_follow
 
     print_answer({"request": request_id}, [request_id])
     if not is_silent():
@@ -215,7 +215,7 @@ def show_trained(
 ) -> None:
     """The result of a training; of another request as JSON. Raises SetupError if another version of
     Hangtag wrote it."""
-    from producer.models import train as training
+    from producer.trainer import train as training
     from shared.messages.replies import Trained
 
     if as_json() or not is_training:
@@ -247,7 +247,7 @@ def show_steps_of_labels(outcome: Outcome, given: dict[str, Any]) -> None:
 def _reply(settings: Settings, request_id: str, outcome: Outcome) -> dict[str, Any]:
     import msgspec
 
-    from producer.models import train as training
+    from producer.trainer import train as training
 
     reply = msgspec.json.decode(outcome.answer)
     answer = {"request": request_id, **(reply if isinstance(reply, dict) else {})}

@@ -1,1 +1,1 @@
-"""Parts of HTML pages: templates, pictures, matrices, charts."""
+"""Pages as single HTML files: reports on tables and versions, comparisons, dataset checks."""

@@ -18,8 +18,8 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from producer.output.output_path import check_unused, draft_of, lock_draft
 from producer.present import formatting
+from producer.table.output_path import check_unused, draft_of, lock_draft
 from shared import atomic_file
 from shared.errors import UsageError
 from shared.messages.files import printable

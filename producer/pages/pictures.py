@@ -13,24 +13,24 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import NamedTuple, TypeVar
 
-from producer.fleet.machine_resources import cores
+from producer.machine.helper import Helper
+from producer.machine.machine_resources import cores
 from producer.present.progress import Stages
-from producer.processes.helper import Helper
 from shared.errors import SetupError
 from shared.image_status import Status
-from shared.pipes.helpers import Thumbnail, ThumbnailOrder
+from shared.messages.helpers import Thumbnail, ThumbnailOrder
 
 #: The longer side of a thumbnail. Most lists display it in half this size, sharp on any screen.
 SIDE_PIXELS = 192
 #: The bound on one encoded thumbnail of this side; larger ones have as many bytes for a pixel.
 MAX_BYTES = 6_000
 CRASHED = Thumbnail(why="Decoding the image ended its process.")
-#: A hostile image may take as much memory as a process is allowed (worker/thumbnails.py).
+#: A hostile image may take as much memory as a process is allowed (worker/helpers/thumbnails.py).
 MAX_PROCESSES = 4
-#: The process ends itself earlier (worker/thumbnails.py), unless it is stopped or stuck
+#: The process ends itself earlier (worker/helpers/thumbnails.py), unless it is stopped or stuck
 #: in a call.
 _LIMIT_S = 30.0
-_MODULE = "worker.thumbnails"
+_MODULE = "worker.helpers.thumbnails"
 _REPLY_BYTES = 1 << 20
 
 T = TypeVar("T")

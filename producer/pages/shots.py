@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from producer.job.row_batch import Row
 from producer.pages import text
 from producer.pages.pictures import Picture
-from producer.rows.row_batch import Row
 
 
 class Answer(NamedTuple):

@@ -1,1 +1,1 @@
-"""Local pages on which people label images: of a folder, or of the rows of a table."""
+"""The local pages on which people label images and review answers, served to one person."""

@@ -9,13 +9,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from producer.journal.sealed_journal import SealedJournal
-from producer.locations import row_files
+from producer.job.acceptance import at_precision
+from producer.job.row_batch import Rules, marked
+from producer.job.sealed_journal import SealedJournal
 from producer.people.folder_images import FolderImages
 from producer.present.formatting import counted, one_line, percent
-from producer.rendering.person_labels import labels_now
-from producer.rows.acceptance import at_precision
-from producer.rows.row_batch import Rules, marked
+from producer.sources import row_files
+from producer.table.person_labels import labels_now
 from shared.messages.files import Stamp, stamp
 
 

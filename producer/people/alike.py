@@ -9,17 +9,17 @@ from typing import NamedTuple, TypeVar
 
 import msgspec
 
+from producer.machine.helper import Helper
 from producer.people.folder_images import FolderImages, computed, reason
 from producer.people.learner import group_helper
 from producer.present.events import Events
 from producer.present.formatting import counted
-from producer.processes.helper import Helper
 from shared import regular_file
 from shared.errors import UsageError
 from shared.image_status import BY_CODE
 from shared.messages.files import printable
+from shared.messages.labelling import FindGroups, FindSimilar, Groups, SimilarImages
 from shared.messages.replies import decode_features
-from shared.pipes.labelling import FindGroups, FindSimilar, Groups, SimilarImages
 from shared.settings import Settings
 from shared.stop import Stop
 

@@ -14,13 +14,13 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 
-from producer.journal.job_index import no_table
-from producer.journal.sealed_journal import SealedJournal
-from producer.journal.snapshot import has_journal
+from producer.job.folder_labels import FolderLabels
+from producer.job.job_index import no_table
+from producer.job.row_batch import Row, RowBatch, Rules
+from producer.job.sealed_journal import SealedJournal
+from producer.job.snapshot import has_journal
 from producer.present.formatting import typed
-from producer.rendering.person_labels import labels_now
-from producer.rows.folder_labels import FolderLabels
-from producer.rows.row_batch import Row, RowBatch, Rules
+from producer.table.person_labels import labels_now
 from shared.errors import SetupError, UsageError
 from shared.image_status import Status
 from shared.labels.label_line import Content

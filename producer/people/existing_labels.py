@@ -15,9 +15,9 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from producer.models.corrected_files import corrected_files
 from producer.people.folder_images import FolderImages
 from producer.present.formatting import counted, one_line
+from producer.trainer.corrected_files import corrected_files
 from shared.labels import labels_file
 from shared.labels.class_folders import (
     SORT_LOG,

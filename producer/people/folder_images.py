@@ -10,9 +10,9 @@ from array import array
 from typing import NamedTuple
 
 from producer.present.events import Events
-from producer.requests.client import make_request
-from producer.requests.existing import own_open_request
-from producer.requests.submit import answer_file, data_place, submit
+from producer.trainer.client import make_request
+from producer.trainer.existing import own_open_request
+from producer.trainer.submit import answer_file, data_place, submit
 from shared import regular_file
 from shared.errors import UsageError
 from shared.messages.batch import MAX_FILE_BYTES

@@ -32,9 +32,9 @@ from producer.present.formatting import counted
 from shared.errors import UsageError
 from shared.labels.label_line import ImageKind
 from shared.labels.labels_so_far import Decided
-from shared.pipes import labelling
-from shared.pipes.helpers import Thumbnail
-from shared.pipes.labelling import NO_LABEL, Count, Counts, Similar, Together
+from shared.messages import labelling
+from shared.messages.helpers import Thumbnail
+from shared.messages.labelling import NO_LABEL, Count, Counts, Similar, Together
 
 #: Stacks of a label that are shown together: of more, those most unlike the others.
 MOST_TOGETHER = 2_000

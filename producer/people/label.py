@@ -18,8 +18,8 @@ from producer.people.folder_queue import FolderQueue
 from producer.people.learner import Learner
 from producer.present.formatting import counted, one_line
 from shared.labels.labels_file import LabelsFile
+from shared.messages.labelling import Counts
 from shared.messages.replies import DescribedFolder, decode_features
-from shared.pipes.labelling import Counts
 
 #: Unreadable files that are named.
 NAMED = 5

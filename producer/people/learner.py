@@ -7,8 +7,8 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
-from producer.processes.helper import Helper
-from shared.pipes.labelling import (
+from producer.machine.helper import Helper
+from shared.messages.labelling import (
     Counts,
     Decide,
     NextPage,

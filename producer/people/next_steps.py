@@ -7,17 +7,17 @@ from collections.abc import Mapping
 from itertools import islice
 from pathlib import Path
 
-from producer.inputs.job_options import JobOptions
-from producer.journal.sealed_journal import SealedJournal
-from producer.models.train import name_of
+from producer.job.job_options import JobOptions
+from producer.job.sealed_journal import SealedJournal
 from producer.present.formatting import counted, near, percent, typed
-from producer.summary.promise import folder_of_job, range_of
+from producer.table.promise import folder_of_job, range_of
+from producer.trainer.train import name_of
 from shared.errors import HangtagError, UsageError
 from shared.labels import labels_file
 from shared.labels.class_folders import UNKNOWN, problem_beside
+from shared.messages.labelling import Counts
 from shared.messages.model_card import Card, RightOfOthers
 from shared.messages.training import SMALLEST_CLASS
-from shared.pipes.labelling import Counts
 from shared.registry.learned_lines import is_of_labels
 
 #: Labels that are named of those with too few images.

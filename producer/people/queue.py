@@ -11,7 +11,7 @@ import msgspec
 from shared.errors import UsageError
 from shared.labels.label_line import ImageKind
 from shared.labels.labels_so_far import Decided
-from shared.pipes.helpers import Thumbnail
+from shared.messages.helpers import Thumbnail
 
 
 class Item(msgspec.Struct, frozen=True):
@@ -33,7 +33,7 @@ class Item(msgspec.Struct, frozen=True):
 
 
 class Page(msgspec.Struct, frozen=True):
-    """Pictures that are shown together, and why (shared/pipes/labelling.py); or `undone`, or
+    """Pictures that are shown together, and why (shared/messages/labelling.py); or `undone`, or
     `rows`, a part of a view of a table."""
 
     why: str

@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from urllib.parse import urlencode
 
-from producer.locations import row_files
-from producer.models.load_catalog import learned_labels
 from producer.pages.pictures import Thumbnails
 from producer.people import serving
 from producer.people.answer_arrays import Answers
 from producer.people.table_decisions import TableDecisions
 from producer.people.table_queue import TableQueue, ViewKind
 from producer.present.progress import Stages, make_progress
+from producer.sources import row_files
+from producer.versions.load_catalog import learned_labels
 from shared.errors import BrokerAway, SetupError, UsageError
 from shared.messages.files import printable
 from shared.messages.model_card import Card

@@ -11,11 +11,11 @@ from typing import NamedTuple
 
 import msgspec
 
-from producer.locations.row_files import RowFiles
+from producer.job.row_batch import Row
 from producer.people.answer_arrays import Answers
 from producer.people.decisions import Decisions
 from producer.people.queue import Refused
-from producer.rows.row_batch import Row
+from producer.sources.row_files import RowFiles
 from shared.image_status import Status
 from shared.labels import labels_file
 from shared.labels.class_folders import check_labels, problem_beside
@@ -37,7 +37,7 @@ class Totals(msgspec.Struct, frozen=True):
     learned: int  #: of those, rows whose image the version has learned from: no evidence about it
     right: int  #: of the other decided rows, those whose label was confirmed
     #: The number of the others that should be right, by the confidence of each; None: nothing is
-    #: promised of these rows (producer/summary/promise.py).
+    #: promised of these rows (producer/table/promise.py).
     expected: float | None
     #: An estimate for the whole table: decisions, and the confidence of all other rows. The share
     #: of `right` among the decided rows is no estimate of it, since doubtful rows come first.

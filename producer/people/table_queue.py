@@ -12,6 +12,9 @@ from typing import NamedTuple
 
 import msgspec
 
+from producer.job import acceptance
+from producer.job.acceptance import Acceptance
+from producer.job.row_batch import Row
 from producer.pages.pictures import Thumbnails
 from producer.people.answer_arrays import NO_LABEL, Answers
 from producer.people.queue import (
@@ -27,17 +30,14 @@ from producer.people.queue import (
 )
 from producer.people.table_decisions import Labels, TableDecisions, Totals
 from producer.present.formatting import percent
-from producer.rows import acceptance
-from producer.rows.acceptance import Acceptance
-from producer.rows.row_batch import Row
-from producer.summary import promise
-from producer.summary.promise import sentence
+from producer.table import promise
+from producer.table.promise import sentence
 from shared.errors import UsageError
 from shared.image_status import Status
 from shared.labels.labels_so_far import Decided
 from shared.messages.files import printable
+from shared.messages.helpers import Thumbnail
 from shared.messages.model_card import Card
-from shared.pipes.helpers import Thumbnail
 from shared.registry.learned_lines import is_of_labels
 
 

@@ -8,17 +8,17 @@ from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
-from producer.output.output_path import check_plot, write_plot
+from producer.machine.helper import PACKAGES, Helper
 from producer.pages.pictures import Thumbnails
 from producer.predict.predictions import Prediction, Predictions
 from producer.present.formatting import one_line
 from producer.present.style import Keep, shortened
-from producer.processes.helper import PACKAGES, Helper
 from producer.sources.reader import FileReader
+from producer.table.output_path import check_plot, write_plot
 from shared import installation
 from shared.errors import SetupError, UsageError
 from shared.image_status import Status
-from shared.pipes.helpers import Drawn, PlotOrder, Thumbnail
+from shared.messages.helpers import Drawn, PlotOrder, Thumbnail
 
 NAME_LENGTH = 20
 #: Larger images are reduced to this size, a little more than a panel has, and to these bytes.
@@ -35,7 +35,7 @@ def plot(paths: Sequence[bytes], predictions: Sequence[Prediction], labels: Sequ
     """
     pairs = zip(_decoded(paths, predictions), predictions, strict=True)
     images = tuple(_drawn(made, prediction, labels) for made, prediction in pairs)
-    with closing(Helper("worker.prediction_plot", bytes, "--plot cannot draw")) as helper:
+    with closing(Helper("worker.helpers.prediction_plot", bytes, "--plot cannot draw")) as helper:
         file: bytes | None = helper.ask(PlotOrder(tuple(labels), images))
         if file is None:
             raise helper.ended()

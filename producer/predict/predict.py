@@ -10,23 +10,23 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from producer.dispatch.attempt import Attempt, OpenJob
-from producer.dispatch.loop import DispatchLoop
-from producer.inputs.job_options import JobOptions
-from producer.jobs.connect import Connector
-from producer.journal.job_properties import Pinned
-from producer.journal.journal import Journal
-from producer.locations import row_files
-from producer.locations.row_files import RowFiles
+from producer.job.acceptance import doubtless
+from producer.job.job_options import JobOptions
+from producer.job.job_properties import Pinned
+from producer.job.journal import Journal
+from producer.job.row_batch import Row
+from producer.machine.stack import BrokerSession
 from producer.predict.predictions import Predictions, prediction
 from producer.present.events import Events
 from producer.present.formatting import near
-from producer.rows.acceptance import doubtless
-from producer.rows.row_batch import Row
+from producer.run.attempt import Attempt, OpenJob
+from producer.run.connect import Connector
+from producer.run.loop import DispatchLoop
+from producer.sources import row_files
 from producer.sources.job_sources import JobSources
 from producer.sources.remote.address import check_argument
+from producer.sources.row_files import RowFiles
 from producer.sources.source import LOCAL, is_address, kind_of
-from producer.stack.stack import BrokerSession
 from shared.errors import Exit, SetupError, Stopped, UsageError
 from shared.messages.batch import MAX_FILE_BYTES, JobRecord
 from shared.messages.files import printable

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
+from producer.job.acceptance import Acceptance
+from producer.job.row_batch import Row
 from producer.present.formatting import counted, one_line
 from producer.present.style import (
     BAR_WIDTH,
@@ -18,8 +20,6 @@ from producer.present.style import (
     label_bars,
     paragraphs,
 )
-from producer.rows.acceptance import Acceptance
-from producer.rows.row_batch import Row
 from shared.image_status import Status
 from shared.messages.files import printable
 

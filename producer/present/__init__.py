@@ -1,1 +1,1 @@
-"""Text for people: figures, tables that fit, notices, progress and time left."""
+"""Text for people: figures, tables that fit, events, progress and time left."""

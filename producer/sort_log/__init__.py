@@ -1,1 +1,1 @@
-"""The log of a folder that images were sorted into."""
+"""The log of a sort, and the record by which a sorted folder is found."""

@@ -17,7 +17,7 @@ from typing import NamedTuple, TypeVar
 
 import msgspec
 
-from producer.journal.job_index import REMEDY
+from producer.job.job_index import REMEDY
 from producer.present.formatting import undo_command
 from shared import atomic_file, regular_file
 from shared.errors import MISFITS, BadMessage, SetupError, UsageError

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import msgspec
 
-from producer.journal import job_index
+from producer.job import job_index
 from producer.sort_log.log import FORMAT, SortLog, intact
 from shared import atomic_file, file_lock, regular_file
 from shared.errors import MISFITS, BadMessage, SetupError, UsageError

@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 
-from producer.locations.row_files import RowFiles
 from producer.sort_log.log import ClassifiedContent, Entry, SortLog, State, Way
 from producer.sorting import transfer
 from producer.sorting.folders import (
@@ -22,6 +21,7 @@ from producer.sorting.folders import (
     opened,
 )
 from producer.sorting.plan import PlannedFile, Planner, Remaining, reason
+from producer.sources.row_files import RowFiles
 from shared.errors import UsageError
 from shared.image_status import Status
 

@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 import msgspec
 
-from producer.inputs.job_options import JobOptions
-from producer.journal.sealed_journal import SealedJournal
-from producer.rows.row_batch import AS_CLASSIFIED, Decision, RowBatch, Rules
+from producer.job.job_options import JobOptions
+from producer.job.row_batch import AS_CLASSIFIED, Decision, RowBatch, Rules
+from producer.job.sealed_journal import SealedJournal
 from producer.sort_log.log import ClassifiedContent, Entry, SortLog, Way
 from producer.sorting.folders import (
     CHANGED,

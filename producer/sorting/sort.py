@@ -11,15 +11,11 @@ from pathlib import Path
 
 import msgspec
 
-from producer.formats.table_file import is_foreign
-from producer.journal.job_index import no_table
-from producer.journal.sealed_journal import SealedJournal
-from producer.journal.snapshot import has_journal
-from producer.locations import row_files
-from producer.output.output_path import located, nearest
+from producer.job.job_index import no_table
+from producer.job.sealed_journal import SealedJournal
+from producer.job.snapshot import has_journal
 from producer.present.formatting import near, typed
 from producer.present.progress import Stages, make_progress
-from producer.rendering.display_options import lacks_corrections, table_of
 from producer.sort_log import sorted_folder
 from producer.sort_log.log import Way, base_of, batches
 from producer.sorting import placing
@@ -28,8 +24,12 @@ from producer.sorting.placing import Placing, no_links
 from producer.sorting.plan import Plan, PlanCounts, Planner, Remaining
 from producer.sorting.settle import settle
 from producer.sorting.undo import Undo
+from producer.sources import row_files
 from producer.sources.job_sources import JobSources
-from producer.summary.job_text import Sorted
+from producer.table.display_options import lacks_corrections, table_of
+from producer.table.job_text import Sorted
+from producer.table.output_path import located, nearest
+from producer.table.table_file import is_foreign
 from shared.errors import UsageError
 from shared.messages.files import printable
 

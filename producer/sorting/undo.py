@@ -9,7 +9,7 @@ import os
 from collections import Counter
 from contextlib import closing, suppress
 
-from producer.inputs.job_options import JobOptions
+from producer.job.job_options import JobOptions
 from producer.sort_log.log import ClassifiedContent, Entry, State, Way, batches
 from producer.sorting import placing, transfer
 from producer.sorting.folders import FileStays, Folders, Identity, Spot, content_at

@@ -16,9 +16,9 @@ from contextlib import contextmanager
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from producer.inputs import skipped
-from producer.inputs.job_options import JobOptions
-from producer.inputs.skipped import Counts
+from producer.job import skipped
+from producer.job.job_options import JobOptions
+from producer.job.skipped import Counts
 from producer.sources.reader import GONE, FileReader, resolved
 from producer.sources.remote.address import address_line, shown_address
 from producer.sources.source import Source, is_address, is_archive
@@ -43,7 +43,7 @@ _TAIL = len(END + FILE)
 
 ListedEntry = tuple[bytes, bytes]  # name, kind
 #: The ends of their names after that of the table. The journal with its log and the files of
-#: SQLite (producer/journal/journal.py); the rows so far (producer/output/output_path.py) and a
+#: SQLite (producer/job/journal.py); the rows so far (producer/table/output_path.py) and a
 #: person's labels (shared/labels/labels_file.py), each also with its draft; what
 #: version 0.2.0 has sorted (TABLE.sorted).
 _ENDINGS = rb"(\.hangtag.*|\.(part|sorted|corrections\.jsonl)(\.part|\.hangtag-draft)?)?"

@@ -16,8 +16,8 @@ from typing import IO, TypeVar
 
 import msgspec
 
-from producer.inputs.job_options import JobOptions
-from producer.inputs.skipped import Counts, Unlisted, one_more
+from producer.job.job_options import JobOptions
+from producer.job.skipped import Counts, Unlisted, one_more
 from producer.sources.folder_walk import LocalSource
 from producer.sources.lists import check_line, check_list, kinds_in_list, numbered_paths
 from producer.sources.reader import FileReader

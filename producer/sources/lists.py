@@ -22,7 +22,7 @@ from io import BufferedRandom, BufferedReader
 from pathlib import Path
 from typing import IO, BinaryIO, cast
 
-from producer.inputs.job_options import STDIN, JobOptions
+from producer.job.job_options import STDIN, JobOptions
 from producer.sources.reader import FileReader
 from producer.sources.remote.address import address_line, has_secret, recorded, shown_address
 from producer.sources.source import LOCAL, is_address, kind_of_line

@@ -23,7 +23,7 @@ from shared.image_status import Status
 from shared.messages.files import NO_STAMP, Stamp
 
 if TYPE_CHECKING:
-    from producer.inputs.job_options import JobOptions
+    from producer.job.job_options import JobOptions
     from producer.sources.job_sources import Walk
     from shared.stop import Waits
 

@@ -1,1 +1,1 @@
-"""Messages between processes: records, batches, requests, replies, cards."""
+"""Messages between processes: records, batches, requests, replies, cards, orders to helpers."""

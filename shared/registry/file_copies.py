@@ -24,7 +24,7 @@ from shared.ledger.jobs import memory_limit
 PART_BYTES = 64 << 20
 #: The share of the server's memory in use after a file is stored: jobs need the rest.
 MEMORY_SHARE_MAX = 0.9
-#: The share for all copies. Producers pause at 0.7 (producer/dispatch/window.py), so copies alone
+#: The share for all copies. Producers pause at 0.7 (producer/run/window.py), so copies alone
 #: never stop a job.
 COPIES_SHARE_MAX = 0.5
 #: A server's allocator rounds a large block up by at most a quarter.

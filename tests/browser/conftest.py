@@ -12,10 +12,10 @@ from click.testing import CliRunner
 from playwright.sync_api import Browser, expect, sync_playwright
 
 from producer.cli.main import hangtag
-from producer.compare.paired_rows import rows
-from producer.journal.sealed_journal import SealedJournal
-from producer.rows.folder_labels import FolderLabels
-from producer.rows.row_batch import Row
+from producer.job.folder_labels import FolderLabels
+from producer.job.row_batch import Row
+from producer.job.sealed_journal import SealedJournal
+from producer.pages.paired_rows import rows
 from shared.errors import Exit
 from tests.support.jobs import planted_journal
 from tests.support.pages import planted_check

@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from producer.journal.snapshot import JobState, JobView, read_snapshot
+from producer.job.snapshot import JobState, JobView, read_snapshot
 from shared import runtimes
 from shared.errors import Exit
 from shared.messages.model_card import Card

@@ -1,4 +1,4 @@
-"""`celery -A worker.app` works as usual in Celery; tests/integration/monitoring/ starts workers by
+"""`celery -A worker.app` works as usual in Celery; tests/integration/monitor/ starts workers by
 it."""
 
 from __future__ import annotations

@@ -7,8 +7,8 @@ import io
 import json
 from pathlib import Path
 
-from producer.compare.comparison import p_value
-from producer.verify.verify import verify
+from producer.pages.comparison import p_value
+from producer.table.verify import verify
 from shared.labels.class_folders import folder_of
 from shared.registry import mirror_writer, packaged
 from shared.registry.registry import Registry

@@ -18,12 +18,12 @@ import pytest
 from click.testing import CliRunner
 
 from producer.cli.main import hangtag
-from producer.dataset_check.check import write_table
-from producer.dataset_check.check_page import Findings
-from producer.models.corrected_files import corrections_input
-from producer.models.train import summary
+from producer.pages.check import write_table
+from producer.pages.check_page import Findings
 from producer.present.progress import Quiet, Stages
-from producer.verify.verify import verify
+from producer.table.verify import verify
+from producer.trainer.corrected_files import corrections_input
+from producer.trainer.train import summary
 from shared.errors import UsageError
 from shared.labels import labels_file
 from shared.labels.label_line import LabelLine
@@ -46,9 +46,9 @@ from tests.support.jobs import handler_context
 from tests.support.jobs.decided import file_of
 from tests.support.processes.review_server import Review
 from tests.support.servers.redis_server import RedisServer
-from worker.handlers.check_dataset import check
-from worker.handlers.evaluate import evaluate
-from worker.handlers.train import train
+from worker.requests.check_dataset import check
+from worker.requests.evaluate import evaluate
+from worker.requests.train import train
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 IMAGES_OF_CLASS = 12

@@ -17,20 +17,20 @@ import pytest
 from PIL import Image
 
 import hangtag
-from producer import doctor
-from producer.formats import table_formats
+from producer.job import columns
+from producer.monitor import doctor
 from producer.pages import page
-from producer.rows import columns
 from producer.sources import source as kinds
+from producer.table import table_formats
 from shared import image_status, recipes, runtimes
 from shared.messages.training import Train
 from shared.registry import packaged
 from tests.support.processes import in_process, local_stack
 from worker.backbones import backbone_table
+from worker.datasets.demo import silhouette
 from worker.datasets.fashion_mnist import LABELS
-from worker.demo import silhouette
-from worker.learners import learner
 from worker.runtimes import load_runtime
+from worker.train import learner
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/extending.md").read_text(encoding="utf-8")

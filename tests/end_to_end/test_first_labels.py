@@ -39,9 +39,9 @@ from tests.support.processes.label_server import Label
 from tests.support.processes.manual_trainer import Hand
 from tests.support.processes.review_server import Review
 from tests.support.servers.redis_server import RedisServer
-from worker.handlers import folder_features as handler
-from worker.handlers import unlabelled_acceptance
-from worker.handlers.train import train
+from worker.requests import folder_features as handler
+from worker.requests import unlabelled_acceptance
+from worker.requests.train import train
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 #: Folders of the images, which say nothing of what they show.

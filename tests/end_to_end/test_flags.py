@@ -13,14 +13,14 @@ import numpy as np
 import pytest
 
 from benchmarks.workloads.synthetic_photos import photograph, scene
-from producer.journal.snapshot import JobView
+from producer.job.snapshot import JobView
 from shared.errors import Exit
 from shared.image_status import Flag
 from tests.support.images.image_zoo import garment
 from tests.support.jobs import expected_table
 from tests.support.processes import in_process
 from tests.support.processes.fleet import Fleet
-from worker.demo import encoded
+from worker.datasets.demo import encoded
 
 FOLDER = "mixed"
 EACH = 4

@@ -27,7 +27,7 @@ from worker.datasets.examples import content_hashes
 from worker.decoding.decode import decode
 from worker.evaluation import heldout_answers
 from worker.evaluation.metrics import score
-from worker.photo_head.near_duplicates import FOLDS_OF_FEW
+from worker.heads.near_duplicates import FOLDS_OF_FEW
 from worker.runtimes.runtime import probabilities
 
 IMAGES_OF_CLASS = 12

@@ -13,14 +13,14 @@ import pytest
 
 from producer.people.learner import Learner, StackLabel
 from shared.messages import replies
+from shared.messages.labelling import Count, Counts
 from shared.messages.requests import ComputeFeatures
-from shared.pipes.labelling import Count, Counts
 from tests.support.images import shapes
 from tests.support.jobs import handler_context
 from tests.support.processes import local_stack
 from tests.support.processes.fleet import ROOT
 from tests.support.servers.redis_server import RedisServer
-from worker.handlers import folder_features as handler
+from worker.requests import folder_features as handler
 
 pytestmark = [pytest.mark.started, pytest.mark.nightly]
 OF_CLASS = 8

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 from PIL import Image
 
-from producer.fleet.workers import how_to_start
+from producer.machine.workers import how_to_start
 from producer.predict.predictions import Predictions
 from shared import keys
 from shared.errors import Exit

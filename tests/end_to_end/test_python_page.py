@@ -16,7 +16,7 @@ from PIL import Image
 import hangtag
 from producer.people import alike
 from producer.people.folder_images import Computed
-from producer.requests.submit import data_place
+from producer.trainer.submit import data_place
 from shared.labels.class_folders import folder_of
 from shared.messages.replies import FEATURES_FILE, DescribedFolder
 from shared.messages.requests import ComputeFeatures
@@ -24,9 +24,9 @@ from shared.settings import Settings
 from tests.support.jobs import handler_context
 from tests.support.processes import local_stack
 from tests.support.servers.redis_server import RedisServer
+from worker.datasets.demo import silhouette
 from worker.datasets.fashion_mnist import LABELS
-from worker.demo import silhouette
-from worker.handlers import folder_features
+from worker.requests import folder_features
 
 pytestmark = pytest.mark.trains
 PAGE = Path(__file__).parents[2] / "docs/python.md"

@@ -14,7 +14,7 @@ import click
 import msgspec
 import pytest
 
-from producer.inputs.job_options import JobOptions
+from producer.job.job_options import JobOptions
 from shared.errors import Exit
 from shared.messages import replies
 from shared.messages.files import stamp
@@ -117,8 +117,8 @@ SERVERS = {
 }
 #: One is refused where a broker is configured, one has a request before it starts.
 ELSEWHERE = {
-    "up": "tests/integration/stack/test_scaling.py",
-    "label": "tests/integration/labelling/test_label_server.py",
+    "up": "tests/integration/machine/test_scaling.py",
+    "label": "tests/integration/people/test_label_server.py",
 }
 
 

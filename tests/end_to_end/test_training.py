@@ -17,8 +17,8 @@ import msgspec
 import pytest
 from PIL import Image
 
-from producer.requests.existing import OpenRequest
-from producer.stack import stack
+from producer.machine import stack
+from producer.trainer.existing import OpenRequest
 from shared.errors import Exit, SetupError
 from shared.ledger.request_store import RequestFolder, RequestState
 from shared.messages.replies import Trained
@@ -30,7 +30,7 @@ from tests.support.processes.fleet import PRODUCT_PROGRAM, ROOT, Producer, wait_
 from tests.support.processes.in_process import Done
 from tests.support.processes.local_stack import TRAINER, Place
 from worker.datasets import fashion_mnist
-from worker.demo import silhouette
+from worker.datasets.demo import silhouette
 
 pytestmark = pytest.mark.trains
 #: Never reached: the test cancels the training.

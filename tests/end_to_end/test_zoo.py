@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from producer.output.csv_cells import unescape
+from producer.table.csv_cells import unescape
 from shared.errors import Exit
 from shared.image_status import Status
 from tests.support.images.image_zoo import CLEAN, SAME, SKIPPED, write_zoo

@@ -67,7 +67,7 @@ def _decode(seed: str, number: int) -> int:
 @contextmanager
 def _limited() -> Iterator[None]:
     """Have the kernel kill this process if the block takes too long, as in
-    worker/inference/process_state.py."""
+    worker/classify/process_state.py."""
     signal.setitimer(signal.ITIMER_PROF, MAX_CPU_S)
     try:
         yield

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producer.inputs.job_options import JobOptions, decode_options, encode_options
-from producer.output.csv_cells import unescape
+from producer.job.job_options import JobOptions, decode_options, encode_options
+from producer.table.csv_cells import unescape
 from shared import keys
 from shared.broker.message_filter import sanitized
 from shared.errors import BadMessage

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from producer.journal.snapshot import read_snapshot
+from producer.job.snapshot import read_snapshot
 from tests.nemesis.fixtures import School
 from tests.nemesis.history import History
 from tests.nemesis.plan import Plan

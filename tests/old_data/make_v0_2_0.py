@@ -25,7 +25,7 @@ from shared import failpoints
 from tests.support.backbones import short_backbone
 from tests.support.jobs import handler_context
 from tests.support.servers.redis_server import RedisServer, server_binaries
-from worker.demo import silhouette
+from worker.demo.drawings import silhouette
 
 #: Journals name absolute paths, so that tests unpack the data at the same place.
 ROOT = Path("/tmp/hangtag-v0.2.0")

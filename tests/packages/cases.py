@@ -95,7 +95,7 @@ CASES: dict[str, tuple[tuple[str, ...], ...]] = {
     ),
     "metrics": (
         *STARTS,
-        loads("producer.metrics.metric_families"),
+        loads("producer.monitor.metric_families"),
         ("hangtag", "metrics", "--help"),
     ),
     "review": (*STARTS, ("hangtag", "review", "--help"), loads("producer.people.web_app")),

@@ -1,1 +1,1 @@
-"""Pretrained networks whose features are the input of a head, and the features of images."""
+"""Backbones: a row for each that ships, people's own, features of images and their cache."""

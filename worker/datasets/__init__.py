@@ -1,1 +1,1 @@
-"""Labelled images to train on and to measure with."""
+"""Labelled images to train on and to measure with; drawn ones for `hangtag demo`."""

@@ -21,10 +21,9 @@ from shared.image_formats import HEAD_BYTES, format_of, is_truncated
 from shared.image_status import Flag, Status
 from shared.messages.batch import MAX_FILE_BYTES
 from shared.messages.model_card import Preprocessing
-from worker.decoding import avif, heif, jpeg, plain_formats, png, tiff
+from worker.decoding import avif, garment, heif, jpeg, plain_formats, png, tiff
+from worker.decoding.letterbox import DecodedImage, orientation_of, place
 from worker.decoding.size_limits import MAX_PIXELS
-from worker.preprocessing import garment
-from worker.preprocessing.letterbox import DecodedImage, orientation_of, place
 
 #: Pillow itself refuses at twice this, in some formats before this code can read their size.
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS // 2

@@ -20,8 +20,8 @@ from PIL import Image
 from shared.errors import ImageError
 from shared.image_status import Status
 from worker.decoding.boxes import Box, Fields, Meta, boxes, only
+from worker.decoding.letterbox import DecodedImage, Size
 from worker.decoding.size_limits import check_pixels
-from worker.preprocessing.letterbox import DecodedImage, Size
 
 #: Planes of up to 16 bits, a copy of them, and twice the colours in 8 bits.
 MAX_HEIF_PIXELS = 50_000_000

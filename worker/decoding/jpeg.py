@@ -21,9 +21,9 @@ from PIL.JpegImagePlugin import JpegImageFile
 from shared.errors import ImageError
 from shared.image_status import Status
 from shared.messages.model_card import Preprocessing
+from worker.decoding import garment
+from worker.decoding.letterbox import DecodedImage, Size, fitted, orientation_of
 from worker.decoding.size_limits import MAX_PIXELS, check_pixels
-from worker.preprocessing import garment
-from worker.preprocessing.letterbox import DecodedImage, Size, fitted, orientation_of
 
 #: libjpeg reduces by 8 while it decodes and stores a few rows, unless it must store all scans.
 MAX_JPEG_PIXELS = 200_000_000

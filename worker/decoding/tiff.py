@@ -18,8 +18,8 @@ from PIL.TiffImagePlugin import TiffImageFile
 
 from shared.errors import ImageError
 from shared.image_status import Status
+from worker.decoding.letterbox import UPRIGHT, DecodedImage
 from worker.decoding.size_limits import MAX_PIXELS, check_pixels
-from worker.preprocessing.letterbox import UPRIGHT, DecodedImage
 
 _WIDTH, _HEIGHT, _TILE_WIDTH, _TILE_HEIGHT = 256, 257, 322, 323
 _BITS, _COMPRESSION, _ORIENTATION = 258, 259, 274

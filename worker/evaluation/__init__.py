@@ -1,1 +1,1 @@
-"""Accuracy, calibration and temperature."""
+"""Accuracy, calibration, operating points, and their plots."""

@@ -1,1 +1,1 @@
-"""`python -m worker.labelling`: what a page for the first labels shows next, and what is known."""
+"""`python -m worker.labelling`: what a page for the first labels shows next."""

@@ -2,7 +2,7 @@
 behind each decision.
 
 A process of its own, since the producer computes nothing. It opens no files and gets the features
-of a folder through a pipe (shared/pipes/labelling.py). The head is fitted in a thread, so that a
+of a folder through a pipe (shared/messages/labelling.py). The head is fitted in a thread, so that a
 page never waits long for it: a page may know all decisions but the last.
 """
 
@@ -16,9 +16,8 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from shared import process
-from shared.messages.replies import FolderFeatures, decode_features
-from shared.pipes import framing
-from shared.pipes.labelling import (
+from shared.messages import framing
+from shared.messages.labelling import (
     Count,
     Decide,
     FindGroups,
@@ -32,7 +31,8 @@ from shared.pipes.labelling import (
     Suggest,
     Together,
 )
-from worker.inference.resource_limits import memory_limit
+from shared.messages.replies import FolderFeatures, decode_features
+from worker.classify.resource_limits import memory_limit
 from worker.labelling.alike import find_groups, find_similar
 from worker.labelling.folder_rows import stack_rows
 from worker.labelling.session import Session

@@ -13,9 +13,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from worker.heads import linear_head
+from worker.heads.linear_head import Features, Labels
 from worker.labelling.fitted import Fitted, Shares, heads
-from worker.photo_head import linear_head
-from worker.photo_head.linear_head import Features, Labels
 from worker.runtimes.runtime import probabilities, softmax
 
 #: The share of accepted images that should be right, 95 %, and two points: of a group those images

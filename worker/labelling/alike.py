@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from shared.messages.labelling import FindGroups, FindSimilar, Groups, SimilarImages
 from shared.messages.replies import FolderFeatures
-from shared.pipes.labelling import FindGroups, FindSimilar, Groups, SimilarImages
 from worker.labelling import kmeans
 from worker.labelling.folder_rows import image_rows, stack_rows
 

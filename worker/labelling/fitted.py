@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from worker.evaluation.calibration import log_loss, temperature
-from worker.photo_head import linear_head
-from worker.photo_head.linear_head import Features, Labels
+from worker.heads import linear_head
+from worker.heads.linear_head import Features, Labels
 from worker.runtimes.heads import Head
 from worker.runtimes.runtime import Logits, probabilities
 

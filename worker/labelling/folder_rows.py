@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from shared.messages.replies import FolderFeatures
-from worker.photo_head.linear_head import Features
+from worker.heads.linear_head import Features
 
 
 class StackRows(NamedTuple):

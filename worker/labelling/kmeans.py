@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from worker.photo_head.linear_head import Features
+from worker.heads.linear_head import Features
 
 #: More groups than most folders have kinds of images: each kind has several looks.
 GROUPS = 80

@@ -16,11 +16,11 @@ import numpy as np
 import numpy.typing as npt
 from msgspec import structs
 
-from shared.pipes.labelling import Counts, NextPage, Page
+from shared.messages.labelling import Counts, NextPage, Page
 from worker.evaluation import chance_sample
+from worker.heads.linear_head import Features, Labels
 from worker.labelling import acceptance, kmeans
 from worker.labelling.fitted import Fitted, Shares, fit
-from worker.photo_head.linear_head import Features, Labels
 
 #: No decision; anything below it is one without a label: the image is left out, or a person cannot
 #: tell.

@@ -15,7 +15,7 @@ from redis.exceptions import RedisError
 from shared.errors import BadMessage, BrokerRefuses, SetupError
 from shared.ledger.request_inbox import RequestInbox
 from shared.messages.requests import Progress
-from worker.handlers.context import RequestStopped
+from worker.requests.context import RequestStopped
 from worker.requests.workspace import Workspace
 
 log = logging.getLogger(__name__)
@@ -24,7 +24,7 @@ REPORT_S = 1.0
 #: Interval between two checks for a cancellation and the shutdown notice.
 POLL_S = 0.1
 #: Work that must stop and has not reached its next step within this time is killed. Less than this
-#: machine's stack waits for a trainer (producer/stack/service.py).
+#: machine's stack waits for a trainer (producer/machine/service.py).
 GRACE_S = 3.0
 FIRST_STAGE = "starting"
 SHUTDOWN = "the trainer is shutting down"

@@ -19,7 +19,7 @@ from shared.installation import (
 )
 from shared.messages.requests import Outcome, Progress
 from shared.registry.registry import SAME_COMMAND
-from worker.handlers.context import Reply
+from worker.requests.context import Reply
 from worker.requests.workspace import MAX_ATTEMPTS
 
 log = logging.getLogger(__name__)

@@ -41,8 +41,8 @@ from shared.messages.training import Train
 from shared.registry import staging
 from shared.registry.registry import Registry
 from shared.settings import Settings
-from worker.handlers.context import Context, Reply, RequestStopped
 from worker.requests.attempt import FIRST_STAGE, Attempt, ShutdownNotice
+from worker.requests.context import Context, Reply, RequestStopped
 from worker.requests.outcomes import (
     exhausted,
     failed,
@@ -56,20 +56,20 @@ from worker.requests.workspace import Workspace
 log = logging.getLogger(__name__)
 #: Kind of work -> module and function.
 HANDLERS: dict[type[Work], tuple[str, str]] = {
-    Train: ("worker.handlers.train", "train"),
-    Import: ("worker.handlers.import_model", "import_model"),
-    ImportNetwork: ("worker.handlers.import_network", "import_network"),
-    AddBackbone: ("worker.handlers.import_network", "add_backbone"),
-    ListBackbones: ("worker.handlers.import_network", "list_backbones"),
-    Calibrate: ("worker.handlers.calibrate", "calibrate"),
-    Evaluate: ("worker.handlers.evaluate", "evaluate"),
-    CheckDataset: ("worker.handlers.check_dataset", "check"),
-    ComputeFeatures: ("worker.handlers.folder_features", "compute"),
-    ShowData: ("worker.handlers.describe_dataset", "show"),
-    Promote: ("worker.handlers.manage_versions", "promote"),
-    Rollback: ("worker.handlers.manage_versions", "rollback"),
-    Prune: ("worker.handlers.manage_versions", "prune"),
-    Remove: ("worker.handlers.manage_versions", "remove"),
+    Train: ("worker.requests.train", "train"),
+    Import: ("worker.requests.import_model", "import_model"),
+    ImportNetwork: ("worker.requests.import_network", "import_network"),
+    AddBackbone: ("worker.requests.import_network", "add_backbone"),
+    ListBackbones: ("worker.requests.import_network", "list_backbones"),
+    Calibrate: ("worker.requests.calibrate", "calibrate"),
+    Evaluate: ("worker.requests.evaluate", "evaluate"),
+    CheckDataset: ("worker.requests.check_dataset", "check"),
+    ComputeFeatures: ("worker.requests.folder_features", "compute"),
+    ShowData: ("worker.requests.describe_dataset", "show"),
+    Promote: ("worker.requests.manage_versions", "promote"),
+    Rollback: ("worker.requests.manage_versions", "rollback"),
+    Prune: ("worker.requests.manage_versions", "prune"),
+    Remove: ("worker.requests.manage_versions", "remove"),
 }
 #: Much of it would be lost by a failure, so it waits while a disk is full.
 LEARNING = (Train, Import, CheckDataset, ComputeFeatures)

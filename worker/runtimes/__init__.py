@@ -1,1 +1,1 @@
-"""The runtimes that execute a model: LiteRT and TensorFlow."""
+"""The runtimes that execute a model: LiteRT, TensorFlow, ONNX Runtime."""

@@ -8,7 +8,7 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from producer.inputs import skipped
+from producer.job import skipped
 from producer.sources.archives.archive import (
     BAD,
     Archive,
@@ -31,7 +31,7 @@ from shared.image_status import Status
 from shared.messages.files import NO_STAMP, Stamp, printable
 
 if TYPE_CHECKING:
-    from producer.inputs.job_options import JobOptions
+    from producer.job.job_options import JobOptions
     from producer.sources.job_sources import Walk
     from shared.stop import Waits
 

@@ -26,7 +26,7 @@ from shared.image_status import Status
 from shared.messages.files import Stamp
 
 if TYPE_CHECKING:
-    from producer.inputs.job_options import JobOptions
+    from producer.job.job_options import JobOptions
     from shared.stop import Waits
 
 

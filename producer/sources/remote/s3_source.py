@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from producer.inputs import skipped
+from producer.job import skipped
 from producer.sources.folder_walk import FILE, Selection, is_hidden
 from producer.sources.remote.address import check_argument, line_of
 from producer.sources.remote.remote_source import RemoteImages, RemoteSource, stamp_in, tag_stamp
@@ -29,7 +29,7 @@ from shared.messages.batch import MAX_FILE_BYTES
 from shared.messages.files import NO_STAMP, Stamp, printable
 
 if TYPE_CHECKING:
-    from producer.inputs.job_options import JobOptions
+    from producer.job.job_options import JobOptions
     from producer.sources.job_sources import Walk
     from shared.stop import Waits
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from producer.cli import main
-from producer.dispatch import loop
+from producer.run import loop
 from tests.support.failpoints import armed
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ of a small job in one batch, however many processes there are."""
 from __future__ import annotations
 
 from producer.cli import main
-from producer.dispatch import batcher, window
+from producer.run import batcher, window
 from shared.messages.batch import MAX_BATCH_IMAGES
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ It waits only START_S for the start of this machine's stack.
 from __future__ import annotations
 
 from producer.cli import main
-from producer.stack import launch
+from producer.machine import launch
 
 START_S = 0.3
 

@@ -9,7 +9,7 @@ import os
 import signal
 
 from producer.cli import main
-from producer.dispatch.job_queue import JobQueue
+from producer.run.job_queue import JobQueue
 
 _hint = JobQueue.hint
 

@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 
 from producer.cli import main
-from producer.dispatch.reconciler import Reconciler
+from producer.run.reconciler import Reconciler
 
 #: Set by tests/support/jobs/scenario.py.
 FILE_VARIABLE = "HANGTAG_TEST_REPEATS"

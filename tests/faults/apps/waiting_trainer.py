@@ -18,8 +18,8 @@ from shared.messages.requests import Progress
 from shared.registry import version_folder
 from shared.registry.alias_log import AliasLog
 from tests.support.processes.trainers import MOMENTS_VARIABLE, reach
-from worker.learners import learner
 from worker.requests.attempt import Attempt
+from worker.train import learner
 from worker.trainer import app
 
 _moments = Path(os.environ[MOMENTS_VARIABLE])

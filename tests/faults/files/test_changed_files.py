@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from producer.verify.verify import verify
+from producer.table.verify import verify
 from shared.errors import Exit
 from shared.image_status import Status
 from tests.support.images import gallery

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from producer.output.csv_cells import unescape
-from producer.verify.verify import verify
+from producer.table.csv_cells import unescape
+from producer.table.verify import verify
 from shared.errors import Exit
 from tests.support.images import gallery
 from tests.support.images.gallery import FOLDER, Gallery

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from producer.dispatch.job_queue import JobQueue, PublishedProgress
-from producer.journal.totals import JobCounts
+from producer.job.totals import JobCounts
+from producer.run.job_queue import JobQueue, PublishedProgress
 from shared import keys
 from shared.broker.celery_app import make_app
 from shared.broker.redis_client import connect
@@ -22,8 +22,8 @@ from shared.settings import Settings
 from tests.support.images import gallery
 from tests.support.jobs.claims import claims
 from tests.support.servers.redis_server import RedisServer
-from worker.inference.classify_batch import classify
-from worker.inference.process_state import ProcessState
+from worker.classify.classify_batch import classify
+from worker.classify.process_state import ProcessState
 
 JOB = "abcdefgh"
 

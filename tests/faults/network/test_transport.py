@@ -11,7 +11,7 @@ from typing import cast
 
 import pytest
 
-from producer.verify.verify import verify
+from producer.table.verify import verify
 from shared import keys
 from shared.errors import Exit
 from shared.image_status import Status

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from producer.journal.snapshot import JobState, JobView
+from producer.job.snapshot import JobState, JobView
 from shared.errors import Exit
 from tests.support.images.gallery import FOLDER
 from tests.support.jobs.scenario import Scenario

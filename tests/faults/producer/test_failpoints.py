@@ -13,11 +13,11 @@ from typing import NamedTuple
 import msgspec
 import pytest
 
-from producer.journal.job_index import entries
-from producer.journal.journal import journal_path
-from producer.journal.snapshot import JobState, JobView, read_snapshot
-from producer.models.default_model import choice
-from producer.verify.verify import verify
+from producer.job.job_index import entries
+from producer.job.journal import journal_path
+from producer.job.snapshot import JobState, JobView, read_snapshot
+from producer.table.verify import verify
+from producer.versions.default_model import choice
 from shared import keys
 from shared.errors import Exit
 from shared.registry import packaged

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from producer.locations.row_files import MovedFiles
 from producer.sort_log import sorted_folder
 from producer.sort_log.log import Way
+from producer.sources.row_files import MovedFiles
 from shared.errors import Exit
 from shared.labels.class_folders import SORT_LOG
 from tests.support.failpoints.armed import KILL, Points, Shot

@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.failpoints.armed import Points
 from tests.support.jobs.updating_process import passages
-from tests.unit.updating.killed import Stage
+from tests.unit.run.killed import Stage
 
 #: No model is loaded.
 pytestmark = [pytest.mark.points, pytest.mark.shipped_model]

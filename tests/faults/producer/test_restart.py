@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from producer.journal.journal import journal_path
-from producer.journal.snapshot import read_snapshot
-from producer.verify.verify import verify
+from producer.job.journal import journal_path
+from producer.job.snapshot import read_snapshot
+from producer.table.verify import verify
 from shared.errors import Exit
 from tests.support.images import gallery
 from tests.support.images.gallery import Gallery

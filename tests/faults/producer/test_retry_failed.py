@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from producer.journal.snapshot import JobState
+from producer.job.snapshot import JobState
 from shared.errors import Exit
 from tests.support.images import gallery
 from tests.support.images.gallery import FOLDER, Gallery

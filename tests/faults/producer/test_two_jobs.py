@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from producer.dispatch.loop import POLL_EVERY_S
-from producer.journal.journal import Journal, journal_path
+from producer.job.journal import Journal, journal_path
+from producer.run.loop import POLL_EVERY_S
 from shared.errors import Exit
 from tests.support.jobs.long_job import COMPLETE, HINT, Recorder, Step
 from tests.support.jobs.scenario import Scenario

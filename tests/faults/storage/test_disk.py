@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from producer.verify.verify import verify
+from producer.table.verify import verify
 from shared.atomic_file import DRAFT_SUFFIX
 from shared.errors import Exit
 from tests.faults.producer.test_failpoints import PROGRAM

@@ -18,7 +18,7 @@ from tests.support.durability import syscall_trace
 from tests.support.durability.disk_model import Disk
 from tests.support.durability.syscall_trace import Call
 from tests.support.processes.fleet import ROOT
-from tests.unit.updating.killed import Stage
+from tests.unit.run.killed import Stage
 
 #: No model is loaded.
 pytestmark = pytest.mark.shipped_model

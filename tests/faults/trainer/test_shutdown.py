@@ -17,8 +17,8 @@ from tests.support.processes import procfs
 from tests.support.processes.fleet import Fleet, Worker, wait_for
 from tests.support.processes.trainers import TIMES, School, draw_classes
 from tests.support.servers.redis_server import RedisServer
-from worker.handlers.train import STATE
-from worker.learners.learner import TRAINING
+from worker.requests.train import STATE
+from worker.train.learner import TRAINING
 
 GRACE_S = 3.0
 #: Lasts longer than any test.

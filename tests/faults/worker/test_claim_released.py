@@ -12,8 +12,8 @@ import pytest
 import redis
 from kombu.exceptions import OperationalError
 
-from producer.dispatch.job_queue import JobQueue, PublishedProgress
-from producer.journal.totals import JobCounts
+from producer.job.totals import JobCounts
+from producer.run.job_queue import JobQueue, PublishedProgress
 from shared import keys
 from shared.broker.celery_app import make_app
 from shared.broker.redis_client import connect
@@ -25,8 +25,8 @@ from shared.settings import Settings
 from tests.support.jobs.claims import claims
 from tests.support.processes.fleet import wait_for
 from tests.support.servers.redis_server import RedisServer
-from worker.inference.classify_batch import classify
-from worker.inference.process_state import ProcessState
+from worker.classify.classify_batch import classify
+from worker.classify.process_state import ProcessState
 from worker.lifecycle.child_records import WorkerStats
 from worker.lifecycle.heartbeat_thread import HeartbeatThread
 
@@ -85,7 +85,7 @@ def test_a_batch_with_an_unexpected_error_is_released_with_the_reason(
     def fails(*_: Any) -> Any:
         raise RuntimeError("the runtime gave up")
 
-    monkeypatch.setattr("worker.inference.classify_batch.top_k", fails)
+    monkeypatch.setattr("worker.classify.classify_batch.top_k", fails)
     with pytest.raises(RuntimeError):
         classify(child, JOB, 0)
     assert claims(queue.client) == []

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from producer.journal.snapshot import JobState, read_snapshot
+from producer.job.snapshot import JobState, read_snapshot
 from shared.errors import Exit
 from tests.support.images import gallery
 from tests.support.images.gallery import FOLDER, Gallery

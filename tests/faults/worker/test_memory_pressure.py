@@ -7,7 +7,7 @@ from pathlib import Path
 
 import redis
 
-from producer.journal.snapshot import JobView
+from producer.job.snapshot import JobView
 from shared import keys
 from shared.errors import Exit
 from shared.ledger import heartbeats

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from producer.stack import stack
+from producer.machine import stack
 from shared.broker.runtime_paths import socket_path
 from tests.support.processes import local_stack
 from tests.support.processes.local_stack import Place

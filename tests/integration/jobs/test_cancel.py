@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from producer.jobs import cancel as command
-from producer.jobs.job import Job
-from producer.journal.snapshot import JobState, JobView, read_snapshot
+from producer.job.snapshot import JobState, JobView, read_snapshot
+from producer.job_control import cancel as command
+from producer.run.job import Job
 from shared import keys
 from shared.broker.runtime_paths import private_stack_dir, socket_path
 from shared.errors import BrokerAway, Exit, SetupError, UsageError

@@ -8,16 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from producer.dispatch.attempt import Attempt, OpenJob
-from producer.dispatch.batcher import resumed
-from producer.dispatch.job_queue import JobQueue
-from producer.dispatch.loop import DispatchLoop
-from producer.jobs.job import Job
-from producer.locations.row_files import RowFiles
-from producer.output.output_path import draft_of
+from producer.machine.stack import BrokerSession
 from producer.present.events import Events
+from producer.run.attempt import Attempt, OpenJob
+from producer.run.batcher import resumed
+from producer.run.job import Job
+from producer.run.job_queue import JobQueue
+from producer.run.loop import DispatchLoop
 from producer.sources.job_sources import JobSources
-from producer.stack.stack import BrokerSession
+from producer.sources.row_files import RowFiles
+from producer.table.output_path import draft_of
 from shared.broker.celery_app import make_app
 from shared.broker.redis_client import connect
 from shared.errors import SetupError
@@ -51,7 +51,7 @@ def test_rows_that_are_written_early_make_room_for_the_journal(
     server: RedisServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, with_rows: bool
 ) -> None:
     """Without them a job whose journal has no room stops, as ever."""
-    monkeypatch.setattr("producer.formats.table_file._WRITE_BUFFER_BYTES", 0)
+    monkeypatch.setattr("producer.table.table_file._WRITE_BUFFER_BYTES", 0)
     settings = Settings(redis_url=server.url, batch_images=FILES // BATCHES)
     with mounted(tmp_path / "disk", "8m") as disk:
         (disk.folder / "photos").mkdir()

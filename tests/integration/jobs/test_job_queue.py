@@ -8,9 +8,9 @@ import msgspec
 import pytest
 from redis.exceptions import RedisError
 
-from producer.dispatch.job_queue import JobQueue, PublishedProgress
-from producer.dispatch.window import file_limit, measure
-from producer.journal.totals import JobCounts
+from producer.job.totals import JobCounts
+from producer.run.job_queue import JobQueue, PublishedProgress
+from producer.run.window import file_limit, measure
 from shared import keys
 from shared.broker.celery_app import make_app
 from shared.broker.redis_client import connect

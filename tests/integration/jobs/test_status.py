@@ -12,7 +12,7 @@ import click
 import msgspec
 import pytest
 
-from producer.jobs import status
+from producer.job_control import status
 from shared import keys
 from shared.ledger import heartbeats
 from shared.ledger.request_inbox import RequestInbox

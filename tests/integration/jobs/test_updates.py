@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from producer.journal.snapshot import JobState, read_snapshot
-from producer.verify.verify import verify
+from producer.job.snapshot import JobState, read_snapshot
+from producer.table.verify import verify
 from shared.errors import Exit
 from tests.support.images import gallery
 from tests.support.images.gallery import FOLDER, Gallery

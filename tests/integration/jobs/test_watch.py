@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from producer.journal.job_index import IndexedJob, remember
+from producer.job.job_index import IndexedJob, remember
 from shared import keys
 from shared.ledger import heartbeats
 from shared.ledger.heartbeats import Heartbeat

@@ -24,7 +24,7 @@ from tests.support.images.drawn_folders import CARD, counted, draw
 from tests.support.jobs import handler_context
 from tests.support.jobs.decided import file_of
 from tests.support.servers.redis_server import RedisServer
-from worker.handlers import evaluate, import_model
+from worker.requests import evaluate, import_model
 
 #: Some labels, not in the card's order; one is not a valid folder name.
 DRAWN = (8, 0, 5)

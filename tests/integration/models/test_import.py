@@ -20,8 +20,8 @@ from shared.registry.registry import Registry
 from tests.support.images import hostile_keras_archives
 from tests.support.jobs import handler_context
 from tests.support.servers.redis_server import RedisServer
-from worker.export import keras_import
-from worker.handlers import import_model
+from worker.graphs import keras_import
+from worker.requests import import_model
 from worker.runtimes import load_runtime
 from worker.runtimes.runtime import softmax
 

@@ -26,9 +26,9 @@ from tests.support.jobs import handler_context
 from tests.support.models import drawn_networks, drawn_tflite
 from tests.support.models.drawn_networks import LABELS, Drawn
 from tests.support.servers.redis_server import RedisServer
-from worker.handlers import calibrate, import_network
-from worker.inference.classify_batch import classified
-from worker.inference.process_state import LoadedModel
+from worker.classify.classify_batch import classified
+from worker.classify.process_state import LoadedModel
+from worker.requests import calibrate, import_network
 from worker.runtimes import load_runtime
 
 SIDE = 16

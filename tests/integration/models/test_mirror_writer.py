@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from producer.dispatch import window
-from producer.models.load_catalog import reader
+from producer.run import window
+from producer.versions.load_catalog import reader
 from shared import failpoints, keys
 from shared.errors import SetupError
 from shared.messages.model_card import Card

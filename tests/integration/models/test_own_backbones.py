@@ -34,9 +34,9 @@ from tests.support.jobs import handler_context
 from tests.support.models import drawn_backbones, drawn_networks
 from tests.support.models.drawn_backbones import FEATURES, FORM, IMPORTED, LABELS, SIDE
 from tests.support.servers.redis_server import RedisServer
-from worker.handlers import check_dataset, import_network, train
-from worker.handlers import folder_features as features_handler
-from worker.handlers.context import Reply
+from worker.requests import check_dataset, import_network, train
+from worker.requests import folder_features as features_handler
+from worker.requests.context import Reply
 from worker.runtimes import load_runtime
 
 HANDLERS: dict[type, Any] = {

@@ -19,8 +19,8 @@ from shared.registry.registry import Registry
 from shared.settings import Settings
 from tests.support.servers.redis_server import RedisServer
 from worker.evaluation import heldout_answers
-from worker.handlers.context import Context, RequestStopped
-from worker.handlers.promotion import settle
+from worker.requests.context import Context, RequestStopped
+from worker.requests.promotion import settle
 
 COUNT = 64
 OLD = packaged.card()

@@ -11,8 +11,8 @@ import pytest
 from click.testing import CliRunner
 
 from producer.cli.main import hangtag
-from producer.dispatch.job_queue import JobQueue, PublishedProgress
-from producer.journal.totals import JobCounts
+from producer.job.totals import JobCounts
+from producer.run.job_queue import JobQueue, PublishedProgress
 from shared import keys
 from shared.broker.celery_app import make_app
 from shared.messages import model_card

@@ -18,7 +18,7 @@ from click.testing import CliRunner, Result
 
 import hangtag as api
 from producer.cli.main import hangtag
-from producer.output.csv_cells import unescape
+from producer.table.csv_cells import unescape
 from shared.errors import Exit
 from shared.registry.registry import Registry
 from tests.support.jobs import expected_table

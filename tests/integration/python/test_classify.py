@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 import hangtag
-from producer.journal.job_index import entries
+from producer.job.job_index import entries
 from shared.labels.class_folders import folder_of
 from tests.support.images.gallery import Gallery
 

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 import hangtag
-from producer.journal.job_index import entries
-from producer.journal.snapshot import read_snapshot
-from producer.verify.verify import verify
+from producer.job.job_index import entries
+from producer.job.snapshot import read_snapshot
+from producer.table.verify import verify
 from tests.support.images.gallery import Gallery
 from tests.support.processes.fleet import SHORT_TIMES, Fleet, wait_for
 from tests.support.processes.in_process import run

@@ -13,8 +13,8 @@ import pytest
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
-from producer.journal.job_index import entries
-from producer.verify.verify import verify
+from producer.job.job_index import entries
+from producer.table.verify import verify
 from tests.support.processes.fleet import Fleet, Worker
 
 NOTEBOOK = Path(__file__).parents[3] / "docs/hangtag.ipynb"

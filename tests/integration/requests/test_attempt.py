@@ -15,9 +15,9 @@ from shared.ledger.request_store import RequestState, RequestView
 from shared.messages.requests import Progress, Prune, Request
 from tests.support.processes.fleet import wait_for
 from tests.support.servers.redis_server import RedisServer
-from worker.handlers.context import RequestStopped
 from worker.requests import attempt
 from worker.requests.attempt import Attempt, ShutdownNotice
+from worker.requests.context import RequestStopped
 from worker.requests.request_consumer import store_sent
 from worker.requests.workspace import Workspace
 

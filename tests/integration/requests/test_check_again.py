@@ -9,8 +9,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from producer.requests.client import make_request
-from producer.requests.existing import own_open_request
+from producer.trainer.client import make_request
+from producer.trainer.existing import own_open_request
 from shared.errors import Exit
 from shared.messages import replies
 from shared.messages.replies import encode_rows

@@ -9,14 +9,14 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from producer.machine import lock
 from producer.present.events import Event, Events
 from producer.present.progress import Quiet
-from producer.processes import lock
-from producer.requests import submit as submission
-from producer.requests.client import RequestClient, make_request
-from producer.requests.existing import FAILED, RequestNow, cancel, find, open_requests, state_now
-from producer.requests.request_display import RequestDisplay
-from producer.requests.submit import RequestWaiter, Viewed, submit
+from producer.trainer import submit as submission
+from producer.trainer.client import RequestClient, make_request
+from producer.trainer.existing import FAILED, RequestNow, cancel, find, open_requests, state_now
+from producer.trainer.request_display import RequestDisplay
+from producer.trainer.submit import RequestWaiter, Viewed, submit
 from shared.broker.runtime_paths import SUPERVISOR_LOCK, private_stack_dir, socket_path
 from shared.errors import SetupError, StillOpen, UsageError
 from shared.ledger import request_store

@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from producer.present.events import Event, Events, Notice
-from producer.requests import submit as submission
-from producer.requests.client import make_request
-from producer.requests.existing import follow, is_known
-from producer.requests.submit import Viewed, answer_file, submit
+from producer.trainer import submit as submission
+from producer.trainer.client import make_request
+from producer.trainer.existing import follow, is_known
+from producer.trainer.submit import Viewed, answer_file, submit
 from shared.errors import BrokerAway, StillOpen, Stopped
 from shared.ledger.request_store import RequestState
 from shared.messages.requests import Outcome, Promote

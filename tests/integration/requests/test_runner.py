@@ -32,9 +32,9 @@ from shared.settings import Settings
 from tests.support.jobs import stored_requests
 from tests.support.processes.fleet import wait_for
 from tests.support.servers.redis_server import RedisServer
-from worker.handlers.context import Reply
 from worker.requests import runner
 from worker.requests.attempt import Attempt, ShutdownNotice
+from worker.requests.context import Reply
 from worker.requests.request_consumer import RequestConsumer
 from worker.requests.runner import ANSWERED, LEFT
 from worker.requests.workspace import Workspace

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from producer.requests.client import make_request
-from producer.requests.existing import cancel, follow, open_requests
-from producer.requests.submit import submit
-from producer.stack import stack
-from producer.stack.server_client import IdleDetector
+from producer.machine import stack
+from producer.machine.server_client import IdleDetector
+from producer.trainer.client import make_request
+from producer.trainer.existing import cancel, follow, open_requests
+from producer.trainer.submit import submit
 from shared import keys
 from shared.broker.redis_client import connect
 from shared.errors import BadMessage, RequestCancelled, SetupError, UsageError

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from producer.cli.main import hangtag
-from producer.requests.existing import OpenRequest
+from producer.trainer.existing import OpenRequest
 from shared import keys
 from shared.errors import Exit
 from shared.ledger.request_store import RequestState

@@ -10,10 +10,10 @@ from functools import partial
 import msgspec
 import pytest
 
-from producer.requests.client import make_request, read
-from producer.requests.existing import cancel
-from producer.requests.submit import submit
-from producer.stack import stack
+from producer.machine import stack
+from producer.trainer.client import make_request, read
+from producer.trainer.existing import cancel
+from producer.trainer.submit import submit
 from shared.ledger.request_store import RequestFolder, RequestState
 from shared.messages.requests import Promote
 from shared.messages.training import Train

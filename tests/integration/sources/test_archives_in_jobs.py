@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from producer.verify.verify import verify
+from producer.table.verify import verify
 from shared.errors import Exit
 from shared.image_status import Status
 from tests.support.archives.archive_writers import ENDINGS, write

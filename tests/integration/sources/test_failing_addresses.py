@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from producer.inputs.job_options import JobOptions
-from producer.journal.snapshot import read_snapshot
+from producer.job.job_options import JobOptions
+from producer.job.snapshot import read_snapshot
 from producer.sources.job_sources import JobSources
 from producer.sources.remote import checked_network, web_source
 from shared.errors import SetupError

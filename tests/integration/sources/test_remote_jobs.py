@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from producer.inputs.job_options import JobOptions
-from producer.locations.row_files import RowFiles
+from producer.job.job_options import JobOptions
 from producer.sorting import undo
 from producer.sources.job_sources import JobSources
+from producer.sources.row_files import RowFiles
 from shared.errors import Exit
 from shared.image_status import Status
 from tests.support.images import gallery

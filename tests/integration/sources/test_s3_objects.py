@@ -15,15 +15,15 @@ from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from producer.inputs.job_options import JobOptions
-from producer.jobs.classify import check_not_empty
+from producer.job.job_options import JobOptions
+from producer.run.classify import check_not_empty
 from producer.sources.job_sources import JobSources, as_started
 from producer.sources.remote import s3_client
 from producer.sources.remote.requests_ahead import Read
 from producer.sources.remote.s3_client import Credentials as S3Credentials
 from producer.sources.remote.s3_client import signature
 from producer.sources.remote.s3_source import S3Objects
-from producer.verify.verify import verify
+from producer.table.verify import verify
 from shared.errors import NoCredentials, SetupError, UsageError
 from shared.image_status import Status
 from shared.messages.files import NO_STAMP

@@ -7,9 +7,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from producer.inputs.job_options import JobOptions
-from producer.jobs.classify import classify
+from producer.job.job_options import JobOptions
 from producer.present.events import Events, Notice
+from producer.run.classify import classify
 from producer.sources.remote import web_source
 from shared.errors import Exit
 from shared.settings import Settings

@@ -6,7 +6,7 @@ EQUIVALENT = {
     "producer/people/table_decisions.py: TableDecisions._made: sha256 not in rows -> True": (
         "the copies of a file are the same each time; they are looked for again, which takes longer"
     ),
-    "producer/locations/row_files.py: RowFiles.read: not self.sources.has_others -> False": (
+    "producer/sources/row_files.py: RowFiles.read: not self.sources.has_others -> False": (
         "a job of files alone finds them under the lock, too, only later"
     ),
     "producer/sorting/undo.py: Originals._above: self._archive and "

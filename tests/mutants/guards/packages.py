@@ -32,26 +32,30 @@ PACKAGES = {
     "people": Package(
         ("producer/people/*.py", "worker/labelling/*.py", "shared/labels/*.py"),
         (
-            "tests/unit/labelling",
-            "tests/unit/review",
+            "tests/unit/people",
             "tests/unit/shared/labels",
             "tests/unit/shared/test_line_log.py",
             "tests/unit/commands/test_damaged_decisions.py",
             "tests/unit/commands/test_label.py",
             "tests/unit/commands/test_models.py",
             "tests/unit/python/test_labels.py",
-            "tests/unit/rendering/test_learned_labels.py",
+            "tests/unit/table/test_learned_labels.py",
         ),
         6,
         (
-            "tests/integration/labelling/test_label_server.py",
+            "tests/integration/people/test_label_server.py",
             "tests/integration/python/test_alike.py",
-            "tests/integration/local_page/test_attacks.py",
-            "tests/integration/review/test_review_server.py",
+            "tests/integration/people/test_attacks.py",
+            "tests/integration/people/test_review_server.py",
         ),
     ),
     "sorting": Package(
-        ("producer/sorting/*.py", "producer/sort_log/*.py", "producer/locations/*.py"),
+        (
+            "producer/sorting/*.py",
+            "producer/sort_log/*.py",
+            "producer/sources/compared.py",
+            "producer/sources/row_files.py",
+        ),
         ("tests/unit/sorting",),
         6,
         (
@@ -85,13 +89,26 @@ PACKAGES = {
         ),
     ),
     "requests": Package(
-        ("producer/requests/*.py", "worker/requests/*.py", "shared/ledger/*request*.py"),
+        (
+            "producer/trainer/check_class_folders.py",
+            "producer/trainer/client.py",
+            "producer/trainer/existing.py",
+            "producer/trainer/request_display.py",
+            "producer/trainer/submit.py",
+            "worker/requests/attempt.py",
+            "worker/requests/maintenance.py",
+            "worker/requests/outcomes.py",
+            "worker/requests/request_consumer.py",
+            "worker/requests/runner.py",
+            "worker/requests/workspace.py",
+            "shared/ledger/*request*.py",
+        ),
         (
             "tests/unit/requests",
             "tests/unit/shared/test_request_histories.py",
             "tests/unit/shared/test_request_store.py",
-            "tests/unit/handlers/test_outcomes.py",
-            "tests/unit/handlers/test_workspace.py",
+            "tests/unit/requests/test_outcomes.py",
+            "tests/unit/requests/test_workspace.py",
             "tests/unit/commands/test_check_class_folders.py",
             "tests/unit/commands/test_train.py",
             "tests/integration/requests/test_consumer.py",
@@ -106,7 +123,7 @@ PACKAGES = {
             "tests/integration/requests/test_submit.py",
             "tests/integration/storage",
         ),
-        without=("producer/requests/request_display.py",),  # what is displayed
+        without=("producer/trainer/request_display.py",),  # what is displayed
     ),
-    "doctor": Package(("producer/doctor.py",), ("tests/unit/commands/test_doctor.py",), 1),
+    "doctor": Package(("producer/monitor/doctor.py",), ("tests/unit/commands/test_doctor.py",), 1),
 }

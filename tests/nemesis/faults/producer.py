@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 from contextlib import suppress
 
-from producer.journal.snapshot import is_running
+from producer.job.snapshot import is_running
 from tests.nemesis.faults.base import Fault, NotNow
 from tests.nemesis.jobs import Command
 

@@ -7,7 +7,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
-from producer.inputs.job_options import JobOptions
+from producer.job.job_options import JobOptions
 from producer.sources.job_sources import JobSources, Walk
 from shared.image_status import Status
 from shared.messages.batch import MAX_FILE_BYTES

@@ -9,8 +9,8 @@ from PIL import Image
 
 from shared.labels.class_folders import folder_of
 from shared.registry import packaged
+from worker.datasets.demo import silhouette
 from worker.decoding.decode import decode
-from worker.demo import silhouette
 from worker.runtimes import load_runtime
 
 CARD = packaged.card()

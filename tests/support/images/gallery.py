@@ -16,8 +16,8 @@ from shared.errors import SetupError
 from shared.labels.class_folders import folder_of
 from tests.support.jobs import expected_table
 from worker.datasets import fashion_mnist
+from worker.datasets.demo import encoded, silhouette
 from worker.datasets.fashion_mnist import LABELS
-from worker.demo import encoded, silhouette
 
 FOLDER = "pictures"
 #: Each picture of a large gallery stands in it under this many names.

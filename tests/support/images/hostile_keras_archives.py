@@ -1,7 +1,7 @@
 """`.keras` files that run code, read files or contain false data if Keras opens them.
 
 Each payload creates a file when it runs: `marker`. That the payloads work is tested beside the
-tests that none of them runs (tests/unit/inference/test_keras_archive.py).
+tests that none of them runs (tests/unit/classify/test_keras_archive.py).
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from PIL import Image
 from shared.image_status import Status
 from tests.support.images.encoders import deflated_zeros, png, save, tiff, turned
 from tests.support.images.heif import Item, heif, lossless, size, turned_heif
-from worker.demo import encoded, silhouette
+from worker.datasets.demo import encoded, silhouette
 
 MAX_FILE_BYTES = 64 << 20
 

@@ -15,10 +15,10 @@ from shared.messages.model_card import Card
 from shared.registry import packaged as pretrained
 from shared.registry.registry import Registry
 from tests.support.jobs.frozen_table import FrozenTable
-from worker.inference import outliers
-from worker.inference.classify_batch import classified
-from worker.inference.outliers import OutlierDetector
-from worker.inference.process_state import LoadedModel
+from worker.classify import outliers
+from worker.classify.classify_batch import classified
+from worker.classify.outliers import OutlierDetector
+from worker.classify.process_state import LoadedModel
 from worker.runtimes import load_runtime
 from worker.runtimes.load_runtime import load
 from worker.runtimes.runtime import Classifier

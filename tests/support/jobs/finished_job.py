@@ -11,12 +11,12 @@ from pathlib import Path
 
 import msgspec
 
-from producer.dispatch.batcher import read_batch_again, resumed
-from producer.inputs.job_options import JobOptions, encode_options
-from producer.jobs.job import Job
-from producer.journal.job_properties import Pinned
-from producer.journal.records import StoredResult
-from producer.locations import row_files
+from producer.job.job_options import JobOptions, encode_options
+from producer.job.job_properties import Pinned
+from producer.job.records import StoredResult
+from producer.run.batcher import read_batch_again, resumed
+from producer.run.job import Job
+from producer.sources import row_files
 from producer.sources.job_sources import as_started
 from shared.errors import Exit
 from shared.image_status import Status, count_flags

@@ -9,7 +9,7 @@ from shared.messages.requests import Progress, Request, Work
 from shared.registry.registry import Registry
 from shared.settings import Settings
 from tests.support.servers.redis_server import RedisServer
-from worker.handlers.context import Context
+from worker.requests.context import Context
 
 
 class Notes:

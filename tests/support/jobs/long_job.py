@@ -14,7 +14,7 @@ from PIL import Image
 from shared.ledger import batch_ledger
 from tests.support.images.gallery import FOLDER
 from tests.support.jobs import expected_table
-from worker.demo import silhouette
+from worker.datasets.demo import silhouette
 
 #: The number of different images; all others are links to them.
 MOTIFS = 10

@@ -7,7 +7,7 @@ import struct
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from producer.rows.row_batch import RowBatch
+from producer.job.row_batch import RowBatch
 from shared.image_status import BY_CODE, FLAGS
 from shared.messages.batch import BatchResult
 from shared.messages.files import STAMP

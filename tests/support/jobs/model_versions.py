@@ -21,7 +21,7 @@ from tests.support.jobs.expected_table import Version
 if TYPE_CHECKING:
     import keras
 
-    from worker.export.served import Served
+    from worker.graphs.served import Served
 
 NAME = "swap"
 #: Random images on which the export compares the runtimes.
@@ -46,14 +46,14 @@ def publish(registry: Registry, recipe: str, seed: int, notes: str = "") -> Vers
 
 @cache
 def _converted(recipe: str, seed: int) -> bytes:
-    from worker.export import convert
+    from worker.graphs import convert
 
     return convert.fp32_file(convert.frozen(_network(packaged.card(), recipe, seed)))
 
 
 def exported(card: Card, recipe: str, seed: int) -> Served:
     """A version with the network of a recipe, not calibrated."""
-    from worker.export.export import export_unlabelled
+    from worker.graphs.export import export_unlabelled
 
     network = _network(card, recipe, seed)
     shape = (_COMPARED_IMAGES, *network.input.shape[1:])
@@ -67,7 +67,7 @@ def _network(card: Card, recipe: str, seed: int) -> keras.Model:
     import keras
 
     from shared import recipes
-    from worker.training import networks
+    from worker.train import networks
 
     keras.utils.set_random_seed(seed)
     shape = (card.preprocessing.height, card.preprocessing.width, card.preprocessing.channels)

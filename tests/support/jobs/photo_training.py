@@ -16,7 +16,7 @@ from worker.backbones import backbone_table
 from worker.backbones.backbone_table import BACKBONES, Backbone
 from worker.backbones.feature_cache import DIGEST_BYTES
 from worker.backbones.photo_features import row_bytes
-from worker.handlers.train import train
+from worker.requests.train import train
 from worker.runtimes import load_runtime
 from worker.runtimes.runtime import Classifier
 

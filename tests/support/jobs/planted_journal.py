@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
-from producer.inputs.job_options import JobOptions, encode_options
-from producer.journal.journal import Journal, journal_path
-from producer.journal.records import FrozenBatch, StoredResult
+from producer.job.job_options import JobOptions, encode_options
+from producer.job.journal import Journal, journal_path
+from producer.job.records import FrozenBatch, StoredResult
 from producer.sources.reader import FileReader
 from shared.errors import Exit
 from shared.image_status import Status

@@ -7,9 +7,9 @@ import os
 from collections import Counter
 from pathlib import Path
 
-from producer.output.csv_cells import unescape
 from producer.sort_log.log import Way
 from producer.sorting import sort
+from producer.table.csv_cells import unescape
 from shared.labels.class_folders import FAILED, FLAGGED, SORT_LOG, folder_of
 from tests.support.jobs.finished_job import ID, ODD, RUBBISH, finish, options_of
 

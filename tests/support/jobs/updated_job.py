@@ -8,12 +8,12 @@ from unittest import mock
 
 import msgspec
 
-from producer.dispatch.batcher import resumed
-from producer.inputs.job_options import JobOptions
-from producer.jobs.classify import classify
-from producer.jobs.job import Job
-from producer.jobs.run import Run, Summary
+from producer.job.job_options import JobOptions
 from producer.present.events import Events
+from producer.run.batcher import resumed
+from producer.run.classify import classify
+from producer.run.job import Job
+from producer.run.run import Run, Summary
 from shared.errors import Exit
 from shared.settings import Settings
 from tests.support.jobs.finished_job import answered, record

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from unittest import mock
 
-from producer.inputs.job_options import JobOptions
+from producer.job.job_options import JobOptions
 from shared import failpoints
 from tests.support.failpoints import armed
 from tests.support.failpoints.armed import Points, Shot

@@ -6,8 +6,8 @@ import secrets
 from collections.abc import Sequence
 from types import TracebackType
 
-from producer.dispatch.job_queue import JobQueue, PublishedProgress, Result
-from producer.journal.totals import JobCounts
+from producer.job.totals import JobCounts
+from producer.run.job_queue import JobQueue, PublishedProgress, Result
 from shared.broker.celery_app import make_app
 from shared.broker.redis_client import connect
 from shared.messages import model_card

@@ -18,7 +18,7 @@ from shared.registry import packaged
 from shared.registry.registry import Registry
 from shared.runtimes import ONNX, PHOTO
 from tests.support.models import drawn_networks
-from worker.imports.bounded_check import checked
+from worker.graphs.bounded_check import checked
 from worker.runtimes import heads
 from worker.runtimes.heads import Head
 

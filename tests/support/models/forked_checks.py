@@ -17,8 +17,8 @@ import msgspec
 
 from shared.messages.requests import NetworkForm
 from tests.support.models.drawn_networks import LABELS
-from worker.imports import bounded_check, onnx_file, tflite_file
-from worker.imports.bounded_check import Question
+from worker.graphs import bounded_check, onnx_file, tflite_file
+from worker.graphs.bounded_check import Question
 from worker.runtimes import onnx_runtime, tflite_network
 
 IMPORTED = (onnx_file, tflite_file, tflite_network, onnx_runtime)

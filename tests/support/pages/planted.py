@@ -16,7 +16,7 @@ from shared.messages.batch import BatchResult
 from shared.registry import packaged
 from tests.support.images.encoders import save
 from tests.support.jobs.finished_job import RUBBISH, finish, options_of
-from worker.demo import silhouette
+from worker.datasets.demo import silhouette
 
 LABELS = packaged.card().labels
 OF_LABEL = 12

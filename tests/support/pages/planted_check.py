@@ -11,9 +11,9 @@ from typing import NamedTuple
 import msgspec
 from PIL import Image
 
-from producer.dataset_check import check_page
-from producer.dataset_check.check import write_table
-from producer.dataset_check.check_page import Findings
+from producer.pages import check_page
+from producer.pages.check import write_table
+from producer.pages.check_page import Findings
 from producer.present.progress import Quiet, Stages
 from shared.image_status import Flag, Status
 from shared.messages.files import DIGEST_BYTES, stamp
@@ -23,7 +23,7 @@ from shared.registry import packaged
 from tests.support.images.encoders import save
 from tests.support.jobs.finished_job import RUBBISH
 from tests.support.pages.planted import HOSTILE
-from worker.demo import silhouette
+from worker.datasets.demo import silhouette
 
 LABELS = ("Bag", "Boot", "<img src=x onerror=hacked=1>")
 OF_CLASS = 8

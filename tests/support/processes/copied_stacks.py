@@ -13,7 +13,7 @@ from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
-from producer.stack import launch
+from producer.machine import launch
 from tests.support.processes import copied_processes
 from tests.support.processes.copied_processes import CopiedProcess
 

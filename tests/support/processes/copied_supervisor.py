@@ -17,10 +17,10 @@ import traceback
 from collections.abc import Iterable, Sequence
 from typing import Any, NoReturn
 
-from producer.stack import service
+from producer.machine import service
 from tests.support.processes import proc_display
 
-SUPERVISOR, WORKER = "producer.stack.supervisor", "worker.serve"
+SUPERVISOR, WORKER = "producer.machine.supervisor", "worker.serve"
 _FDS = 1 << 12
 _PR_SET_PDEATHSIG = 1
 _SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD)
@@ -101,7 +101,7 @@ def _exit(code: object) -> NoReturn:
 
 
 def _spawn(argv: list[str], env: dict[str, str], output: int | None) -> subprocess.Popen[bytes]:
-    """Like producer.stack.service._spawn, which starts the server."""
+    """Like producer.machine.service._spawn, which starts the server."""
     copied = argv[:2] == [sys.executable, "-m"] and argv[2] == WORKER
     return _Copy(argv, env) if copied else _started(argv, env, output)
 

@@ -18,7 +18,7 @@ from typing import ClassVar, TypeVar
 
 import redis
 
-from producer.journal.snapshot import JobView, read_snapshot
+from producer.job.snapshot import JobView, read_snapshot
 from shared.ledger import heartbeats
 from tests.support.processes import copied_processes, leftover_processes, procfs
 from tests.support.processes.copied_processes import CopiedProcess

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
-from producer.journal.snapshot import JobState
+from producer.job.snapshot import JobState
 from tests.support.jobs.claims import job_keys
 from tests.support.processes import procfs
 

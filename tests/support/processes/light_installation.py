@@ -29,9 +29,9 @@ RECIPE, SEED = "tutorial", 1
 COPIED, LINKED = ("hangtag", "producer", "worker", "shared"), ("tests", "benchmarks")
 #: The sources that the files depend on.
 SOURCES = (
-    "worker/export/convert.py",
-    "worker/export/export.py",
-    "worker/training/networks.py",
+    "worker/graphs/convert.py",
+    "worker/graphs/export.py",
+    "worker/train/networks.py",
     "shared/recipes.py",
     "constraints.txt",
     "shared/messages/model_card.py",

@@ -12,8 +12,8 @@ from pathlib import Path
 import msgspec
 import redis
 
-from producer.stack import desired_state, stack
-from producer.stack.desired_state import Desired
+from producer.machine import desired_state, stack
+from producer.machine.desired_state import Desired
 from shared.broker.runtime_paths import private_stack_dir, socket_path
 from shared.ledger import heartbeats
 from shared.ledger.heartbeats import Heartbeat
@@ -25,7 +25,7 @@ from tests.support.processes.fleet import wait_for
 from tests.support.servers.redis_server import TEMP_DIR
 
 #: Parts of a stack by a part of their command line. These always run.
-PARTS = {"supervisor": "producer.stack.supervisor", "server": "new.sock", "worker": "worker.app"}
+PARTS = {"supervisor": "producer.machine.supervisor", "server": "new.sock", "worker": "worker.app"}
 #: This one runs while a training is queued.
 TRAINER = "trainer"
 _NAMES = PARTS | {TRAINER: "worker.trainer"}

@@ -19,8 +19,7 @@ from typing import NoReturn
 
 import msgspec
 
-import producer.stack
-import worker.handlers
+import producer.machine
 import worker.lifecycle
 import worker.requests
 from tests.support.processes import proc_display
@@ -29,13 +28,13 @@ from tests.support.processes.quick_end import QuickEnd
 
 COMMANDS, WORKERS, TRAINERS = "commands", "workers", "trainers"
 #: They import large libraries for a few commands.
-_LEFT_OUT = ("producer.formats.parquet", "producer.formats.xlsx")
+_LEFT_OUT = ("producer.table.parquet", "producer.table.xlsx")
 #: They run when they are imported, or read settings.
-_PROGRAMS = ("__main__", "producer.stack.supervisor")
+_PROGRAMS = ("__main__", "producer.machine.supervisor")
 _OF_PARENTS = ("celery.apps.worker", "celery.concurrency.prefork", "kombu.transport.redis")
 _OF_CHILDREN = (
-    "worker.inference.process_state",
-    "worker.inference.classify_batch",
+    "worker.classify.process_state",
+    "worker.classify.classify_batch",
     "worker.runtimes.litert_runtime",
 )
 _OF_TRAININGS = ("tensorflow", "keras")
@@ -72,7 +71,7 @@ def _import_workers() -> None:
     for name in (*_OF_PARENTS, *_OF_CHILDREN):
         importlib.import_module(name)
     _import_all(worker.lifecycle)
-    _import_all(producer.stack)
+    _import_all(producer.machine)
 
 
 def _import_trainers() -> None:
@@ -81,7 +80,7 @@ def _import_trainers() -> None:
     for name in _OF_TRAININGS:
         importlib.import_module(name)
     _import_all(worker.requests)
-    _import_all(worker.handlers)
+    _import_all(worker.requests)
 
 
 def _import_all(package: ModuleType) -> None:

@@ -23,7 +23,7 @@ from shared.messages.training import Train
 from shared.registry.registry import Registry
 from tests.support.processes import procfs
 from tests.support.processes.fleet import Fleet, Worker, wait_for
-from worker.demo import silhouette
+from worker.datasets.demo import silhouette
 from worker.requests.workspace import Workspace
 
 APP = "tests.faults.apps.waiting_trainer"

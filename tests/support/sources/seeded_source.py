@@ -11,8 +11,8 @@ import zlib
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 
-from producer.inputs import skipped
-from producer.inputs.job_options import JobOptions
+from producer.job import skipped
+from producer.job.job_options import JobOptions
 from producer.sources import source as kinds
 from producer.sources.job_sources import Walk
 from producer.sources.source import Source, SourceRow
@@ -20,7 +20,7 @@ from shared.errors import UsageError
 from shared.image_status import Status
 from shared.messages.files import NO_STAMP, Stamp
 from shared.stop import Waits
-from worker.demo import encoded, silhouette
+from worker.datasets.demo import encoded, silhouette
 
 NAME = "seeded"
 _TYPED = re.compile(rb"seeded://(\d+)/(\d+)")

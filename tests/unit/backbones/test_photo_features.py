@@ -17,7 +17,7 @@ from worker.datasets.examples import content_hashes
 from worker.datasets.folder_layout import ClassFolderWalk
 from worker.decoding.decode import decode
 from worker.runtimes.tflite_network import FeatureGraph
-from worker.training import photo_folder
+from worker.train import photo_folder
 
 LITE0 = backbone_table.find("efficientnet-lite0")
 FILE = packaged.backbone(LITE0.file, LITE0.sha256)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from producer.models.backbones import add, form_like
+from producer.trainer.backbones import add, form_like
 from shared.errors import UsageError
 from shared.messages.requests import NetworkForm
 from shared.settings import Settings

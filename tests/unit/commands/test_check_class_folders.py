@@ -9,8 +9,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from producer.cli.main import hangtag
-from producer.inputs.job_options import JobOptions
-from producer.requests.check_class_folders import check_class_folders
+from producer.job.job_options import JobOptions
+from producer.trainer.check_class_folders import check_class_folders
 from shared.errors import Exit
 from shared.ledger import request_store
 from shared.settings import Settings

@@ -14,17 +14,17 @@ from click.testing import CliRunner, Result
 
 from producer.cli.job_summary import show_job_summary
 from producer.cli.main import hangtag
-from producer.inputs.job_options import JobOptions, encode_options
-from producer.inputs.skipped import Unlisted, encode_unlisted
-from producer.jobs.classify import classify
-from producer.jobs.job import Job
-from producer.jobs.resolve import resolved
-from producer.jobs.run import Summary
-from producer.journal.journal import Journal, journal_path
-from producer.journal.snapshot import JobState, JobView
-from producer.journal.totals import AnswerCounts
-from producer.output.output_path import default_output
+from producer.job.job_options import JobOptions, encode_options
+from producer.job.journal import Journal, journal_path
+from producer.job.skipped import Unlisted, encode_unlisted
+from producer.job.snapshot import JobState, JobView
+from producer.job.totals import AnswerCounts
+from producer.job_control.resolve import resolved
 from producer.present.events import Event, Events, Notice
+from producer.run.classify import classify
+from producer.run.job import Job
+from producer.run.run import Summary
+from producer.table.output_path import default_output
 from shared.errors import Exit, UsageError
 from shared.messages.batch import JobRecord, encode_job
 from shared.messages.model_card import card_sha256, encode_card

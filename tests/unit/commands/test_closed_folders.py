@@ -18,7 +18,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from producer.cli.main import Commands, hangtag
-from producer.journal.job_index import IndexedJob, entries, remember
+from producer.job.job_index import IndexedJob, entries, remember
 from shared.errors import Exit
 from tests.support.jobs.finished_job import ID, finish, options_of
 from tests.support.machine.unlistable_folders import obeying

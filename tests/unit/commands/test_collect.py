@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from producer.cli.main import hangtag
-from producer.journal.journal import Journal, journal_path
+from producer.job.journal import Journal, journal_path
 from shared.errors import Exit
 from tests.support.jobs.finished_job import ID, RUBBISH, finish, options_of
 

@@ -14,8 +14,8 @@ from click.shell_completion import ShellComplete
 from click.testing import CliRunner
 
 from producer.cli.main import hangtag
-from producer.journal.job_index import IndexedJob, remember
-from producer.journal.journal import journal_path
+from producer.job.job_index import IndexedJob, remember
+from producer.job.journal import journal_path
 from shared.registry import packaged
 from shared.registry.registry import Registry
 from shared.settings import Settings

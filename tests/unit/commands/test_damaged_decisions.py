@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from producer.cli.main import hangtag
-from producer.models.corrected_files import corrected_files, labelled_input
+from producer.trainer.corrected_files import corrected_files, labelled_input
 from shared.errors import Exit
 from shared.labels.labels_file import LabelsFile
 from tests.support.jobs.decided import correct, line_of, lines_in

@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 
 from producer.cli.jobs import make_options
 from producer.cli.main import hangtag
-from producer.models.default_model import choice, default_model
+from producer.versions.default_model import choice, default_model
 from shared.errors import UsageError
 from shared.registry import packaged
 from shared.registry.registry import Registry

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from producer.cli.main import hangtag
-from producer.inputs.job_options import JobOptions
+from producer.job.job_options import JobOptions
 from shared.errors import Exit
 from tests.support.jobs.finished_job import finish
 

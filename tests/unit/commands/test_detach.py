@@ -13,9 +13,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from producer.inputs.job_options import JobOptions
-from producer.jobs.background_jobs import POLL_S, start
-from producer.journal.snapshot import JobState, is_running, read_snapshot
+from producer.job.job_options import JobOptions
+from producer.job.snapshot import JobState, is_running, read_snapshot
+from producer.job_control.background_jobs import POLL_S, start
 from shared.errors import Exit, SetupError, UsageError
 from shared.settings import Settings
 from tests.support.jobs.finished_job import ID, finish, options_of

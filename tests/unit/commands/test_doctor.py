@@ -15,14 +15,13 @@ import msgspec
 import pytest
 from click.testing import CliRunner
 
-from producer import doctor as checks
 from producer.cli.main import hangtag
-from producer.doctor import Level, Report
-from producer.fleet import machine_resources
-from producer.journal.job_index import IndexedJob, remember
-from producer.journal.journal import journal_path
-from producer.stack import desired_state
-from producer.stack.desired_state import Desired
+from producer.job.job_index import IndexedJob, remember
+from producer.job.journal import journal_path
+from producer.machine import desired_state, machine_resources
+from producer.machine.desired_state import Desired
+from producer.monitor import doctor as checks
+from producer.monitor.doctor import Level, Report
 from shared import installation
 from shared.broker.runtime_paths import log_path, private_stack_dir, socket_path, stack_dir
 from shared.errors import Exit, SetupError

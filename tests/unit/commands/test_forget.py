@@ -10,11 +10,11 @@ import pytest
 from click.testing import CliRunner, Result
 
 from producer.cli.main import hangtag
-from producer.jobs.find_job import NoSuchJob, find_output
-from producer.jobs.job import Job
-from producer.journal import journal_lock
-from producer.journal.job_index import IndexedJob, entries, remember
-from producer.journal.journal import journal_path
+from producer.job import journal_lock
+from producer.job.find_job import NoSuchJob, find_output
+from producer.job.job_index import IndexedJob, entries, remember
+from producer.job.journal import journal_path
+from producer.run.job import Job
 from shared.errors import Exit, UsageError
 from tests.support.jobs.finished_job import ID, finish, options_of
 

@@ -10,15 +10,15 @@ import pytest
 from click.testing import CliRunner, Result
 
 from producer.cli.main import hangtag
-from producer.models.corrected_files import labelled_input
 from producer.people.label import unread
 from producer.people.next_steps import after_label, heading, reached, unsure
+from producer.trainer.corrected_files import labelled_input
 from shared.errors import Exit, UsageError
 from shared.labels.label_line import LabelLine
 from shared.labels.labels_file import LabelsFile
 from shared.labels.submitted_lines import decode_input, input_sha256
+from shared.messages.labelling import Counts
 from shared.messages.replies import DescribedFolder
-from shared.pipes.labelling import Counts
 from tests.support.jobs.decided import line_of
 
 

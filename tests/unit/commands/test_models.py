@@ -13,12 +13,12 @@ import pytest
 from click.testing import CliRunner, Result
 
 from producer.cli.main import hangtag
-from producer.journal.job_index import IndexedJob, remember
-from producer.journal.journal import Journal, journal_path
-from producer.models import manage, show
-from producer.models.import_model import Given, lines, read_labels, tried_lines
-from producer.models.load_catalog import Catalog
+from producer.job.job_index import IndexedJob, remember
+from producer.job.journal import Journal, journal_path
 from producer.present.formatting import one_line
+from producer.trainer import manage, show
+from producer.trainer.import_model import Given, lines, read_labels, tried_lines
+from producer.versions.load_catalog import Catalog
 from shared.errors import Exit, SetupError, UsageError
 from shared.messages.batch import JobRecord, encode_job
 from shared.messages.model_card import Card, Metrics, card_sha256, encode_card

@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 from producer.cli.main import hangtag
 from producer.sort_log.log import Way
 from producer.sorting import sort
-from producer.verify.verify import verify
+from producer.table.verify import verify
 from shared.errors import Exit
 from shared.image_status import Status
 from tests.support.jobs.finished_job import finish, options_of

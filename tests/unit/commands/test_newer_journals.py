@@ -13,10 +13,10 @@ import pytest
 from click.testing import CliRunner
 
 from producer.cli.main import hangtag
-from producer.doctor import Level, jobs
-from producer.journal import job_index, property_table
-from producer.journal.journal import journal_path
-from producer.models.manage import of_this_machine
+from producer.job import job_index, property_table
+from producer.job.journal import journal_path
+from producer.monitor.doctor import Level, jobs
+from producer.trainer.manage import of_this_machine
 from shared.errors import Exit
 from shared.process import machine_id
 from shared.settings import Settings

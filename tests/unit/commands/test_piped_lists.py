@@ -13,10 +13,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from producer.cli.main import hangtag
-from producer.inputs.job_options import STDIN
-from producer.journal.journal import journal_path
+from producer.job.job_options import STDIN
+from producer.job.journal import journal_path
 from producer.sources.lists import received, record
-from producer.verify.verify import verify
+from producer.table.verify import verify
 from shared.errors import Exit, Stopped
 from shared.stop import Stop, Waits, unstoppable
 from tests.support.jobs.finished_job import finish, options_of

@@ -11,14 +11,14 @@ import pytest
 from click.testing import CliRunner
 
 from producer.cli.main import hangtag
-from producer.journal import journal_lock
-from producer.journal.journal import journal_path
-from producer.locations.row_files import RowFiles
+from producer.job import journal_lock
+from producer.job.journal import journal_path
 from producer.pages.pictures import Thumbnails
 from producer.people.answer_arrays import Answers
 from producer.people.table_decisions import TableDecisions
 from producer.people.table_queue import TableQueue
 from producer.sources.job_sources import JobSources
+from producer.sources.row_files import RowFiles
 from shared.errors import Exit
 from tests.support.jobs.planted_journal import plant
 

@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 from producer.cli.main import hangtag
-from producer.journal.job_index import IndexedJob, remember
+from producer.job.job_index import IndexedJob, remember
 from shared.errors import Exit
 from shared.registry import packaged
 from shared.registry.registry import Registry

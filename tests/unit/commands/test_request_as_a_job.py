@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from producer.cli.main import hangtag
-from producer.requests.client import make_request
+from producer.trainer.client import make_request
 from shared.errors import Exit
 from shared.messages.training import Train
 from shared.settings import Settings

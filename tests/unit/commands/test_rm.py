@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from producer.cli.main import hangtag
-from producer.requests.client import make_request
+from producer.trainer.client import make_request
 from shared import failpoints
 from shared.errors import Exit
 from shared.messages.replies import Pruned

@@ -15,7 +15,7 @@ import pytest
 from click.testing import CliRunner
 
 from producer.cli.main import hangtag
-from producer.journal import job_index
+from producer.job import job_index
 from shared.errors import Exit
 from tests.support.jobs.finished_job import ID, finish, options_of
 

@@ -9,9 +9,9 @@ import pytest
 from click.testing import CliRunner
 
 from producer.cli.main import hangtag
-from producer.requests.client import make_request
-from producer.stack import desired_state
-from producer.stack.desired_state import Desired
+from producer.machine import desired_state
+from producer.machine.desired_state import Desired
+from producer.trainer.client import make_request
 from shared.broker.runtime_paths import private_stack_dir
 from shared.errors import Exit
 from shared.messages.requests import Promote

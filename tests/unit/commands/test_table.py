@@ -12,11 +12,11 @@ from click.testing import CliRunner, Result
 from hypothesis import strategies as st
 
 from producer.cli.main import hangtag
-from producer.jobs.job import Job
-from producer.journal.journal import Journal, journal_path
-from producer.rows.acceptance import UNKNOWN, at_precision
-from producer.rows.columns import GUESS
-from producer.verify.verify import verify
+from producer.job.acceptance import UNKNOWN, at_precision
+from producer.job.columns import GUESS
+from producer.job.journal import Journal, journal_path
+from producer.run.job import Job
+from producer.table.verify import verify
 from shared.errors import Exit
 from shared.registry import packaged
 from tests.support.jobs.finished_job import RUBBISH, finish, options_of

@@ -12,10 +12,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from producer.cli.main import hangtag
-from producer.models.train import make_work
-from producer.requests.client import make_request
-from producer.requests.submit import continues, how_to_start_trainer, submit
-from producer.stack import stack
+from producer.machine import stack
+from producer.trainer.client import make_request
+from producer.trainer.submit import continues, how_to_start_trainer, submit
+from producer.trainer.train import make_work
 from shared import installation
 from shared.errors import BadMessage, Exit, SetupError, UsageError
 from shared.installation import DRAW_PACKAGES, ONNX_PACKAGES, ROOT, TENSORFLOW_PACKAGES

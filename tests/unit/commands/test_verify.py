@@ -19,10 +19,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from producer.cli.main import hangtag
-from producer.journal import records
-from producer.journal.journal import journal_path
-from producer.journal.sqlite_errors import blob
-from producer.verify.verify import Proof, verdict, verify
+from producer.job import records
+from producer.job.journal import journal_path
+from producer.job.sqlite_errors import blob
+from producer.table.verify import Proof, verdict, verify
 from shared.errors import Exit
 from tests.support.jobs.finished_job import RUBBISH, finish, options_of
 

@@ -11,11 +11,11 @@ import pytest
 from shared.errors import SetupError
 from shared.labels.label_line import LabelLine
 from shared.labels.submitted_lines import encode_lines
-from shared.pipes.helpers import FoldersQuestion
+from shared.messages.helpers import FoldersQuestion
 from tests.support.jobs.decided import file_of
-from worker.check_class_folders import verdict
 from worker.datasets.corrected_walk import LabelledData
 from worker.datasets.folder_layout import LOST, RARE
+from worker.helpers.check_class_folders import verdict
 
 
 @pytest.fixture

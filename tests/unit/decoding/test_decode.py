@@ -18,10 +18,10 @@ from shared.image_status import Status
 from shared.messages.model_card import Preprocessing
 from tests.support.images.encoders import png, save, tiff
 from tests.support.images.image_zoo import Bytes, garment, variants
+from worker.datasets.demo import encoded
 from worker.decoding import decode as decoding
 from worker.decoding import png as png_files
 from worker.decoding.decode import decode
-from worker.demo import encoded
 
 GREY = Preprocessing(28, 28, 1)
 INVERTED, GARMENT = (

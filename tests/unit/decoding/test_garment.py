@@ -13,10 +13,10 @@ from shared.image_status import Flag
 from tests.support.images.encoders import save, turned
 from tests.support.images.image_zoo import Bytes, garment, variants
 from worker.datasets import fashion_mnist
+from worker.datasets.demo import encoded, silhouette
 from worker.datasets.fashion_mnist import PREPROCESSING as SPEC
 from worker.decoding.decode import decode, decode_into
-from worker.demo import encoded, silhouette
-from worker.preprocessing.garment import in_form
+from worker.decoding.garment import in_form
 
 LABELS = range(10)
 GROUND = 253

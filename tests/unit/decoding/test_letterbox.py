@@ -13,9 +13,9 @@ from PIL.JpegImagePlugin import JpegImageFile
 
 from shared.messages.model_card import Preprocessing
 from tests.support.images.encoders import save
+from worker.datasets.demo import encoded
 from worker.decoding.decode import decode
-from worker.demo import encoded
-from worker.preprocessing.letterbox import fitted
+from worker.decoding.letterbox import fitted
 
 SIDES = st.integers(1, 300)
 FRAMES = st.integers(1, 64)

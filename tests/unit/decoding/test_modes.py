@@ -12,8 +12,8 @@ from PIL import Image
 from shared.messages.model_card import Preprocessing
 from tests.support.images.encoders import save
 from tests.support.images.pixel_tolerance import luma, near, random
+from worker.decoding import letterbox
 from worker.decoding.decode import decode
-from worker.preprocessing import letterbox
 
 SIDE = 12
 GREY, RGB = Preprocessing(SIDE, SIDE, 1), Preprocessing(SIDE, SIDE, 3)

@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from producer.fleet.machine_resources import PROCESS_BYTES
+from producer.machine.machine_resources import PROCESS_BYTES
 from shared.settings import Settings
 from tests.support.deploy.compose_file import FILES, composed, mib, seconds, services
 from tests.support.processes.fleet import ROOT

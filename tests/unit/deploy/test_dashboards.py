@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
-from producer.journal.snapshot import JobState
-from producer.metrics.metric_families import STATES, Families, Snapshot
+from producer.job.snapshot import JobState
+from producer.monitor.metric_families import STATES, Families, Snapshot
 from tests.support.servers.metrics_endpoint import parsed
 
 DEPLOY = Path(__file__).parents[3] / "deploy"

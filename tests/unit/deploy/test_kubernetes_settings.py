@@ -9,9 +9,9 @@ import click
 import pytest
 
 from producer.cli.main import hangtag
-from producer.dispatch.window import BATCHES_PER_CHILD, BATCHES_UNSEEN, MEMORY_SHARE_MAX
-from producer.fleet.machine_resources import PROCESS_BYTES
-from producer.stack.service import RETIRE_S
+from producer.machine.machine_resources import PROCESS_BYTES
+from producer.machine.service import RETIRE_S
+from producer.run.window import BATCHES_PER_CHILD, BATCHES_UNSEEN, MEMORY_SHARE_MAX
 from shared.errors import Exit
 from shared.settings import Settings
 from tests.support.deploy import kustomize

@@ -17,7 +17,7 @@ from PIL import Image
 from producer.pages import pictures
 from producer.pages.pictures import CRASHED, SIDE_PIXELS, Thumbnails
 from shared.image_status import Status
-from shared.pipes.helpers import Thumbnail
+from shared.messages.helpers import Thumbnail
 from tests.support.images import image_zoo
 from tests.support.images.encoders import save, turned
 

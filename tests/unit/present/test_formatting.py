@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from redis.exceptions import ConnectionError
 
-from producer.journal.totals import AcceptedShare, AnswerCounts, Failures
+from producer.job.totals import AcceptedShare, AnswerCounts, Failures
 from producer.present.events import Outage
 from producer.present.formatting import one_line, percent
 from producer.present.style import Column, Keep, colour_wanted, failed, good, table, width
-from producer.summary.job_text import answer_lines
+from producer.table.job_text import answer_lines
 
 COLUMNS = (
     Column("job"),

@@ -42,33 +42,33 @@ def test_a_health_check_loads_neither_celery_nor_a_runtime() -> None:
 PARTS = {
     "producer": {
         "reading": [
-            "producer.jobs.status",
-            "producer.models.list_versions",
-            "producer.fleet.workers",
+            "producer.job_control.status",
+            "producer.versions.list_versions",
+            "producer.machine.workers",
         ],
         "metrics": [
             "producer.cli.machine",
-            "producer.fleet.commands",
-            "producer.jobs.status",
+            "producer.machine.commands",
+            "producer.job_control.status",
         ],
         "classifying": [
-            "producer.jobs.classify",
-            "producer.jobs.status",
-            "producer.stack.stack",
-            "producer.requests.existing",
+            "producer.run.classify",
+            "producer.job_control.status",
+            "producer.machine.stack",
+            "producer.trainer.existing",
         ],
     },
     "worker": {
         "health": ["worker.health"],
-        "promotion": ["worker.requests.request_consumer", "worker.handlers.manage_versions"],
+        "promotion": ["worker.requests.request_consumer", "worker.requests.manage_versions"],
         "requests": [
-            "worker.handlers.train",
-            "worker.handlers.check_dataset",
-            "worker.handlers.evaluate",
+            "worker.requests.train",
+            "worker.requests.check_dataset",
+            "worker.requests.evaluate",
         ],
         "batches": [
-            "worker.inference.process_state",
-            "worker.inference.classify_batch",
+            "worker.classify.process_state",
+            "worker.classify.classify_batch",
             "worker.runtimes.litert_runtime",
         ],
     },

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from producer.cli.main import hangtag
-from producer.rows.columns import COLUMNS
+from producer.job.columns import COLUMNS
 from shared.errors import Exit
 from shared.image_status import Status
 from shared.messages.batch import MAX_FILE_BYTES

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import hangtag
-from producer.inputs.job_options import JobOptions
+from producer.job.job_options import JobOptions
 from shared.options import defaults_of, options_of
 
 ROOT = Path(__file__).parents[3]

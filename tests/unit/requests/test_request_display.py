@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from producer.present.progress import Figures, Quiet
-from producer.requests.existing import OpenRequest, table
-from producer.requests.request_display import RequestDisplay
-from producer.requests.submit import Viewed
+from producer.trainer.existing import OpenRequest, table
+from producer.trainer.request_display import RequestDisplay
+from producer.trainer.submit import Viewed
 from shared.ledger.request_store import RequestState, RequestView
 from shared.messages.requests import Progress, Promote, Request
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from producer.requests.check_class_folders import check_class_folders
-from producer.requests.client import make_request
-from producer.requests.existing import (
+from producer.trainer.check_class_folders import check_class_folders
+from producer.trainer.client import make_request
+from producer.trainer.existing import (
     PAUSED,
     UNREADABLE,
     RequestNow,
@@ -21,7 +21,7 @@ from producer.requests.existing import (
     open_requests,
     state_now,
 )
-from producer.requests.submit import answer_file, check_outcome, data_place, how_to_start_trainer
+from producer.trainer.submit import answer_file, check_outcome, data_place, how_to_start_trainer
 from shared.broker.runtime_paths import log_path
 from shared.errors import BadMessage, RequestCancelled, SetupError, UsageError
 from shared.ledger import request_store

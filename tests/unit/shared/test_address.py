@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producer.fleet.commands import worker_line
+from producer.machine.commands import worker_line
 from shared.broker import address as access
 from shared.broker.address import Address, address, parse
 from shared.broker.celery_app import make_app

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from producer.requests.client import make_request
+from producer.trainer.client import make_request
 from shared.errors import BadMessage, UsageError
 from shared.messages.requests import (
     Evaluate,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from producer.processes import lock
+from producer.machine import lock
 from shared.broker.runtime_paths import (
     SUPERVISOR_LOCK,
     is_in_charge,

@@ -33,7 +33,7 @@ from shared.registry.alias_log import AliasLog
 from shared.registry.registry import Registry
 from tests.support.jobs import handler_context, stored_requests
 from tests.support.servers.redis_server import RedisServer
-from worker.handlers import manage_versions
+from worker.requests import manage_versions
 
 LEFTOVER_S = 86_400.0
 NAME = "shoes"

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from producer.locations import row_files
 from producer.sort_log import sorted_folder
 from producer.sort_log.log import FORMAT, Started, Way
 from producer.sorting import placing, sort
 from producer.sorting.undo import DAMAGED
+from producer.sources import row_files
 from shared.errors import SetupError
 from tests.support.jobs import sorted_job
 from tests.support.jobs.finished_job import ID, options_of

@@ -13,16 +13,16 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from producer.journal.journal import journal_path
-from producer.journal.sealed_journal import SealedJournal
-from producer.journal.snapshot import read_snapshot
-from producer.locations import row_files
-from producer.locations.row_files import MovedFiles
+from producer.job.journal import journal_path
+from producer.job.sealed_journal import SealedJournal
+from producer.job.snapshot import read_snapshot
 from producer.predict import predict
 from producer.present.events import Event, Events, Notice
 from producer.sort_log.log import Way
 from producer.sorting import sort
-from producer.verify.verify import verify
+from producer.sources import row_files
+from producer.sources.row_files import MovedFiles
+from producer.table.verify import verify
 from shared.errors import SetupError
 from shared.image_status import Status
 from tests.support.jobs import sorted_job

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from producer.inputs.job_options import JobOptions
-from producer.locations.row_files import RowFiles
+from producer.job.job_options import JobOptions
 from producer.sources import source as kinds
 from producer.sources.job_sources import JobSources
+from producer.sources.row_files import RowFiles
 from shared.image_status import Status
 from shared.messages.files import NO_DIGEST, Stamp, digest
 from tests.support.sources import known_source

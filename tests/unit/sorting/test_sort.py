@@ -13,7 +13,7 @@ from producer.present import progress
 from producer.sort_log import sorted_folder
 from producer.sort_log.log import Way
 from producer.sorting import sort
-from producer.summary.job_text import Sorted
+from producer.table.job_text import Sorted
 from shared.errors import Exit, SetupError, UsageError
 from shared.labels.class_folders import folded
 from tests.support.jobs import sorted_job

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from producer.journal.sealed_journal import SealedJournal
-from producer.locations import row_files
+from producer.job.sealed_journal import SealedJournal
 from producer.sort_log.log import Way
 from producer.sorting import sort
 from producer.sorting.undo import EDITED, SOURCE_GONE
+from producer.sources import row_files
 from shared.errors import Exit, UsageError
 from tests.support.archives.archive_writers import ENDINGS, write
 from tests.support.jobs.finished_job import finish, options_of

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from producer.journal import job_index
+from producer.job import job_index
 from producer.sort_log.log import Way
 from producer.sorting import sort
 from shared import failpoints

@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from producer.dispatch.new_files import NewFiles
-from producer.jobs.job import Job
-from producer.locations import row_files
+from producer.run.job import Job
+from producer.run.new_files import NewFiles
 from producer.sort_log.log import Way
 from producer.sorting import placing, sort
+from producer.sources import row_files
 from producer.sources.job_sources import JobSources
-from producer.summary.job_text import Sorted, result_lines
-from producer.verify.verify import Proof, verify
+from producer.table.job_text import Sorted, result_lines
+from producer.table.verify import Proof, verify
 from shared.errors import UsageError
 from shared.labels.class_folders import SORT_LOG
 from tests.support.jobs import sorted_job

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from producer.inputs.job_options import JobOptions
+from producer.job.job_options import JobOptions
 from producer.sorting.plan import Sources, file_name
 from producer.sources.source import path_of_address
 

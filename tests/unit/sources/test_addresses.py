@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producer.inputs.job_options import JobOptions
+from producer.job.job_options import JobOptions
 from producer.sources.remote.address import (
     check_argument,
     has_secret,

@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from producer.inputs.job_options import JobOptions, decode_options, encode_options
+from producer.job.job_options import JobOptions, decode_options, encode_options
 from producer.sources.job_sources import JobSources, Walk, WalkPosition
 from shared.errors import SetupError
 from shared.image_status import Status

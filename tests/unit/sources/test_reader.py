@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from producer.inputs.job_options import JobOptions
-from producer.locations.row_files import RowFiles
+from producer.job.job_options import JobOptions
 from producer.sources.job_sources import JobSources
 from producer.sources.reader import FileReader
+from producer.sources.row_files import RowFiles
 from shared.image_formats import OTHER_ENDINGS
 from shared.image_status import Status
 from shared.messages.files import NO_STAMP, Stamp

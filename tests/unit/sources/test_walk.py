@@ -18,12 +18,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producer.inputs.job_options import JobOptions
-from producer.inputs.skipped import HIDDEN, LINK, NO_ENDING, SPECIAL, VANISHED
-from producer.journal import journal
-from producer.output.output_path import PART_SUFFIX
+from producer.job import journal
+from producer.job.job_options import JobOptions
+from producer.job.skipped import HIDDEN, LINK, NO_ENDING, SPECIAL, VANISHED
 from producer.sources import folder_walk
 from producer.sources.job_sources import JobSources, Walk
+from producer.table.output_path import PART_SUFFIX
 from shared.atomic_file import DRAFT_SUFFIX
 from shared.errors import SetupError, UsageError
 from shared.image_formats import has_image_ending

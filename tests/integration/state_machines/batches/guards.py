@@ -6,9 +6,9 @@ histories do not reach it.
 
 from __future__ import annotations
 
-from producer.dispatch.job_queue import JobQueue
-from producer.dispatch.loop import DispatchLoop
-from producer.dispatch.reconciler import Reconciler
+from producer.run.job_queue import JobQueue
+from producer.run.loop import DispatchLoop
+from producer.run.reconciler import Reconciler
 
 #: The purpose of the guard -> class, method, the text to remove, its replacement.
 IN_PRODUCER: dict[str, tuple[type, str, str, str]] = {

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from redis.exceptions import ConnectionError
 
-from producer.journal.journal import Journal
-from producer.rows.row_batch import RowBatch
+from producer.job.journal import Journal
+from producer.job.row_batch import RowBatch
 from shared import keys
 from shared.image_status import Status
 from shared.ledger.batch_ledger import LOADING, ClaimVerdict

@@ -8,16 +8,16 @@ from pathlib import Path
 
 from redis.exceptions import RedisError
 
-from producer.dispatch.attempt import Attempt, OpenJob
-from producer.dispatch.job_queue import JobQueue, PublishedProgress, Result
-from producer.dispatch.loop import DispatchLoop
-from producer.journal.job_properties import Pinned
-from producer.journal.journal import Journal
-from producer.journal.records import FrozenBatch, StoredResult
-from producer.locations.row_files import RowFiles
+from producer.job.job_properties import Pinned
+from producer.job.journal import Journal
+from producer.job.records import FrozenBatch, StoredResult
+from producer.machine.stack import BrokerSession
 from producer.present.events import Events
+from producer.run.attempt import Attempt, OpenJob
+from producer.run.job_queue import JobQueue, PublishedProgress, Result
+from producer.run.loop import DispatchLoop
 from producer.sources.job_sources import JobSources
-from producer.stack.stack import BrokerSession
+from producer.sources.row_files import RowFiles
 from shared.errors import Exit
 from shared.ledger.batch_ledger import LOADING, BatchState
 from shared.stop import unstoppable

@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from celery import Celery
 
-from producer.inputs.job_options import JobOptions
+from producer.job.job_options import JobOptions
 from shared import keys
 from shared.broker.message_filter import CLASSIFY_TASK
 from shared.broker.redis_client import connect

@@ -1,1 +1,0 @@
-"""Compares two tables over the same images."""

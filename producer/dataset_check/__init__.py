@@ -1,1 +1,0 @@
-"""Class folders searched for mistakes: the request, and its answers as a table."""

@@ -1,1 +1,0 @@
-"""The loop between files and Redis: sends batches, receives results."""

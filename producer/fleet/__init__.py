@@ -1,1 +1,0 @@
-"""Workers on any machine: their command lines, their number, their state."""

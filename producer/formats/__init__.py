@@ -1,1 +1,0 @@
-"""The forms of a table as a file: one module each, and how the file is placed."""

@@ -1,1 +1,0 @@
-"""What a job is asked to do: its options, its budget, and what it leaves out."""

@@ -1,1 +1,0 @@
-"""Jobs as commands handle them: start, follow, cancel, show."""

@@ -1,1 +1,0 @@
-"""The journal of a job in SQLite, its source of truth."""

@@ -1,1 +1,0 @@
-"""Metrics of the whole fleet, for Prometheus."""

@@ -1,1 +1,0 @@
-"""Models, training and data sets: the functions behind their commands."""

@@ -1,0 +1,1 @@
+"""What is installed, reachable and left (`hangtag doctor`); metrics for Prometheus."""

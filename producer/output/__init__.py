@@ -1,1 +1,0 @@
-"""Files that the user names: their paths, drafts and plots, and the cells in them."""

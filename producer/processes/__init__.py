@@ -1,1 +1,0 @@
-"""Processes of this machine: identity, exclusive locks, a bounded log, helpers."""

@@ -1,1 +1,0 @@
-"""Reports on tables and on model versions, as single HTML files."""

@@ -1,1 +1,0 @@
-"""The client of the trainer: submit a request, wait for its outcome."""

@@ -1,1 +1,0 @@
-"""This machine's stack: server, worker and trainer under one supervisor."""

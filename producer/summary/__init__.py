@@ -1,1 +1,0 @@
-"""Results: the summaries at the end of classify, predict, train and evaluate."""

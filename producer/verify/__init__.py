@@ -1,1 +1,0 @@
-"""Proves that a table is complete and unchanged."""

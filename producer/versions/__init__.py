@@ -1,0 +1,1 @@
+"""The versions of models as a command reads them: from the store, or its copies in Redis."""

@@ -1,1 +1,0 @@
-"""Messages between the producer and processes of the worker package on the same machine."""

@@ -1,0 +1,101 @@
+"""The parts of this machine's stack, without starting it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from producer.cli.main import hangtag
+from producer.machine import machine_resources, redis_server
+from producer.machine.service import Service
+from shared.broker.runtime_paths import runtime_dir
+from shared.errors import Exit
+from shared.settings import Settings
+from tests.support.processes.fleet import wait_for
+
+ENV = dict(os.environ)
+
+
+def test_the_limits_of_a_container_are_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(machine_resources, "_CGROUP", tmp_path)
+    assert machine_resources.cores() >= 1
+    assert machine_resources.memory_bytes() > 1 << 28
+    (tmp_path / "cpu.max").write_text("50000 100000\n")
+    (tmp_path / "memory.max").write_text("1000000\n")
+    assert (machine_resources.cores(), machine_resources.memory_bytes()) == (1, 1_000_000)
+    (tmp_path / "cpu.max").write_text("max 100000\n")
+    (tmp_path / "memory.max").write_text("max\n")
+    assert machine_resources.memory_bytes() > 1 << 28
+
+
+def test_the_runtime_folder_does_not_depend_on_the_login(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cron has no $XDG_RUNTIME_DIR, and a logout removes it under running jobs."""
+    found = {runtime_dir(Settings())}
+    os.rmdir(os.environ["XDG_RUNTIME_DIR"])
+    found.add(runtime_dir(Settings()))
+    monkeypatch.delenv("XDG_RUNTIME_DIR")
+    assert found == {runtime_dir(Settings())}
+
+
+def test_a_runtime_folder_that_another_made_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    runtime = runtime_dir(Settings())
+    runtime.symlink_to(tmp_path / "folder")
+    result = CliRunner().invoke(hangtag, ["workers"], env={"HANGTAG_RUNTIME_DIR": ""})
+    assert result.exit_code == Exit.SETUP
+    assert str(runtime) in result.stderr
+    assert "HANGTAG_RUNTIME_DIR" in result.stderr
+
+
+def test_a_process_that_exits_is_restarted_with_growing_delays() -> None:
+    service = Service("test")
+    service.want([sys.executable, "-S", "-c", "raise SystemExit(3)"], ENV)
+
+    def failed(times: int) -> bool:
+        service.tend()
+        return service.failures == times
+
+    wait_for("two failures", lambda: failed(2))
+    assert service.member is None
+    service.tend()
+    assert service.member is None, "it must wait before the restart"
+    service.end(0)
+
+
+def test_another_command_follows_the_end_of_the_first() -> None:
+    service = Service("test")
+    service.want([sys.executable, "-S", "-c", "print(flush=True); input()"], ENV)
+    service.tend()
+    before = service.member
+    assert before is not None
+    service.want([sys.executable, "-S", "-c", "import time; time.sleep(600)"], ENV)
+    service.tend()
+    assert service.member == before, "it did not wait for the end"
+
+    def replaced() -> bool:
+        service.tend()
+        return service.member not in (None, before)
+
+    wait_for("the other", replaced)
+    assert not before.alive
+    assert service.failures == 0
+    service.end(10)
+    assert service.member is None
+
+
+def test_a_server_without_execute_permission_is_copied(tmp_path: Path) -> None:
+    binary = tmp_path / "valkey-server"
+    binary.write_bytes(b"#!")
+    binary.chmod(0o644)
+    folder = tmp_path / "stack"
+    folder.mkdir()
+    copy = redis_server.executable(binary, folder)
+    assert copy.parent == folder
+    assert os.access(copy, os.X_OK)
+    assert redis_server.executable(copy, folder) == copy

@@ -1,0 +1,84 @@
+"""Waiting for changes of local folders, and for the time where no change is reported."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from producer.job.job_options import JobOptions
+from producer.run import folder_watch
+from producer.run.folder_watch import watched
+from producer.sources.job_sources import JobSources
+from shared.errors import Stopped
+from shared.stop import Stop
+from tests.support.jobs.finished_job import options_of
+
+#: Longer than any of these waits takes.
+LONG_S = 60.0
+
+
+@pytest.fixture
+def options(tmp_path: Path) -> JobOptions:
+    (tmp_path / "in").mkdir()
+    return options_of(tmp_path, b"in")
+
+
+def waits(
+    options: JobOptions, change: Callable[[Stop], object], seconds: float = LONG_S
+) -> tuple[bool, float]:
+    """What a wait returns during which something happens, and how long it took."""
+    stop, begun = Stop(), time.monotonic()
+    with watched(JobSources(options), stop, print) as (wait, _):
+        timer = threading.Timer(0.1, change, (stop,))
+        timer.start()
+        try:
+            return wait(seconds), time.monotonic() - begun
+        finally:
+            timer.join()
+
+
+def test_a_wait_ends_with_a_file_that_is_written_renamed_or_removed(options: JobOptions) -> None:
+    folder = Path(options.output).parent / "in"
+    new, other = folder / "1.png", folder / "2.png"
+    for change in (
+        lambda stop: new.write_bytes(b"1"),
+        lambda stop: new.rename(other),
+        lambda stop: other.unlink(),
+        lambda stop: (folder / "below").mkdir(),
+    ):
+        has_changed, took_s = waits(options, change)
+        assert has_changed
+        assert took_s < LONG_S
+
+
+def test_the_files_of_the_job_itself_end_no_wait(tmp_path: Path) -> None:
+    options = options_of(tmp_path, b".")
+
+    def write(stop: Stop) -> None:
+        for ending in ("", ".hangtag", ".hangtag-wal", ".hangtag-next.hangtag"):
+            Path(f"{options.output}{ending}").write_bytes(b"1")
+
+    assert not waits(options, write, seconds=1.5)[0]
+
+
+def test_a_stop_ends_a_wait(options: JobOptions, monkeypatch: pytest.MonkeyPatch) -> None:
+    for mounts in (folder_watch._MOUNTS, str(_mounts(options, "nfs4"))):
+        monkeypatch.setattr(folder_watch, "_MOUNTS", mounts)
+        with pytest.raises(Stopped):
+            waits(options, Stop.request)
+
+
+def _mounts(options: JobOptions, kind: str) -> Path:
+    """The mounts of a machine that has the folder on a disk of this kind."""
+    folder = Path(options.output).parent
+    mounts = folder / "mounts"
+    escaped = str(folder).replace(" ", "\\040")
+    mounts.write_text(
+        "22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw\n"
+        f"36 22 0:33 / {escaped} rw shared:9 master:2 - {kind} server:/export rw\n"
+    )
+    return mounts

@@ -1,0 +1,217 @@
+"""What an update classifies, what it keeps, and what it says."""
+
+from __future__ import annotations
+
+import csv
+import errno
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from producer.job.journal import journal_path
+from producer.present.events import Events, Notice
+from producer.run.classify import classify
+from producer.table.verify import verify
+from shared.errors import Exit, UsageError
+from shared.settings import Settings
+from tests.support.jobs.finished_job import RUBBISH, finish, options_of
+from tests.support.jobs.updated_job import update
+
+
+@pytest.fixture(autouse=True)
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+
+
+def write(folder: Path, files: dict[str, bytes], time_s: float = 0) -> None:
+    for name, content in files.items():
+        path = folder / "in" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+        os.utime(path, (time_s, time_s))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A finished job of three images, one of which cannot be decoded."""
+    write(tmp_path, {"a.png": b"one", "b.png": b"two", "c.png": RUBBISH})
+    finish(options_of(tmp_path, b"in"))
+    return tmp_path
+
+
+def updated(folder: Path, **given: object) -> tuple[int, list[str]]:
+    """The number of images that were classified, and what was said."""
+    events, notices = Events(), list[str]()
+    events.subscribe(lambda event: notices.append(event.text), Notice)  # type: ignore[attr-defined]
+    summary = update(options_of(folder, b"in"), events=events, **given)
+    return summary.view.attempt.classified, notices
+
+
+def rows(folder: Path, column: str = "label") -> dict[str, str]:
+    with (folder / "out.csv").open(newline="", encoding="utf-8") as file:
+        return {row["path"].removeprefix("in/"): row[column] for row in csv.DictReader(file)}
+
+
+def test_only_new_and_changed_files_are_classified(folder: Path) -> None:
+    write(folder, {"a-new.png": b"three"})
+    write(folder, {"b.png": b"four"}, time_s=1)
+    (folder / "in/a.png").unlink()
+    assert updated(folder) == (2, ["images since the last time: 1 new, 1 changed, 1 gone"])
+    assert list(rows(folder)) == ["a-new.png", "b.png", "c.png"]
+
+
+def test_a_table_that_is_up_to_date_is_not_touched(folder: Path) -> None:
+    before = {path: path.stat() for path in folder.iterdir() if path.is_file()}
+    assert updated(folder) == (0, [f"{folder}/out.csv is up to date"])
+    now = {path: path.stat() for path in folder.iterdir() if path.is_file()}
+    assert {path: info.st_ino for path, info in now.items()} == {
+        path: info.st_ino for path, info in before.items()
+    }
+    assert now[folder / "out.csv"].st_mtime_ns == before[folder / "out.csv"].st_mtime_ns
+
+
+def test_failed_rows_are_classified_again_if_that_is_asked_for_too(folder: Path) -> None:
+    write(folder, {"d.png": b"four"})
+    classified, _ = updated(folder, retry_failed=True)
+    assert classified == 2
+
+
+def test_a_table_that_does_not_exist_or_is_not_finished_gets_all_its_rows_first(
+    tmp_path: Path,
+) -> None:
+    write(tmp_path, {f"{n}.png": b"%d" % n for n in range(9)})
+    options = options_of(tmp_path, b"in")
+    finish(options, stop_after=0)
+    write(tmp_path, {"0-new.png": b"new"})  # before the position of the walk
+    finish(options)
+    update(options)
+    assert len(rows(tmp_path)) == 10
+
+
+def test_files_of_a_folder_that_cannot_be_listed_keep_their_rows(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is no proof that they are gone. Root may list every folder, so the call fails here."""
+    write(folder, {"closed/x.png": b"five"})
+    assert updated(folder)[0] == 1
+    close_folders(monkeypatch)
+    (folder / "in/b.png").unlink()
+    summary = update(options_of(folder, b"in"))
+    assert list(rows(folder)) == ["a.png", "c.png", "closed/x.png"]
+    assert (summary.exit_code, summary.view.unlisted.count) == (Exit.SOME_FAILED, 1)
+
+
+def close_folders(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let folders called `closed` refuse to be listed."""
+    scandir = os.scandir
+
+    def refused(path: bytes | Path | int) -> object:
+        if not isinstance(path, int) and os.fsencode(path).rstrip(b"/").endswith(b"/closed"):
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return scandir(path)
+
+    monkeypatch.setattr("producer.sources.folder_walk.os.scandir", refused)
+
+
+def test_an_empty_folder_empties_no_table(folder: Path) -> None:
+    before = (folder / "out.csv").read_bytes()
+    shutil.rmtree(folder / "in")
+    (folder / "in").mkdir()
+    with pytest.raises(UsageError, match="is left where it was, so its table stays"):
+        updated(folder)
+    assert (folder / "out.csv").read_bytes() == before
+    assert sorted(os.listdir(folder)) == ["in", "out.csv", "out.csv.hangtag"]
+
+
+def test_a_file_that_is_written_while_it_is_looked_at_is_left_to_the_next_update(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a clock that goes on only while the update waits."""
+    now_s = [1_000.0]
+    monkeypatch.setattr("shared.stop.Waits.sleep", lambda self, s: now_s.append(now_s.pop() + s))
+    monkeypatch.setattr("producer.run.update.now_ns", lambda: round(now_s[0] * 1e9), raising=True)
+    write(folder, {"0.png": b"four"}, time_s=999.5)
+    write(folder, {"newer.png": b"five"}, time_s=1_001)
+    write(folder, {"b.png": b"changed"}, time_s=1_001)
+    before = rows(folder)["b.png"]
+    classified, notices = updated(folder)
+    assert classified == 1
+    assert now_s == [1_001.5]
+    assert "2 files still being written; the next update takes them" in notices
+    assert rows(folder)["b.png"] == before
+    now_s[0] = 1_100
+    assert updated(folder)[0] == 2
+
+
+def test_a_plain_second_run_counts_new_files_and_names_the_option(folder: Path) -> None:
+    write(folder, {"d.png": b"four"})
+    events, notices = Events(), list[str]()
+    events.subscribe(lambda event: notices.append(event.text), Notice)  # type: ignore[attr-defined]
+    classify(options_of(folder, b"in"), Settings(), events=events)
+    assert notices[0] == (
+        "1 file has appeared since the job started, without a row; add the rows of new files with: "
+        "classify --update"
+    )
+    assert not [notice for notice in notices if "--restart" in notice]
+
+
+def test_a_table_that_was_removed_is_written_again(folder: Path) -> None:
+    before = (folder / "out.csv").read_bytes()
+    (folder / "out.csv").unlink()
+    classified, notices = updated(folder)
+    assert classified == 0
+    assert notices[0] == f"{folder}/out.csv was missing; it was written again from its journal"
+    assert (folder / "out.csv").read_bytes() == before
+
+
+def test_a_table_that_was_edited_is_not_replaced(folder: Path) -> None:
+    (folder / "out.csv").write_text("mine")
+    write(folder, {"d.png": b"four"})
+    with pytest.raises(UsageError, match="is not what its job wrote, and is not replaced"):
+        updated(folder)
+    assert (folder / "out.csv").read_text() == "mine"
+
+
+class TestList:
+    def test_a_list_may_change_in_any_way(self, folder: Path) -> None:
+        (folder / "out.csv").unlink()
+        journal_path(folder / "out.csv").unlink()
+        options = options_of(folder, list_file=b"list")
+        for before, now in (
+            (["a", "b", "c"], ["c", "a", "new", "b"]),
+            (["c", "a", "new", "b"], ["b", "", "gone", "c"]),
+            (["b", "", "gone", "c"], ["b", "gone", "c"]),
+            (["b", "gone", "c"], ["b", "gone"]),
+        ):
+            self._write(folder, before)
+            if not (folder / "out.csv").exists():
+                write(folder, {"new.png": b"ten"})
+                finish(options)
+            self._write(folder, now)
+            update(options)
+            assert [name for name in now if name] == [
+                name.removesuffix(".png") for name in rows(folder)
+            ]
+            assert verify(folder / "out.csv", deep=True).problems == []
+
+    def _write(self, folder: Path, names: list[str]) -> None:
+        lines = [f"in/{name}.png\n" if name else "\n" for name in names]
+        (folder / "list").write_text("".join(lines))
+
+
+def test_a_list_in_another_order_gets_the_table_of_a_fresh_job(tmp_path: Path) -> None:
+    write(tmp_path, {f"{letter}.png": letter.encode() for letter in "abcd"})
+    options = options_of(tmp_path, list_file=b"list")
+    (tmp_path / "list").write_text("in/a.png\nin/b.png\nin/a.png\nin/c.png\n")
+    finish(options)
+    (tmp_path / "list").write_text("in/c.png\n\nin/a.png\nin/d.png\nin/a.png\nin/c.png\n")
+    assert update(options).view.attempt.classified == 1
+    table = tmp_path / "out.csv"
+    now = table.read_bytes()
+    assert verify(table, deep=True).problems == []
+    table.unlink()
+    journal_path(table).unlink()
+    finish(options)
+    assert table.read_bytes() == now

@@ -1,1 +1,0 @@
-"""Exports trained or imported networks to files that runtimes load."""

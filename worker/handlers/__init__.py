@@ -1,1 +1,0 @@
-"""Handlers: one function for each kind of request."""

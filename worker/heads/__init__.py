@@ -1,0 +1,1 @@
+"""A linear head on the features of a backbone, measured out of fold. NumPy only."""

@@ -1,1 +1,0 @@
-"""Reads, checks and describes the networks that other tools made."""

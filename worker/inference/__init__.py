@@ -1,1 +1,0 @@
-"""Classification of a batch, from its claim to its result."""

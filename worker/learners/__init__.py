@@ -1,1 +1,0 @@
-"""Learners: how each kind of recipe makes a version from data."""

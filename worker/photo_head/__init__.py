@@ -1,1 +1,0 @@
-"""A linear head on the features of a pretrained backbone, measured out of fold. NumPy only."""

@@ -1,1 +1,0 @@
-"""Conversion of Pillow images to the network's input."""

@@ -1,1 +1,0 @@
-"""Trains a version from a recipe and a data set."""

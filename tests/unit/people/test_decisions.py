@@ -129,6 +129,17 @@ def test_each_undo_restores_labels_and_names_that_are_excluded(decisions: Folder
     assert decisions.undo() is None
 
 
+def test_an_undo_writes_nothing_about_names_that_stay_excluded(
+    folder: Path, decisions: FolderDecisions
+) -> None:
+    decisions.decide({0: NO_COAT})
+    decisions.decide({0: NO_HAT})
+    before = lines(folder)
+    decisions.undo()
+    assert lines(folder) == before + 2  # one for each different image
+    assert held(decisions) == (None, ("coat",))
+
+
 def test_an_excluded_name_follows_a_rename_and_its_undo(decisions: FolderDecisions) -> None:
     decisions.decide({0: COAT})
     decisions.decide({0: NO_HAT})

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from producer.pages.pictures import Thumbnails
 from producer.people.answer_arrays import Answers
 from producer.people.table_decisions import TableDecisions
-from producer.people.table_queue import View, ViewKind
+from producer.people.table_queue import TableQueue, View, ViewKind
 from producer.sources.job_sources import JobSources
 from producer.sources.row_files import RowFiles
 from shared.image_status import Status
@@ -85,6 +86,9 @@ def test_decisions_that_the_version_has_learned_are_no_evidence(tmp_path: Path) 
     assert totals.accuracy == pytest.approx(
         (2 + sum(answers.confidences[at] for at in (0, 1, 2, 5))) / 6
     )
+    with Thumbnails() as thumbnails:
+        heading = TableQueue(twins.table, answers, decisions, thumbnails).facts("").heading
+    assert heading.startswith("2 decided, 2 learned by the version, not counted. ")
     decisions.decide({5: labels[5], 3: "Coat"})
     totals = decisions.totals()
     assert (totals.decided, totals.learned, totals.right) == (3, 2, 1)

@@ -22,6 +22,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from producer.pages.page import PALETTE, read
+from producer.pages.pictures import SIDE_PIXELS
 from producer.people.guard import MAX_BODY_BYTES
 from producer.people.queue import Decide, Queue, number
 from shared.errors import MISFITS, HangtagError, UsageError
@@ -32,7 +33,7 @@ T = TypeVar("T")
 Body = TypeVar("Body")
 MAX_ITEMS = 500  #: of one request
 #: Sides of pictures in pixels: in the grid and one at a time, on screens of any kind.
-SIDES = (192, 384, 768, 1536)
+SIDES = tuple(SIDE_PIXELS << step for step in range(4))
 
 
 class Rename(msgspec.Struct, forbid_unknown_fields=True):

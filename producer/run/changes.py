@@ -33,7 +33,7 @@ class Kind(enum.StrEnum):
     AGAIN = "again"  #: it had failed; its file is the same
 
 
-class Run(msgspec.Struct, gc=False):
+class Stretch(msgspec.Struct, gc=False):
     """Rows of the next table that follow each other: some of an old batch, which stay with their
     answers, or (without one) a row that is to be classified."""
 
@@ -86,9 +86,9 @@ class Changes:
         self.unreached = 0  #: images whose server does not answer, or refuses them
         self.namesakes = 0  #: new files with the name of a row whose file was sorted elsewhere
 
-    def runs(self, journal: Journal) -> Iterator[Run]:
+    def runs(self, journal: Journal) -> Iterator[Stretch]:
         """The rows of the next table, in order. Raises SetupError, BadMessage."""
-        run, record = Run(0, []), None
+        run, record = Stretch(0, []), None
         for file, row in compared(self._present, journal, self._present):
             if row is not None:
                 place, known = row
@@ -100,7 +100,7 @@ class Changes:
                     if known.record is not record or run.stop != i:
                         if run:
                             yield run
-                        run, record = Run(0, rows.names, known, i, i), known.record
+                        run, record = Stretch(0, rows.names, known, i, i), known.record
                     run.stop, run.argument = i + 1, place[0]
                     continue
             elif file is not None and self._is_added(*file):
@@ -111,8 +111,8 @@ class Changes:
             if kind is not Kind.GONE:
                 if run:
                     yield run
-                yield Run(place[0], [place[1]], stop=1)
-                run, record = Run(0, []), None
+                yield Stretch(place[0], [place[1]], stop=1)
+                run, record = Stretch(0, []), None
         if run:
             yield run
 

@@ -22,7 +22,7 @@ from producer.job.journal import WALKED, Journal, discard_next, next_journal
 from producer.job.records import Record
 from producer.job.retries import ONLY_CHANGED
 from producer.job.skipped import SKIPPED, UNLISTED, encode_skipped, encode_unlisted
-from producer.run.changes import Changes, Run
+from producer.run.changes import Changes, Stretch
 from producer.sources.compared import KnownRow, PresentFiles
 from shared.errors import Damaged, UsageError
 from shared.failpoints import failpoint
@@ -119,10 +119,10 @@ def _properties(
     }
 
 
-def _records(runs: Iterable[Run], k: int) -> Iterator[Record]:
+def _records(runs: Iterable[Stretch], k: int) -> Iterator[Record]:
     """The batches of these rows, of which each has `k` labels. One that is as before has its
     number, others have -1."""
-    batch, images, most = list[Run](), 0, IMAGES_MAX
+    batch, images, most = list[Stretch](), 0, IMAGES_MAX
     for run in runs:
         starts = run.known is not None and run.start == 0  # an old batch
         if batch and (starts or images + len(run) > most):
@@ -136,7 +136,7 @@ def _records(runs: Iterable[Run], k: int) -> Iterator[Record]:
         yield _record(batch, k)
 
 
-def _record(batch: Sequence[Run], k: int) -> Record:
+def _record(batch: Sequence[Stretch], k: int) -> Record:
     first = batch[0]
     before = first.known.record if first.known is not None and len(batch) == 1 else None
     is_whole = before is not None and before.images == len(first)
@@ -145,7 +145,7 @@ def _record(batch: Sequence[Run], k: int) -> Record:
     return _put_together(batch, k)
 
 
-def _put_together(batch: Sequence[Run], k: int) -> Record:
+def _put_together(batch: Sequence[Stretch], k: int) -> Record:
     """A batch of rows with their answers, and of rows that are to be classified."""
 
     def joined(column: Callable[[KnownRow], bytes], new: bytes) -> bytes:
@@ -176,7 +176,7 @@ def _put_together(batch: Sequence[Run], k: int) -> Record:
     )
 
 
-def _cells(run: Run, column: Callable[[KnownRow], bytes], new: bytes) -> bytes:
+def _cells(run: Stretch, column: Callable[[KnownRow], bytes], new: bytes) -> bytes:
     """Those of a column of the old batch, if it has one; `new` for each other row."""
     width, cells = len(new), b""
     if run.known is not None:

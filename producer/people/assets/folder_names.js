@@ -24,7 +24,7 @@ async function askFolders() {
 // The keys are those of the first folder: each reply makes the next one the first.
 function folderRow({ name, images, items }, index) {
   const pictures = items.map((item) => element("img", {
-    alt: `a picture in ${name}`, loading: "lazy", decoding: "async", src: address(`/pictures/${item}?side=192`) }));
+    alt: `a picture in ${name}`, loading: "lazy", decoding: "async", src: address(`/pictures/${item}?side=${SIDES[0]}`) }));
   return element("li", {}, element("span", { className: "pictures" }, ...pictures),
     element("b", { textContent: name, title: name }), element("span", { className: "stack", textContent: plural(images, "picture") }),
     replyButton("a label", () => sayOf([name], true), index ? "" : "Y", `${name} is a label`),

@@ -63,7 +63,7 @@ async function more() {
     state.total = found.total + (open ? state.items.filter(labelOf).length : 0);
     state.items.push(...fresh);
     // Lazy: pictures far below must not delay decisions and rows, which share their connections.
-    $("grid").append(...fresh.map((row, i) => tile(row, first + i, `/pictures/${row.item}?side=192`, { loading: "lazy" })));
+    $("grid").append(...fresh.map((row, i) => tile(row, first + i, `/pictures/${row.item}?side=${SIDES[0]}`, { loading: "lazy" })));
     fresh.forEach(showRow);
     if (state.ended && fresh.length) focus(next(first - 1));
     $("empty").hidden = state.items.length > 0;

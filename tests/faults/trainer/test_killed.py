@@ -46,10 +46,11 @@ def test_a_training_that_gets_further_each_time_outlives_any_number_of_deaths(
 
 def test_a_training_that_dies_at_one_place_fails_for_good(school: School) -> None:
     school.trainers(1)
-    school.moments.hold("epoch-1")
+    school.moments.hold("loading")  # before its steps, each of which is further
     request, victims = school.ask("shapes"), list[int]()
     for _ in range(MAX_ATTEMPTS):
         victims.append(school.moments.wait_for("loading", not_by=victims))
+        wait_for("its report", lambda: school.look(request).progress is not None)
         school.kill(victims[-1], request)
     outcome = school.outcome(request)
     assert (outcome.ok, "died 3 times" in outcome.error) == (False, True)

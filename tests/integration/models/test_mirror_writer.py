@@ -153,6 +153,23 @@ def test_a_store_removes_no_version_that_it_never_had(
     assert Mirror(server.client).read(card, "model.tflite") == b"mine"
 
 
+class WithStaleList(Registry):
+    """A store whose versions appear right after its removed numbers were listed."""
+
+    def removed(self, name: str) -> list[int]:
+        return [*super().removed(name), *self.versions(name)]
+
+
+def test_a_version_that_appears_during_a_copy_is_not_deleted(
+    server: RedisServer, registry: Registry
+) -> None:
+    for _ in range(2):
+        publish(registry)
+    mirror_writer.publish(server.client, registry)
+    mirror_writer.publish(server.client, WithStaleList(registry.root))
+    assert Mirror(server.client).card("shoes", 2).version == 2
+
+
 def test_an_older_copy_of_the_log_does_not_undo_a_promotion(
     server: RedisServer, registry: Registry, tmp_path: Path
 ) -> None:
@@ -207,6 +224,25 @@ def test_keys_that_redis_lost_are_restored(server: RedisServer, registry: Regist
         mirror_writer.publish(server.client, registry)
         assert server.client.exists(key), key
         assert Mirror(server.client).catalog(no_fault) == before
+
+
+def test_a_file_that_redis_has_is_not_read_again(server: RedisServer, registry: Registry) -> None:
+    """The timer of a store of many versions would read all of it."""
+    card = publish(registry)
+    mirror_writer.publish(server.client, registry)
+    (registry.root / "shoes/1/model.keras").write_bytes(b"damaged")
+    mirror_writer.publish(server.client, registry)
+    assert Mirror(server.client).read(card, "model.keras") == SAME
+
+
+def test_a_file_of_several_versions_takes_its_room_once(
+    server: RedisServer, registry: Registry
+) -> None:
+    shared = content(1, 4 * MB)
+    cards = [publish(registry, more={"model.keras": shared}) for _ in range(4)]
+    server.client.config_set("maxmemory", 24 * MB)
+    mirror_writer.publish(server.client, registry)
+    assert all(Mirror(server.client).read(card, "model.keras") == shared for card in cards)
 
 
 def test_a_file_that_does_not_fit_leaves_the_rest_of_its_version(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -15,7 +16,7 @@ from shared import file_lock
 from shared.errors import SetupError
 from shared.messages.model_card import Card
 from shared.messages.model_name import ModelName
-from shared.registry import packaged
+from shared.registry import packaged, staging
 from shared.registry.alias_log import AliasLog
 from shared.registry.registry import Registry
 
@@ -68,6 +69,29 @@ def test_concurrent_publishers_get_distinct_numbers(registry: Registry, card: Ca
     assert {registry.read(card, "n") for card in published} == set(map(bytes, zip(b"abcdefgh")))
 
 
+class Simultaneous(Registry):
+    """Its users read the aliases at the same time if no lock prevents it."""
+
+    both = threading.Barrier(2, timeout=0.5)
+
+    def aliases(self, name: str) -> dict[str, int]:
+        found = super().aliases(name)
+        with suppress(threading.BrokenBarrierError):
+            self.both.wait()
+        return found
+
+
+def test_only_one_of_two_concurrent_publishers_is_the_first(tmp_path: Path, card: Card) -> None:
+    registry = Simultaneous(tmp_path)
+    threads = [threading.Thread(target=registry.publish, args=(card, FILES)) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(registry.versions("shoes")) == 2
+    assert len(registry.history("shoes")) == 1
+
+
 def test_a_version_without_its_card_does_not_exist_and_its_number_is_not_reused(
     registry: Registry, card: Card
 ) -> None:
@@ -79,6 +103,29 @@ def test_a_version_without_its_card_does_not_exist_and_its_number_is_not_reused(
     assert registry.versions("shoes") == []
     assert registry.aliases("shoes") == {}
     assert registry.publish(card, FILES).version == 2
+
+
+def test_a_version_is_found_by_its_request(registry: Registry, card: Card) -> None:
+    asked = registry.publish(msgspec.structs.replace(card, request="asked"), FILES)
+    registry.publish(card, FILES)
+    assert staging.published(registry, "shoes", "asked") == asked
+    assert staging.published(registry, "shoes", "other") is None
+
+
+def test_only_the_staged_files_of_the_request_are_swept(registry: Registry, card: Card) -> None:
+    """Its author may be suspended between the last check and the renaming."""
+
+    def sweep() -> None:
+        staging.sweep(registry, "shoes", "asked")
+
+    asked = msgspec.structs.replace(card, request="asked")
+    other = msgspec.structs.replace(card, request="other")
+    assert registry.publish(asked, FILES).version == 1
+    assert registry.publish(other, FILES, confirm=sweep).version == 2
+    with pytest.raises(SetupError, match="emptied"):
+        registry.publish(asked, FILES, confirm=sweep)
+    assert registry.versions("shoes") == [1, 2]
+    assert list(registry.root.glob("shoes/3/*")) == []
 
 
 @pytest.mark.parametrize("damage", ["changed", "cut", "gone", "linked"])

@@ -53,6 +53,13 @@ def test_an_open_file_is_verified_and_at_its_start(tmp_path: Path, published: Ca
         pass
 
 
+def test_a_file_that_the_card_does_not_list_is_not_read(tmp_path: Path, published: Card) -> None:
+    folder = tmp_path / "store/shoes/1"
+    (folder / "other.bin").write_bytes(b"other")
+    with pytest.raises(SetupError, match=r"shoes@1 has no file other\.bin"):
+        version_folder.read_file(folder, published, "other.bin")
+
+
 def test_files_are_discarded_before_the_card_that_names_their_request(
     tmp_path: Path, card: Card, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -64,9 +64,9 @@ def _plain(value: Any) -> Any:
 
 def _checked(name: str, value: Any, hint: Any) -> Any:
     wrong, most = f"{name} is {value!r:.80}; give {_words(hint)}", -1
-    for one in filter(partial(_is, value), _alternatives(hint)):
+    for one in filter(partial(_has_type, value), _alternatives(hint)):
         for number, (item, kind) in enumerate(_items(value, one)):
-            if not _is(item, kind):
+            if not _has_type(item, kind):
                 if number > most:  # the longest beginning that fits
                     wrong, most = f"{name} has {item!r:.80}; give {_words(kind)}", number
                 break
@@ -90,11 +90,11 @@ def _alternatives(hint: Any) -> tuple[Any, ...]:
     return get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
 
 
-def _is(value: Any, hint: Any) -> bool:
+def _has_type(value: Any, hint: Any) -> bool:
     """Whether a value has a type, apart from its items."""
     kind = get_origin(hint) or hint
     if kind in (Union, UnionType):
-        return any(_is(value, one) for one in get_args(hint))
+        return any(_has_type(value, one) for one in get_args(hint))
     if kind is Literal:
         return value in get_args(hint)
     if kind in (int, float):

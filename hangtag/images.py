@@ -24,7 +24,7 @@ _ADDRESS_MARK = b"://"
 _WEB = (b"http://", b"https://")
 
 
-class Given(NamedTuple):
+class ImageList(NamedTuple):
     """The images of a job: roots, or a list."""
 
     roots: tuple[bytes, ...] = ()
@@ -37,7 +37,7 @@ class Given(NamedTuple):
 
 
 @contextmanager
-def given(images: Images) -> Iterator[Given]:
+def image_list(images: Images) -> Iterator[ImageList]:
     """The images of a job; a list is in a file without a name until the end of the block.
 
     Raises:
@@ -46,7 +46,7 @@ def given(images: Images) -> Iterator[Given]:
     if isinstance(images, str | bytes | os.PathLike):
         path = encoded(images)
         if not path.lower().startswith(_WEB):
-            yield Given((path,))
+            yield ImageList((path,))
             return
         images = [images]
     paths = _encoded_all(images)
@@ -55,11 +55,11 @@ def given(images: Images) -> Iterator[Given]:
         raise UsageError("images is empty; give a folder, or one path or more")
     paths = chain([first], paths)
     if _has_images(first):
-        yield Given(_places(paths))
+        yield ImageList(_places(paths))
         return
     with tempfile.TemporaryFile() as listed:
         file = cast(BinaryIO, listed)
-        yield Given(listed=file, digest=_write(paths, file))
+        yield ImageList(listed=file, digest=_write(paths, file))
 
 
 def encoded(path: object) -> bytes:

@@ -11,7 +11,7 @@ import msgspec
 
 from hangtag import images as image_lists
 from hangtag.arguments import checked_types
-from hangtag.images import Given, Images
+from hangtag.images import ImageList, Images
 from hangtag.reporter import Progress, Reporter
 from hangtag.result import Result, Scratch
 from hangtag.running import run
@@ -66,7 +66,7 @@ class Call:
     def __init__(
         self,
         options: JobOptions,
-        images: Given,
+        images: ImageList,
         settings: Settings,
         reporter: Reporter,
         stop: Stop,
@@ -223,7 +223,7 @@ def classify(
     """
     options = checked(JobOptions, locals())
     settings = Settings.from_env()
-    with image_lists.given(images) as given, closing(Reporter(progress)) as reporter:
+    with image_lists.image_list(images) as given, closing(Reporter(progress)) as reporter:
         asked = JobOptions(
             given.roots, list_file=given.list_file, list0=given.listed is not None, **options
         )

@@ -32,7 +32,7 @@ from producer.sorting import sort as sorting
 from producer.table.answer_counter import count_rows
 from producer.table.display_options import DisplayOptions, stored_display, table_of
 from producer.table.job_text import Sorted
-from producer.table.promise import as_promised
+from producer.table.promise import without_withdrawn
 from producer.table.table_formats import CSV
 from producer.table.verify import Proof
 from producer.table.verify import verify as prove
@@ -219,7 +219,9 @@ class Result:
             counted = view.answers if sealed.finished else None
             if counted is None:
                 counted = count_rows(sealed, table_of(sealed), stored_display(sealed))
-            return as_promised(counted, sum(view.flagged.values()), sealed.card, sealed.options)
+            return without_withdrawn(
+                counted, sum(view.flagged.values()), sealed.card, sealed.options
+            )
 
     def __len__(self) -> int:
         return self._view().done

@@ -134,7 +134,7 @@ def import_model(file: Path, **given: Any) -> None:
 
     typed = {name: given.pop(name) for name in _FORM}
     form = NetworkForm(**{name: value for name, value in typed.items() if value})
-    wanted = import_model_.Given(form=form, **given)
+    wanted = import_model_.ImportArguments(form=form, **given)
     settings = Settings.from_env()
     with running_request() as (events, stop):
         answer = import_model_.import_model(settings, file, wanted, events=events, stop=stop)

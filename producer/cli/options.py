@@ -232,7 +232,7 @@ def declared(kind: type[msgspec.Struct], *fields: str) -> Callable[[F], F]:
         for field, option in reversed(options_of(kind).items()):
             if not fields or field in fields:
                 words = flag(kind, field)
-                function = _made(words, field, types[field], option, defaults)(function)
+                function = _click_option(words, field, types[field], option, defaults)(function)
         return function
 
     return decorated
@@ -243,7 +243,7 @@ def given_of(kind: type[msgspec.Struct], given: Mapping[str, Any]) -> dict[str, 
     return {field: given[field] for field in options_of(kind) if given.get(field) is not None}
 
 
-def _made(
+def _click_option(
     words: str, field: str, kind: Any, option: Option, defaults: Mapping[str, Any]
 ) -> Callable[[F], F]:
     add = seldom_option if option.is_seldom else click.option

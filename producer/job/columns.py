@@ -16,7 +16,7 @@ from operator import attrgetter
 from typing import NamedTuple
 
 from producer.job.acceptance import UNKNOWN
-from producer.job.row_batch import Decision, RowBatch, Rules, marked, without
+from producer.job.row_batch import Decision, RowBatch, Rules, marked, zeroed_where_marked
 from shared.image_status import BY_CODE, FLAGS
 from shared.messages.batch import JobRecord
 from shared.messages.model_card import Card
@@ -74,7 +74,7 @@ SINGLE: dict[str, Callable[[Card, Rules], Column]] = {
     "status": lambda card, rules: Words("status", BY_CODE, _statuses),
     "error": lambda card, rules: Words("error", [each.sentence for each in BY_CODE], _statuses),
     "flag": lambda card, rules: Words(
-        "flag", FLAGS, lambda batch: without(batch.flags, batch.statuses)
+        "flag", FLAGS, lambda batch: zeroed_where_marked(batch.flags, batch.statuses)
     ),
     "model": lambda card, rules: Words("model", (card.ref,), lambda batch: bytes(len(batch))),
     GUESS: lambda card, rules: _label(GUESS, card.labels, 0),

@@ -81,7 +81,7 @@ def decide(confident: bytes, flags: bytes, labelled: Iterable[int], statuses: by
     return bytes(decisions)
 
 
-def without(values: bytes, *codes: bytes) -> bytes:
+def zeroed_where_marked(values: bytes, *codes: bytes) -> bytes:
     """`values`, with 0 for the rows of which any code is not 0."""
     remaining = bytearray(values)
     for some in codes:
@@ -263,13 +263,16 @@ class RowBatch:
         rule, excluded = self.rules.acceptance, self.excluded
         every = bytes([Decision.ACCEPTED]) * len(self)
         confident = every if rule is None else self.confident(rule)
-        confident, flags = without(confident, excluded), without(self.flags, excluded)
+        confident, flags = (
+            zeroed_where_marked(confident, excluded),
+            zeroed_where_marked(self.flags, excluded),
+        )
         return decide(confident, flags, self._all_given, self.statuses)
 
     def accepted_by(self, rule: Acceptance) -> bytes:
         """1 for each row whose model's label a rule accepts, and no person excludes, else 0. No
         person's label counts."""
-        return without(self.confident(rule), self.flags, self.statuses, self.excluded)
+        return zeroed_where_marked(self.confident(rule), self.flags, self.statuses, self.excluded)
 
     def confident(self, rule: Acceptance) -> bytes:
         """1 for each row whose confidence reaches the threshold of a rule, else 0."""

@@ -46,7 +46,7 @@ def read(tables: Sequence[Path], precision: float) -> list[AcceptedRows]:
     return [_of_table(table, precision) for table in tables]
 
 
-def said(stacks: int, rows: AcceptedRows) -> str:
+def summary_line(stacks: int, rows: AcceptedRows) -> str:
     """One line on the pictures that have such labels."""
     return (
         f"{counted(stacks, 'picture')} with a label of {one_line(rows.model)}, accepted at "

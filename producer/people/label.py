@@ -75,7 +75,7 @@ def serve(
             for rows in accepted:
                 suggested = rows.of(images)
                 queue.suggest(suggested)
-                notes.append(accepted_rows.said(len(suggested), rows))
+                notes.append(accepted_rows.summary_line(len(suggested), rows))
             notes += unread(answer, [os.fsdecode(path) for path in features.unreadable])
             serving.serve(
                 queue, port, lambda link: on_ready(link, len(images), notes), open_browser

@@ -35,7 +35,7 @@ def heading(counts: Counts, by_folders: int) -> str:
     """What is known so far, above the page. `by_folders` of the named images have a label that no
     person has seen."""
     parts = [", ".join(_named(counts, by_folders)), *_without_label(counts)]
-    if _others(counts) and counts.share is None:
+    if _undecided_images(counts) and counts.share is None:
         drawn = f"{counts.drawn} of {LEAST_DRAWN} drawn by chance are decided"
         parts.append(f"not measured yet: {drawn}")
     return " · ".join([*parts, *_of_the_others(counts)])
@@ -58,14 +58,14 @@ def _without_label(counts: Counts) -> list[str]:
     return [f"{counts.without:,} left out or not known"] if counts.without else []
 
 
-def _others(counts: Counts) -> int:
+def _undecided_images(counts: Counts) -> int:
     """Images that are neither named nor left out."""
     return counts.images - counts.named - counts.without
 
 
 def _of_the_others(counts: Counts) -> list[str]:
     """What would be right of them, and where a sort would put them."""
-    others = _others(counts)
+    others = _undecided_images(counts)
     sure = min(counts.sure, others)  # of a head that may not know the last decisions
     if not others:
         return []
@@ -84,7 +84,7 @@ def _of_the_others(counts: Counts) -> list[str]:
 
 def unsure(counts: Counts) -> str:
     """A warning if no other image is sure: a version may accept some of kinds without a name."""
-    if counts.sure or not _others(counts):
+    if counts.sure or not _undecided_images(counts):
         return ""
     return (
         f"none of the others is sure at {ACCEPT} yet; some may be of a kind that has no name: "

@@ -225,7 +225,7 @@ class TableQueue(Queue):
                 f"{so_far} No precision is promised: {withdrawn.why}. The model may not know such "
                 f"images; {withdrawn.advice}: {withdrawn.train}"
             )
-        if others := _others(self.answers.card):
+        if others := _right_of_others(self.answers.card):
             return f"{so_far} {others}."
         assert totals.accuracy is not None
         about = f"about {percent(totals.accuracy)}"
@@ -268,7 +268,7 @@ def _decided_so_far(totals: Totals) -> str:
     return f"{decided:,} decided{learned}: {right} of {which} were right{expected}."
 
 
-def _others(card: Card) -> str:
+def _right_of_others(card: Card) -> str:
     """The figure of a version that learned from a labels file: the confidences of the other rows
     are too high where a kind has no name yet."""
     if not is_of_labels(card):

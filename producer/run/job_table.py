@@ -18,13 +18,13 @@ from producer.table.display_options import (
     ALL_CORRECTIONS,
     DISPLAY,
     DisplayOptions,
-    as_of_now,
     encode_display,
     make_table,
     stored_display,
+    with_current_corrections,
 )
 from producer.table.output_path import PART_SUFFIX
-from producer.table.person_labels import Taken, said, take_learned
+from producer.table.person_labels import Taken, notices, take_learned
 from producer.table.table_file import (
     PART,
     PLACING,
@@ -64,7 +64,7 @@ class JobTable:
             SetupError: the log of corrections has fewer than the table, or is damaged.
         """
         before = stored_display(self._journal)
-        self.display = as_of_now(self.display, self._output, before).over(before)
+        self.display = with_current_corrections(self.display, self._output, before).over(before)
         if self.display == before:
             return
         check_columns(self.form, make_table(self._pinned(), self.display))
@@ -77,7 +77,7 @@ class JobTable:
         before = self.display
         if before.corrections:
             now = msgspec.structs.replace(before, corrections=ALL_CORRECTIONS)
-            self.display = as_of_now(now, self._output, before)
+            self.display = with_current_corrections(now, self._output, before)
             self._journal.put(**{DISPLAY: encode_display(self.display)})
 
     @property
@@ -101,7 +101,7 @@ class JobTable:
                 self.display = msgspec.structs.replace(self.display, corrections=size)
         except SetupError as error:
             return [f"corrections are not compared with the new rows: {error}"]
-        return list(said(taken, self._output, card))
+        return list(notices(taken, self._output, card))
 
     def _has_all(self, taken: Taken) -> bool:
         """Whether the table displays every decision."""

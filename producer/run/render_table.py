@@ -27,9 +27,14 @@ from producer.present.formatting import typed
 from producer.present.progress import Stages, make_progress
 from producer.run.job import Job
 from producer.table.answer_counter import AnswerCounter
-from producer.table.display_options import DisplayOptions, as_of_now, make_table, stored_display
+from producer.table.display_options import (
+    DisplayOptions,
+    make_table,
+    stored_display,
+    with_current_corrections,
+)
 from producer.table.output_path import check_folder, checked_output
-from producer.table.promise import as_promised
+from producer.table.promise import without_withdrawn
 from producer.table.table_file import TableDraft, render
 from producer.table.table_formats import (
     BY_SUFFIX,
@@ -97,7 +102,7 @@ def render_again(
     ):
         progress.stage(_STAGE, opened.journal.totals.done)
         counts, flagged = opened.table.render(force, progress.passed), opened.journal.totals.flagged
-        answers = as_promised(counts, sum(flagged.values()), opened.card, opened.options)
+        answers = without_withdrawn(counts, sum(flagged.values()), opened.card, opened.options)
         return RenderedTable(
             opened.record.id, str(output), opened.card.ref, answers.rows, True, answers
         )
@@ -123,7 +128,7 @@ def render_copy(
         progress.stage(_STAGE, sealed.count)
         sealed.passed = progress.passed
         before = stored_display(sealed)
-        shown = as_of_now(display, source, before).over(before)
+        shown = with_current_corrections(display, source, before).over(before)
         table = make_table(Pinned(sealed.record, sealed.card, sealed.options), shown)
         check_columns(form, table)
         check_rows(form, sealed.count, source, output)
@@ -135,7 +140,7 @@ def render_copy(
                 draft.complete(sealed)
                 draft.place()
             counter = draft.counter
-        answers = as_promised(counter.counted(), counter.flagged, sealed.card, sealed.options)
+        answers = without_withdrawn(counter.counted(), counter.flagged, sealed.card, sealed.options)
         return RenderedTable(
             sealed.record.id, str(output or STDOUT), sealed.card.ref, answers.rows,
             sealed.finished, answers,

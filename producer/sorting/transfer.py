@@ -181,13 +181,13 @@ def remove(spot: Spot, wanted: Identity | ClassifiedContent | Spot, aside: Spot)
         raise FileStays(MISSING) from None
     failpoint("sort.aside")
     with _stopping(aside):
-        if not _is(aside, wanted):
+        if not _is_same_file(aside, wanted):
             put_back(aside, spot)
             raise FileStays(CHANGED)
         unlink(aside)
 
 
-def _is(spot: Spot, wanted: Identity | ClassifiedContent | Spot) -> bool:
+def _is_same_file(spot: Spot, wanted: Identity | ClassifiedContent | Spot) -> bool:
     if isinstance(wanted, Spot):
         return same_bytes(spot, wanted)
     try:

@@ -102,7 +102,7 @@ def weakest_lines(evaluation: Evaluation, images: str = "") -> list[str]:
     figure_cells = max(6, *map(len, recalls))
     lines = [
         f"  {name(text)}{' ' * (cells - width(text))}  {recall:>{figure_cells}}  "
-        + dim(f"taken for {_others(figures)}")
+        + dim(f"taken for {_most_taken_for(figures)}")
         for figures, text, recall in zip(shown, names, recalls, strict=True)
     ]
     return [f"weakest classes, of the {images}:" if images else "weakest classes:", *lines]
@@ -137,7 +137,7 @@ def _taken_for(labels: Sequence[str], row: Sequence[int], true: int) -> dict[str
     return {labels[i]: count for count, i in sorted(wrong, key=lambda pair: (-pair[0], pair[1]))}
 
 
-def _others(figures: ClassFigures) -> str:
+def _most_taken_for(figures: ClassFigures) -> str:
     shown = list(figures.taken_for.items())[:OTHERS_SHOWN]
     named = ", ".join(f"{one_line(label)} ({count:,})" for label, count in shown)
     rest = sum(figures.taken_for.values()) - sum(count for _, count in shown)

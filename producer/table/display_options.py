@@ -116,7 +116,9 @@ def lacks_corrections(job: JobProperties) -> bool:
     return size > (stored_display(job).corrections or 0)
 
 
-def as_of_now(display: DisplayOptions, output: Path, before: DisplayOptions) -> DisplayOptions:
+def with_current_corrections(
+    display: DisplayOptions, output: Path, before: DisplayOptions
+) -> DisplayOptions:
     """The options with the corrections that there are now, for a table with the options `before`.
 
     Raises:

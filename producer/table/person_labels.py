@@ -145,7 +145,7 @@ def take_learned(
     return Taken(size, [*earlier, *lines], len(lines))
 
 
-def said(taken: Taken, output: Path, card: Card) -> Iterator[str]:
+def notices(taken: Taken, output: Path, card: Card) -> Iterator[str]:
     """What to say of the decisions that a version has learned, once they are in the log."""
     if not taken.new:
         return

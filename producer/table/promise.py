@@ -76,7 +76,7 @@ def withdrawn(
 ) -> Withdrawn | None:
     """Why the rows of a version carry no promise, and what to do; None: they carry it. `precision`
     is that of `--accept`."""
-    why = _why(card, rows, precision)
+    why = _withdrawal_reason(card, rows, precision)
     if not why:
         return None
     if is_of_labels(card):
@@ -91,7 +91,7 @@ def withdrawn(
     return Withdrawn(why, typed(["hangtag", "train", _FOLDER]), _OWN)
 
 
-def as_promised(
+def without_withdrawn(
     answers: AnswerCounts, flagged: int, card: Card, options: JobOptions
 ) -> AnswerCounts:
     """The answers of a job without what is not promised of them."""
@@ -115,7 +115,7 @@ def promised_view(view: JobView, job: JobProperties | None = None) -> JobView:
         return view
     job, flagged = job or properties(Path(view.output)), sum(view.flagged.values())
     try:
-        answers = as_promised(view.answers, flagged, job.card, job.options)
+        answers = without_withdrawn(view.answers, flagged, job.card, job.options)
     except BadMessage:  # it was started over meanwhile
         return msgspec.structs.replace(view, answers=None)
     return msgspec.structs.replace(view, answers=answers)
@@ -159,7 +159,7 @@ def folder_of_job(options: JobOptions) -> bytes:
     return FileReader(options.cwd).local_path(options.roots[0]) if len(options.roots) == 1 else b""
 
 
-def _why(card: Card, rows: LabelledRows, precision: float | None) -> str:
+def _withdrawal_reason(card: Card, rows: LabelledRows, precision: float | None) -> str:
     """The reason, as a clause; empty: the promise holds."""
     point, held = doubtless_point(card), card.metrics.heldout_count
     if not card.is_calibrated:

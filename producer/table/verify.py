@@ -79,14 +79,14 @@ def _with_journal(output: Path, sealed: SealedJournal, deep: bool) -> Proof:
         return _proof(output, sealed, [_not_finished(output)], [])
     problems = [*_pinned(sealed)]
     if output.exists():
-        problems += _some(table_problems(output, sealed))
+        problems += _first_problems(table_problems(output, sealed))
     elif sealed.exit_code is Exit.SETUP:
         problems.append(no_room(sealed.options.form, sealed.count, output))
     else:
         problems.append(f"{output}: was removed; run its classify command again to rewrite it")
     skipped: dict[str, int] = {}
     with row_files.of_table(output, sealed.options) as files:
-        problems += _some(file_problems(sealed, files, deep, skipped))
+        problems += _first_problems(file_problems(sealed, files, deep, skipped))
         unproven = [*_unproven(sealed, deep), *_not_found(files, problems)]
     return _proof(output, sealed, problems[:PROBLEMS_MAX], unproven, skipped)
 
@@ -147,7 +147,7 @@ def _unproven(sealed: SealedJournal, deep: bool) -> list[str]:
     return []
 
 
-def _some(problems: Iterator[str]) -> list[str]:
+def _first_problems(problems: Iterator[str]) -> list[str]:
     return list(islice(problems, PROBLEMS_MAX))
 
 

@@ -109,7 +109,7 @@ class Xlsx(Format):
     def begin(self, table: Table) -> None:
         self._count, self._counts = 0, SheetCounts(table)
         self._cells, self._sure = Cells(table.columns), doubtless(table.card)
-        self._temporary = _made(self._folder)
+        self._temporary = _empty_folder(self._folder)
         options = {**_OPTIONS, "tmpdir": str(self._temporary)}
         self._book = xlsxwriter.Workbook(self._sink, options)
         moment = datetime.fromtimestamp(table.job.created, UTC).replace(tzinfo=None)
@@ -196,7 +196,7 @@ class Xlsx(Format):
             raise Unreadable(str(error)) from error
 
 
-def _made(folder: Path | None) -> Path:
+def _empty_folder(folder: Path | None) -> Path:
     """An empty folder for what is not written yet."""
     if folder is None:
         return Path(tempfile.mkdtemp())

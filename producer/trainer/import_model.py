@@ -50,7 +50,7 @@ WHOLE: Scale = "0-255"
 Precision = Literal["auto", "fp32", "int8"]
 
 
-class Given(msgspec.Struct, frozen=True, kw_only=True):
+class ImportArguments(msgspec.Struct, frozen=True, kw_only=True):
     """What is given of an import; the rest is read from the file, or has its default."""
 
     name: str
@@ -65,7 +65,7 @@ class Given(msgspec.Struct, frozen=True, kw_only=True):
 def import_model(
     settings: Settings,
     file: Path,
-    given: Given,
+    given: ImportArguments,
     *,
     events: Events | None = None,
     stop: Stop | None = None,
@@ -92,7 +92,7 @@ def import_model(
     return outcome.decode(Tried) if given.check else outcome.decode(Trained)
 
 
-def _of_keras(settings: Settings, sha256: str, given: Given) -> Import:
+def _of_keras(settings: Settings, sha256: str, given: ImportArguments) -> Import:
     form = given.form
     if given.labels is None or form != NetworkForm(scale=form.scale) or given.check:
         raise UsageError(
@@ -115,7 +115,9 @@ def _of_keras(settings: Settings, sha256: str, given: Given) -> Import:
     )
 
 
-def _of_network(settings: Settings, file: Path, sha256: str, given: Given) -> ImportNetwork:
+def _of_network(
+    settings: Settings, file: Path, sha256: str, given: ImportArguments
+) -> ImportNetwork:
     if given.data or given.precision != "auto":
         raise UsageError(
             f"--data and --precision are for {SUFFIX} files; import it without, and calibrate it "
@@ -178,7 +180,7 @@ def lines(
     return [training[0], *lacks, *training[1:]]
 
 
-def tried_lines(tried: Tried, file: Path, given: Given) -> list[str]:
+def tried_lines(tried: Tried, file: Path, given: ImportArguments) -> list[str]:
     """The forms that were tried as a table, the best first, and the command that imports so."""
     options = [_options(one.form) for one in tried.forms]
     width = max(map(len, ["options", *options]))

@@ -266,13 +266,16 @@ def tables_of(name: str) -> dict[int, list[str]]:
 def table(name: str, planned: Pruned) -> Iterator[str]:
     """The versions to remove and the remaining ones, with reasons, as lines of text."""
     made = tables_of(name)
-    rows = {version: ("to be removed", _made(made.get(version, []))) for version in planned.removed}
+    rows = {
+        version: ("to be removed", _tables_sentence(made.get(version, [])))
+        for version in planned.removed
+    }
     rows |= {version: ("stays", why) for version, why in planned.kept.items()}
     cells = [(f"{name}@{version}", *rows[version]) for version in sorted(rows)]
     yield from columns(("model", "", "why"), cells, ("model", "", "why"))
 
 
-def _made(tables: list[str]) -> str:
+def _tables_sentence(tables: list[str]) -> str:
     if not tables:
         return "not needed"
     made = (

@@ -62,7 +62,7 @@ def access_error(
     `handled` is an error that was already being handled when this one was raised.
     """
     for cause in _chain(error, handled):
-        if why := _why(cause):
+        if why := _error_reason(cause):
             return BrokerRefuses(f"Redis refuses: {why}")
     return None
 
@@ -81,7 +81,7 @@ def write_refusal(error: RedisError) -> str:
     return "Redis' disk is full" if _DISK_FULL in text else f"Redis cannot write its files ({text})"
 
 
-def _why(error: BaseException) -> str:
+def _error_reason(error: BaseException) -> str:
     if isinstance(error, BrokerRefuses):
         return str(error).removeprefix("Redis refuses: ")
     if isinstance(error, ssl.SSLCertVerificationError):

@@ -171,13 +171,13 @@ def check(recipe: str, data: str, given: Collection[str]) -> None:
         if field in given and not option.applies(row):
             raise UsageError(
                 f"{flag(Train, field)} does not apply to the recipe {recipe}; leave it out, or use "
-                f"--recipe {_others(field, row)}"
+                f"--recipe {_recipes_with(field, row)}"
             )
     if row.backbone and data == FASHION_MNIST:
         raise UsageError(f"the recipe {recipe} is for photos; name a folder with --data")
 
 
-def _others(field: str, recipe: Recipe) -> str:
+def _recipes_with(field: str, recipe: Recipe) -> str:
     """The recipes that have this option, if possible of the same kind of images."""
     able = [other for other in RECIPES.values() if options_of(Train)[field].applies(other)]
     alike = [other.name for other in able if bool(other.backbone) == bool(recipe.backbone)]

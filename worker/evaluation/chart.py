@@ -68,7 +68,7 @@ def shortened(label: str, limit: int) -> str:
     return text[: limit - 1 - tail] + ELLIPSIS + text[len(text) - tail :]
 
 
-def some(truth: Labels, count: int) -> npt.NDArray[np.intp]:
+def sample_indices(truth: Labels, count: int) -> npt.NDArray[np.intp]:
     """Indices of images to draw: the first `count`, or evenly spaced if sorted by label."""
     total = len(truth)
     count = min(count, total)

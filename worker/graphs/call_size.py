@@ -29,10 +29,10 @@ def choose(card: Card, artifact: bytes) -> int:
     sizes = [size for size in SIZES if size * bytes_per_image <= MEMORY_BYTES] or [1]
     if len(sizes) == 1:
         return sizes[0]
-    return least({size: _seconds_per_image(card, artifact, size) for size in sizes})
+    return smallest_fast_size({size: _seconds_per_image(card, artifact, size) for size in sizes})
 
 
-def least(costs: Mapping[int, float]) -> int:
+def smallest_fast_size(costs: Mapping[int, float]) -> int:
     """The smallest size that is about as fast as any, from seconds for an image by size."""
     fastest = min(costs.values())
     return min(size for size, cost in costs.items() if cost <= fastest * (1 + WORTH))

@@ -107,11 +107,11 @@ def main() -> None:
         _forbid_files()
         for order in orders(ThumbnailOrder):
             with time_limit(TIME_LIMIT_S):
-                made = _made(order)
+                made = _thumbnail_or_reason(order)
             reply(made)
 
 
-def _made(order: ThumbnailOrder) -> Thumbnail:
+def _thumbnail_or_reason(order: ThumbnailOrder) -> Thumbnail:
     try:
         return thumbnail(order)
     except ImageError as error:

@@ -43,13 +43,13 @@ def calibrate(context: Context, work: Calibrate) -> Reply:
     old = context.registry.resolve(parse(work.model))
     if old.recipe != IMPORTED:
         raise SetupError(f"{old.ref} was calibrated by its training; this is for imported models")
-    card = promotion.published(context, old.name, lambda: _made(context, work, old))
+    card = promotion.published(context, old.name, lambda: _recalibrated(context, work, old))
     # A person may have promoted another one meanwhile.
     in_use = context.registry.aliases(old.name).get(PRODUCTION)
     return promotion.trained(context, card, "always" if in_use == old.version else "never")
 
 
-def _made(context: Context, work: Calibrate, old: Card) -> BuiltVersion:
+def _recalibrated(context: Context, work: Calibrate, old: Card) -> BuiltVersion:
     context.stage(LOADING)
     data, report = load.load(
         LabelledData(work.data), None, old.preprocessing, context.folder,

@@ -191,12 +191,12 @@ def measured(
     Raises:
         SetupError: there are no images at all.
     """
-    test, held = _some(data.test), _some(data.heldout)
+    test, held = _nonempty_parts(data.test), _nonempty_parts(data.heldout)
     if test and TEST in given:
         return MeasuredPart("test", test, _seen_note(known, test))
     if held and HELDOUT in given:
         return MeasuredPart("heldout", held, _seen_note(known, held) if known else (_HELDOUT_NOTE,))
-    parts = [*_some(data.examples), *held, *test]
+    parts = [*_nonempty_parts(data.examples), *held, *test]
     if not parts:
         raise SetupError(f"{data.name} has no images to evaluate; name another folder")
     if known and not any(heldout_answers.count_seen(known, parts)):
@@ -225,7 +225,7 @@ def _seen_note(known: SeenImages | None, parts: list[Examples]) -> tuple[str, ..
     )
 
 
-def _some(part: Examples | None) -> list[Examples]:
+def _nonempty_parts(part: Examples | None) -> list[Examples]:
     return [part] if part is not None and len(part.labels) else []
 
 

@@ -147,7 +147,7 @@ class HeadOfPhotos(Learner[FittedLooks]):
         widths = self._backbones[0].row.part_widths
         detector = fit_outlier_detector(learn.features, widths, _folds(data)).detector
         loaded = load_runtime.fetch(card, served.files.__getitem__)
-        speed = images_per_s(loaded, _some(learn.paths))
+        speed = images_per_s(loaded, _timed_files(learn.paths))
         records = {
             outliers.FILE: outliers.encode(detector),
             heldout_answers.FILE: heldout_answers.encode(answers),
@@ -162,7 +162,7 @@ class HeadOfPhotos(Learner[FittedLooks]):
         return self._backbones[: len(fitted.heads)]
 
 
-def _some(paths: Sequence[bytes]) -> list[bytes]:
+def _timed_files(paths: Sequence[bytes]) -> list[bytes]:
     """Files for which the speed is measured; those that are gone meanwhile are left out."""
     files = []
     for path in paths[:: max(1, len(paths) // TIMED_PHOTOS)][:TIMED_PHOTOS]:

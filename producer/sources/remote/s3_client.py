@@ -284,7 +284,7 @@ def query(prefix: str, after: str, token: str) -> Mapping[str, str]:
     return asked | ({"start-after": after} if after else {})
 
 
-def whole(response: Response) -> bytes:
+def page_text(response: Response) -> bytes:
     """The text of a page. Raises NotListed."""
     text = bytearray()
     for piece in response.body:

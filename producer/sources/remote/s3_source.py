@@ -19,8 +19,8 @@ from producer.sources.remote.s3_client import (
     S3Error,
     in_order,
     page_in,
+    page_text,
     query,
-    whole,
 )
 from producer.sources.remote.web_client import Failed, Response
 from shared.errors import SetupError, UsageError
@@ -92,7 +92,7 @@ class S3Objects(RemoteImages):
     def _fetch_page(self, asked: bytes, hold: Hold) -> Read:
         bucket, prefix, after, token = asked.decode().split("\0")
         try:
-            page = self._client.request(bucket, "", whole, query(prefix, after, token))
+            page = self._client.request(bucket, "", page_text, query(prefix, after, token))
         except (S3Error, Failed) as error:
             raise _line(f"s3://{bucket}", error) from None
         return page, NO_STAMP

@@ -160,7 +160,9 @@ class WebClient:
                 wait_s = pause_s * random.uniform(0.5, 1.5) if wait_s is None else wait_s
                 is_last = attempt == attempts or time.monotonic() + wait_s > until
                 if is_last or wait_s > RETRY_AFTER_MAX_S:
-                    raise Failed(_why(error), error if isinstance(error, _Busy) else None) from None
+                    raise Failed(
+                        _failure_reason(error), error if isinstance(error, _Busy) else None
+                    ) from None
             if self._closed.wait(wait_s):
                 raise Closed
             pause_s = min(2 * pause_s, PAUSE_MAX_S)
@@ -278,7 +280,7 @@ def _pause_of(response: Response) -> float | None:
         return None
 
 
-def _why(error: Exception) -> str:
+def _failure_reason(error: Exception) -> str:
     if isinstance(error, _Busy):
         return f"answers {error.status}"
     if isinstance(error, httpcore.TimeoutException):

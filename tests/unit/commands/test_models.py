@@ -17,7 +17,7 @@ from producer.job.job_index import IndexedJob, remember
 from producer.job.journal import Journal, journal_path
 from producer.present.formatting import one_line
 from producer.trainer import manage, show
-from producer.trainer.import_model import Given, lines, read_labels, tried_lines
+from producer.trainer.import_model import ImportArguments, lines, read_labels, tried_lines
 from producer.versions.load_catalog import Catalog
 from shared.errors import Exit, SetupError, UsageError
 from shared.messages.batch import JobRecord, encode_job
@@ -205,7 +205,7 @@ def test_an_import_without_labelled_images_names_the_scale_of_its_images(
 def test_what_was_tried_is_a_table_with_the_line_that_imports_so() -> None:
     best = NetworkForm(("a", "b"), "0-1", (0.5, 0.5, 0.5), (0.25, 0.25, 0.25), channels="bgr")
     forms = (TriedForm(best, 0.95, 0.2), TriedForm(NetworkForm(("a", "b"), "-1-1"), 0.5, 1.25))
-    given = Given(name="mine", labels=Path("labels.txt"), check="some")
+    given = ImportArguments(name="mine", labels=Path("labels.txt"), check="some")
     assert tried_lines(Tried(40, forms), Path("net.onnx"), given) == [
         "nothing is published; 40 labelled images were tried, the best first",
         "  options                                                             right    loss",

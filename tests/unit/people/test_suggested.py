@@ -80,7 +80,7 @@ def test_they_are_the_accepted_rows_of_files_that_are_as_they_were(table: Path) 
     path.write_bytes(b"another one")
     os.utime(path, ns=(1, 1))
     assert rows.of(folder.images) == {n: x for n, x in expected.items() if n != changed}
-    assert "accepted at 95%:" in accepted_rows.said(3, rows)
+    assert "accepted at 95%:" in accepted_rows.summary_line(3, rows)
 
 
 def test_a_guess_that_a_person_excluded_in_the_table_is_none(table: Path) -> None:

@@ -23,7 +23,7 @@ from producer.job.totals import AcceptedShare, AnswerCounts
 from producer.table.answer_counter import AnswerCounter, Z, interval
 from producer.table.csv_cells import escape
 from producer.table.job_text import answer_lines, training_lines
-from producer.table.promise import LabelledRows, as_promised, withdrawn
+from producer.table.promise import LabelledRows, withdrawn, without_withdrawn
 from shared.image_status import BY_CODE
 from shared.labels.class_folders import folder_of
 from shared.messages.batch import BatchResult
@@ -183,18 +183,18 @@ def test_a_version_without_held_out_answers_promises_nothing() -> None:
 def test_without_a_promise_no_figure_of_a_precision_is_left() -> None:
     accepted = AcceptedShare(10, 0.97, 0.95)
     answers = AnswerCounts({"Bag": 100}, {"Bag": 90}, 0.98, accepted=accepted)
-    found = as_promised(answers, 0, CARD, OPTIONS)
+    found = without_withdrawn(answers, 0, CARD, OPTIONS)
     assert found.withdrawn is not None
     assert found.precision is None
     assert found.accepted == AcceptedShare(10, None, 0.95)
     like = msgspec.structs.replace(answers, doubtful={"Bag": 17})
-    assert as_promised(like, 0, CARD, OPTIONS) == like
+    assert without_withdrawn(like, 0, CARD, OPTIONS) == like
 
 
 @pytest.mark.parametrize(("source", "says"), [("/in", True), ("/in/..", False), ("", False)])
 def test_the_folders_that_a_version_has_learned_from_prove_nothing(source: str, says: bool) -> None:
     card = msgspec.structs.replace(CARD, source=source)
     counted = AnswerCounts({"Bag": 2}, in_label_folders=2, as_folder=2)
-    lines = answer_lines(as_promised(counted, 0, card, OPTIONS), {})
+    lines = answer_lines(without_withdrawn(counted, 0, card, OPTIONS), {})
     (line,) = (line for line in lines if "as their folders are named" in line)
     assert (f"{card.ref} has learned from them" in line) == says

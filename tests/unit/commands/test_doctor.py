@@ -16,15 +16,17 @@ import pytest
 from click.testing import CliRunner
 
 from producer.cli.main import hangtag
-from producer.job.job_index import IndexedJob, remember
+from producer.job.job_index import IndexedJob, index_dir, remember
 from producer.job.journal import journal_path
 from producer.machine import desired_state, machine_resources
 from producer.machine.desired_state import Desired
 from producer.monitor import doctor as checks
 from producer.monitor.doctor import Level, Report
-from shared import installation
+from producer.table.output_path import nearest
+from shared import installation, keys
 from shared.broker.runtime_paths import log_path, private_stack_dir, socket_path, stack_dir
 from shared.errors import Exit, SetupError
+from shared.ledger import heartbeats
 from shared.registry import packaged
 from shared.registry.registry import Registry
 from shared.settings import Settings
@@ -224,6 +226,41 @@ def test_a_stack_lacks_a_worker_only_if_it_wants_one_and_has_been_up_for_a_while
     assert found["workers"].fix == (f"see {log_path(settings)}" if missing else "")
     assert "starts one if needed" in found["trainers"].text
     assert found["trainers"].level is Level.OK
+
+
+def test_living_workers_are_counted_with_their_processes_and_machines(
+    at_the_stack: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checks, "STARTING_S", 0.0)
+    now = heartbeats.server_ms(at_the_stack.client)
+    for name, children in (("one", ["1:1", "2:1"]), ("two", ["3:1"])):
+        beat = heartbeats.Heartbeat(
+            f"{name}:1:1", name, 1, keys.CLASSIFY_QUEUE, children, [], 0, 0.0, 0, now, now, {}
+        )
+        heartbeats.beat(at_the_stack.client, beat, 60)
+    found = {one.topic: one for one in checks.reachable(Settings.from_env())}
+    assert found["workers"].text == "2 workers, 3 processes: one, two"
+    assert found["workers"].level is Level.OK
+    old = msgspec.structs.replace(beat, id="old:1:1", host="old")
+    at_the_stack.client.set("hangtag:worker:old:1:1", msgspec.json.encode(old))
+    at_the_stack.client.zadd("hangtag:workers", {"old:1:1": now / 1000})
+    _, older = (one for one in checks.reachable(Settings.from_env()) if one.topic == "workers")
+    assert older.level is Level.NOTE
+    assert older.text == "of Hangtag 0.2.0, which get no job: old:1"
+
+
+def test_a_disk_is_named_once_and_the_log_if_there_is_one() -> None:
+    store = index_dir().parent / "models"  # on one disk
+    settings = msgspec.structs.replace(Settings.from_env(), store=str(store))
+    places = (settings.store_path, index_dir(), Path.cwd())
+    disks = {os.stat(nearest(place)).st_dev for place in places}
+    assert len([one for one in checks.room(settings) if one.topic == "disk"]) == len(disks)
+    assert "log" not in {finding.topic for finding in checks.jobs(settings)}
+    private_stack_dir(settings)
+    log_path(settings).write_text("started\n")
+    assert [finding.text for finding in checks.jobs(settings) if finding.topic == "log"] == [
+        str(log_path(settings))
+    ]
 
 
 class Usage(NamedTuple):

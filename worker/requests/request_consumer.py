@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 import redis
-from redis.exceptions import RedisError
 
 from shared.broker.runtime_paths import is_in_charge, log_path
 from shared.errors import BadMessage, SetupError, UsageError
@@ -111,7 +110,7 @@ class RequestConsumer:
         except (OSError, SetupError) as error:
             # No outcome: the store would start the request again once it can be read.
             cause = error.__cause__ if isinstance(error, SetupError) else error
-            if not isinstance(cause, OSError) or isinstance(cause, RedisError):
+            if not isinstance(cause, OSError):
                 raise
             progress = unwritten(cause)
             log.warning("request %s waits: %s", request_id, progress.fault)

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from shared import keys
+from shared.errors import BadMessage
 from shared.ledger.request_inbox import RequestInbox
 from shared.ledger.request_store import RequestState
 from shared.messages.requests import Request, Rollback, Work
@@ -79,6 +81,17 @@ def trainer(server: RedisServer, tmp_path: Path) -> Trainer:
 def test_a_hint_of_a_request_that_is_gone_starts_nothing(trainer: Trainer) -> None:
     assert trainer.take("gone") == LEFT
     assert not trainer.store.exists()
+
+
+def test_a_request_that_cannot_be_read_is_reported_unless_it_was_cancelled(
+    trainer: Trainer,
+) -> None:
+    trainer.client.hset(keys.request("r1", "state"), "sent", b"{")
+    with pytest.raises(BadMessage):
+        trainer.take("r1")
+    trainer.inbox.cancel("r1")
+    assert trainer.take("r1") == LEFT
+    assert trainer.inbox.ids() == []
 
 
 def test_a_hint_of_a_request_of_a_stack_of_another_machine_starts_nothing(trainer: Trainer) -> None:

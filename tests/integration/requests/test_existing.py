@@ -14,13 +14,21 @@ from producer.present.events import Event, Events
 from producer.present.progress import Quiet
 from producer.trainer import submit as submission
 from producer.trainer.client import RequestClient, make_request
-from producer.trainer.existing import FAILED, RequestNow, cancel, find, open_requests, state_now
+from producer.trainer.existing import (
+    FAILED,
+    RequestNow,
+    cancel,
+    find,
+    follow,
+    open_requests,
+    state_now,
+)
 from producer.trainer.request_display import RequestDisplay
 from producer.trainer.submit import RequestWaiter, Viewed, submit
 from shared.broker.runtime_paths import SUPERVISOR_LOCK, private_stack_dir, socket_path
-from shared.errors import SetupError, StillOpen, UsageError
+from shared.errors import RequestCancelled, SetupError, StillOpen, UsageError
 from shared.ledger import request_store
-from shared.ledger.request_store import RequestState
+from shared.ledger.request_store import RequestState, RequestView
 from shared.messages.requests import Outcome, Progress, Promote, Request, Rollback
 from shared.settings import Settings
 from shared.stop import Stop, Waits, unstoppable
@@ -158,6 +166,25 @@ def test_a_request_that_waits_for_another_reports_it_after_a_while(
         assert reported in shown if reported else shown == ""
 
 
+def test_a_request_that_has_just_started_does_not_wait_for_itself(
+    broker: Scene, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(submission, "QUEUED_S", 0.0)
+    broker.inbox.submit(REQUEST)
+    broker.hand.live()
+    original = RequestClient.running
+
+    def started(client: RequestClient) -> Iterator[RequestView]:
+        """A trainer takes the request right after its state was read."""
+        broker.hand.claim("r1")
+        return original(client)
+
+    monkeypatch.setattr(RequestClient, "running", started)
+    with pytest.raises(StillOpen):
+        broker.wait()
+    assert capsys.readouterr().err == ""
+
+
 def test_the_state_of_a_request_at_a_broker_is_what_became_of_it(broker: Scene) -> None:
     with pytest.raises(UsageError, match="r1"):
         state_now(broker.settings, "r1")
@@ -171,6 +198,16 @@ def test_the_state_of_a_request_at_a_broker_is_what_became_of_it(broker: Scene) 
     broker.inbox.submit(OTHER)
     cancel(broker.settings, "r2")
     assert state_now(broker.settings, "r2") == RequestNow(RequestState.CANCELLED)
+
+
+def test_a_request_of_a_stack_that_was_cancelled_has_that_state(stack: Scene) -> None:
+    stack.keep()
+    for _ in range(2):
+        assert cancel(stack.settings, "r1") == "request r1 is cancelled"
+    assert state_now(stack.settings, "r1") == RequestNow(RequestState.CANCELLED)
+    assert open_requests(stack.settings) == []
+    with pytest.raises(RequestCancelled, match="request r1 is cancelled"):
+        follow(stack.settings, "r1", timeout_s=0.0)
 
 
 def test_what_was_cancelled_at_this_machines_stack_is_submitted_to_a_broker(broker: Scene) -> None:

@@ -114,6 +114,8 @@ def test_a_request_in_the_folder_of_another_is_none(folder: RequestFolder) -> No
     with pytest.raises(BadMessage):
         RequestFolder(folder.path.parents[1], "copied").request()
     assert open_requests(folder.path.parents[1]) == []
+    with pytest.raises(BadMessage, match="request other contains the id 'nightly'"):
+        RequestFolder(folder.path.parents[1], "other").submit(REQUEST)
 
 
 def replaced_by_pipe(path: Path) -> None:

@@ -84,7 +84,7 @@ def _turn(runtime: Path, network: Network, folder: Path, transport: str, repeat:
     command = classify_command(folder.name, output, network.model, *options)
     with Watch(str(runtime)) as watch:
         done = run(command, {**environment(runtime), TRACE: str(trace)})
-    if UNSEEN in log_path(Settings(runtime_dir=str(runtime))).read_text(errors="replace"):
+    if UNSEEN in log_path(Settings.from_env(environment(runtime))).read_text(errors="replace"):
         raise Failed("a worker could not open the files and received their bytes")
     turn = Turn(
         folder.name, transport, repeat, done.report["images"], done.report["seconds"], watch.cpu_s

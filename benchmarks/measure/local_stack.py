@@ -73,7 +73,7 @@ def server_version(runtime: Path) -> str:
 
 
 def _client(runtime: Path) -> redis.Redis:
-    return redis.Redis(unix_socket_path=str(socket_path(Settings(runtime_dir=str(runtime)))))
+    return redis.Redis(unix_socket_path=str(socket_path(Settings.from_env(environment(runtime)))))
 
 
 def _hangtag(environment: Mapping[str, str], *arguments: str) -> None:

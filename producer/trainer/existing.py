@@ -179,8 +179,6 @@ def state_now(settings: Settings, request_id: str) -> RequestNow:
     if view.outcome is not None:
         state = RequestState.DONE if view.outcome.ok else FAILED
         return RequestNow(state, None, view.outcome.error)
-    if view.state is RequestState.CANCELLED:
-        return RequestNow(view.state)
     return RequestNow(state_of(settings, view), view.progress)
 
 

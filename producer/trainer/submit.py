@@ -63,7 +63,6 @@ class RequestWaiter:
         self._trainer_due = now + (0 if settings.redis_url else TRAINER_START_S)
         self._outage = Outage(events.notice)
         self._until_stored = False
-        self._reported = False  #: whether a missing trainer was reported
         self._queue_due = now + QUEUED_S
         self._ahead: RequestView | None = None  #: the request that this one waits for
 
@@ -131,7 +130,7 @@ class RequestWaiter:
         return Outcome(ok=True) if self._until_stored and view.is_stored else view.outcome
 
     def _check_trainer(self, stack: str) -> None:
-        if self._reported or time.monotonic() <= self._trainer_due:
+        if time.monotonic() <= self._trainer_due:
             return
         if not is_in_charge(self._settings, stack):
             self._events.notice(_how_to_have_it_here(self._request.id, stack))
@@ -139,7 +138,7 @@ class RequestWaiter:
             self._events.notice(how_to_start_trainer(self._settings))
         else:
             return
-        self._reported = True
+        self._trainer_due = float("inf")  # it is reported once
 
     def _note_ahead(self, view: RequestView) -> None:
         """Note what this request waits for, with the time that is left now."""

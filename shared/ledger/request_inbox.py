@@ -19,10 +19,9 @@ from typing import Any, NamedTuple, TypeVar, cast
 import msgspec
 import redis
 from redis.client import Pipeline
-from redis.exceptions import ResponseError
 
 from shared import keys
-from shared.errors import MISFITS, BadMessage, ForeignKey, is_foreign
+from shared.errors import MISFITS, BadMessage, ForeignKey
 from shared.failpoints import failpoint
 from shared.ledger.heartbeats import server_ms
 from shared.ledger.request_store import (
@@ -218,9 +217,7 @@ class RequestInbox:
         try:
             with self._client.pipeline() as pipe:
                 yield pipe
-        except (ResponseError, ForeignKey) as error:
-            if isinstance(error, ResponseError) and not is_foreign(error):
-                raise
+        except ForeignKey as error:
             key = keys.request(request_id, "*") if request_id else keys.REQUESTS
             line = f"what Redis holds under {key!r:.120} is not Hangtag's; delete it"
             raise BadMessage(line) from error

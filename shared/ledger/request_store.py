@@ -42,6 +42,8 @@ FOLDER = ".requests"
 REQUEST_FILE = "request.json"
 CANCELLED_FILE = "cancelled.json"
 ANSWERED_FILE = "answered.json"
+#: The names of a request's file; it has one of them.
+_FILES = (REQUEST_FILE, ANSWERED_FILE, CANCELLED_FILE)
 INPUT_FILE = "input"
 OUTCOME_FILE = "outcome.json"
 ATTEMPTS_FILE = "attempts"
@@ -92,11 +94,16 @@ class RequestFolder:
     @property
     def state(self) -> RequestState | None:
         """None if there is no such request."""
-        if os.path.lexists(self.path / REQUEST_FILE):
+        for name in _FILES:
+            if os.path.lexists(self.path / name):
+                return self._state(name)
+        return None
+
+    def _state(self, name: str) -> RequestState:
+        """That of a request whose file has this name."""
+        if name == REQUEST_FILE:
             return RequestState.RUNNING if self._is_locked() else RequestState.WAITING
-        if os.path.lexists(self.path / ANSWERED_FILE):
-            return RequestState.DONE
-        return RequestState.CANCELLED if self.is_cancelled else None
+        return RequestState.DONE if name == ANSWERED_FILE else RequestState.CANCELLED
 
     @property
     def is_open(self) -> bool:
@@ -114,9 +121,14 @@ class RequestFolder:
         Raises:
             BadMessage: it cannot be read.
         """
-        for name in (REQUEST_FILE, ANSWERED_FILE, CANCELLED_FILE):
+        stored = self._stored()
+        return None if stored is None else stored[1]
+
+    def _stored(self) -> tuple[str, Request] | None:
+        """The name of the request's file, and the request."""
+        for name in _FILES:
             with suppress(FileNotFoundError, NotADirectoryError):
-                return self._read_request(name)
+                return name, self._read_request(name)
         return None
 
     def _read_request(self, name: str) -> Request:
@@ -182,10 +194,12 @@ class RequestFolder:
 
     def view(self) -> RequestView | None:
         """The request as commands see it, without progress. Raises BadMessage as `request`."""
-        state, request = self.state, self.request()
-        if state is None or request is None:
+        stored = self._stored()
+        if stored is None:
             return None
-        return RequestView(request, state, self.outcome())
+        name, request = stored
+        outcome = self.written_outcome() if name == ANSWERED_FILE else None
+        return RequestView(request, self._state(name), outcome)
 
     def submit(self, request: Request, input: bytes | None = None, stack: str = "") -> bool:
         """Store a request that is given to `stack`; False if it is stored already, open or ended.

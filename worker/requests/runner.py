@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 import redis
 from redis.exceptions import ReadOnlyError, RedisError
 
-from shared import recipes
 from shared.broker.access_errors import write_refusal
 from shared.errors import BadMessage, BrokerRefuses, Unavailable
 from shared.ledger.request_inbox import RequestInbox
@@ -36,6 +35,7 @@ from shared.messages.requests import (
     Rollback,
     ShowData,
     Work,
+    needed_packages,
 )
 from shared.messages.training import Train
 from shared.registry import staging
@@ -202,7 +202,7 @@ class RequestRunner:
             report=self._attempt.report,
             confirm=self._attempt.confirm,
         )
-        if _needs_tensorflow(work) and "tensorflow" not in sys.modules:
+        if "tensorflow" in needed_packages(work) and "tensorflow" not in sys.modules:
             self._attempt.report(IMPORTING)
         return _handler(work)(context, work)
 
@@ -236,12 +236,6 @@ def _is_transient(error: Exception) -> bool:
     if isinstance(error, RedisError) and write_refusal(error):
         return True
     return isinstance(error, TRANSIENT)
-
-
-def _needs_tensorflow(work: Work) -> bool:
-    if isinstance(work, Train):
-        return not recipes.is_for_photos(work.recipe)
-    return isinstance(work, Import)
 
 
 def _handler(work: Work) -> Callable[[Context, Any], Reply]:

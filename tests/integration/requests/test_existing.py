@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from producer.machine import lock
-from producer.present.events import Event, Events
+from producer.present.events import Event, Events, Notice
 from producer.present.progress import Quiet
 from producer.trainer import submit as submission
 from producer.trainer.client import RequestClient, make_request
@@ -25,6 +25,7 @@ from producer.trainer.existing import (
 )
 from producer.trainer.request_display import RequestDisplay
 from producer.trainer.submit import RequestWaiter, Viewed, submit
+from shared import keys
 from shared.broker.runtime_paths import SUPERVISOR_LOCK, private_stack_dir, socket_path
 from shared.errors import RequestCancelled, SetupError, StillOpen, UsageError
 from shared.ledger import request_store
@@ -50,7 +51,8 @@ class Scene:
         self.settings, self.store = settings, settings.store_path
         self.hand = Hand(server, None if settings.redis_url else settings.store_path)
         self.inbox = self.hand.inbox
-        self._views = 0
+        self.views = 0
+        self.notices = list[str]()
 
     def keep(self) -> Workspace:
         """Store the request as one of this machine's stack."""
@@ -81,8 +83,24 @@ class Scene:
         return events
 
     def _count(self, event: Event) -> None:
-        self._views += 1
-        assert self._views < MOST_VIEWS, event
+        self.views += 1
+        assert self.views < MOST_VIEWS, event
+
+    def submit_and_wait(self, act: Callable[[], object]) -> None:
+        """Act after the first view of the request, and cancel it after the second."""
+        self.inbox.submit(REQUEST)
+        events = Events()
+        acts: Iterator[Callable[[], object]] = iter([act, lambda: self.inbox.cancel("r1")])
+
+        def receive(event: Event) -> None:
+            if isinstance(event, Notice):
+                self.notices.append(event.text)
+            else:
+                next(acts, bool)()
+
+        events.subscribe(receive, Viewed, Notice)
+        with closing(RequestClient(self.settings)) as client, suppress(RequestCancelled):
+            RequestWaiter(self.settings, client, REQUEST, events, unstoppable()).wait()
 
 
 @pytest.fixture
@@ -104,6 +122,7 @@ def stack(server: RedisServer, tmp_path: Path) -> Iterator[Scene]:
 def test_the_same_submission_again_is_the_same_request(stack: Scene) -> None:
     for _ in range(2):
         assert stack.submit() == Outcome(ok=True)
+    assert stack.submit(trainer_needed=True).ok, "the stack starts one"
     assert [request.id for request in request_store.open_requests(stack.store)] == ["r1"]
     with pytest.raises(UsageError, match="other work"):
         stack.submit(msgspec.structs.replace(OTHER, id="r1"))
@@ -116,6 +135,19 @@ def test_a_request_of_a_running_stack_has_its_state_and_progress(stack: Scene) -
         stack.inbox.report("r1", "here", Progress("training"))
         (listed,) = open_requests(stack.settings)
     assert (listed.state, listed.progress) == (RequestState.RUNNING, Progress("training"))
+
+
+def test_work_whose_server_has_ended_is_not_paused(tmp_path: Path) -> None:
+    settings = Settings(store=str(tmp_path / "store"))
+    with stored_requests.keep_on_stack(settings, REQUEST).locked(0):
+        assert [one.state for one in open_requests(settings)] == [RequestState.RUNNING]
+
+
+def test_an_id_whose_request_is_gone_is_not_listed(broker: Scene) -> None:
+    broker.inbox.submit(REQUEST)
+    broker.hand.server.client.delete(keys.request("r1", "state"))
+    assert broker.inbox.ids() == ["r1"]
+    assert open_requests(broker.settings) == []
 
 
 @pytest.mark.parametrize("stored", ["open", "cancelled", "unreadable"])
@@ -206,14 +238,41 @@ def test_a_request_of_a_stack_that_was_cancelled_has_that_state(stack: Scene) ->
         assert cancel(stack.settings, "r1") == "request r1 is cancelled"
     assert state_now(stack.settings, "r1") == RequestNow(RequestState.CANCELLED)
     assert open_requests(stack.settings) == []
+    events = stack.counted()
     with pytest.raises(RequestCancelled, match="request r1 is cancelled"):
-        follow(stack.settings, "r1", timeout_s=0.0)
+        follow(stack.settings, "r1", timeout_s=0.0, events=events)
+    assert stack.views == 0, "it is known without a stack"
 
 
 def test_what_was_cancelled_at_this_machines_stack_is_submitted_to_a_broker(broker: Scene) -> None:
     broker.keep().cancel()
     broker.hand.live()
     assert submit(broker.settings, REQUEST, wait=False) == Outcome(ok=True)
+
+
+def test_a_trainer_of_a_stack_has_time_to_start(
+    stack: Scene, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stack.submit()
+    with pytest.raises(StillOpen):
+        stack.wait()
+    assert "no trainer" not in capsys.readouterr().err
+
+
+def test_a_request_that_redis_has_lost_is_submitted_again(broker: Scene) -> None:
+    broker.submit_and_wait(broker.hand.server.client.flushall)
+    assert [text for text in broker.notices if "lost" in text] == [
+        "Redis has lost the request; submitted it again"
+    ]
+
+
+def test_other_work_that_takes_the_id_meanwhile_ends_the_wait(broker: Scene) -> None:
+    def replace() -> None:
+        broker.hand.server.client.flushall()
+        broker.inbox.submit(msgspec.structs.replace(OTHER, id="r1"))
+
+    with pytest.raises(UsageError, match="other work"):
+        broker.submit_and_wait(replace)
 
 
 def test_a_request_of_another_machine_says_what_it_waits_for(

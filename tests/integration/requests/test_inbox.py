@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -9,6 +10,7 @@ import pytest
 from redis.exceptions import ResponseError
 
 from shared import keys
+from shared.broker.redis_client import connect
 from shared.errors import BadMessage, SetupError, UsageError
 from shared.ledger.request_inbox import ALIVE_MS, RequestInbox
 from shared.ledger.request_store import RequestState
@@ -21,8 +23,9 @@ PLOT = {"confusion.png": b"a plot"}
 
 
 @pytest.fixture
-def inbox(server: RedisServer) -> RequestInbox:
-    return RequestInbox(server.client)
+def inbox(server: RedisServer) -> Iterator[RequestInbox]:
+    with connect(server.url, "test") as client:
+        yield RequestInbox(client)
 
 
 def state_of(inbox: RequestInbox) -> RequestState:

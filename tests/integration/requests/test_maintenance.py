@@ -6,6 +6,7 @@ import logging
 import math
 import multiprocessing
 import os
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -15,7 +16,7 @@ import msgspec
 import pytest
 from celery.worker import state
 
-from shared import keys
+from shared import file_lock, keys
 from shared.broker.celery_app import make_app
 from shared.broker.message_filter import TRAIN_TASK
 from shared.broker.redis_client import connect
@@ -183,6 +184,21 @@ def test_a_trainer_of_another_store_is_refused_in_one_line(
     scene.client.delete(keys.STORE)  # the trainers of the first have ended
     other.go()
     assert state.should_stop is None
+
+
+def test_two_trainers_of_a_new_store_agree_on_its_id(scene: Scene) -> None:
+    """The other one writes it at this moment."""
+    file = scene.store / ".requests/store-id"
+    file.parent.mkdir(parents=True)
+    rounds = threading.Thread(target=scene.rounds.go)
+    with file.open("wb") as written:
+        file_lock.acquire(written.fileno())
+        rounds.start()
+        rounds.join(0.2)
+        written.write(b"of-the-other")
+        written.flush()
+    rounds.join()
+    assert scene.client.get(keys.STORE) == b"of-the-other"
 
 
 def test_an_unexpected_error_does_not_end_the_rounds_and_is_logged_once(

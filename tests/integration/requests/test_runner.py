@@ -11,9 +11,11 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from redis.exceptions import OutOfMemoryError, ResponseError
 
 from shared.broker.address import address_of
 from shared.broker.redis_client import connect
+from shared.errors import BrokerRefuses
 from shared.ledger.request_inbox import RequestInbox
 from shared.ledger.request_store import RequestFolder, RequestState, RequestView
 from shared.messages.requests import (
@@ -263,6 +265,31 @@ def test_a_request_that_was_reported_as_failed_never_runs_again(trainer: Trainer
     assert trainer.take(work) == LEFT
     assert "died 3 times" in trainer.error()
     assert registry.aliases("shoes") == {"production": 1}
+
+
+def test_a_trainer_without_access_takes_nothing(trainer: Trainer) -> None:
+    execute(trainer.server, "ACL SETUSER trainer -hmget")
+    with pytest.raises(BrokerRefuses):
+        trainer.take()
+    assert trainer.folder.request() is None
+
+
+def test_a_server_that_is_full_for_a_moment_fails_nothing(
+    trainer: Trainer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ERRORS[:] = [OutOfMemoryError("OOM command not allowed when used memory > 'maxmemory'.")]
+    monkeypatch.setitem(runner.HANDLERS, Rollback, (__name__, "attempt"))
+    assert trainer.take() == ANSWERED
+    assert (trainer.error(), ERRORS) == ("", [])
+
+
+def test_other_errors_of_redis_fail_the_request(
+    trainer: Trainer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ERRORS[:] = [ResponseError("ERR unknown command"), ResponseError("of another attempt")]
+    monkeypatch.setitem(runner.HANDLERS, Rollback, (__name__, "attempt"))
+    assert trainer.take() == ANSWERED
+    assert "unknown command" in trainer.error()
 
 
 def test_other_work_with_a_stored_id_changes_nothing(trainer: Trainer) -> None:

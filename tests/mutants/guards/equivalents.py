@@ -38,6 +38,9 @@ EQUIVALENT = {
     "shared/labels/numbered_line.py: opened: place < 0 -> True": (
         "a line in which a number was found has one of the names, which only takes longer to find"
     ),
+    "shared/ledger/request_store.py: RequestFolder.submit: known is None -> True": (
+        "a stored request is read again under the lock, which only takes longer"
+    ),
     "worker/labelling/fitted.py: Fitted.unlearned: not len(out) -> False": (
         "a head that is asked about no image changes no guess; to fit it only takes longer"
     ),

@@ -42,7 +42,7 @@ PACKAGES = {
             "tests/unit/python/test_labels.py",
             "tests/unit/table/test_learned_labels.py",
         ),
-        6,
+        0,
         (
             "tests/integration/people/test_label_server.py",
             "tests/integration/python/test_alike.py",
@@ -58,7 +58,7 @@ PACKAGES = {
             "producer/sources/row_files.py",
         ),
         ("tests/unit/sorting",),
-        6,
+        0,
         (
             "tests/faults/storage/test_sort_power_failure.py",
             "tests/faults/storage/test_sort_disk_full.py",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -88,6 +89,25 @@ def test_a_removed_name_is_free_and_the_others_stay(tmp_path: Path) -> None:
     with pytest.raises(SetupError, match="there is no backbone cells"):
         own_backbones.remove(tmp_path, "cells")
     assert own_backbones.add(tmp_path, backbone("r3"), FILES).request == "r3"
+
+
+def test_a_removal_survives_a_power_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own_backbones.add(tmp_path, backbone("r1"), FILES)
+    synced = set[int]()
+    monkeypatch.setattr(os, "fsync", lambda file: synced.add(os.fstat(file).st_ino))
+    own_backbones.remove(tmp_path, "cells")
+    assert (tmp_path / ".backbones").stat().st_ino in synced
+
+
+@pytest.mark.parametrize("file", [*FILES])
+def test_a_file_that_is_missing_is_named(tmp_path: Path, file: str) -> None:
+    made = own_backbones.add(tmp_path, backbone("r1"), FILES)
+    path = tmp_path / ".backbones" / f"cells{own_backbones.ENDS[file]}"
+    path.unlink()
+    with pytest.raises(SetupError, match=f"{path} is missing or damaged"):
+        own_backbones.files(tmp_path, made)
 
 
 @pytest.mark.parametrize("gone", [("json",), ("json", "onnx"), ("json", "npy")])

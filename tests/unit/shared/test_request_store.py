@@ -41,6 +41,16 @@ def test_an_id_stands_for_one_work_also_after_its_end(folder: RequestFolder, end
     assert folder.request() == REQUEST
 
 
+def test_the_end_of_a_request_survives_a_power_failure(
+    folder: RequestFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder.submit(REQUEST)
+    synced = set[int]()
+    monkeypatch.setattr(os, "fsync", lambda file: synced.add(os.fstat(file).st_ino))
+    assert folder.cancel()
+    assert folder.path.stat().st_ino in synced
+
+
 def work_on(store: Path) -> None:
     """Hold the lock of the request for longer than any test."""
     with RequestFolder(store, REQUEST.id).locked(0) as is_mine:

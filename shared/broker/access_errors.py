@@ -15,7 +15,6 @@ from redis.exceptions import (
     AuthenticationError,
     NoPermissionError,
     OutOfMemoryError,
-    RedisError,
 )
 
 from shared.errors import BrokerRefuses
@@ -67,7 +66,7 @@ def access_error(
     return None
 
 
-def write_refusal(error: RedisError) -> str:
+def write_refusal(error: Exception) -> str:
     """Why the server refuses writes; empty for any other error."""
     if isinstance(error, OutOfMemoryError):
         return "Redis' memory is full"

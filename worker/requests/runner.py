@@ -233,9 +233,7 @@ class RequestRunner:
 
 
 def _is_transient(error: Exception) -> bool:
-    if isinstance(error, RedisError) and write_refusal(error):
-        return True
-    return isinstance(error, TRANSIENT)
+    return isinstance(error, TRANSIENT) or bool(write_refusal(error))
 
 
 def _handler(work: Work) -> Callable[[Context, Any], Reply]:

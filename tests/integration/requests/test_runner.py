@@ -268,7 +268,7 @@ def test_a_request_that_was_reported_as_failed_never_runs_again(trainer: Trainer
 
 
 def test_a_trainer_without_access_takes_nothing(trainer: Trainer) -> None:
-    execute(trainer.server, "ACL SETUSER trainer -hmget")
+    execute(trainer.server, "ACL SETUSER trainer -get")
     with pytest.raises(BrokerRefuses):
         trainer.take()
     assert trainer.folder.request() is None

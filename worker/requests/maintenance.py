@@ -23,7 +23,7 @@ from shared import atomic_file, file_lock, keys
 from shared.broker.runtime_paths import is_in_charge
 from shared.errors import BrokerRefuses, HangtagError, SetupError
 from shared.installation import absent
-from shared.ledger.request_inbox import RequestInbox
+from shared.ledger.request_inbox import ENDED_MS, RequestInbox
 from shared.ledger.request_store import FOLDER, RequestFolder, RequestState, folders, open_requests
 from shared.logs import DAY_S, LogLimit
 from shared.messages.requests import Request, needed_packages
@@ -137,7 +137,8 @@ class Maintenance(threading.Thread):
         if check_shared(self._client, self._store) or not self._round:
             self._published = float("-inf")  # workers need the models, too
             for folder in folders(self._store):
-                if folder.is_open or self._settings.redis_url:
+                is_recent = bool(self._settings.redis_url) and _age_s(folder) * 1000 < ENDED_MS
+                if folder.is_open or is_recent:
                     with self._retried():
                         self._inbox.publish(folder)
         self._round += 1

@@ -37,7 +37,8 @@ from worker.requests.maintenance import Maintenance
 from worker.requests.request_consumer import LongWork
 from worker.requests.workspace import Workspace
 
-RETENTION_S = 7 * 86_400.0
+DAY_S = 86_400.0
+RETENTION_S = 7 * DAY_S
 REQUEST = Request("tidy-up", Prune("shoes", keep=3), "tester@here", 1.0)
 
 
@@ -147,6 +148,17 @@ def test_what_has_ended_is_copied_and_not_hinted(scene: Scene) -> None:
     assert view.outcome is not None
     assert scene.requests.file(REQUEST.id, "grid.png") == b"pixels"
     assert (scene.requests.ids(), scene.hints) == ([], 0)
+
+
+def test_what_ended_more_than_a_day_ago_does_not_return_to_redis(scene: Scene) -> None:
+    """Plots of a week would take its memory."""
+    stored_requests.keep(scene.store, REQUEST)
+    stored_requests.finish(scene.folder, Outcome(ok=True), {"grid.png": b"pixels"})
+    for age_s, returns in ((DAY_S + 60, False), (DAY_S - 60, True)):
+        os.utime(scene.folder.path, (time.time() - age_s,) * 2)
+        scene.client.flushall()
+        scene.rounds.go()
+        assert (scene.requests.get(REQUEST.id) is not None) == returns
 
 
 @pytest.mark.parametrize("end", ["finished", "cancelled"])

@@ -110,14 +110,11 @@ class Answers:
         return self.folder_labels[self.folders[position]]
 
     def same_content(self, content: Content) -> Iterator[int]:
-        """The positions of all rows with this size and checksum, which may be copies."""
+        """The positions of all rows with this checksum, which may be copies."""
         order, crcs = self._by_checksum, self.crcs
         crc32 = int.from_bytes(content.digest, "little")
-        at = bisect_left(order, crc32, key=crcs.__getitem__)
-        while at < len(order) and crcs[order[at]] == crc32:
-            if self.sizes[order[at]] == content.size:
-                yield order[at]
-            at += 1
+        first = bisect_left(order, crc32, key=crcs.__getitem__)
+        return iter(order[first : bisect_right(order, crc32, key=crcs.__getitem__)])
 
     @functools.cached_property
     def _by_checksum(self) -> array[int]:

@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from itertools import islice
-from typing import get_args
 
 from msgspec.structs import replace
 
@@ -30,7 +29,6 @@ from producer.people.queue import (
 )
 from producer.present.formatting import counted
 from shared.errors import UsageError
-from shared.labels.label_line import ImageKind
 from shared.labels.labels_so_far import Decided
 from shared.messages import labelling
 from shared.messages.helpers import Thumbnail
@@ -40,7 +38,6 @@ from shared.messages.labelling import NO_LABEL, Count, Counts, Similar, Together
 MOST_TOGETHER = 2_000
 #: The numbers of decisions without a label, for the process that learns.
 _WITHOUT = {"left-out": NO_LABEL - 1, "cannot-tell": NO_LABEL - 2}
-_UNDECIDED = StackLabel(NO_LABEL, False)
 
 
 class FolderQueue(Queue):
@@ -98,9 +95,8 @@ class FolderQueue(Queue):
             )
         if not (kind := query.get("kind")):
             return self._next()
-        kinds: dict[str, ImageKind] = {kind: kind for kind in get_args(ImageKind)}
-        decided = Decided(kinds.get(kind, "not-this"), query.get("label", ""))
-        if decided.kind == "not-this" or bool(decided.label) != (decided.kind == "label"):
+        decided = Decided(kind, query.get("label", ""))  # type: ignore[arg-type]
+        if kind not in ("label", *_WITHOUT) or bool(decided.label) != (kind == "label"):
             raise UsageError("there is no such kind of decision")
         if decided.label:
             self.decisions.check_known(decided.label)
@@ -173,8 +169,6 @@ class FolderQueue(Queue):
     def _stack_label(self, stack: int) -> StackLabel:
         decided = self.decisions.of(stack)
         excluded = [self._number(name) for name in self.decisions.excluded(stack)]
-        if decided is None and not excluded:
-            return _UNDECIDED
         number = NO_LABEL if decided is None else self._number_of(decided)
         return StackLabel(number, self.decisions.was_drawn(stack), excluded)
 

@@ -100,7 +100,7 @@ def check_labels(labels: Collection[str], known: Collection[str]) -> None:
     """Raises UsageError for a label that cannot be used beside those that are known."""
     folders = {folded(folder_of(label)): label for label in known}
     for label in labels:
-        if label in known or label in folders.values():
+        if label in known:
             continue
         if why := problem(label):
             raise UsageError(f"the label {label!r:.80} {why}")

@@ -29,6 +29,21 @@ EQUIVALENT = {
         "a promotion to the version that an alias has makes no decision, and a rollback leads to "
         "another one"
     ),
+    "producer/people/folder_images.py: FolderImages.file: known is not None and "
+    "stamp(os.stat(self._features.paths[image])) == known.stamp -> False": (
+        "the file is read again, which only takes longer"
+    ),
+    "producer/people/folder_images.py: FolderImages.file: "
+    "stamp(os.stat(self._features.paths[image])) == known.stamp -> False": (
+        "the file is read again, which only takes longer"
+    ),
+    "shared/labels/labels_so_far.py: RowLabels.sha256: "
+    "all((line.sha256 == last.sha256 for line in lines)) -> False": (
+        "of lines about one image each leads to it; the path is read, which only takes longer"
+    ),
+    "shared/labels/labels_so_far.py: RowLabels.sha256: line.sha256 == last.sha256 -> False": (
+        "of lines about one image each leads to it; the path is read, which only takes longer"
+    ),
     "shared/labels/line_log.py: LineFollower._check_same: info.st_ino == self._inode -> False": (
         "all that was read is compared instead of its end, which only takes longer"
     ),

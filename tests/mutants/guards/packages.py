@@ -49,6 +49,7 @@ PACKAGES = {
             "tests/integration/people/test_attacks.py",
             "tests/integration/people/test_review_server.py",
         ),
+        without=("shared/labels/network_labels.py",),
     ),
     "sorting": Package(
         (

@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 
 from producer.cli.main import hangtag
 from producer.people.label import unread
-from producer.people.next_steps import after_label, heading, reached, unsure
+from producer.people.next_steps import after_label, heading, reached, small_classes, unsure
 from producer.trainer.corrected_files import labelled_input
 from shared.errors import Exit, UsageError
 from shared.labels.label_line import LabelLine
@@ -167,6 +167,21 @@ def test_the_end_names_what_was_reached_and_three_commands(here: Path) -> None:
 def test_the_end_warns_while_no_other_image_is_sure(sure: int, named: int, warned: bool) -> None:
     now = msgspec.structs.replace((Counts(100, named, 10, 0, 40, 0.75, 0.59, 0.91)), sure=sure)
     assert ("name more before they are sorted" in unsure(now)) == warned
+
+
+def test_the_end_names_the_first_labels_with_too_few_images_and_what_a_training_needs() -> None:
+    assert small_classes({"coat": 1}) == small_classes({"coat": 99, "hat": 99}) == ""
+    few = small_classes({"coat": 99, "hat": 99, "bag": 1})
+    assert few.startswith("bag has 1 image; a label of fewer than")
+    assert "a training needs" in small_classes({"coat": 99, "bag": 1})
+    many = {f"label {number}": 1 for number in range(7)}
+    assert "label 4 has 1 image, 2 more have too few" in small_classes(many)
+
+
+def test_five_unreadable_files_are_named_and_the_others_counted() -> None:
+    lines = unread(DescribedFolder(1, 1, (), 0), list("abcdefg"))
+    assert lines == [*(f"cannot be read: {name}" for name in "abcde"), "... and 2 more"]
+    assert len(unread(DescribedFolder(1, 1, (), 0), list("abcde"))) == 5
 
 
 def test_no_name_of_a_file_or_folder_controls_the_terminal() -> None:

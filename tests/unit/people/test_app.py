@@ -75,6 +75,7 @@ def test_a_body_is_bounded_whatever_was_announced_and_a_number_has_plain_digits(
         assert asked.ask(decisions, body + b" " * (padding + 1))[0] == 413
         for start in ("%D9%A3", "1e3", "9" * 5000, ""):  # the first is a digit elsewhere
             assert asked.ask(f"/items?id={asked.id}&start={start}")[0] == 400
+        assert asked.ask(f"/items?id={asked.id}&kind=other")[0] == 400
         assert asked.ask(f"/items?id={asked.id}&start=1&count=999&label=1")[0] == 200
         assert asked.ask(decisions, b'{"decisions":[{"item":0}]}')[0] == 200
 

@@ -18,6 +18,7 @@ from producer.people.folder_names import FolderNames
 from producer.people.folder_queue import FolderQueue
 from producer.people.learner import StackLabel
 from producer.people.queue import Decide
+from shared.errors import UsageError
 from shared.labels.label_line import ImageKind, LabelLine
 from shared.labels.labels_file import LabelsFile
 from shared.labels.labels_so_far import Decided
@@ -142,6 +143,33 @@ def test_an_excluded_name_is_never_proposed_also_not_after_an_undo(
     (shown,) = undone.page.items
     assert (undone.page.why, shown.others) == ("undone", [("coat", 0.0)])
     assert shown.taken_back == Decided("label", "coat")
+
+
+def test_a_rename_that_is_taken_back_is_followed_by_a_page_and_nothing_by_nothing(
+    desk: FolderQueue,
+) -> None:
+    assert desk.undo() is None
+    give(desk, "label", "coat")
+    desk.relabel("coat", "hat")
+    undone = desk.undo()
+    assert undone is not None
+    assert undone.page is not None
+    assert (undone.page.why, undone.labels) == ("end", ["coat"])
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"kind": "other"}, {"kind": "not-this"}, {"kind": "not-this", "label": "coat"},
+        {"kind": "label"}, {"kind": "left-out", "label": "coat"}, {"kind": "label", "label": "a"},
+    ],
+)  # fmt: skip
+def test_a_kind_of_decision_that_there_is_none_of_is_refused(
+    desk: FolderQueue, query: dict[str, str]
+) -> None:
+    give(desk, "label", "coat")
+    with pytest.raises(UsageError, match=r"there is no such kind|no image has the label"):
+        desk.page(query)
 
 
 def test_the_picture_of_a_file_that_has_changed_says_so(tmp_path: Path, desk: FolderQueue) -> None:

@@ -51,7 +51,7 @@ EQUIVALENT = {
         "the lines of a log are as many as the last number says; to count them only takes longer"
     ),
     "shared/labels/numbered_line.py: opened: place < 0 -> True": (
-        "a line in which a number was found has one of the names, which only takes longer to find"
+        "a line in which a number was found has the name, too, which only takes longer to find"
     ),
     "shared/ledger/request_store.py: RequestFolder.submit: known is None -> True": (
         "a stored request is read again under the lock, which only takes longer"

@@ -108,6 +108,8 @@ def test_undo_takes_a_reply_back_and_asks_again(folder: Folder) -> None:
         assert page.decisions.undo() == {}
         assert page.asked == ["Coat", "Hat"]
         assert page.decisions.labels == ["Shoe"]
+        assert page.decisions.undo_stacks() == {0: Decided("label", "Shoe")}
+        page.decisions.decide({0: Decided("label", "Shoe")})
         page.names.answer(["Coat", "Hat"], True)
         page.decisions.undo()
         assert page.asked == ["Coat", "Hat"]

@@ -105,5 +105,10 @@ def test_decisions_on_a_table_of_a_labels_version_are_added_to_the_labels(tmp_pa
     learn = [next_steps.learning(card, options, table)[1] for card in (of_labels, of_folders)]
     assert [command.split()[1] for command in learn] == ["label", "train"]
     assert learn[0].endswith(f"shapes --from {table}")
+    for name, words in (("shapes", ""), ("other", "--name other ")):
+        named = msgspec.structs.replace(of_folders, name=name)
+        train = next_steps.learning(named, options, table)[1]
+        assert train.endswith(f"shapes {words}--corrections {table}")
+        assert ("--name" in train) == bool(words)
     gone = next_steps.learning(of_labels, options_of(tmp_path, b"gone"), table)
     assert gone[1].startswith(f"hangtag train {next_steps.CLASS_FOLDERS}")

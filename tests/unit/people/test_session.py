@@ -311,6 +311,14 @@ def test_a_large_folder_is_grouped_by_a_part_of_it(monkeypatch: pytest.MonkeyPat
     assert right > 1800
 
 
+def test_a_head_learns_from_labelled_images_that_are_all_of_one_fold() -> None:
+    rows, truth = drawn(200)
+    labels = np.full(200, NONE)
+    labels[::10] = truth[::10]
+    found = fit(rows, labels, KINDS)
+    assert (found.guesses == truth).mean() > 0.8
+
+
 @pytest.mark.parametrize("known", [2, 9, 10, 11, 40])
 def test_a_head_learns_from_a_few_images(known: int) -> None:
     rows, truth = drawn(200)

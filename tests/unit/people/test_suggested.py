@@ -97,6 +97,10 @@ def test_a_table_without_corrections_needs_a_precision(table: Path) -> None:
     assert of_tables([table], some=False).labels == {}
     with pytest.raises(UsageError, match="has no corrections"):
         of_tables([table])
+    correct(table, b"1", "Bag", 2)
+    correct(table, b"2", "Coat", 3, kind="not-this")
+    (line,) = of_tables([table], some=False).labels.values()
+    assert line.label == "Bag"
 
 
 @pytest.mark.parametrize(

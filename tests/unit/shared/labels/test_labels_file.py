@@ -264,8 +264,8 @@ OTHERS = [line(0, label) for label in ("Bag", "Boot")]
 def test_a_file_that_has_no_longer_what_was_read_is_an_error(tmp_path: Path, how: str) -> None:
     path, other = tmp_path / "t.csv.corrections.jsonl", tmp_path / "other"
     file = beside(path)
-    file.append([line(), *OTHERS * 10])  # more than is compared each time
-    assert len(file.refresh()) == 21
+    file.append([line(), *OTHERS * 20])  # more than is compared each time
+    assert len(file.refresh()) == 41
     whole = path.read_bytes()
     if how == "removed":
         path.unlink()

@@ -110,6 +110,7 @@ def test_every_flipped_bit_is_noticed_or_changes_nothing(tmp_path: Path, unprove
         for bit in range(8):
             why = refused(tmp_path / "p", with_flipped(content, place, bit))
             assert f"{tmp_path / 'p'}:" in why
+            assert "update Hangtag" not in why
             assert "\n" not in why
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,7 +16,6 @@ from shared.messages.requests import Request
 from shared.messages.training import Train
 from shared.registry import packaged
 from shared.registry.registry import Registry
-from shared.settings import Settings
 from tests.support.jobs.decided import line_of
 from worker.requests import model_corrections
 from worker.requests.context import Context
@@ -60,10 +58,8 @@ class Model:
             request=request,
             registry=self.registry,
             client=redis.Redis(),
-            settings=Settings(),
             folder=Path(),
             input=data,
-            started=time.time(),
             report=lambda progress: None,
             confirm=lambda: None,
         )

@@ -16,6 +16,7 @@ from shared.messages.requests import Request
 from shared.messages.training import Train
 from shared.registry import packaged
 from shared.registry.registry import Registry
+from shared.settings import Settings
 from tests.support.jobs.decided import line_of
 from worker.requests import model_corrections
 from worker.requests.context import Context
@@ -78,7 +79,7 @@ def _said(found: ModelCorrections) -> str:
         corrections=len(found.files),
         earlier_corrections=found.earlier,
     )
-    return "\n".join(summary(trained, {}))
+    return "\n".join(summary(Settings(), trained))
 
 
 def test_a_later_training_learns_from_earlier_corrections_and_says_so(tmp_path: Path) -> None:

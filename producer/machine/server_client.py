@@ -18,7 +18,6 @@ from redis.exceptions import RedisError
 
 from producer.machine import desired_state
 from producer.machine.desired_state import own
-from producer.machine.lock import ManagedProcess
 from shared import keys
 from shared.broker.runtime_paths import is_in_charge
 from shared.errors import HangtagError
@@ -27,6 +26,7 @@ from shared.ledger.jobs import SILENT_S
 from shared.ledger.request_store import open_requests
 from shared.logs import DAY_S, LogLimit
 from shared.messages.requests import needed_packages
+from shared.process import child_id
 from shared.registry.mirror_writer import publish
 from shared.registry.registry import Registry
 from shared.settings import Settings
@@ -48,9 +48,9 @@ class ServerClient:
         self._published = time.monotonic()
         self._faults = LogLimit(log, DAY_S)  #: of the store or of a key
 
-    def ready(self, worker: ManagedProcess) -> bool:
-        """Whether a worker has a heartbeat."""
-        name = f"{socket.gethostname()}:{worker.pid}:{worker.started}"
+    def ready(self, worker: int) -> bool:
+        """Whether the worker with this pid has a heartbeat."""
+        name = f"{socket.gethostname()}:{child_id(worker)}"
         try:
             return bool(self._client.exists(keys.worker(name)))
         except RedisError:

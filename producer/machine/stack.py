@@ -21,7 +21,6 @@ from producer.machine.commands import worker_line
 from producer.machine.desired_state import Desired, Environment, chosen
 from producer.machine.launch import START_S, launch, serving
 from producer.machine.redis_server import ServerSocket
-from producer.machine.service import end_leftovers
 from producer.present.formatting import one_line
 from shared.broker.runtime_paths import (
     SUPERVISOR_LOCK,
@@ -34,7 +33,6 @@ from shared.broker.runtime_paths import (
 from shared.errors import BrokerAway, SetupError
 from shared.installation import STACK_PACKAGES
 from shared.messages.requests import Work, needed_packages
-from shared.process import started
 from shared.settings import Settings
 from shared.stop import Waits, unstoppable
 
@@ -191,7 +189,6 @@ def down(settings: Settings) -> bool:
         desired_state.forget(folder)
         desired_state.end(folder)
         has_ended = _end_supervisor(folder)
-        has_ended |= end_leftovers(folder)
         ServerSocket(socket_path(settings)).remove()
     return has_ended
 
@@ -204,14 +201,13 @@ def describe(settings: Settings) -> Stack:
     wanted = desired_state.load(folder)
     bounds = wanted.bounds(settings)
     running = has_supervisor(folder)
-    holder = lock.holder(folder / SUPERVISOR_LOCK) if running else None
     return Stack(
         running=running,
         kept=wanted.keep,
         floor=bounds.floor,
         ceiling=bounds.ceiling,
         now=live_children(settings) if running else 0,
-        pid=holder.pid if holder else 0,
+        pid=lock.holder(folder / SUPERVISOR_LOCK),
         socket=str(socket_path(settings)),
         log=str(log_path(settings)),
     )
@@ -245,9 +241,10 @@ def _ended(folder: Path, number: signal.Signals, limit_s: float) -> bool:
     while has_supervisor(folder):
         if time.monotonic() > deadline:
             return False
-        holder = lock.holder(folder / SUPERVISOR_LOCK)  # None right after the lock was taken
-        if holder and not signalled and started(holder.pid) == holder.started:
-            os.kill(holder.pid, number)
+        pid = lock.holder(folder / SUPERVISOR_LOCK)  # 0 right after the lock was taken
+        if pid and not signalled:
+            with suppress(ProcessLookupError):  # it has just ended
+                os.kill(pid, number)
             signalled = True
         time.sleep(_POLL_S)
     return True

@@ -118,7 +118,7 @@ class IdleDetector:
 
     def __init__(self, folder: Path, settings: Settings) -> None:
         self._folder, self._settings = folder, settings
-        self._announced = desired_state.announced(folder)
+        self._changed = desired_state.changed(folder)
         self._needed = time.monotonic()
         self._open = float("-inf")  #: when there was last an open request
         self.trained = False  #: the last result of `training`
@@ -129,15 +129,10 @@ class IdleDetector:
         Raises:
             RedisError, OSError: the server or the store cannot be read.
         """
-        announced = desired_state.announced(self._folder)
-        if (
-            announced != self._announced
-            or _jobs(client)
-            or _clients(client)
-            or self._has_requests()
-        ):
+        changed = desired_state.changed(self._folder)
+        if changed != self._changed or _jobs(client) or _clients(client) or self._has_requests():
             self._needed = time.monotonic()
-        self._announced = announced
+        self._changed = changed
         return time.monotonic() - self._needed
 
     def training(self) -> bool:

@@ -18,7 +18,7 @@ import msgspec
 
 from producer.machine import commands, desired_state, lock
 from producer.machine.commands import worker_line
-from producer.machine.desired_state import Desired, Environment, chosen
+from producer.machine.desired_state import Environment, chosen
 from producer.machine.launch import START_S, launch, serving
 from producer.machine.redis_server import ServerSocket
 from producer.present.formatting import one_line
@@ -80,7 +80,9 @@ class BrokerSession:
         revive(self._settings, self._waits)
 
     def _ended_now(self) -> int:
-        return 0 if self._settings.redis_url else desired_state.ended(stack_dir(self._settings))
+        if self._settings.redis_url:
+            return 0
+        return desired_state.load(stack_dir(self._settings)).ended
 
 
 def ensure(settings: Settings, waits: Waits | None = None) -> None:
@@ -165,8 +167,12 @@ def up(settings: Settings, workers: int | None, floor: int | None = None) -> Non
         before, environment = desired_state.load(folder), _environment(folder)
         if workers is None and floor is None:
             workers, floor = before.children, before.floor
-        desired_state.save(folder, Desired(True, workers, floor, environment))
-        desired_state.announce(folder)
+        desired_state.save(
+            folder,
+            msgspec.structs.replace(
+                before, keep=True, children=workers, floor=floor, environment=environment
+            ),
+        )
         try:
             launch(settings, folder, environment)
         except (SetupError, BrokerAway):
@@ -186,7 +192,6 @@ def down(settings: Settings) -> bool:
         return False
     folder = private_stack_dir(settings)
     with _exclusive(folder):
-        desired_state.forget(folder)
         desired_state.end(folder)
         has_ended = _end_supervisor(folder)
         ServerSocket(socket_path(settings)).remove()

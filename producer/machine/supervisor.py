@@ -72,7 +72,6 @@ class Supervisor:
                 self._turn()
                 received = wakeup.wait(TURN_S if self._is_open else TURN_WHILE_CLOSED_S)
                 if received & {signal.SIGTERM, signal.SIGINT}:
-                    desired_state.forget(self._folder)
                     self._ending = True
         finally:
             self._end()

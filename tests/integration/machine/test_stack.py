@@ -337,7 +337,7 @@ def test_models_are_mirrored_before_the_first_client_is_served(workerless: Place
 def test_a_configured_broker_needs_no_stack(place: Place) -> None:
     settings = msgspec.structs.replace(place.settings, redis_url="redis://localhost:1")
     stack.ensure(settings)
-    assert not desired_state.announced(stack_dir(place.settings))
+    assert not desired_state.changed(stack_dir(place.settings))
     assert not place.processes()
 
 

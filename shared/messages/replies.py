@@ -112,7 +112,7 @@ class DescribedFolder(msgspec.Struct, frozen=True):
 
 
 class Pruned(msgspec.Struct, frozen=True):
-    """The answer to Prune and Remove."""
+    """The answer to Remove."""
 
     removed: tuple[int, ...]
     kept: dict[int, str]  #: version -> why it stays

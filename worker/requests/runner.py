@@ -29,7 +29,6 @@ from shared.messages.requests import (
     Outcome,
     Progress,
     Promote,
-    Prune,
     Remove,
     Request,
     Rollback,
@@ -66,9 +65,8 @@ HANDLERS: dict[type[Work], tuple[str, str]] = {
     CheckDataset: ("worker.requests.check_dataset", "check"),
     ComputeFeatures: ("worker.requests.folder_features", "compute"),
     ShowData: ("worker.requests.describe_dataset", "show"),
-    Promote: ("worker.requests.manage_versions", "promote"),
-    Rollback: ("worker.requests.manage_versions", "rollback"),
-    Prune: ("worker.requests.manage_versions", "prune"),
+    Promote: ("worker.requests.manage_versions", "move"),
+    Rollback: ("worker.requests.manage_versions", "move"),
     Remove: ("worker.requests.manage_versions", "remove"),
 }
 #: Much of it would be lost by a failure, so it waits while a disk is full.

@@ -19,7 +19,7 @@ from shared.errors import SetupError
 from shared.messages.model_card import Card
 from shared.messages.model_name import parse
 from shared.messages.requests import Remove
-from shared.registry import file_copies, mirror_writer, packaged, removal
+from shared.registry import file_copies, mirror_writer, operations, packaged
 from shared.registry.mirror_reader import Mirror
 from shared.registry.registry import Registry
 from shared.runtimes import LITERT
@@ -128,7 +128,7 @@ def test_a_removed_model_leaves_neither_version_nor_alias_in_redis(
 ) -> None:
     card = publish(registry)
     mirror_writer.publish(server.client, registry)
-    removal.remove(registry, Remove("shoes"), {}, [])
+    operations.remove(registry, Remove("shoes"), {}, [])
     mirror_writer.publish(server.client, registry)
     assert Mirror(server.client).catalog(no_fault) == registry.catalog(no_fault)
     assert Mirror(server.client).aliases("shoes") == {}

@@ -12,7 +12,7 @@ from shared import keys
 from shared.broker.redis_client import connect
 from shared.ledger.request_inbox import RequestInbox
 from shared.ledger.request_store import RequestState, RequestView
-from shared.messages.requests import Progress, Prune, Request
+from shared.messages.requests import Progress, Remove, Request
 from tests.support.processes.fleet import wait_for
 from tests.support.servers.redis_server import RedisServer
 from worker.requests import attempt
@@ -21,7 +21,7 @@ from worker.requests.context import RequestStopped
 from worker.requests.request_consumer import store_sent
 from worker.requests.workspace import Workspace
 
-REQUEST = Request("tidy-up", Prune("shoes", keep=3), "tester@here", 1.0)
+REQUEST = Request("tidy-up", Remove("shoes", keep=3), "tester@here", 1.0)
 
 
 class Held:

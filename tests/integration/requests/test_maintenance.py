@@ -24,7 +24,7 @@ from shared.broker.runtime_paths import runtime_dir
 from shared.errors import Exit
 from shared.ledger.request_inbox import RequestInbox
 from shared.ledger.request_store import RequestState
-from shared.messages.requests import Outcome, Promote, Prune, Request, Work
+from shared.messages.requests import Outcome, Promote, Remove, Request, Work
 from shared.messages.training import Train
 from shared.registry import packaged
 from shared.registry.registry import Registry
@@ -39,7 +39,7 @@ from worker.requests.workspace import Workspace
 
 DAY_S = 86_400.0
 RETENTION_S = 7 * DAY_S
-REQUEST = Request("tidy-up", Prune("shoes", keep=3), "tester@here", 1.0)
+REQUEST = Request("tidy-up", Remove("shoes", keep=3), "tester@here", 1.0)
 
 
 class Scene:

@@ -22,7 +22,7 @@ from shared.messages.requests import (
     Outcome,
     Progress,
     Promote,
-    Prune,
+    Remove,
     Request,
     Rollback,
     Work,
@@ -134,7 +134,7 @@ OUTAGES = {
     [
         ("replica", (Attempt, "report"), Promote("shoes@2")),
         ("replicas", (Attempt, "report"), Promote("shoes@2")),
-        ("access", (Attempt, "report"), Prune("shoes", 1)),
+        ("access", (Attempt, "report"), Remove("shoes", keep=1)),
     ],
 )
 def test_work_waits_until_the_server_accepts_writes_again(
@@ -172,7 +172,7 @@ def test_work_waits_until_the_server_accepts_writes_again(
 
 def test_a_lasting_refusal_of_what_a_handler_needs_fails_the_request(trainer: Trainer) -> None:
     execute(trainer.server, "ACL SETUSER trainer -zrange")
-    assert trainer.take(Prune("shoes", 1)) == ANSWERED
+    assert trainer.take(Remove("shoes", keep=1)) == ANSWERED
     assert "Redis refuses: this user may not run" in trainer.error()
 
 

@@ -9,12 +9,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from shared.messages.requests import Outcome, Progress, Prune, Request
+from shared.messages.requests import Outcome, Progress, Remove, Request
 from tests.support.jobs import stored_requests
 from worker.requests.workspace import Workspace
 
 MAX_ATTEMPTS = 3
-REQUEST = Request("tidy-up", Prune("shoes", keep=3), "tester@here", 1.0)
+REQUEST = Request("tidy-up", Remove("shoes", keep=3), "tester@here", 1.0)
 WELL = Outcome(ok=True, answer=msgspec.Raw(b'{"freed_bytes":7}'))
 
 

@@ -41,7 +41,7 @@ PUBLISH_S = 30.0
 RETENTION_S = 7 * 86_400.0
 #: The store of trainers that have all ended can be replaced after this time.
 HELD_S = 60.0
-#: In STORE/.requests; names the store in Redis, since a request is decided in one folder.
+#: In STORE/.requests-2; names the store in Redis, since a request is decided in one folder.
 _ID_FILE = "store-id"
 
 

@@ -1,7 +1,7 @@
 """The folder of a request in the store, for the process that holds its lock.
 
-STORE/.requests/ID/attempts   `ATTEMPTS REACHED`: the attempts since the work got further than in
-                              all before; a process that dies leaves its own
+STORE/.requests-2/ID/attempts   `ATTEMPTS REACHED`: the attempts since the work got further than
+                                in all before; a process that dies leaves its own
 """
 
 from __future__ import annotations

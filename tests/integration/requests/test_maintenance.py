@@ -134,7 +134,7 @@ def test_a_request_that_was_never_stored_can_be_cancelled(scene: Scene) -> None:
 def test_a_request_that_cannot_be_stored_does_not_end_the_rounds(scene: Scene) -> None:
     scene.store.mkdir(exist_ok=True)
     stored_requests.keep(scene.store, msgspec.structs.replace(REQUEST, id="other"))
-    (scene.store / ".requests" / REQUEST.id).write_bytes(b"a file")
+    (scene.store / ".requests-2" / REQUEST.id).write_bytes(b"a file")
     scene.requests.submit(REQUEST)
     scene.rounds.go()
     assert scene.hints == 1
@@ -190,7 +190,7 @@ def test_a_trainer_of_another_store_is_refused_in_one_line(
     assert state.should_stop == Exit.SETUP
     (line,) = [one.getMessage() for one in caplog.records if one.levelno >= logging.WARNING]
     assert "the trainers of this broker share another store" in line
-    assert not (tmp_path / "other/.requests" / REQUEST.id).exists()
+    assert not (tmp_path / "other/.requests-2" / REQUEST.id).exists()
     monkeypatch.setattr(state, "should_stop", None)
     link = tmp_path / "link"
     link.symlink_to(scene.store)
@@ -204,7 +204,7 @@ def test_a_trainer_of_another_store_is_refused_in_one_line(
 
 def test_two_trainers_of_a_new_store_agree_on_its_id(scene: Scene) -> None:
     """The other one writes it at this moment."""
-    file = scene.store / ".requests/store-id"
+    file = scene.store / ".requests-2/store-id"
     file.parent.mkdir(parents=True)
     rounds = threading.Thread(target=scene.rounds.go)
     with file.open("wb") as written:
@@ -233,7 +233,7 @@ def test_an_unexpected_error_does_not_end_the_rounds_and_is_logged_once(
 
 
 def test_an_unreadable_request_hides_no_other(scene: Scene) -> None:
-    broken = scene.store / ".requests" / "broken"
+    broken = scene.store / ".requests-2" / "broken"
     broken.mkdir(parents=True)
     (broken / "request.json").write_bytes(b"{")
     scene.client.set(keys.request("foreign", "state"), "not a hash")

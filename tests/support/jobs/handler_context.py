@@ -38,7 +38,7 @@ def make(
     created: float = 1.7e9,
 ) -> tuple[Context, Notes]:
     """A context of an attempt at this work; the same id and time mean the same request."""
-    folder = store / ".requests" / request_id / "work"
+    folder = store / ".requests-2" / request_id / "work"
     folder.mkdir(parents=True, exist_ok=True)
     notes = Notes()
     context = Context(

@@ -215,9 +215,6 @@ class ArchivesFolder(Source):
     def stamp(self, name: bytes) -> Stamp:
         return self._of(name).stamp(name)
 
-    def is_missing(self, name: bytes) -> bool:
-        return self._of(name).is_missing(name)
-
     def local_path(self, name: bytes) -> bytes | None:
         return self._of(name).local_path(name)
 

@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-clone test test-unit test-integration test-python test-end-to-end test-faults test-points test-ledger test-guards \
   test-slow test-compose nightly release-check packages fuzz soak check secrets bench bench-smoke bench-train bench-photos \
-  bench-photo-models bench-photo-speed bench-photo-memory bench-corrections bench-label bench-label-versions bench-label-speed label-walk bench-recovery bench-memory bench-scaling bench-transport \
+  bench-photo-models bench-photo-speed bench-photo-memory bench-corrections bench-label bench-label-versions bench-label-speed label-walk bench-recovery bench-memory bench-scaling \
   bench-looks clean data screenshots
 
 help:  ## this list
@@ -161,9 +161,6 @@ bench-recovery: $(VENV)/dev.stamp data  ## time until lost work resumes, beside 
 
 bench-scaling: $(VENV)/dev.stamp data  ## speedup with more workers, and limits of the queue
 	@$(BIN)/python -m benchmarks.scaling
-
-bench-transport: $(VENV)/dev.stamp data  ## --transport path beside inline
-	@$(BIN)/python -m benchmarks.transport
 
 bench-memory: $(VENV)/dev.stamp data  ## memory, descriptors and keys over 200,000 images and 20 resumes
 	@$(BIN)/python -m benchmarks.memory

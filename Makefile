@@ -137,7 +137,7 @@ bench-photo-speed: $(VENV)/dev.stamp data  ## photographs through the queue, bes
 bench-photo-memory: $(VENV)/dev.stamp data  ## trainer and worker over 10,000 photographs of 12 megapixels
 	@$(BIN)/python -m benchmarks.photo_memory
 
-# DATA: a folder with train/ and test/; OPTIONS as in --help, for example --unlike drawings=DIR
+# DATA: a folder with train/ and test/; OPTIONS as in --help
 bench-photo-models: $(VENV)/dev.stamp  ## accuracy and cost of heads on photos: DATA=DIR
 	@$(BIN)/python -m benchmarks.photo_models $(DATA) $(OPTIONS)
 
@@ -159,7 +159,7 @@ label-walk: $(VENV)/dev.stamp  ## the walk of docs/unsorted-photos.md, with its 
 bench-recovery: $(VENV)/dev.stamp data  ## time until lost work resumes, beside plain Celery
 	@$(BIN)/python -m benchmarks.recovery
 
-bench-scaling: $(VENV)/dev.stamp data  ## speedup with more workers, and limits of the queue
+bench-scaling: $(VENV)/dev.stamp data  ## speedup with more workers, and the most messages of the queue
 	@$(BIN)/python -m benchmarks.scaling
 
 bench-memory: $(VENV)/dev.stamp data  ## memory, descriptors and keys over 200,000 images and 20 resumes

@@ -80,7 +80,7 @@ class Run:
         if retry_failed:
             self._report_retry(job.repeat_failed())
         before = job.journal.totals.done
-        opened = OpenJob(job.pinned, job.journal, queue, self.files, job.table.growing)
+        opened = OpenJob(job.pinned, job.journal, queue, self.files, job.table)
         loop = DispatchLoop(attempt, opened, new)
         job.store_attempt(attempt.budget)
         resumed = 0 if retry_failed or new is None else before

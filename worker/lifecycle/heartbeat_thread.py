@@ -41,11 +41,11 @@ from shared.ledger.heartbeats import Heartbeat
 from shared.process import child_id, resident_bytes
 from shared.settings import Settings
 from shared.throughput import Rate
-from worker.lifecycle import pool
+from worker.lifecycle import pool, process_files
 from worker.lifecycle.access_check import refusals
 from worker.lifecycle.child_records import WorkerStats
 from worker.lifecycle.pool import fork_lock
-from worker.lifecycle.process_files import LivenessFile, remove_dead_files
+from worker.lifecycle.process_files import Liveness
 
 log = logging.getLogger(__name__)
 RETRY_S = 0.5
@@ -78,7 +78,6 @@ def start_heartbeat(
 ) -> HeartbeatThread:
     """Start the heartbeat of a Celery worker `parent`, whose pool has started."""
     global _running
-    remove_dead_files(settings)
     pool.keep_assigned(parent.pool)
     client = connect(broker, "pulse")
     _running = HeartbeatThread(settings, client, worker_id, queue, parent, runtimes)
@@ -104,7 +103,8 @@ class HeartbeatThread(threading.Thread):
         self.worker_id, self.stats = worker_id, WorkerStats()
         self._client, self._queue, self._parent = client, queue, parent
         self._interval_s, self._ttl_s = settings.heartbeat_s, settings.heartbeat_ttl_s
-        self._liveness, self._runtimes = LivenessFile(settings, worker_id), list(runtimes)
+        self._runtimes = list(runtimes)
+        self._beaten_s: float | None = None  #: when Redis last accepted a heartbeat (monotonic)
         self._child_ids: dict[int, str] = {}  #: by pid; unreadable once a child is dead
         #: pid of a dead child with a hint -> when it was first missing from the pool (monotonic, s)
         self._missing_since_s: dict[int, float] = {}
@@ -132,15 +132,14 @@ class HeartbeatThread(threading.Thread):
     def run(self) -> None:
         due = 0.0
         while not self._is_stopping:
-            sent = False
             self._woken.clear()
             self._try(self._report_deaths)  # before a heartbeat that no longer lists the dead
             if time.monotonic() >= due:
                 sent = self._try(self._beat)
                 due = time.monotonic() + (self._interval_s if sent else RETRY_S)
-            self._try(partial(self._liveness.update, sent))
+            self._try(self._write_liveness)
             self._woken.wait(RETRY_S if self._deaths else max(0.0, due - time.monotonic()))
-        self._try(self._withdraw)
+        self._try(partial(heartbeats.stop, self._client, self.worker_id))
 
     def _try(self, step: Callable[[], None]) -> bool:
         """Whether the step succeeded; if not, it is retried, or a timeout replaces it.
@@ -166,7 +165,8 @@ class HeartbeatThread(threading.Thread):
         at_ms = heartbeats.server_ms(self._client)
         heartbeats.beat(self._client, self._heartbeat(at_ms), self._ttl_s)
         # Only after success: the next heartbeat includes the images of a failed one.
-        self._rate.mark(time.monotonic(), self.stats.images)
+        self._beaten_s = time.monotonic()
+        self._rate.mark(self._beaten_s, self.stats.images)
 
     def _heartbeat(self, at_ms: int) -> Heartbeat:
         pids, busy = pool.pids(self._parent.pool), pool.assigned(self._parent.pool)
@@ -197,6 +197,9 @@ class HeartbeatThread(threading.Thread):
     def _id(self, pid: int) -> str:
         return self._child_ids.get(pid) or child_id(pid)
 
+    def _write_liveness(self) -> None:
+        process_files.write_liveness(Liveness(time.monotonic(), self._beaten_s))
+
     def _since_ms(self, at_ms: int) -> int:
         """When this worker started, by the server's clock at the first heartbeat."""
         if not self._started_ms:
@@ -219,10 +222,6 @@ class HeartbeatThread(threading.Thread):
                 failpoint("hint.repeated")
         except ForeignKey as error:
             log.warning("cannot record a death in job %s: %s", job, error)
-
-    def _withdraw(self) -> None:
-        self._liveness.withdraw()
-        heartbeats.stop(self._client, self.worker_id)
 
 
 class BatchRequest(Request):

@@ -17,7 +17,7 @@ from producer.job.snapshot import is_formed
 from producer.machine.stack import BrokerSession
 from producer.present.events import Events
 from producer.present.formatting import counted, typed
-from producer.run.attempt import Attempt
+from producer.run.connect import Attempt
 from producer.run.file_transport import check_below
 from producer.run.job import Job
 from producer.run.new_files import NewFiles

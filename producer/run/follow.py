@@ -21,8 +21,8 @@ from producer.job.snapshot import (
 )
 from producer.machine.stack import BrokerSession
 from producer.present.events import Events, Found, Stored
-from producer.run.attempt import Attempt
 from producer.run.classify import classify
+from producer.run.connect import Attempt
 from producer.run.job import Job
 from producer.run.run import Run, Summary
 from producer.sources import row_files

@@ -14,8 +14,8 @@ from redis.exceptions import RedisError
 from producer.job.records import FrozenBatch, StoredResult
 from producer.job.skipped import Unlisted, passed_over
 from producer.present.events import PAUSE_S, Found, Outage
-from producer.run.attempt import Attempt, OpenJob
 from producer.run.batcher import Batch, resumed
+from producer.run.connect import Attempt, OpenJob
 from producer.run.file_transport import Transport
 from producer.run.job_queue import PublishedProgress, Result
 from producer.run.loop_report import FileCount, LoopReport

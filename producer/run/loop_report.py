@@ -11,7 +11,7 @@ from producer.job.job_properties import FILE_COUNT
 from producer.job.totals import JobCounts
 from producer.machine.workers import how_to_start, lacks_runtime, older_workers
 from producer.present.events import Found, Stored, Waiting
-from producer.run.attempt import Attempt
+from producer.run.connect import Attempt
 from producer.run.window import Window
 from producer.sources.job_sources import JobSources, Walk
 from shared.errors import SetupError

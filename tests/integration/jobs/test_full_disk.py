@@ -10,8 +10,8 @@ import pytest
 
 from producer.machine.stack import BrokerSession
 from producer.present.events import Events
-from producer.run.attempt import Attempt, OpenJob
 from producer.run.batcher import resumed
+from producer.run.connect import Attempt, OpenJob
 from producer.run.job import Job
 from producer.run.job_queue import JobQueue
 from producer.run.loop import DispatchLoop

@@ -4,7 +4,7 @@ signal handler and displays nothing: events go to subscribers, and a stop ends i
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -48,15 +48,15 @@ _LEAST_S = 0.001
 _RESTART = "run it again with classify --restart"
 
 
-def check_not_empty(sources: JobSources, check: Callable[[], None] = lambda: None) -> None:
-    """Check that a job that has no files yet finds at least one. `check` may end the search.
+def check_not_empty(sources: JobSources) -> None:
+    """Check that a job that has no files yet finds at least one.
 
     Raises:
         UsageError: there is no file.
         SetupError: a folder that was typed cannot be listed.
     """
     closed: list[bytes] = []
-    walk = Walk(sources, lambda folder, why: closed.append(folder), check=check)
+    walk = Walk(sources, lambda folder, why: closed.append(folder))
     # A folder that cannot be listed may have files; the job reports it.
     if next(walk.paths(), None) is None and not closed:
         raise UsageError(_nothing(sources.options, listed(walk.skipped)))
@@ -192,8 +192,8 @@ def _classified(run: Run, retry_failed: bool) -> Summary:
     _report_reopened(job, events)
     with _in_time(waits, deadline):
         absent = _absent(job, files.sources, settings)
-        _check_start(job, files.sources, retry_failed, waits)
-    new = None if absent else _new_files(job, events, files, waits)
+        _check_start(job, files.sources, retry_failed)
+    new = None if absent else _new_files(job, events, files)
     if not _has_work(job):
         added = _count_new(new, events, absent)
         then = _nothing_to_do(job, settings, retry_failed, added)
@@ -270,14 +270,14 @@ def appeared(count: int) -> str:
     )
 
 
-def _new_files(job: Job, events: Events, files: RowFiles, waits: Waits) -> NewFiles:
+def _new_files(job: Job, events: Events, files: RowFiles) -> NewFiles:
     def notice(count: int) -> None:
         events.notice(appeared(count))
 
     # With --restart the journal still has the earlier job, or cannot be read.
     journal = job.journal if job.has_started else None
     finished = job.exit_code is not None
-    return NewFiles(files.sources, journal, finished, notice, files.is_placed, waits.check)
+    return NewFiles(files.sources, journal, finished, notice, files.is_placed)
 
 
 def _count_new(new: NewFiles | None, events: Events, absent: str) -> int:
@@ -288,7 +288,7 @@ def _count_new(new: NewFiles | None, events: Events, absent: str) -> int:
     return new.found
 
 
-def _check_start(job: Job, sources: JobSources, retry_failed: bool, waits: Waits) -> None:
+def _check_start(job: Job, sources: JobSources, retry_failed: bool) -> None:
     """Raises UsageError if there is nothing to classify, SetupError if the table's form is not
     installed, Stopped."""
     if retry_failed and not job.has_started:
@@ -296,7 +296,7 @@ def _check_start(job: Job, sources: JobSources, retry_failed: bool, waits: Waits
     if job.exit_code is not None:
         return
     if not job.has_started or job.journal.last() is None:
-        check_not_empty(sources, waits.check)
+        check_not_empty(sources)
     check_installed(job.options.form)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from functools import partial
 from itertools import islice
 
@@ -36,12 +35,10 @@ class FileCount:
     def __init__(
         self,
         sources: JobSources,
-        known: int | None = None,
-        check: Callable[[], None] = lambda: None,
+        known: int | None,
     ) -> None:
-        """`check` may end the count."""
         self.total = self._stored = known
-        self._paths = Walk(sources, check=check).paths()
+        self._paths = Walk(sources).paths()
         self._start_s, self._count = time.monotonic() + START_AFTER_S, 0
         if sources.one_pass:  # counting would take another pass over all bytes
             self._start_s = float("inf")

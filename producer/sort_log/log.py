@@ -157,8 +157,11 @@ class SortLog:
             SetupError: the log is damaged.
         """
         self.check()
+        if not self.entries:
+            return
         before = self.started
-        if before is not None and self.entries and (before.way, before.rule) != (way, rule):
+        assert before is not None  # it precedes them in a log that is not damaged
+        if (before.way, before.rule) != (way, rule):
             what = (
                 "with other labels or thresholds, or before an update"
                 if before.way == way

@@ -16,7 +16,7 @@ from pathlib import Path
 import msgspec
 
 from producer.job import job_index
-from producer.sort_log.log import FORMAT, SortLog, intact
+from producer.sort_log.log import SortLog, intact
 from shared import atomic_file, file_lock, regular_file
 from shared.errors import MISFITS, BadMessage, SetupError, UsageError
 from shared.failpoints import failpoint
@@ -36,7 +36,6 @@ class Record(msgspec.Struct, frozen=True):
     inode: int = 0  #: of OUT; 0 before it was made
     made: int = 0  #: the number of folders that were made, from OUT up
     folders: tuple[str, ...] = ()  #: those of labels that were made
-    form: int = FORMAT
 
 
 class SortedFolder:
@@ -103,13 +102,13 @@ class SortedFolder:
 
     def _note(self, made: int, folders: Iterable[str]) -> None:
         out = os.fsencode(self.out)
-        self._record = Record(out, _inode(out), made, tuple(sorted(folders)))
-        if self._record != _read(self._token):
-            path = _path(self._token)
-            with atomic_file.writing(path, job_index.REMEDY):
-                line = msgspec.json.encode(self._record)
-                line_log.append_to(self._lock, path, [line], _decode)
-            failpoint("sort.recorded")
+        self._record, path = (
+            Record(out, _inode(out), made, tuple(sorted(folders))),
+            _path(self._token),
+        )
+        with atomic_file.writing(path, job_index.REMEDY):
+            line_log.append_to(self._lock, path, [msgspec.json.encode(self._record)], _decode)
+        failpoint("sort.recorded")
 
 
 @contextmanager

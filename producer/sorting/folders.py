@@ -26,10 +26,10 @@ from shared.labels.class_folders import MAX_NAME_BYTES
 _NOREPLACE = 1
 #: A longer one is no ending of an image.
 _SUFFIX_MAX_BYTES = 16
-#: The kernel, the C library or the file system has no rename that refuses to replace.
-_LACKING = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP}
 # Non-blocking: a FIFO may have replaced the file.
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
+#: Opening a symbolic link or a socket fails with one of these, or a link as a folder.
+_NO_FILE = {errno.ELOOP, errno.ENXIO, errno.ENOTDIR}
 _CHUNK_BYTES = 1 << 20
 MISSING = "missing"
 CHANGED = "changed since it was classified"
@@ -72,14 +72,12 @@ def numbered(name: bytes, number: int) -> bytes:
 
 def rename(old: Spot, new: Spot) -> None:
     """Rename a file. Raises FileExistsError if there is anything at `new`, OSError."""
-    code = _renameat2()(old.folder, old.name, new.folder, new.name, _NOREPLACE)
-    if code == 0:
+    renameat2 = _renameat2()
+    names = (old.folder, old.name, new.folder, new.name)
+    if renameat2 is not None and renameat2(*names, _NOREPLACE) == 0:
         failpoint("sort.renamed")
-        return
-    number = ctypes.get_errno()
-    if number not in _LACKING:
-        raise OSError(number, os.strerror(number), os.fsdecode(old.name))
-    _link_and_unlink(old, new)
+    else:  # also where the kernel or the file system has no such rename; errors are those of `link`
+        _link_and_unlink(old, new)
 
 
 def _link_and_unlink(old: Spot, new: Spot) -> None:
@@ -108,19 +106,9 @@ def link(old: Spot, new: Spot) -> None:
 
 
 @functools.cache
-def _renameat2() -> Callable[[int, bytes, int, bytes, int], int]:
-    function = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
-    if function is None:
-        return _no_renameat2
-    function.argtypes = (
-        ctypes.c_int, ctypes.c_char_p, ctypes.c_int, ctypes.c_char_p, ctypes.c_uint,
-    )  # fmt: skip
-    return function  # type: ignore[no-any-return]
-
-
-def _no_renameat2(*_: object) -> int:
-    ctypes.set_errno(errno.ENOSYS)
-    return -1
+def _renameat2() -> Callable[..., int] | None:
+    """None: the C library has none."""
+    return getattr(ctypes.CDLL(None), "renameat2", None)
 
 
 @contextmanager
@@ -131,7 +119,14 @@ def opened(spot: Spot) -> Iterator[int]:
         FileStays: there is none, or it is a link or a special file.
         OSError: it cannot be opened.
     """
-    fd = _open(spot)
+    try:
+        fd = os.open(spot.name, _READ, dir_fd=spot.folder)
+    except FileNotFoundError:
+        raise FileStays(MISSING) from None
+    except OSError as error:
+        if error.errno in _NO_FILE:
+            raise FileStays(NOT_REGULAR) from None
+        raise
     try:
         if not stat.S_ISREG(os.fstat(fd).st_mode):
             raise FileStays(NOT_REGULAR)
@@ -140,21 +135,15 @@ def opened(spot: Spot) -> Iterator[int]:
         os.close(fd)
 
 
-def _open(spot: Spot) -> int:
-    info = spot.stat()
-    if info is None:
-        raise FileStays(MISSING)
-    if not stat.S_ISREG(info.st_mode):
-        raise FileStays(NOT_REGULAR)
-    try:
-        return os.open(spot.name, _READ, dir_fd=spot.folder)
-    except FileNotFoundError:
-        raise FileStays(MISSING) from None
-
-
 def identity(info: os.stat_result) -> Identity:
     """What shows that a name still stands for the same, unchanged file."""
     return info.st_dev, info.st_ino, info.st_size, info.st_mtime_ns
+
+
+def identity_at(spot: Spot) -> Identity | None:
+    """That of what a name stands for; None if there is nothing. Raises OSError."""
+    info = spot.stat()
+    return None if info is None else identity(info)
 
 
 def chunks(fd: int) -> Iterator[bytes]:
@@ -202,9 +191,6 @@ def check(fd: int, wanted: ClassifiedContent) -> None:
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 #: To pass through a folder; on Linux it needs no permission to list it.
 _PASS = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-
-#: Opening a symbolic link so fails with one of these.
-_LINK = {errno.ENOTDIR, errno.ELOOP}
 
 
 class Folders:
@@ -266,7 +252,7 @@ class Folders:
         try:
             return self.at(self._out + b"/" + os.fsencode(folder), make)
         except (FileStays, OSError) as error:
-            if str(error) == MISSING and not make:
+            if str(error) == MISSING:
                 return None
             why = error.strerror if isinstance(error, OSError) else error
             raise SetupError(
@@ -307,7 +293,7 @@ def _entered(folder: int, name: bytes, flags: int, make: bool) -> int:
         if not make:
             raise FileStays(MISSING) from None
     except OSError as error:
-        if error.errno in _LINK:
+        if error.errno in _NO_FILE:
             raise FileStays(NOT_REGULAR) from None
         raise
     _make(folder, name)

@@ -165,16 +165,14 @@ class Placing:
         """Raises UsageError if no other file could get a hard link in that folder either."""
         if entry.way is Way.LINK and isinstance(error, OSError) and error.errno in _NO_LINK:
             info = folders.source(entry).stat()
-            is_own = info is not None and info.st_uid == os.geteuid()
-            if is_own or error.errno != errno.EPERM:  # Linux refuses a link to another user's file
+            # Linux refuses a link to another user's file, which says nothing of the next one.
+            if info is not None and info.st_uid == os.geteuid():
                 raise no_links(entry.shown) from error
         self._left.refuse(entry.shown, error)
 
 
 def _check_writable(spot: Spot) -> None:
-    """Raises OSError if a file cannot be removed, before it is copied."""
-    if os.fstatvfs(spot.folder).f_flag & os.ST_RDONLY:
-        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+    """Raises OSError if a file cannot be removed, before it is copied: also on a read-only disk."""
     if not os.access(b".", os.W_OK | os.X_OK, dir_fd=spot.folder):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 

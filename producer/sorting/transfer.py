@@ -22,6 +22,7 @@ from producer.sorting.folders import (
     chunks,
     content_of,
     identity,
+    identity_at,
     link,
     numbered,
     opened,
@@ -124,7 +125,7 @@ def move(old: Spot, new: Spot, wanted: ClassifiedContent | None) -> bool:
         OSError: it cannot be renamed.
     """
     with opened(old) as fd:
-        before = os.fstat(fd)
+        before = identity(os.fstat(fd))
         if wanted is not None:
             check(fd, wanted)
         try:
@@ -134,9 +135,7 @@ def move(old: Spot, new: Spot, wanted: ClassifiedContent | None) -> bool:
                 return False
             raise
         failpoint("sort.moved")
-        after = new.stat()
-        same = after is not None and identity(after) == identity(before)
-    if wanted is not None and not same:
+    if wanted is not None and identity_at(new) != before:
         put_back(new, old)
         raise FileStays(CHANGED)
     return True
@@ -151,19 +150,12 @@ def make_link(old: Spot, new: Spot, wanted: ClassifiedContent) -> None:
         OSError: among others EXDEV, if `new` is on another file system.
     """
     with opened(old) as fd:
-        before = os.fstat(fd)
+        before = identity(os.fstat(fd))
         check(fd, wanted)
         link(old, new)
-        after = new.stat()
-        if after is None or identity(after) != identity(before):
+        if identity_at(new) != before:
             unlink(new)
             raise FileStays(CHANGED)
-
-
-def is_on_another_disk(one: Spot, other: Spot) -> bool:
-    """Whether a move between two files is a copy: they are on two file systems."""
-    first, second = one.stat(), other.stat()
-    return first is not None and second is not None and first.st_dev != second.st_dev
 
 
 def remove(spot: Spot, wanted: Identity | ClassifiedContent | Spot, name: bytes) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -12,6 +12,7 @@ from producer.sort_log.log import ClassifiedContent, Entry, Way
 from producer.sorting import folders, transfer
 from producer.sorting.folders import MISSING, NOT_REGULAR, FileStays, Folders, Spot
 from shared.errors import SetupError
+from tests.unit.sorting.test_forged_folder import socket_at
 
 
 @pytest.fixture
@@ -43,14 +44,14 @@ def test_a_number_stands_before_the_ending(name: bytes, number: int, wanted: byt
     assert folders.numbered(name, number) == wanted
 
 
-def test_a_pipe_that_takes_a_name_after_its_check_is_no_file(
-    image: Spot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    "make", [os.mkfifo, os.mkdir, socket_at, lambda path: path.symlink_to(".")]
+)
+def test_what_is_no_file_is_not_opened(
+    folder: int, tmp_path: Path, make: Callable[[Path], object]
 ) -> None:
-    found = image.stat()
-    (tmp_path / "a.png").unlink()
-    os.mkfifo(tmp_path / "a.png")
-    monkeypatch.setattr(Spot, "stat", lambda self: found)
-    with pytest.raises(FileStays, match=NOT_REGULAR), folders.opened(image):
+    make(tmp_path / "a.png")
+    with pytest.raises(FileStays, match=NOT_REGULAR), folders.opened(Spot(folder, b"a.png")):
         pass
 
 

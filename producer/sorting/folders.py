@@ -95,8 +95,7 @@ def _link_and_unlink(old: Spot, new: Spot) -> None:
 
 def same_file(one: Spot, other: Spot) -> bool:
     """Whether two names stand for one file."""
-    first, second = one.stat(), other.stat()
-    return first is not None and second is not None and os.path.samestat(first, second)
+    return identity_at(one) == identity_at(other)
 
 
 def link(old: Spot, new: Spot) -> None:

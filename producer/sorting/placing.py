@@ -22,14 +22,11 @@ from producer.sorting.folders import (
 )
 from producer.sorting.plan import PlannedFile, Planner, Remaining
 from producer.sources.row_files import RowFiles
-from shared.errors import UsageError
 from shared.image_status import Status
 
 #: Files between two syncs of the log: a sync takes about as long as many files. Each may need two
 #: open folders, which stays below the usual limit of 1,024 open files.
 BATCH_FILES = 200
-#: What a hard link fails with on a file system, or between two, that cannot have it.
-_NO_LINK = {errno.EXDEV, errno.EPERM, errno.ENOTSUP}
 
 
 def completed(
@@ -37,7 +34,7 @@ def completed(
     folders: Folders,
     act: Callable[[Entry, Folders], Identity | None],
     remove: Callable[[Entry, Identity, Folders], None],
-    refuse: Callable[[Entry, FileStays | OSError, Folders], None],
+    refuse: Callable[[Entry, FileStays | OSError], None],
     passed: Callable[[int], None],
 ) -> list[Entry]:
     """Act on files; returns those that are at their goal for good, also after a power failure.
@@ -51,7 +48,7 @@ def completed(
         try:
             original = act(entry, folders)
         except (FileStays, OSError) as error:
-            refuse(entry, error, folders)
+            refuse(entry, error)
         else:
             if original is None:
                 done.append(entry)
@@ -65,7 +62,7 @@ def completed(
         try:
             remove(entry, original, folders)
         except (FileStays, OSError) as error:
-            refuse(entry, error, folders)
+            refuse(entry, error)
         else:
             done.append(entry)
     folders.sync()
@@ -118,7 +115,7 @@ class Placing:
                 check(fd, entry.content)
             self.there[entry.folder] += 1
         except (FileStays, OSError) as error:
-            self._refuse(entry, error, folders)
+            self._refuse(entry, error)
 
     def _act(self, entry: Entry, folders: Folders) -> Identity | None:
         name = self._elsewhere.get(entry.row)
@@ -143,7 +140,7 @@ class Placing:
         if isinstance(source, bytes):
             transfer.make_file(source, place, part, entry.content)
         elif entry.way is Way.LINK:
-            transfer.make_link(source, place, entry.content)
+            transfer.make_link(source, place, entry.content, entry.shown)
         elif entry.way is Way.COPY:
             transfer.copy(source, place, part, entry.content)
         elif not transfer.move(source, place, entry.content):
@@ -161,13 +158,7 @@ class Placing:
                 transfer.remove(place, entry.content, aside)
             raise
 
-    def _refuse(self, entry: Entry, error: FileStays | OSError, folders: Folders) -> None:
-        """Raises UsageError if no other file could get a hard link in that folder either."""
-        if entry.way is Way.LINK and isinstance(error, OSError) and error.errno in _NO_LINK:
-            info = folders.source(entry).stat()
-            # Linux refuses a link to another user's file, which says nothing of the next one.
-            if info is not None and info.st_uid == os.geteuid():
-                raise no_links(entry.shown) from error
+    def _refuse(self, entry: Entry, error: FileStays | OSError) -> None:
         self._left.refuse(entry.shown, error)
 
 
@@ -175,11 +166,3 @@ def _check_writable(spot: Spot) -> None:
     """Raises OSError if a file cannot be removed, before it is copied: also on a read-only disk."""
     if not os.access(b".", os.W_OK | os.X_OK, dir_fd=spot.folder):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-
-
-def no_links(path: str) -> UsageError:
-    """The error where there can be no hard links."""
-    return UsageError(
-        f"there can be no hard link to {path} in that folder, which is on another file system or "
-        "one without hard links; use --copy"
-    )

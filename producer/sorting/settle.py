@@ -45,11 +45,12 @@ def is_placed(entry: Entry, state: State, folders: Folders, log: str) -> bool:
             if aside.stat() is not None:
                 transfer.put_back(aside, spot)
     is_returning = state is State.RETURNING
-    there, here = source and source.stat(), place and place.stat()
-    if place is None or here is None:
+    there = None if source is None else source.stat()
+    if place is None or (here := place.stat()) is None:
         # Another program has taken a file that `--undo` was about to move, which reports it.
         return there is None and is_returning and entry.way is Way.MOVE
-    if source is not None and there is not None and entry.way is Way.MOVE:
+    if there is not None and entry.way is Way.MOVE:
+        assert source is not None
         # What was complete at both ends is removed at its goal: two names of one file are a rename
         # without its end, files on two disks a copy.
         goal, origin = (source, place) if is_returning else (place, source)

@@ -20,9 +20,10 @@ from producer.sort_log import sorted_folder
 from producer.sort_log.log import Way, base_of, batches
 from producer.sorting import placing
 from producer.sorting.folders import Folders
-from producer.sorting.placing import Placing, no_links
+from producer.sorting.placing import Placing
 from producer.sorting.plan import Plan, PlanCounts, Planner, Remaining
 from producer.sorting.settle import settle
+from producer.sorting.transfer import no_links
 from producer.sorting.undo import Undo
 from producer.sources import row_files
 from producer.sources.job_sources import JobSources

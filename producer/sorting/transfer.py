@@ -31,11 +31,13 @@ from producer.sorting.folders import (
     same_file,
 )
 from shared import atomic_file
-from shared.errors import SetupError
+from shared.errors import SetupError, UsageError
 from shared.failpoints import failpoint
 from shared.messages.files import printable
 
 _CREATE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+#: What a hard link fails with on a file system, or between two, that cannot have it.
+_NO_LINK = {errno.EXDEV, errno.EPERM, errno.ENOTSUP}
 
 
 def copy(old: Spot, new: Spot, part: Spot, wanted: ClassifiedContent | None) -> Identity:
@@ -141,21 +143,36 @@ def move(old: Spot, new: Spot, wanted: ClassifiedContent | None) -> bool:
     return True
 
 
-def make_link(old: Spot, new: Spot, wanted: ClassifiedContent) -> None:
-    """Make a hard link to a file that contains `wanted`.
+def make_link(old: Spot, new: Spot, wanted: ClassifiedContent, path: str) -> None:
+    """Make a hard link to a file that contains `wanted`; `path` names the file in errors.
 
     Raises:
+        UsageError: no other file could get a link in that folder either.
         FileStays: the file is missing, contains something else, or was replaced meanwhile.
         FileExistsError: there is something at `new`.
-        OSError: among others EXDEV, if `new` is on another file system.
+        OSError: it cannot be made.
     """
     with opened(old) as fd:
-        before = identity(os.fstat(fd))
+        before = os.fstat(fd)
         check(fd, wanted)
-        link(old, new)
-        if identity_at(new) != before:
+        try:
+            link(old, new)
+        except OSError as error:
+            # Linux refuses a link to another user's file, which says nothing of the next one.
+            if error.errno in _NO_LINK and before.st_uid == os.geteuid():
+                raise no_links(path) from error
+            raise
+        if identity_at(new) != identity(before):
             unlink(new)
             raise FileStays(CHANGED)
+
+
+def no_links(path: str) -> UsageError:
+    """The error where there can be no hard links."""
+    return UsageError(
+        f"there can be no hard link to {path} in that folder, which is on another file system or "
+        "one without hard links; use --copy"
+    )
 
 
 def remove(spot: Spot, wanted: Identity | ClassifiedContent | Spot, name: bytes) -> None:

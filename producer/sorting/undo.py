@@ -150,7 +150,7 @@ class Undo:
     def _remove(self, entry: Entry, copied: Identity, folders: Folders) -> None:
         transfer.remove(folders.place(entry), copied, entry.aside(self._log.name))
 
-    def _refuse(self, entry: Entry, error: FileStays | OSError, _: Folders) -> None:
+    def _refuse(self, entry: Entry, error: FileStays | OSError) -> None:
         self._left.refuse(entry.shown_place, error)
 
 

@@ -54,7 +54,6 @@ PACKAGES = {
         (
             "producer/sorting/*.py",
             "producer/sort_log/*.py",
-            "producer/sources/compared.py",
             "producer/sources/row_files.py",
         ),
         ("tests/unit/sorting",),

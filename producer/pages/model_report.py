@@ -193,8 +193,7 @@ def _write(
         **heldout,
         **version_values(details, plots),
     )
-    page.write(output, made)
-    size = len(made.html.encode(errors="replace"))
+    size = page.write(output, made)
     return WrittenVersion(str(output), card.ref, len(shots), heldout["wrong"], size, tuple(notices))
 
 

@@ -310,10 +310,9 @@ def _write(
         **table_values(sealed, survey, choice, pictures, table),
         **version_values(details, plots),
     )
-    page.write(output, made)
+    size = page.write(output, made)
     foreign = sealed.finished and is_foreign(sealed, table)
     notices = [missing, _foreign(table) if foreign else ""]
-    size = len(made.html.encode(errors="replace"))
     return Written(
         str(output), survey.rows, len(rows), size, "\n".join(filter(None, notices)), foreign
     )

@@ -197,31 +197,24 @@ def _write(
     return WrittenVersion(str(output), card.ref, len(shots), heldout["wrong"], size, tuple(notices))
 
 
-class _MistakesReply(NamedTuple):
-    found: FoundMistakes | None
-    why: str  #: there is nothing
-
-
 def _mistakes(
     card: Card,
     read_file: Callable[[str], bytes],
     corrections: bytes | None,
     missing: bool,
     progress: Stages,
-) -> _MistakesReply:
+) -> tuple[FoundMistakes | None, str]:
+    """What was found; None with the reason, which is empty where another line has it."""
     if HELDOUT not in card.files:
-        return _MistakesReply(None, f"{card.ref} has no record of held-out images, so no mistakes.")
+        return None, f"{card.ref} has no record of held-out images, so no mistakes."
     if missing:
-        return _MistakesReply(None, "")
+        return None, ""
     progress.stage("searching the data", 0)
     try:
-        answers, labelled = (
-            read_file(HELDOUT),
-            _labelled(card, read_file, corrections),
-        )
-        return _MistakesReply(find_mistakes(card, answers, labelled, progress.reached), "")
+        answers, labelled = read_file(HELDOUT), _labelled(card, read_file, corrections)
+        return find_mistakes(card, answers, labelled, progress.reached), ""
     except HangtagError as error:
-        return _MistakesReply(None, str(error))
+        return None, str(error)
 
 
 def _labelled(

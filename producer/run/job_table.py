@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from producer.job.job_properties import ANSWERS, TABLE, Pinned, encode_answers
+from producer.job.job_properties import ANSWERS, TABLE, Pinned
 from producer.job.journal import Journal
 from producer.job.totals import AnswerCounts
 from producer.present.formatting import typed
@@ -19,7 +19,6 @@ from producer.table.display_options import (
     ALL_CORRECTIONS,
     DISPLAY,
     DisplayOptions,
-    encode_display,
     make_table,
     stored_display,
     with_current_corrections,
@@ -69,7 +68,7 @@ class JobTable:
             return
         check_columns(self.form, make_table(self._pinned(), self.display))
         if not finished:
-            self._journal.put(**{DISPLAY: encode_display(self.display)})  # `collect` uses them
+            self._journal.put(**{DISPLAY: msgspec.json.encode(self.display)})  # `collect` uses them
 
     def follow_decisions(self) -> None:
         """Display every decision there is now, if the table has some: rows have other numbers than
@@ -78,7 +77,7 @@ class JobTable:
         if before.corrections:
             now = msgspec.structs.replace(before, corrections=ALL_CORRECTIONS)
             self.display = with_current_corrections(now, self._output, before)
-            self._journal.put(**{DISPLAY: encode_display(self.display)})
+            self._journal.put(**{DISPLAY: msgspec.json.encode(self.display)})
 
     def advance(self, seconds: float) -> None:
         """Write final rows for this time. A failure ends no job: all rows are written at the end,
@@ -253,13 +252,13 @@ class JobTable:
         return {
             TABLE: sha256.encode(),
             PLACING: b"",
-            DISPLAY: encode_display(self.display),
+            DISPLAY: msgspec.json.encode(self.display),
             **self.counted(),
         }
 
     def counted(self) -> dict[str, bytes]:
         """The counts of the results, as a property, if a table was written."""
-        return {} if self._answers is None else {ANSWERS: encode_answers(self._answers)}
+        return {} if self._answers is None else {ANSWERS: msgspec.json.encode(self._answers)}
 
     def _counted_now(self) -> AnswerCounts:
         table = make_table(self._pinned(), self.display)

@@ -25,7 +25,7 @@ from producer.sources.row_files import RowFiles
 from producer.table.output_path import PART_SUFFIX
 from producer.table.promise import promised_view
 from producer.table.table_formats import TooManyRows
-from producer.versions.load_catalog import learned_labels
+from producer.versions.catalog import learned_labels
 from shared.errors import BrokerAway, Exit, SetupError
 from shared.labels.label_line import LabelLine
 from shared.messages.model_card import Card

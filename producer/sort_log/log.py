@@ -76,12 +76,12 @@ class Entry(msgspec.Struct, frozen=True, tag="file", tag_field="line", gc=False)
     inode: int  #: of the source when it was planned
 
     @property
-    def shown(self) -> str:
+    def source_text(self) -> str:
         """Its source for people."""
         return printable(self.source)
 
     @property
-    def shown_place(self) -> str:
+    def place_text(self) -> str:
         """Its place below OUT for people."""
         return f"{self.folder}/{printable(self.name)}"
 

@@ -213,43 +213,43 @@ class Folders:
             os.close(fd)
         self._open.clear()
 
-    def source(self, entry: Entry, make: bool = False) -> Spot:
+    def source_spot(self, entry: Entry, make: bool = False) -> Spot:
         """Where the file came from. With `make` a missing folder is created.
 
         Raises:
             FileStays: its folder is missing, a link, or may not be read.
         """
         folder, _, name = entry.source.rpartition(b"/")
-        return Spot(self.at(folder, make), name)
+        return Spot(self.descriptor(folder, make), name)
 
     def is_placed(self, entry: Entry) -> bool:
         """Whether the file was in its place before anything was sorted."""
         return entry.source == b"/".join((self._out, os.fsencode(entry.folder), entry.name))
 
-    def place(self, entry: Entry) -> Spot:
+    def goal_spot(self, entry: Entry) -> Spot:
         """Where the file is put. Its folder is created if it is missing. Raises as `existing`."""
-        folder = self.existing(entry.folder, make=True)
+        folder = self.label_folder(entry.folder, make=True)
         assert folder is not None
         return Spot(folder, entry.name)
 
-    def placed(self, entry: Entry) -> Spot | None:
+    def placed_spot(self, entry: Entry) -> Spot | None:
         """Where the file was put; None if its folder is gone. Raises SetupError."""
-        folder = self.existing(entry.folder)
+        folder = self.label_folder(entry.folder)
         return None if folder is None else Spot(folder, entry.name)
 
     def names(self, folder: str) -> list[bytes]:
         """What OUT/FOLDER has. Raises SetupError."""
-        fd = self.existing(folder)
+        fd = self.label_folder(folder)
         return [] if fd is None else [os.fsencode(name) for name in os.listdir(fd)]
 
-    def existing(self, folder: str, make: bool = False) -> int | None:
+    def label_folder(self, folder: str, make: bool = False) -> int | None:
         """The descriptor of OUT/FOLDER; None if it does not exist. With `make` it is created.
 
         Raises:
             SetupError: it is no folder, or cannot be created or opened.
         """
         try:
-            return self.at(self._out + b"/" + os.fsencode(folder), make)
+            return self.descriptor(self._out + b"/" + os.fsencode(folder), make)
         except (FileStays, OSError) as error:
             if str(error) == MISSING:
                 return None
@@ -259,7 +259,7 @@ class Folders:
                 "another --into, and run the same command again"
             ) from error
 
-    def at(self, path: bytes, make: bool = False) -> int:
+    def descriptor(self, path: bytes, make: bool = False) -> int:
         """The descriptor of a folder. Raises FileStays, OSError."""
         if path not in self._open:
             self._open[path] = _opened(path, make)

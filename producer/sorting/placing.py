@@ -75,19 +75,19 @@ class Placing:
     def __init__(
         self,
         log: SortLog,
-        left: Remaining,
+        remaining: Remaining,
         passed: Callable[[int], None],
         planner: Planner,
         files: RowFiles,
     ) -> None:
         """`passed` gets the number of files that were placed or stay; `files` has the images that
         are in no files of their own."""
-        self._log, self._left, self._passed = log, left, passed
+        self._log, self._remaining, self._passed = log, remaining, passed
         self._planner, self._files = planner, files
         self._elsewhere: dict[int, bytes] = {}  #: the names of those among the rows of a batch
         self.there = Counter[str]()  #: the number of files by folder that lay there before
 
-    def place(self, rows: Sequence[PlannedFile]) -> None:
+    def place_rows(self, rows: Sequence[PlannedFile]) -> None:
         """Place the files of at most BATCH_FILES rows.
 
         Raises:
@@ -111,7 +111,7 @@ class Placing:
     def _leave(self, entry: Entry, folders: Folders) -> None:
         """Count a file that lies in its place, and comes into no log."""
         try:
-            with opened(folders.source(entry)) as fd:
+            with opened(folders.source_spot(entry)) as fd:
                 check(fd, entry.content)
             self.there[entry.folder] += 1
         except (FileStays, OSError) as error:
@@ -119,12 +119,12 @@ class Placing:
 
     def _act(self, entry: Entry, folders: Folders) -> Identity | None:
         name = self._elsewhere.get(entry.row)
-        source = folders.source(entry) if name is None else self._content(name, entry.content)
+        source = folders.source_spot(entry) if name is None else self._content(name, entry.content)
         while True:
             try:
-                return self._transfer(entry, source, folders.place(entry))
+                return self._transfer(entry, source, folders.goal_spot(entry))
             except FileExistsError:
-                entry = self._planner.again(entry, folders)
+                entry = self._planner.with_free_name(entry, folders)
                 self._log.write([entry])
 
     def _content(self, name: bytes, content: ClassifiedContent) -> bytes:
@@ -140,7 +140,7 @@ class Placing:
         if isinstance(source, bytes):
             transfer.make_file(source, place, part, entry.content)
         elif entry.way is Way.LINK:
-            transfer.make_link(source, place, entry.content, entry.shown)
+            transfer.make_link(source, place, entry.content, entry.source_text)
         elif entry.way is Way.COPY:
             transfer.copy(source, place, part, entry.content)
         elif not transfer.move(source, place, entry.content):
@@ -149,17 +149,17 @@ class Placing:
         return None
 
     def _remove(self, entry: Entry, copied: Identity, folders: Folders) -> None:
-        source, aside = folders.source(entry), entry.aside(self._log.name)
+        source, aside = folders.source_spot(entry), entry.aside(self._log.name)
         try:
             transfer.remove(source, copied, aside)
         except (FileStays, OSError):
-            place = folders.place(self._log.entries[entry.row])
+            place = folders.goal_spot(self._log.entries[entry.row])
             with suppress(FileStays):  # another process has changed the copy: it stays, too
                 transfer.remove(place, entry.content, aside)
             raise
 
     def _refuse(self, entry: Entry, error: FileStays | OSError) -> None:
-        self._left.refuse(entry.shown, error)
+        self._remaining.refuse(entry.source_text, error)
 
 
 def _check_writable(spot: Spot) -> None:

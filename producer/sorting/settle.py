@@ -27,7 +27,7 @@ def settle(log: SortLog) -> None:
                     (placed if done else over).append(entry)
                 folders.sync()
         except OSError as error:
-            raise transfer.stopped(entry.shown, error) from error
+            raise transfer.stopped(entry.source_text, error) from error
         log.mark(State.PLACED, placed)
         log.mark(State.OVER, over)
         log.write()
@@ -35,9 +35,9 @@ def settle(log: SortLog) -> None:
 
 def is_placed(entry: Entry, state: State, folders: Folders, log: str) -> bool:
     """Whether the file lies in its folder now, as this log's."""
-    place, source = folders.placed(entry), None
+    place, source = folders.placed_spot(entry), None
     with suppress(FileStays):  # its folder was removed
-        source = folders.source(entry)
+        source = folders.source_spot(entry)
     for spot in (source, place):
         if spot is not None:
             transfer.unlink(Spot(spot.folder, entry.part(log)))

@@ -52,7 +52,7 @@ def copy(old: Spot, new: Spot, part: Spot, wanted: ClassifiedContent | None) -> 
     """
     with opened(old) as source:
         before = os.fstat(source)
-        with _part(part, new, 0o600) as fd:
+        with _new_file(part, new, 0o600) as fd:
             _fill(source, fd, before)
             content = content_of(source) if wanted is None else wanted
             check(fd, content)
@@ -64,14 +64,14 @@ def copy(old: Spot, new: Spot, part: Spot, wanted: ClassifiedContent | None) -> 
 def make_file(data: bytes, new: Spot, part: Spot, wanted: ClassifiedContent) -> None:
     """Make a file of an image that was in none, and contains `wanted`. `part` and what is raised
     are as in `copy`."""
-    with _part(part, new, 0o666) as fd:
+    with _new_file(part, new, 0o666) as fd:
         _write(fd, data)
         os.fsync(fd)
         check(fd, wanted)
 
 
 @contextmanager
-def _part(part: Spot, new: Spot, mode: int) -> Iterator[int]:
+def _new_file(part: Spot, new: Spot, mode: int) -> Iterator[int]:
     """A new file, to be filled and synced, which then gets its name."""
     unlink(part)  # of an earlier attempt
     fd = os.open(part.name, _CREATE, mode, dir_fd=part.folder)

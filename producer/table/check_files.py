@@ -83,7 +83,7 @@ def _problems(
         return
     if file is not None and not walk.present.is_absent(file):
         problem = _problem(row, file[1], files, deep)
-    elif walk.may_hold(row.name) or _says_so(row, files.sources):
+    elif walk.may_hold(row.name) or _is_missing_as_stated(row, files.sources):
         problem = ""
     else:
         problem = GONE
@@ -91,7 +91,7 @@ def _problems(
         yield f"{printable(row.name)}: {problem}"
 
 
-def _says_so(row: Row, sources: JobSources) -> bool:
+def _is_missing_as_stated(row: Row, sources: JobSources) -> bool:
     """Whether a row has the status of a file that is missing, and it is."""
     has_gone = row.status in (Status.MISSING, Status.CHANGED)
     return has_gone and sources.source_of(row.name).is_missing(row.name)

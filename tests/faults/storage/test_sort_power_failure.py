@@ -60,7 +60,7 @@ class Stage:
         self.table, self.out, self.way = table, there / "sorted", way
         self.images = here / "in"
         self._disk, self._folders = Disk(here, there, state), (self.images, self.out)
-        self._logs, self._id = f"{sorted_folder.sorts()}/", str(self.out / SORT_LOG)
+        self._logs, self._id = f"{sorted_folder.state_folder()}/", str(self.out / SORT_LOG)
         self.seen: dict[str, int] = {"logged": 0, "touched": 0, "removed": 0, "forgotten": 0}
 
     def run(self, act: str, trace: Path, killed_at: str = "") -> None:

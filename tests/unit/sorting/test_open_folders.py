@@ -63,10 +63,10 @@ def test_a_folder_that_is_missing_is_not_the_current_one(
     content = ClassifiedContent(3, b"crc!")
     entry = Entry(0, Way.COPY, b"/in/a.png", "Bag", image.name, content, 0)
     with Folders(str(tmp_path / "out")) as folders:
-        assert folders.placed(entry) is None
+        assert folders.placed_spot(entry) is None
         assert folders.names("Bag") == []
         with pytest.raises(FileStays, match=MISSING):
-            folders.at(os.fsencode(tmp_path / "out"))
+            folders.descriptor(os.fsencode(tmp_path / "out"))
     assert not (tmp_path / "out").exists()
 
 
@@ -75,7 +75,7 @@ def test_a_folder_that_cannot_be_opened_is_named_with_its_reason(tmp_path: Path)
         Folders(str(tmp_path)) as folders,
         pytest.raises(SetupError, match=r"cannot be used \(File name too long\)"),
     ):
-        folders.existing("n" * 300)
+        folders.label_folder("n" * 300)
 
 
 def test_a_system_without_extended_attributes_has_copies(

@@ -57,7 +57,7 @@ PACKAGES = {
             "producer/sources/row_files.py",
         ),
         ("tests/unit/sorting",),
-        0,
+        6,
         (
             "tests/faults/storage/test_sort_power_failure.py",
             "tests/faults/storage/test_sort_disk_full.py",

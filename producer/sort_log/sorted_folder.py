@@ -54,7 +54,7 @@ class SortedFolder:
 
     def log(self, job: str) -> SortLog:
         """That of the table of a job, which may be new. Raises SetupError."""
-        return SortLog(_path(f"{self._token}-{job}"), self.out)
+        return log_of(self._token, job, self.out)
 
     def make(self, labels: Iterable[str]) -> None:
         """Make the folder. What is missing of it, and of the folders of labels, is recorded first.

@@ -44,7 +44,7 @@ def is_followed(options: JobOptions) -> bool:
         is_same = not differences(options, stored_options(output))
     except HangtagError:  # what opens the journal reports it
         return False
-    return is_same and asked_display(options).over(display) == display
+    return is_same and asked_display(options).completed_by(display) == display
 
 
 def followed(options: JobOptions, events: Events, stop: Stop) -> Summary | None:

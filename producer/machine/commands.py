@@ -16,7 +16,7 @@ from producer.machine.machine_resources import cores
 from shared import installation
 from shared.broker import address
 from shared.broker.address import Address
-from shared.broker.runtime_paths import has_supervisor, runtime_dir, stack_dir
+from shared.broker.runtime_paths import runtime_dir
 from shared.errors import SetupError
 from shared.installation import (
     DRAW_PACKAGES,
@@ -104,7 +104,7 @@ def run(settings: Settings, children: int, starts: Callable[[int], None]) -> NoR
     _check_broker(
         settings,
         "a worker in the foreground needs a broker; "
-        f"set it, or have this machine's stack {_more(settings)}: hangtag up --workers {children}",
+        f"set it, or start or scale this machine's stack: hangtag up --workers {children}",
     )
     _check_root(settings)
     check_installed()
@@ -192,13 +192,6 @@ def _check_broker(settings: Settings, otherwise: str) -> None:
     if not settings.redis_url:
         raise SetupError(f"HANGTAG_REDIS_URL is not set, and {otherwise}")
     address.address(settings)
-
-
-def _more(settings: Settings) -> str:
-    """The effect of `hangtag up`."""
-    if has_supervisor(stack_dir(settings)):
-        return "scale its worker"
-    return "start one"
 
 
 def _check_root(settings: Settings) -> None:

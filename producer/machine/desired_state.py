@@ -65,7 +65,7 @@ class Desired(msgspec.Struct, frozen=True):
 
     keep: bool = False  #: whether the stack stays without jobs
     #: Upper bound on the children of the worker; None: the default.
-    children: int | None = msgspec.field(default=None, name="workers")
+    children: int | None = None
     floor: int | None = None  #: lower bound for autoscaling; None disables autoscaling
     environment: Environment | None = None  #: of the last start; None: that of the supervisor
     #: When `hangtag down` was last used, in ns: commands that ran then do not start it again.

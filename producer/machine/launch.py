@@ -19,7 +19,6 @@ START_S = 10.0
 #: A supervisor may be killed during its start.
 STARTS_MAX = 3
 _POLL_S = 0.005
-_TAIL_BYTES = 4096
 
 
 def serving(settings: Settings, folder: Path, waits: Waits | None = None) -> bool:
@@ -81,15 +80,6 @@ def _start_supervisor(
 
 def _failed(folder: Path, what: str) -> str:
     path = folder / LOG_NAME
-    lines = [line for line in _tail(path).decode(errors="replace").splitlines() if line.strip()]
-    last = logs.message(lines[-1].strip()) if lines else "(empty)"
+    text = path.read_text(errors="replace").strip() if path.exists() else ""
+    last = logs.message(text.splitlines()[-1].strip()) if text else "(empty)"
     return f"this machine's stack {what} ({path}: {last:.200}); remove it with: hangtag down"
-
-
-def _tail(path: Path) -> bytes:
-    try:
-        with path.open("rb") as log:
-            log.seek(max(0, path.stat().st_size - _TAIL_BYTES))
-            return log.read()
-    except OSError:
-        return b""

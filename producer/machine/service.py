@@ -24,7 +24,8 @@ from shared.settings import PREFIX, Settings
 log = logging.getLogger(__name__)
 #: A command that ends is restarted after this time, which doubles with each failure in a row.
 BACKOFF_FIRST_S = 0.1
-BACKOFF_MAX_S = 30.0
+#: A command waits START_S for the server to return: it must be restarted before that.
+BACKOFF_MAX_S = START_S / 2
 #: More exceed every limit of a backoff, and finally the range of a float.
 _DOUBLINGS_MAX = 16
 #: A process that ran for longer resets the backoff.
@@ -36,8 +37,6 @@ TRAINER = "trainer"
 #: Interrupted work is repeated: it is recorded in a journal or in the store.
 END_S = 6.0
 SERVER_END_S = 2.0
-#: A command waits START_S for the server to return: it must be restarted before that.
-SERVER_BACKOFF_MAX_S = START_S / 2
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None) if sys.platform == "linux" else None
 
@@ -74,12 +73,10 @@ class Running:
 class Service:
     """Keeps one command running. With `as_json` its lines of text are logged as objects."""
 
-    def __init__(
-        self, name: str, backoff_max_s: float = BACKOFF_MAX_S, as_json: bool = False
-    ) -> None:
+    def __init__(self, name: str, as_json: bool = False) -> None:
         self.name = name
         self.failures = 0  #: unexpected ends in a row
-        self._backoff_max_s, self._as_json = backoff_max_s, as_json
+        self._as_json = as_json
         self._argv: list[str] | None = None
         self._env = dict[str, str]()
         self._running: Running | None = None
@@ -139,7 +136,7 @@ class Service:
             stable = time.monotonic() - child.started > STABLE_S
             self.failures = 1 if stable else self.failures + 1
             doublings = min(self.failures - 1, _DOUBLINGS_MAX)
-            pause_s = min(self._backoff_max_s, BACKOFF_FIRST_S * 2**doublings)
+            pause_s = min(BACKOFF_MAX_S, BACKOFF_FIRST_S * 2**doublings)
             self._due = time.monotonic() + pause_s
             self._failure = f"{self.name} {child.process.pid} ended with code {code}"
         return True
@@ -168,9 +165,8 @@ class Services:
         self._children = -1  #: as it was written last
         # Only this user can access this server, and has access to these files anyway.
         self._variables = commands.environment(settings) | {PREFIX + "ROOT": "/"}
-        binary = redis_server.executable(redis_server.find(), folder)
-        self._server = Service("server", SERVER_BACKOFF_MAX_S, as_json=settings.has_json_logs)
-        self._server.want(redis_server.command(binary, bound), self._variables)
+        self._server = Service("server", as_json=settings.has_json_logs)
+        self._server.want(redis_server.command(redis_server.find(), bound), self._variables)
         self._others = {name: Service(name) for name in (WORKER, TRAINER)}
         self._faults = LogLimit(log, DAY_S)
 

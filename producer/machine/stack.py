@@ -147,11 +147,12 @@ def revive(settings: Settings, waits: Waits | None = None) -> None:
         ensure(settings, waits)
 
 
-def up(settings: Settings, workers: int | None, floor: int | None = None) -> None:
+def up(settings: Settings, workers: int | None, floor: int | None = None) -> str:
     """Start the stack, keep it running, and set its number of worker children.
 
     With a floor the number follows the backlog, up to `workers`, or to the default if that is
-    None. None for both leaves the previous request.
+    None. None for both leaves the previous request. Returns the notice that memory limits the
+    number, if it does.
 
     Raises:
         SetupError: it does not start, or a broker is configured.
@@ -167,17 +168,16 @@ def up(settings: Settings, workers: int | None, floor: int | None = None) -> Non
         before, environment = desired_state.load(folder), _environment(folder)
         if workers is None and floor is None:
             workers, floor = before.children, before.floor
-        desired_state.save(
-            folder,
-            msgspec.structs.replace(
-                before, keep=True, children=workers, floor=floor, environment=environment
-            ),
+        wanted = msgspec.structs.replace(
+            before, keep=True, children=workers, floor=floor, environment=environment
         )
+        desired_state.save(folder, wanted)
         try:
             launch(settings, folder, environment)
         except (SetupError, BrokerAway):
             desired_state.save(folder, before)  # otherwise a later stack would stay for ever
             raise
+    return wanted.memory_notice(settings)
 
 
 def down(settings: Settings) -> bool:
@@ -216,11 +216,6 @@ def describe(settings: Settings) -> Stack:
         socket=str(socket_path(settings)),
         log=str(log_path(settings)),
     )
-
-
-def memory_notice(settings: Settings) -> str:
-    """Like `Desired.memory_notice`, for the state that was requested last."""
-    return desired_state.load(stack_dir(settings)).memory_notice(settings)
 
 
 @contextmanager

@@ -38,7 +38,7 @@ class Environment(msgspec.Struct, frozen=True):
         return {**others, "PYTHONPATH": os.fsdecode(self.python_path)}
 
 
-def own() -> Environment:
+def own_environment() -> Environment:
     """The environment of this process."""
     python, path = os.fsencode(sys.executable), os.fsencode(installation.python_path())
     return Environment(python, path, installation.present())
@@ -50,14 +50,14 @@ def chosen(recorded: Environment | None, running: bool) -> Environment:
     `recorded` is that of the last start; `running`: the stack runs in it. Of two environments the
     one with all packages of the other is chosen. If neither has them, a running one stays.
     """
-    mine = own()
+    current = own_environment()
     if recorded is None or not os.access(recorded.python, os.X_OK):
-        return mine
-    if recorded.python == mine.python:  # packages may have been added or removed since
-        return recorded if recorded.packages == mine.packages else mine
+        return current
+    if recorded.python == current.python:  # packages may have been added or removed since
+        return recorded if recorded.packages == current.packages else current
     if running:
-        return mine if recorded.packages < mine.packages else recorded
-    return recorded if recorded.packages >= mine.packages else mine
+        return current if recorded.packages < current.packages else recorded
+    return recorded if recorded.packages >= current.packages else current
 
 
 class Desired(msgspec.Struct, frozen=True):

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from producer.machine import commands, redis_server, stack_log
-from producer.machine.desired_state import Environment, own
+from producer.machine.desired_state import Environment, own_environment
 from producer.machine.redis_server import is_ready
 from shared import logs
 from shared.broker.runtime_paths import LOG_NAME, has_supervisor, socket_path
@@ -53,7 +53,7 @@ def _start_supervisor(
     settings: Settings, folder: Path, environment: Environment, waits: Waits
 ) -> None:
     """Start it and wait until it goes into the background. A start that is stopped is killed."""
-    if environment == own():
+    if environment == own_environment():
         redis_server.find()
         commands.check_installed()
     _ = settings.has_json_logs  # an invalid setting is reported here, not in the log

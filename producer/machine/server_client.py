@@ -17,7 +17,7 @@ import redis
 from redis.exceptions import RedisError
 
 from producer.machine import desired_state
-from producer.machine.desired_state import own
+from producer.machine.desired_state import own_environment
 from shared import keys
 from shared.broker.runtime_paths import is_in_charge
 from shared.errors import HangtagError
@@ -92,7 +92,7 @@ class ServerClient:
 
     def _has_requests(self) -> bool:
         """Whether there is work that this stack has the packages for."""
-        packages = (desired_state.load(self._folder).environment or own()).packages
+        packages = (desired_state.load(self._folder).environment or own_environment()).packages
         return any(
             needed_packages(request.work).keys() <= packages
             and is_in_charge(self._settings, request.stack)
@@ -113,8 +113,8 @@ class ServerClient:
         except RedisError as error:
             log.debug("cannot read the state in Redis: %s", error)
         except (HangtagError, OSError) as error:
-            where = f"requests of this stack and of {self._settings.store_path}"
-            self._faults.warning(f"{where} cannot be read: {error}")
+            source = f"requests of this stack and of {self._settings.store_path}"
+            self._faults.warning(f"{source} cannot be read: {error}")
 
 
 def connect(path: Path) -> redis.Redis:

@@ -51,7 +51,7 @@ class Running:
         self.process = _spawn(self.argv, env, subprocess.PIPE if as_json else None)
         self.log = ServerLog(self.process) if as_json else None
 
-    def log_rest(self) -> None:
+    def log_last_lines(self) -> None:
         """Log its last lines, once it has ended."""
         if self.log is not None:
             self.log.wait()
@@ -118,7 +118,7 @@ class Service:
         except subprocess.TimeoutExpired:
             child.kill()
             child.process.wait()
-        child.log_rest()
+        child.log_last_lines()
 
     def _start(self, argv: list[str]) -> None:
         # Logged only on restart, so that otherwise the log ends with the service's own error.
@@ -131,7 +131,7 @@ class Service:
         code = child.process.poll()
         if code is None:
             return False
-        child.log_rest()
+        child.log_last_lines()
         if not child.retired:
             stable = time.monotonic() - child.started > STABLE_S
             self.failures = 1 if stable else self.failures + 1

@@ -67,7 +67,7 @@ class BrokerSession:
         self._ended = self._ended_now()
 
     @property
-    def over(self) -> bool:
+    def has_ended(self) -> bool:
         """Whether `hangtag down` has ended this machine's stack since the command started."""
         return self._ended_now() not in (self._ended, 0)  # 0: the stack's folder was removed
 

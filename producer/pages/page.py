@@ -117,7 +117,7 @@ def write(path: Path, page: Page) -> None:
             lock_draft(file)  # until the draft is in place
             file.write(page.html.encode(errors="replace"))
             atomic_file.sync(file)
-            atomic_file.place(draft, path)
+            atomic_file.rename_durably(draft, path)
 
 
 @functools.cache

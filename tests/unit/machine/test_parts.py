@@ -55,14 +55,14 @@ def test_a_runtime_folder_that_another_made_is_refused(tmp_path: Path) -> None:
 
 def test_a_process_that_exits_is_restarted_with_growing_delays() -> None:
     service = Service("test")
-    service.want([sys.executable, "-S", "-c", "raise SystemExit(3)"], ENV)
+    command = [sys.executable, "-S", "-c", "raise SystemExit(3)"]
 
     def failed(times: int) -> bool:
-        service.tend()
+        service.tend(command, ENV)
         return service.failures == times
 
     wait_for("two failures", lambda: failed(2))
     assert not service.pid
-    service.tend()
+    service.tend(command, ENV)
     assert not service.pid, "it must wait before the restart"
     service.end(0)

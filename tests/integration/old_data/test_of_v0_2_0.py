@@ -187,12 +187,6 @@ def test_a_version_is_listed_and_classifies_the_same_rows(
     check_rows(list(csv.DictReader(table.decode().splitlines())), written)
 
 
-def test_the_networks_of_a_mean_are_displayed(data: Path) -> None:
-    shown = run("models", "show", "together").stdout
-    networks = [line.split()[:2] for line in shown.splitlines() if "photo-head" in line]
-    assert sorted(networks) == [["together@1", "photo-head"], ["together@2", "photo-head-large"]]
-
-
 def test_a_move_is_refused_in_a_line_that_names_0_2_0(data: Path) -> None:
     before = tree(data / "moved")
     for arguments in (("verify", "moved.csv"), ("sort", "--undo", "moved")):
@@ -201,22 +195,17 @@ def test_a_move_is_refused_in_a_line_that_names_0_2_0(data: Path) -> None:
     assert tree(data / "moved") == before
 
 
-def test_requests_that_had_not_ended_are_listed(
+def test_a_request_that_had_not_ended_is_named_and_refused(
     data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """The one that has ended, in the other store, is neither listed nor done again."""
+    assert "0.2.0" not in run("status").stderr
     monkeypatch.setenv("HANGTAG_STORE", str(data / "stack"))
-    listed = json.loads(run("train", "--list", "--json").stdout)
-    assert {one["request"]: one["state"] for one in listed} == {"waiting": "unreadable"}
-
-
-def test_a_waiting_training_of_photos_is_refused_in_a_line_that_names_0_2_0(
-    data: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It limits the time of trainings that would follow."""
-    monkeypatch.setenv("HANGTAG_STORE", str(data / "stack"))
-    (line,) = run("train", "--follow", "waiting", code=Exit.SETUP).stderr.splitlines()
-    assert "version 0.2.0" in line
-    assert "hangtag cancel waiting" in line
+    (notice,) = run("status").stderr.splitlines()
+    assert "1 request of version 0.2.0" in notice
+    (line,) = run("train", "--follow", "waiting", code=Exit.USAGE).stderr.splitlines()
+    assert "request waiting is of version 0.2.0" in line
+    assert json.loads(run("train", "--list", "--json").stdout) == []
 
 
 def test_every_job_is_in_the_list(data: Path) -> None:

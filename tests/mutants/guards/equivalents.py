@@ -14,7 +14,7 @@ EQUIVALENT = {
     "producer/sorting/undo.py: Originals._above: os.path.isdir(folder) -> False": (
         "a folder is no source of another kind, which the next line finds, too, only later"
     ),
-    "producer/sorting/placing.py: Work.completed: not copied -> False": (
+    "producer/sorting/placing.py: completed: not copied -> False": (
         "the folders are synced again with nothing new, which only takes longer"
     ),
     "producer/sorting/plan.py: Plan._is_elsewhere: others -> True": (
@@ -24,10 +24,6 @@ EQUIVALENT = {
     "-> True": "_promote_first compares again, under the lock",
     "shared/registry/version_folder.py: is_half_removed: path.name not in cards -> True": (
         "where all files are cards, the second condition is false"
-    ),
-    "shared/registry/alias_operations.py: _decided: before != now.version -> True": (
-        "a promotion to the version that an alias has makes no decision, and a rollback leads to "
-        "another one"
     ),
     "shared/labels/line_log.py: LineFollower._check_same: info.st_ino == self._inode -> False": (
         "all that was read is compared instead of its end, which only takes longer"

@@ -51,10 +51,9 @@ def up(workers: tuple[int | None, int | None] | None) -> None:
     from producer.machine import stack
 
     settings = Settings.from_env()
-    stack.up(settings, *(workers or (None, None)))
-    shown = stack.describe(settings)
-    if notice := stack.memory_notice(settings):
+    if notice := stack.up(settings, *(workers or (None, None))):
         click.echo(notice, err=True)
+    shown = stack.describe(settings)
     up = f"this machine's stack is up; workers: {_worker_count(shown)}, supervisor: {shown.pid}"
     print_answer(shown, [up, f"log: {shown.log}", "stop it with: hangtag down"])
 

@@ -244,7 +244,7 @@ class Connector:
         if time.monotonic() > self._deadline:
             raise self._too_late()
         self._waits.sleep(PAUSE_S)
-        if self._use.over:
+        if self._use.has_ended:
             raise StillOpen(
                 "this machine's stack was stopped with hangtag down; "
                 "run the same command to restart it"

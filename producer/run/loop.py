@@ -114,7 +114,7 @@ class DispatchLoop:
             self._end = Exit.BUDGET
         elif self.complete:
             return True
-        elif self._waits.over or time.monotonic() > self._deadline:
+        elif self._waits.is_ending or time.monotonic() > self._deadline:
             self._end = self._end or Exit.INTERRUPTED
         return self._end is not None
 
@@ -186,7 +186,7 @@ class DispatchLoop:
     def _next_batches(self) -> Iterator[Batch]:
         """The batches to offer in this turn."""
         for most in self._limits.of_turn(self._reconciler.under_way):
-            if self._waits.over:
+            if self._waits.is_ending:
                 return
             batch = self._batches.next(most)
             if batch is None:
@@ -211,7 +211,7 @@ class DispatchLoop:
 
     def _stack_ended(self) -> bool:
         """Whether this machine's stack was stopped on purpose. Then this run stops, too."""
-        if not self._use.over:
+        if not self._use.has_ended:
             return False
         self._events.notice("this machine's stack was stopped with hangtag down; the job stops")
         self._end = self._end or Exit.INTERRUPTED

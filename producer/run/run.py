@@ -92,7 +92,7 @@ class Run:
                 queue.finish()  # without its journal the job cannot be resumed
             raise
         classified = job.journal.totals.done - before
-        with closing(self._waits.rest()) as self._waits:
+        with closing(self._waits.successor()) as self._waits:
             self.files.sources.wait_as(self._waits)
             if not loop.complete:
                 result = self.result(classified, loop.skipped)

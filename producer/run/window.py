@@ -140,7 +140,7 @@ class BatchSize:
         self._start_s = self._start_s or now_s
         if not window.children:
             return False, 0.0
-        seen = self._rate.seen(now_s, self._done)
+        seen = self._rate.rate_at(now_s, self._done)
         least = (self._done - self._earlier) / max(_TICK_S, now_s - self._start_s)
         # Other jobs take their share of each process.
         return bool(seen), (seen or least) * max(1, window.jobs) / window.children

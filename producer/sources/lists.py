@@ -275,7 +275,7 @@ def record(file: BufferedRandom, output: str) -> str:
         draft = path.with_name(f"{path.name}{atomic_file.DRAFT_SUFFIX}")
         with atomic_file.created(draft) as copy:
             shutil.copyfileobj(file, copy, _BLOCK_BYTES)
-        atomic_file.place(draft, path)
+        atomic_file.rename_durably(draft, path)
         failpoint("list.recorded")
     return suffix
 

@@ -157,4 +157,4 @@ def write_file(path: Path, data: bytes) -> None:
     with atomic_file.writing(path, "fix this and run the same command again"):
         with atomic_file.created(part) as file:
             file.write(data)
-        atomic_file.place(part, path)
+        atomic_file.rename_durably(part, path)

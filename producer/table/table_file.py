@@ -179,7 +179,7 @@ class TableDraft:
     def place(self) -> None:
         """Replace the output atomically with the completed draft."""
         with self._errors():
-            atomic_file.place(self._path, self._output)
+            atomic_file.rename_durably(self._path, self._output)
             self._removal.pop_all()  # another process may write the next draft
             failpoint("table.placed")
 

@@ -122,7 +122,7 @@ def load(name: str, store: Path) -> LoadedBackbone:
         raise SetupError(no_such("backbone", name, known, own_backbones.LIST))
     row = own_backbones.find(store, name)
     if ONNX.missing:
-        raise installation.of_trainer(ONNX.missing)
+        raise installation.trainer_error(ONNX.missing)
     return LoadedBackbone(_row(row), own_backbones.files(store, row))
 
 

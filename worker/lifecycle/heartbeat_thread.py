@@ -178,7 +178,7 @@ class HeartbeatThread(threading.Thread):
             children=[self._id(pid) for pid in (*pids, *self._uncounted(pids, busy))],
             versions=self.stats.versions(pids),
             images=self.stats.images,
-            rate=self._rate.seen(time.monotonic(), self.stats.images),
+            rate=self._rate.rate_at(time.monotonic(), self.stats.images),
             memory_bytes=sum(resident_bytes(pid) for pid in {os.getpid(), *pids}),
             at_ms=at_ms,
             since_ms=self._since_ms(at_ms),

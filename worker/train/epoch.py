@@ -243,7 +243,7 @@ class Checkpoint:
         with atomic_file.created(part) as file:
             np.savez(file, allow_pickle=False, about=about, **values)
         failpoint("checkpoint.written")
-        atomic_file.place(part, self._file)
+        atomic_file.rename_durably(part, self._file)
         failpoint("checkpoint.placed")
 
     def _restored(self, file: Path) -> list[Epoch]:

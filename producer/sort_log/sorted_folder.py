@@ -34,6 +34,7 @@ class Record(msgspec.Struct, frozen=True):
 
     out: bytes  #: absolute, without symbolic links
     inode: int = 0  #: of OUT; 0 before it was made
+    made: int = 0  #: the number of folders that were made, from OUT up
 
 
 class SortedFolder:
@@ -41,6 +42,9 @@ class SortedFolder:
 
     def __init__(self, out: str, token: str, lock: int) -> None:
         self.out, self._token, self._lock = out, token, lock
+        record = _read(token) or Record(os.fsencode(out))
+        is_moved = record.out != os.fsencode(out)  # the folders above it are not its own
+        self._made = min(record.made, 1) if is_moved else record.made
 
     def logs(self) -> list[SortLog]:
         """The logs of all tables that were sorted into it, the newest first. Raises SetupError."""
@@ -53,6 +57,7 @@ class SortedFolder:
     def make(self) -> None:
         """Make the folder, with its record and its id. Raises SetupError."""
         path = Path(self.out, SORT_LOG)
+        self._made = self._made or _missing(self.out)
         self._write_record()
         with atomic_file.writing(Path(self.out), "choose another --into"):
             atomic_file.make_folder(Path(self.out))
@@ -81,7 +86,8 @@ class SortedFolder:
             if self._has_id():
                 Path(self.out, SORT_LOG).unlink()
                 failpoint("sort.id-removed")
-            _remove_empty(Path(self.out))
+            for folder in [Path(self.out), *Path(self.out).parents][: self._made]:
+                _remove_empty(folder)
             _path(self._token).unlink()  # without a sync: a record that returns names no file
         failpoint("sort.record-removed")
 
@@ -93,7 +99,7 @@ class SortedFolder:
 
     def _write_record(self) -> None:
         out, path = os.fsencode(self.out), _path(self._token)
-        line = msgspec.json.encode(Record(out, _inode(out)))
+        line = msgspec.json.encode(Record(out, _inode(out), self._made))
         with atomic_file.writing(path, job_index.REMEDY):
             line_log.append_to(self._lock, path, [line], _decode)
         failpoint("sort.recorded")
@@ -228,6 +234,11 @@ def _inode(folder: bytes) -> int:
         return os.lstat(folder).st_ino
     except OSError:
         return 0
+
+
+def _missing(out: str) -> int:
+    """The number of folders that do not exist, from OUT up."""
+    return sum(not os.path.lexists(folder) for folder in [Path(out), *Path(out).parents])
 
 
 def _remove_empty(folder: Path) -> None:

@@ -35,7 +35,6 @@ class Record(msgspec.Struct, frozen=True):
     out: bytes  #: absolute, without symbolic links
     inode: int = 0  #: of OUT; 0 before it was made
     made: int = 0  #: the number of folders that were made, from OUT up
-    folders: tuple[str, ...] = ()  #: those of labels that were made
 
 
 class SortedFolder:
@@ -43,10 +42,9 @@ class SortedFolder:
 
     def __init__(self, out: str, token: str, lock: int) -> None:
         self.out, self._token, self._lock = out, token, lock
-        self._record = _read(token) or Record(os.fsencode(out))
-        if self._record.out != os.fsencode(out):  # moved: the folders above it are not its own
-            made = min(self._record.made, 1)
-            self._record = msgspec.structs.replace(self._record, out=os.fsencode(out), made=made)
+        record = _read(token) or Record(os.fsencode(out))
+        is_moved = record.out != os.fsencode(out)  # the folders above it are not its own
+        self._made = min(record.made, 1) if is_moved else record.made
 
     def logs(self) -> list[SortLog]:
         """The logs of all tables that were sorted into it, the newest first. Raises SetupError."""
@@ -56,14 +54,11 @@ class SortedFolder:
         """That of the table of a job, which may be new. Raises SetupError."""
         return log_of(self._token, job, self.out)
 
-    def make(self, labels: Iterable[str]) -> None:
-        """Make the folder. What is missing of it, and of the folders of labels, is recorded first.
-        Raises SetupError."""
-        before, path = self._record, Path(self.out, SORT_LOG)
-        missing = {label for label in labels if not os.path.lexists(Path(self.out, label))}
-        self._write_record(
-            made=before.made or _missing(self.out), folders={*before.folders, *missing}
-        )
+    def make(self) -> None:
+        """Make the folder, with its record and its id. Raises SetupError."""
+        path = Path(self.out, SORT_LOG)
+        self._made = self._made or _missing(self.out)
+        self._write_record()
         with atomic_file.writing(Path(self.out), "choose another --into"):
             atomic_file.make_folder(Path(self.out))
             failpoint("sort.out-made")
@@ -76,21 +71,22 @@ class SortedFolder:
                     written.write(b"%s\n" % self._token.encode())
                     atomic_file.sync(written)
                 atomic_file.sync_folder(path.parent)
-        self._write_record(made=self._record.made, folders=self._record.folders)
+        self._write_record()  # with its inode
 
     def remove(self) -> None:
-        """Remove the logs, which have no files left, the folders that were made, as far as they are
-        empty, and the record. Raises SetupError."""
+        """Remove the logs, which have no files left, the record, and the folders that are empty.
+        Raises SetupError."""
+        logs = self.logs()
         with atomic_file.writing(_path(self._token), job_index.REMEDY):
-            for log in self.logs():
+            for label in {label for log in logs for label in log.labels}:
+                _remove_empty(Path(self.out, label))
+            for log in logs:
                 log.path.unlink()
                 failpoint("sort.log-removed")
             if self._has_id():
                 Path(self.out, SORT_LOG).unlink()
                 failpoint("sort.id-removed")
-            for label in self._record.folders:
-                _remove_empty(Path(self.out, label))
-            for folder in [Path(self.out), *Path(self.out).parents][: self._record.made]:
+            for folder in [Path(self.out), *Path(self.out).parents][: self._made]:
                 _remove_empty(folder)
             _path(self._token).unlink()  # without a sync: a record that returns names no file
         failpoint("sort.record-removed")
@@ -101,14 +97,11 @@ class SortedFolder:
             return _id_file(self.out) in (b"", f"{self._token}\n".encode())
         return False
 
-    def _write_record(self, made: int, folders: Iterable[str]) -> None:
-        out = os.fsencode(self.out)
-        self._record, path = (
-            Record(out, _inode(out), made, tuple(sorted(folders))),
-            _path(self._token),
-        )
+    def _write_record(self) -> None:
+        out, path = os.fsencode(self.out), _path(self._token)
+        line = msgspec.json.encode(Record(out, _inode(out), self._made))
         with atomic_file.writing(path, job_index.REMEDY):
-            line_log.append_to(self._lock, path, [msgspec.json.encode(self._record)], _decode)
+            line_log.append_to(self._lock, path, [line], _decode)
         failpoint("sort.recorded")
 
 

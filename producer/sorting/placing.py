@@ -163,6 +163,8 @@ class Placing:
 
 
 def _check_writable(spot: Spot) -> None:
-    """Raises OSError if a file cannot be removed, before it is copied: also on a read-only disk."""
+    """Raises OSError if a file cannot be removed, before it is copied."""
+    if os.fstatvfs(spot.folder).f_flag & os.ST_RDONLY:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
     if not os.access(b".", os.W_OK | os.X_OK, dir_fd=spot.folder):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))

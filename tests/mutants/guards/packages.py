@@ -56,10 +56,13 @@ PACKAGES = {
             "producer/sort_log/*.py",
             "producer/sources/row_files.py",
         ),
-        ("tests/unit/sorting", "tests/faults/storage/test_sort_power_failure.py"),
+        (
+            "tests/unit/sorting",
+            "tests/faults/storage/test_sort_power_failure.py",
+            "tests/faults/storage/test_sort_disk_full.py",
+        ),
         6,
         (
-            "tests/faults/storage/test_sort_disk_full.py",
             "tests/faults/producer/test_failpoints_of_sorting.py",
             "tests/faults/producer/test_histories_of_sorting.py",
         ),

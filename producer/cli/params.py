@@ -101,16 +101,18 @@ class Name(click.ParamType[str]):
 
 def _models(settings: Settings, incomplete: str) -> Iterator[tuple[str, str]]:
     """Models; after the @ versions and aliases."""
-    from producer.versions.load_catalog import load_catalog
+    from producer.versions.catalog import Catalog
 
-    for model in load_catalog(settings).models:
-        if "@" not in incomplete:
-            yield model.name, ""
-            continue
-        for alias, number in sorted(model.aliases.items()):
-            yield f"{model.name}@{alias}", f"version {number}"
-        for version in model.versions:
-            yield version.card.ref, version.card.recipe
+    versions = Catalog(settings).versions()
+    if "@" not in incomplete:
+        yield from dict.fromkeys((version.card.name, "") for version in versions)
+        return
+    for version in versions:
+        card = version.card
+        yield from (
+            (f"{card.name}@{alias}", f"version {card.version}") for alias in version.aliases
+        )
+        yield card.ref, card.recipe
 
 
 def _recipes(settings: Settings, incomplete: str) -> Iterator[tuple[str, str]]:

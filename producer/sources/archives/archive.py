@@ -42,7 +42,6 @@ BAD = Status.UNREADABLE
 _NUMBER, _PLACE = 20, 43
 #: The number of records held as objects; more are packed into runs.
 _RUN = 1 << 14
-_NONE: tuple[bytes, Member | None] = (b"", None)
 _TAIL = len(END) + 8
 
 
@@ -184,8 +183,7 @@ class MemberIndex:
         if again:
             everything = heapq.merge(_first(runs, []), sorted(again))
             self._entries = array("Q", map(_packed, everything))
-        #: Members are mostly looked up in order, and each as soon as it is listed.
-        self._next, self._passed = 0, _NONE
+        self._next = 0  #: members are mostly looked up in order, and each as soon as it is listed
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -193,16 +191,13 @@ class MemberIndex:
     def after(self, name: bytes) -> Iterator[tuple[bytes, Member]]:
         """The names of rows after `name`, and their members."""
         start = bisect_right(self._entries, name, key=self._name) if name else 0
-        for packed in islice(self._entries, start, None):
-            member = self._member(packed)
-            name = row_name(member)
-            self._passed = name, member
-            yield name, member
+        for at in range(start, len(self._entries)):
+            self._next = at
+            member = self._member(self._entries[at])
+            yield row_name(member), member
 
     def find(self, name: bytes) -> Member | None:
         """The member whose row has this name."""
-        if name == self._passed[0]:
-            return self._passed[1]
         at = self._next
         if at >= len(self._entries) or self._name(self._entries[at]) != name:
             at = bisect_left(self._entries, name, key=self._name)

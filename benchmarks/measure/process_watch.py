@@ -23,7 +23,6 @@ ROLES = (
     ("redis-server", "Redis server"),
     ("worker.app", "worker parent"),
     ("worker.trainer", "trainer parent"),
-    ("benchmarks.environment.sleeping_app", "worker parent"),
     ("benchmarks.contenders.traced_classify", "producer"),
     ("benchmarks.contenders.bare_loop", "bare loop, parent"),
     ("producer.machine.supervisor", "supervisor"),

@@ -6,17 +6,17 @@ import subprocess
 import time
 from pathlib import Path
 
-from producer.machine import commands, lock, redis_server, stack_log
+from producer.machine import commands, redis_server, stack_log
 from producer.machine.desired_state import Environment, own
 from producer.machine.redis_server import is_ready
 from shared import logs
-from shared.broker.runtime_paths import LOG_NAME, SUPERVISOR_LOCK, has_supervisor, socket_path
+from shared.broker.runtime_paths import LOG_NAME, has_supervisor, socket_path
 from shared.errors import BrokerAway, SetupError
 from shared.settings import Settings
 from shared.stop import Waits, unstoppable
 
 START_S = 10.0
-#: A supervisor that is killed during its start is started again, so often in all.
+#: A supervisor may be killed during its start.
 STARTS_MAX = 3
 _POLL_S = 0.005
 _TAIL_BYTES = 4096
@@ -38,13 +38,12 @@ def launch(
         BrokerAway: its supervisor runs, but the server has not responded for START_S.
     """
     waits = waits or unstoppable()
-    deadline, starts, was_killed = time.monotonic() + START_S, 0, True
+    deadline, starts = time.monotonic() + START_S, 0
     while not serving(settings, folder, waits):
         if not has_supervisor(folder):
-            was_killed = was_killed or lock.holder(folder / SUPERVISOR_LOCK) is not None
-            if starts == STARTS_MAX or not was_killed:
+            if starts == STARTS_MAX:
                 raise SetupError(_failed(folder, "does not start"))
-            was_killed = _start_supervisor(settings, folder, environment, waits) < 0
+            _start_supervisor(settings, folder, environment, waits)
             deadline, starts = time.monotonic() + START_S, starts + 1
         elif time.monotonic() > deadline:
             raise BrokerAway(_failed(folder, f"has not responded for {START_S:.0f} s"))
@@ -53,9 +52,8 @@ def launch(
 
 def _start_supervisor(
     settings: Settings, folder: Path, environment: Environment, waits: Waits
-) -> int:
-    """Returns the exit code, which is that of its start in the foreground. A start that is stopped
-    is killed."""
+) -> None:
+    """Start it and wait until it goes into the background. A start that is stopped is killed."""
     if environment == own():
         redis_server.find()
         commands.check_installed()
@@ -79,7 +77,6 @@ def _start_supervisor(
         starting.kill()
         starting.wait()
         raise
-    return starting.returncode
 
 
 def _failed(folder: Path, what: str) -> str:

@@ -18,7 +18,6 @@ from redis.exceptions import RedisError
 
 from producer.machine import desired_state
 from producer.machine.desired_state import own
-from producer.machine.lock import ManagedProcess
 from shared import keys
 from shared.broker.runtime_paths import is_in_charge
 from shared.errors import HangtagError
@@ -27,6 +26,7 @@ from shared.ledger.jobs import SILENT_S
 from shared.ledger.request_store import open_requests
 from shared.logs import DAY_S, LogLimit
 from shared.messages.requests import needed_packages
+from shared.process import child_id
 from shared.registry.mirror_writer import publish
 from shared.registry.registry import Registry
 from shared.settings import Settings
@@ -48,9 +48,9 @@ class ServerClient:
         self._published = time.monotonic()
         self._faults = LogLimit(log, DAY_S)  #: of the store or of a key
 
-    def ready(self, worker: ManagedProcess) -> bool:
-        """Whether a worker has a heartbeat."""
-        name = f"{socket.gethostname()}:{worker.pid}:{worker.started}"
+    def ready(self, worker: int) -> bool:
+        """Whether the worker with this pid has a heartbeat."""
+        name = f"{socket.gethostname()}:{child_id(worker)}"
         try:
             return bool(self._client.exists(keys.worker(name)))
         except RedisError:
@@ -118,7 +118,7 @@ class IdleDetector:
 
     def __init__(self, folder: Path, settings: Settings) -> None:
         self._folder, self._settings = folder, settings
-        self._announced = desired_state.announced(folder)
+        self._changed = desired_state.changed(folder)
         self._needed = time.monotonic()
         self._open = float("-inf")  #: when there was last an open request
         self.trained = False  #: the last result of `training`
@@ -129,15 +129,10 @@ class IdleDetector:
         Raises:
             RedisError, OSError: the server or the store cannot be read.
         """
-        announced = desired_state.announced(self._folder)
-        if (
-            announced != self._announced
-            or _jobs(client)
-            or _clients(client)
-            or self._has_requests()
-        ):
+        changed = desired_state.changed(self._folder)
+        if changed != self._changed or _jobs(client) or _clients(client) or self._has_requests():
             self._needed = time.monotonic()
-        self._announced = announced
+        self._changed = changed
         return time.monotonic() - self._needed
 
     def training(self) -> bool:

@@ -1,4 +1,4 @@
-"""The processes of this machine's stack, each kept running, and their list on disk."""
+"""The processes of this machine's stack, each kept running. They are killed if this one dies."""
 
 from __future__ import annotations
 
@@ -9,20 +9,12 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 from producer.machine import commands, redis_server
 from producer.machine.desired_state import Environment
 from producer.machine.launch import START_S
-from producer.machine.lock import (
-    ManagedProcess,
-    forget_roster,
-    load_roster,
-    managed_process,
-    save_roster,
-)
 from producer.machine.stack_log import ServerLog
 from shared import atomic_file
 from shared.broker.runtime_paths import CHILDREN_NAME
@@ -44,7 +36,6 @@ TRAINER = "trainer"
 #: Interrupted work is repeated: it is recorded in a journal or in the store.
 END_S = 6.0
 SERVER_END_S = 2.0
-LEFTOVER_END_S = 1.0
 #: A command waits START_S for the server to return: it must be restarted before that.
 SERVER_BACKOFF_MAX_S = START_S / 2
 _PR_SET_PDEATHSIG = 1
@@ -54,13 +45,12 @@ _libc = ctypes.CDLL(None) if sys.platform == "linux" else None
 class Running:
     """One process of a service."""
 
-    def __init__(self, name: str, argv: Sequence[str], env: dict[str, str], as_json: bool) -> None:
+    def __init__(self, argv: Sequence[str], env: dict[str, str], as_json: bool) -> None:
         self.argv = list(argv)
         self.started = time.monotonic()
         self.retired = 0.0  #: when it was sent SIGTERM; 0 if it was not
         self.process = _spawn(self.argv, env, subprocess.PIPE if as_json else None)
         self.log = ServerLog(self.process) if as_json else None
-        self.member = managed_process(name, self.process.pid)
 
     def log_rest(self) -> None:
         """Log its last lines, once it has ended."""
@@ -97,9 +87,9 @@ class Service:
         self._failure = ""
 
     @property
-    def member(self) -> ManagedProcess | None:
-        """Its process."""
-        return self._running.member if self._running else None
+    def pid(self) -> int:
+        """The pid of its process, or 0."""
+        return self._running.process.pid if self._running else 0
 
     def want(self, argv: Sequence[str] | None, env: dict[str, str]) -> None:
         """Set the wanted command, None for no command, and the variables of its next start."""
@@ -138,7 +128,7 @@ class Service:
         if self._failure:
             log.warning("%s; restarting it", self._failure)
             self._failure = ""
-        self._running = Running(self.name, argv, self._env, self._as_json)
+        self._running = Running(argv, self._env, self._as_json)
 
     def _ended(self, child: Running) -> bool:
         code = child.process.poll()
@@ -170,9 +160,6 @@ def _spawn(argv: list[str], env: dict[str, str], output: int | None) -> subproce
     )  # fmt: skip
 
 
-log = logging.getLogger(__name__)
-
-
 class Services:
     """The server, which binds `bound`, the worker, and the trainer while it is needed."""
 
@@ -185,13 +172,12 @@ class Services:
         self._server = Service("server", SERVER_BACKOFF_MAX_S, as_json=settings.has_json_logs)
         self._server.want(redis_server.command(binary, bound), self._variables)
         self._others = {name: Service(name) for name in (WORKER, TRAINER)}
-        self._roster: list[ManagedProcess] = []  #: as it was written last
         self._faults = LogLimit(log, DAY_S)
 
     @property
-    def server(self) -> ManagedProcess | None:
-        """The current process of the server."""
-        return self._server.member
+    def server(self) -> int:
+        """The pid of the server, or 0."""
+        return self._server.pid
 
     @property
     def server_failed(self) -> bool:
@@ -199,18 +185,17 @@ class Services:
         return self._server.failures > 0
 
     @property
-    def worker(self) -> ManagedProcess | None:
-        """The current process of the worker."""
-        return self._others[WORKER].member
+    def worker(self) -> int:
+        """The pid of the worker, or 0."""
+        return self._others[WORKER].pid
 
     def tend(self, children: int, training: bool, environment: Environment) -> None:
-        """Start and end processes to match the desired state, and write their list.
+        """Start and end processes to match the desired state.
 
         `children` is the worker's number of children, which it reads from a file.
         """
         self._server.tend()
-        with self._retried():
-            self._write_number(children)
+        self._write_number(children)
         python = environment.executable
         worker = commands.stack_command(python) if children else None
         trainer = commands.trainer_command(python) if training else None
@@ -219,8 +204,6 @@ class Services:
         self._others[TRAINER].want(trainer, env)
         for service in self._others.values():
             service.tend()
-        with self._retried():
-            self._write_roster()
 
     def end(self) -> None:
         """End every process, the server last."""
@@ -231,31 +214,11 @@ class Services:
             service.end(max(0.0, deadline - time.monotonic()))
         self._server.end(SERVER_END_S)
 
-    @contextmanager
-    def _retried(self) -> Iterator[None]:
-        """Log an error, for example of a full disk: the next turn tries again."""
-        try:
-            yield
-        except OSError as error:
-            self._faults.warning(f"{self._folder} cannot be written: {error}")
-
     def _write_number(self, children: int) -> None:
-        if children and children != self._children:
+        if not children or children == self._children:
+            return
+        try:
             atomic_file.replace_volatile(self._folder / CHILDREN_NAME, str(children).encode())
             self._children = children
-
-    def _write_roster(self) -> None:
-        services = [self._server, *self._others.values()]
-        members = [service.member for service in services if service.member is not None]
-        if members != self._roster:
-            save_roster(self._folder, members)
-            self._roster = members
-
-
-def end_leftovers(folder: Path) -> bool:
-    """End the processes that a dead supervisor left behind; returns whether there were any."""
-    leftovers = [leftover for leftover in load_roster(folder) if leftover.alive]
-    for leftover in leftovers:
-        leftover.end(LEFTOVER_END_S)
-    forget_roster(folder)
-    return bool(leftovers)
+        except OSError as error:  # the next turn tries again, for example after a full disk
+            self._faults.warning(f"{self._folder} cannot be written: {error}")

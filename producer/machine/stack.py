@@ -18,10 +18,9 @@ import msgspec
 
 from producer.machine import commands, desired_state, lock
 from producer.machine.commands import worker_line
-from producer.machine.desired_state import Desired, Environment, chosen
+from producer.machine.desired_state import Environment, chosen
 from producer.machine.launch import START_S, launch, serving
 from producer.machine.redis_server import ServerSocket
-from producer.machine.service import end_leftovers
 from producer.present.formatting import one_line
 from shared.broker.runtime_paths import (
     SUPERVISOR_LOCK,
@@ -34,7 +33,6 @@ from shared.broker.runtime_paths import (
 from shared.errors import BrokerAway, SetupError
 from shared.installation import STACK_PACKAGES
 from shared.messages.requests import Work, needed_packages
-from shared.process import started
 from shared.settings import Settings
 from shared.stop import Waits, unstoppable
 
@@ -82,7 +80,9 @@ class BrokerSession:
         revive(self._settings, self._waits)
 
     def _ended_now(self) -> int:
-        return 0 if self._settings.redis_url else desired_state.ended(stack_dir(self._settings))
+        if self._settings.redis_url:
+            return 0
+        return desired_state.load(stack_dir(self._settings)).ended
 
 
 def ensure(settings: Settings, waits: Waits | None = None) -> None:
@@ -167,8 +167,12 @@ def up(settings: Settings, workers: int | None, floor: int | None = None) -> Non
         before, environment = desired_state.load(folder), _environment(folder)
         if workers is None and floor is None:
             workers, floor = before.children, before.floor
-        desired_state.save(folder, Desired(True, workers, floor, environment))
-        desired_state.announce(folder)
+        desired_state.save(
+            folder,
+            msgspec.structs.replace(
+                before, keep=True, children=workers, floor=floor, environment=environment
+            ),
+        )
         try:
             launch(settings, folder, environment)
         except (SetupError, BrokerAway):
@@ -188,10 +192,8 @@ def down(settings: Settings) -> bool:
         return False
     folder = private_stack_dir(settings)
     with _exclusive(folder):
-        desired_state.forget(folder)
         desired_state.end(folder)
         has_ended = _end_supervisor(folder)
-        has_ended |= end_leftovers(folder)
         ServerSocket(socket_path(settings)).remove()
     return has_ended
 
@@ -204,14 +206,13 @@ def describe(settings: Settings) -> Stack:
     wanted = desired_state.load(folder)
     bounds = wanted.bounds(settings)
     running = has_supervisor(folder)
-    holder = lock.holder(folder / SUPERVISOR_LOCK) if running else None
     return Stack(
         running=running,
         kept=wanted.keep,
         floor=bounds.floor,
         ceiling=bounds.ceiling,
         now=live_children(settings) if running else 0,
-        pid=holder.pid if holder else 0,
+        pid=lock.holder(folder / SUPERVISOR_LOCK),
         socket=str(socket_path(settings)),
         log=str(log_path(settings)),
     )
@@ -245,9 +246,10 @@ def _ended(folder: Path, number: signal.Signals, limit_s: float) -> bool:
     while has_supervisor(folder):
         if time.monotonic() > deadline:
             return False
-        holder = lock.holder(folder / SUPERVISOR_LOCK)  # None right after the lock was taken
-        if holder and not signalled and started(holder.pid) == holder.started:
-            os.kill(holder.pid, number)
+        pid = lock.holder(folder / SUPERVISOR_LOCK)  # 0 right after the lock was taken
+        if pid and not signalled:
+            with suppress(ProcessLookupError):  # it has just ended
+                os.kill(pid, number)
             signalled = True
         time.sleep(_POLL_S)
     return True

@@ -19,9 +19,8 @@ from typing import TYPE_CHECKING
 from producer.machine import desired_state, lock, stack_log
 from producer.machine.autoscaler import Autoscaler
 from producer.machine.desired_state import Desired, own
-from producer.machine.lock import ManagedProcess, forget_roster, managed_process
 from producer.machine.redis_server import ServerSocket, is_ready
-from producer.machine.service import Services, end_leftovers
+from producer.machine.service import Services
 from shared import file_lock, logs, process
 from shared.broker.runtime_paths import (
     LOG_NAME,
@@ -50,7 +49,7 @@ class Supervisor:
         self._settings, self._folder, self._lock = settings, folder, mine
         self._socket = ServerSocket(socket_path(settings))
         self._services = Services(settings, folder, self._socket.bound)
-        self._serving: ManagedProcess | None = None  #: the server that clients connect to
+        self._serving = 0  #: the pid of the server that clients connect to
         self._client: ServerClient | None = None
         self._poll_due = 0.0  #: the first poll is in the turn after the server opens
         wanted = desired_state.load(folder)
@@ -67,21 +66,19 @@ class Supervisor:
             SetupError: the server does not start; it has logged the reason.
         """
         wakeup = Wakeup(signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
-        end_leftovers(self._folder)
         self._socket.remove()
         try:
             while not self._ending:
                 self._turn()
                 received = wakeup.wait(TURN_S if self._is_open else TURN_WHILE_CLOSED_S)
                 if received & {signal.SIGTERM, signal.SIGINT}:
-                    desired_state.forget(self._folder)
                     self._ending = True
         finally:
             self._end()
 
     @property
     def _is_open(self) -> bool:
-        return self._serving is not None and self._serving == self._services.server
+        return 0 < self._serving == self._services.server
 
     def _turn(self) -> None:
         if self._lock.lost:
@@ -98,7 +95,7 @@ class Supervisor:
             return
         if is_ready(self._socket.bound):
             self._open()
-        elif self._serving is None and self._services.server_failed:
+        elif not self._serving and self._services.server_failed:
             raise SetupError("the server does not start")
 
     def _open(self) -> None:
@@ -157,7 +154,6 @@ class Supervisor:
         self._services.end()
         if mine:
             self._socket.remove()
-            forget_roster(self._folder)
 
 
 def main() -> None:
@@ -167,20 +163,17 @@ def main() -> None:
     mine = lock.Lock(folder / SUPERVISOR_LOCK)
     if not mine.take(LOCK_WAIT_S):
         return
-    mine.sign(managed_process("supervisor", os.getpid()))  # until its child does
     if os.fork():
         os._exit(0)  # the child holds the lock now, so the caller can continue
     # A cleaner of old files in /tmp passes over a locked folder (tmpfiles.d(5)).
     file_lock.try_share(os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
-    mine.sign(managed_process("supervisor", os.getpid()))
+    mine.sign()
     process.skip_last_search()
     logs.log_to_stderr(settings, "%(asctime)s supervisor: %(message)s")
     try:
         Supervisor(settings, folder, mine).run()
     except SetupError:
         raise SystemExit(1) from None  # without a traceback: the log ends with the server's error
-    finally:
-        mine.unsign()
 
 
 _SIZE_BYTES = 4096

@@ -201,22 +201,17 @@ def test_a_move_is_refused_in_a_line_that_names_0_2_0(data: Path) -> None:
     assert tree(data / "moved") == before
 
 
-def test_requests_that_had_not_ended_are_listed(
+def test_a_request_that_had_not_ended_is_named_and_refused(
     data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """The one that has ended, in the other store, is neither listed nor done again."""
+    assert "0.2.0" not in run("status").stderr
     monkeypatch.setenv("HANGTAG_STORE", str(data / "stack"))
-    listed = json.loads(run("train", "--list", "--json").stdout)
-    assert {one["request"]: one["state"] for one in listed} == {"waiting": "unreadable"}
-
-
-def test_a_waiting_training_of_photos_is_refused_in_a_line_that_names_0_2_0(
-    data: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It limits the time of trainings that would follow."""
-    monkeypatch.setenv("HANGTAG_STORE", str(data / "stack"))
-    (line,) = run("train", "--follow", "waiting", code=Exit.SETUP).stderr.splitlines()
-    assert "version 0.2.0" in line
-    assert "hangtag cancel waiting" in line
+    (notice,) = run("status").stderr.splitlines()
+    assert "1 request of version 0.2.0" in notice
+    (line,) = run("train", "--follow", "waiting", code=Exit.USAGE).stderr.splitlines()
+    assert "request waiting is of version 0.2.0" in line
+    assert json.loads(run("train", "--list", "--json").stdout) == []
 
 
 def test_every_job_is_in_the_list(data: Path) -> None:

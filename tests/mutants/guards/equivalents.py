@@ -25,10 +25,6 @@ EQUIVALENT = {
     "shared/registry/version_folder.py: is_half_removed: path.name not in cards -> True": (
         "where all files are cards, the second condition is false"
     ),
-    "shared/registry/alias_operations.py: _decided: before != now.version -> True": (
-        "a promotion to the version that an alias has makes no decision, and a rollback leads to "
-        "another one"
-    ),
     "shared/labels/line_log.py: LineFollower._check_same: info.st_ino == self._inode -> False": (
         "all that was read is compared instead of its end, which only takes longer"
     ),

@@ -15,6 +15,7 @@ from producer.machine.service import Service
 from shared.broker.runtime_paths import runtime_dir
 from shared.errors import Exit
 from shared.settings import Settings
+from tests.support.processes import procfs
 from tests.support.processes.fleet import wait_for
 
 ENV = dict(os.environ)
@@ -62,9 +63,9 @@ def test_a_process_that_exits_is_restarted_with_growing_delays() -> None:
         return service.failures == times
 
     wait_for("two failures", lambda: failed(2))
-    assert service.member is None
+    assert not service.pid
     service.tend()
-    assert service.member is None, "it must wait before the restart"
+    assert not service.pid, "it must wait before the restart"
     service.end(0)
 
 
@@ -72,21 +73,21 @@ def test_another_command_follows_the_end_of_the_first() -> None:
     service = Service("test")
     service.want([sys.executable, "-S", "-c", "print(flush=True); input()"], ENV)
     service.tend()
-    before = service.member
-    assert before is not None
+    before = service.pid
+    assert before
     service.want([sys.executable, "-S", "-c", "import time; time.sleep(600)"], ENV)
     service.tend()
-    assert service.member == before, "it did not wait for the end"
+    assert service.pid == before, "it did not wait for the end"
 
     def replaced() -> bool:
         service.tend()
-        return service.member not in (None, before)
+        return service.pid not in (0, before)
 
     wait_for("the other", replaced)
-    assert not before.alive
+    assert not procfs.is_alive(before)
     assert service.failures == 0
     service.end(10)
-    assert service.member is None
+    assert not service.pid
 
 
 def test_a_server_without_execute_permission_is_copied(tmp_path: Path) -> None:

@@ -63,7 +63,9 @@ class JobTable:
             SetupError: the log of corrections has fewer than the table, or is damaged.
         """
         before = stored_display(self._journal)
-        self.display = with_current_corrections(self.display, self._output, before).over(before)
+        self.display = with_current_corrections(self.display, self._output, before).completed_by(
+            before
+        )
         if self.display == before:
             return
         check_columns(self.form, make_table(self._pinned(), self.display))

@@ -14,8 +14,8 @@ from redis.exceptions import RedisError
 from producer.job.records import FrozenBatch, StoredResult
 from producer.job.skipped import Unlisted, passed_over
 from producer.present.events import PAUSE_S, Found, Outage
-from producer.run.attempt import Attempt, OpenJob
 from producer.run.batcher import Batch, resumed
+from producer.run.connect import Attempt, OpenJob
 from producer.run.file_transport import Transport
 from producer.run.job_queue import PublishedProgress, Result
 from producer.run.loop_report import FileCount, LoopReport
@@ -46,14 +46,13 @@ class DispatchLoop:
         self._pinned, self._journal, self._queue, row_files, self._table = job
         options = job.pinned.options
         self._transport = Transport(options, settings)
-        check = self._waits.check
-        self._batches = resumed(options, settings, job.journal, self._transport, row_files, check)
+        self._batches = resumed(row_files, settings, self._transport, job.journal)
         self._reconciler = Reconciler(job, settings.orphan_s, self._transport)
         self._new = new  #: new files are counted while the job runs
         runtime = runtimes.find(job.pinned.record.runtime)
         self._limits = SendLimits(runtime, job.journal.totals.done)
         self._rate = Rate()
-        self._count = FileCount(row_files.sources, job.journal.file_count, check)
+        self._count = FileCount(row_files.sources, job.journal.file_count)
         self._report = LoopReport(attempt, runtime)
         self._started = time.monotonic()
         self._done_before = job.journal.totals.done  #: in earlier runs

@@ -7,8 +7,8 @@ from collections.abc import Collection
 
 from redis.exceptions import RedisError
 
-from producer.run.attempt import OpenJob
 from producer.run.batcher import read_batch_again
+from producer.run.connect import OpenJob
 from producer.run.file_transport import Transport
 from shared.broker.access_errors import write_refusal
 from shared.ledger.batch_ledger import BatchState

@@ -130,7 +130,7 @@ def render_copy(
         progress.stage(_STAGE, sealed.count)
         sealed.passed = progress.passed
         before = stored_display(sealed)
-        shown = with_current_corrections(display, source, before).over(before)
+        shown = with_current_corrections(display, source, before).completed_by(before)
         table = make_table(Pinned(sealed.record, sealed.card, sealed.options), shown)
         check_columns(form, table)
         check_rows(form, sealed.count, source, output)

@@ -15,8 +15,7 @@ from producer.job.skipped import Unlisted
 from producer.job.snapshot import JobState, JobView, view_of
 from producer.present.events import Events, Stage, Started
 from producer.present.formatting import counted
-from producer.run.attempt import Attempt, OpenJob
-from producer.run.connect import Connector
+from producer.run.connect import Attempt, Connector, OpenJob
 from producer.run.job import Job
 from producer.run.job_queue import JobQueue
 from producer.run.loop import DispatchLoop

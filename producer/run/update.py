@@ -51,7 +51,7 @@ def bring_up_to_date(run: Run, retry_failed: bool) -> tuple[Summary, bool]:
 def _compared(run: Run, retry_failed: bool) -> tuple[Changes, Journal | None]:
     """Compare the rows with the files; the next journal, if any differs."""
     old, waits, events = run.job, run.attempt.waits, run.attempt.events
-    present = PresentFiles(run.files, waits.check)
+    present = PresentFiles(run.files)
     changes = Changes(present, Settling(waits.sleep, now_ns), retry_failed)
     formed = form(old.journal, old.output, changes, present, run.passing("comparing files"))
     if not _are_listed(run, changes) and (line := _counts(changes)):

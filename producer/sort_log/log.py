@@ -76,12 +76,12 @@ class Entry(msgspec.Struct, frozen=True, tag="file", tag_field="line", gc=False)
     inode: int  #: of the source when it was planned
 
     @property
-    def shown(self) -> str:
+    def source_text(self) -> str:
         """Its source for people."""
         return printable(self.source)
 
     @property
-    def shown_place(self) -> str:
+    def place_text(self) -> str:
         """Its place below OUT for people."""
         return f"{self.folder}/{printable(self.name)}"
 
@@ -157,8 +157,11 @@ class SortLog:
             SetupError: the log is damaged.
         """
         self.check()
+        if not self.entries:
+            return
         before = self.started
-        if before is not None and self.entries and (before.way, before.rule) != (way, rule):
+        assert before is not None  # it precedes them in a log that is not damaged
+        if (before.way, before.rule) != (way, rule):
             what = (
                 "with other labels or thresholds, or before an update"
                 if before.way == way

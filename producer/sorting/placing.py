@@ -22,14 +22,11 @@ from producer.sorting.folders import (
 )
 from producer.sorting.plan import PlannedFile, Planner, Remaining
 from producer.sources.row_files import RowFiles
-from shared.errors import UsageError
 from shared.image_status import Status
 
 #: Files between two syncs of the log: a sync takes about as long as many files. Each may need two
 #: open folders, which stays below the usual limit of 1,024 open files.
 BATCH_FILES = 200
-#: What a hard link fails with on a file system, or between two, that cannot have it.
-_NO_LINK = {errno.EXDEV, errno.EPERM, errno.ENOTSUP}
 
 
 def completed(
@@ -37,7 +34,7 @@ def completed(
     folders: Folders,
     act: Callable[[Entry, Folders], Identity | None],
     remove: Callable[[Entry, Identity, Folders], None],
-    refuse: Callable[[Entry, FileStays | OSError, Folders], None],
+    refuse: Callable[[Entry, FileStays | OSError], None],
     passed: Callable[[int], None],
 ) -> list[Entry]:
     """Act on files; returns those that are at their goal for good, also after a power failure.
@@ -51,7 +48,7 @@ def completed(
         try:
             original = act(entry, folders)
         except (FileStays, OSError) as error:
-            refuse(entry, error, folders)
+            refuse(entry, error)
         else:
             if original is None:
                 done.append(entry)
@@ -65,7 +62,7 @@ def completed(
         try:
             remove(entry, original, folders)
         except (FileStays, OSError) as error:
-            refuse(entry, error, folders)
+            refuse(entry, error)
         else:
             done.append(entry)
     folders.sync()
@@ -78,19 +75,19 @@ class Placing:
     def __init__(
         self,
         log: SortLog,
-        left: Remaining,
+        remaining: Remaining,
         passed: Callable[[int], None],
         planner: Planner,
         files: RowFiles,
     ) -> None:
         """`passed` gets the number of files that were placed or stay; `files` has the images that
         are in no files of their own."""
-        self._log, self._left, self._passed = log, left, passed
+        self._log, self._remaining, self._passed = log, remaining, passed
         self._planner, self._files = planner, files
         self._elsewhere: dict[int, bytes] = {}  #: the names of those among the rows of a batch
         self.there = Counter[str]()  #: the number of files by folder that lay there before
 
-    def place(self, rows: Sequence[PlannedFile]) -> None:
+    def place_rows(self, rows: Sequence[PlannedFile]) -> None:
         """Place the files of at most BATCH_FILES rows.
 
         Raises:
@@ -114,20 +111,20 @@ class Placing:
     def _leave(self, entry: Entry, folders: Folders) -> None:
         """Count a file that lies in its place, and comes into no log."""
         try:
-            with opened(folders.source(entry)) as fd:
+            with opened(folders.source_spot(entry)) as fd:
                 check(fd, entry.content)
             self.there[entry.folder] += 1
         except (FileStays, OSError) as error:
-            self._refuse(entry, error, folders)
+            self._refuse(entry, error)
 
     def _act(self, entry: Entry, folders: Folders) -> Identity | None:
         name = self._elsewhere.get(entry.row)
-        source = folders.source(entry) if name is None else self._content(name, entry.content)
+        source = folders.source_spot(entry) if name is None else self._content(name, entry.content)
         while True:
             try:
-                return self._transfer(entry, source, folders.place(entry))
+                return self._transfer(entry, source, folders.goal_spot(entry))
             except FileExistsError:
-                entry = self._planner.again(entry, folders)
+                entry = self._planner.with_free_name(entry, folders)
                 self._log.write([entry])
 
     def _content(self, name: bytes, content: ClassifiedContent) -> bytes:
@@ -143,7 +140,7 @@ class Placing:
         if isinstance(source, bytes):
             transfer.make_file(source, place, part, entry.content)
         elif entry.way is Way.LINK:
-            transfer.make_link(source, place, entry.content)
+            transfer.make_link(source, place, entry.content, entry.source_text)
         elif entry.way is Way.COPY:
             transfer.copy(source, place, part, entry.content)
         elif not transfer.move(source, place, entry.content):
@@ -152,36 +149,20 @@ class Placing:
         return None
 
     def _remove(self, entry: Entry, copied: Identity, folders: Folders) -> None:
-        source, aside = folders.source(entry), entry.aside(self._log.name)
+        source, aside = folders.source_spot(entry), entry.aside(self._log.name)
         try:
             transfer.remove(source, copied, aside)
         except (FileStays, OSError):
-            place = folders.place(self._log.entries[entry.row])
+            place = folders.goal_spot(self._log.entries[entry.row])
             with suppress(FileStays):  # another process has changed the copy: it stays, too
                 transfer.remove(place, entry.content, aside)
             raise
 
-    def _refuse(self, entry: Entry, error: FileStays | OSError, folders: Folders) -> None:
-        """Raises UsageError if no other file could get a hard link in that folder either."""
-        if entry.way is Way.LINK and isinstance(error, OSError) and error.errno in _NO_LINK:
-            info = folders.source(entry).stat()
-            is_own = info is not None and info.st_uid == os.geteuid()
-            if is_own or error.errno != errno.EPERM:  # Linux refuses a link to another user's file
-                raise no_links(entry.shown) from error
-        self._left.refuse(entry.shown, error)
+    def _refuse(self, entry: Entry, error: FileStays | OSError) -> None:
+        self._remaining.refuse(entry.source_text, error)
 
 
 def _check_writable(spot: Spot) -> None:
-    """Raises OSError if a file cannot be removed, before it is copied."""
-    if os.fstatvfs(spot.folder).f_flag & os.ST_RDONLY:
-        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+    """Raises OSError if a file cannot be removed, before it is copied: also on a read-only disk."""
     if not os.access(b".", os.W_OK | os.X_OK, dir_fd=spot.folder):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-
-
-def no_links(path: str) -> UsageError:
-    """The error where there can be no hard links."""
-    return UsageError(
-        f"there can be no hard link to {path} in that folder, which is on another file system or "
-        "one without hard links; use --copy"
-    )

@@ -20,9 +20,10 @@ from producer.sort_log import sorted_folder
 from producer.sort_log.log import Way, base_of, batches
 from producer.sorting import placing
 from producer.sorting.folders import Folders
-from producer.sorting.placing import Placing, no_links
+from producer.sorting.placing import Placing
 from producer.sorting.plan import Plan, PlanCounts, Planner, Remaining
 from producer.sorting.settle import settle
+from producer.sorting.transfer import no_links
 from producer.sorting.undo import Undo
 from producer.sources import row_files
 from producer.sources.job_sources import JobSources
@@ -53,20 +54,23 @@ def sort(table: Path, into: Path, way: Way, quiet: bool = False) -> Sorted:
     ):
         plan, survey = _planned(table, out, way, sealed, files.sources, progress)
         outdated = lacks_corrections(sealed)  # before a file moves: the log may be damaged
-        with sorted_folder.held(out, create=True) as folder:
+        with sorted_folder.locked(out, create=True) as folder:
             log = folder.log(sealed.record.id)
             log.check()
             folder.make(survey.counts)
             settle(log)
             log.start(way, survey.rule)
-            left = Remaining()
+            remaining = Remaining()
             progress.stage("", survey.counts.total())
-            passed, planner = partial(_count, progress, left), Planner(way, log, left)
-            work = Placing(log, left, passed, planner, files)
+            passed, planner = (
+                partial(_count_files, progress, remaining),
+                Planner(way, log, remaining),
+            )
+            work = Placing(log, remaining, passed, planner, files)
             for rows in batches(plan.files(), placing.BATCH_FILES):
-                work.place(rows)
+                work.place_rows(rows)
             log.write()
-            result = _sorted(out, way, log.counts(), left, work.there)
+            result = _result(out, way, log.counts(), remaining, work.there)
             return msgspec.structs.replace(result, outdated=outdated)
 
 
@@ -82,19 +86,19 @@ def rehearse(table: Path, into: Path, way: Way, quiet: bool = False) -> Sorted:
         log = sorted_folder.log_of(sorted_folder.token_of(out), sealed.record.id, out)
         log.check_same(way, survey.rule)
         progress.stage("", survey.counts.total())
-        left, examples, there = Remaining(), list[tuple[str, str]](), Counter[str]()
-        counts, planner = log.counts(), Planner(way, log, left)
+        remaining, examples, there = Remaining(), list[tuple[str, str]](), Counter[str]()
+        counts, planner = log.counts(), Planner(way, log, remaining)
         for rows in batches(plan.files(), placing.BATCH_FILES):
             with Folders(out) as folders:
                 entries, placed = planner.plan(rows, folders)
             there.update(entry.folder for entry in placed)
             counts.update(entry.folder for entry in entries)
             examples += [
-                (entry.shown, f"{out}/{entry.shown_place}")
+                (entry.source_text, f"{out}/{entry.place_text}")
                 for entry in entries[: EXAMPLES - len(examples)]
             ]
-            progress.passed(len(rows), left.counts.total())
-        result = _sorted(out, way, counts, left, there)
+            progress.passed(len(rows), remaining.counts.total())
+        result = _result(out, way, counts, remaining, there)
         return msgspec.structs.replace(result, dry_run=True, examples=examples)
 
 
@@ -122,11 +126,11 @@ def _planned(
     return plan, survey
 
 
-def _sorted(
-    out: str, way: Way, placed: Mapping[str, int], left: Remaining, there: Counter[str]
+def _result(
+    out: str, way: Way, placed: Mapping[str, int], remaining: Remaining, there: Counter[str]
 ) -> Sorted:
     folders = dict(Counter(placed) + there)
-    return Sorted(out, way, folders, dict(left.counts), left.first, there.total())
+    return Sorted(out, way, folders, dict(remaining.counts), remaining.first, there.total())
 
 
 def undo(into: Path, quiet: bool = False, back_to: Path | None = None) -> Sorted:
@@ -137,10 +141,10 @@ def undo(into: Path, quiet: bool = False, back_to: Path | None = None) -> Sorted
         UsageError: nothing was sorted into it, or its log is not of this user.
         SetupError: a disk is full or read-only, and the same call continues.
     """
-    out, left, count = _checked(into), Remaining(), Counter[str]()
+    out, remaining, count = _checked(into), Remaining(), Counter[str]()
     to = None if back_to is None else os.fsencode(_checked(back_to)).rstrip(b"/")
     with (
-        sorted_folder.held(out) as folder,
+        sorted_folder.locked(out) as folder,
         closing(Stages(make_progress(quiet))) as progress,
     ):
         logs = folder.logs()
@@ -149,10 +153,10 @@ def undo(into: Path, quiet: bool = False, back_to: Path | None = None) -> Sorted
             if to is not None:
                 log.return_below(to, base_of(logs))
             settle(log)
-            count += Undo(log, left, partial(_count, progress, left)).run()
-        if not left.counts:
+            count += Undo(log, remaining, partial(_count_files, progress, remaining)).run()
+        if not remaining.counts:
             folder.remove()
-    return Sorted(out, "", dict(count), dict(left.counts), left.first)
+    return Sorted(out, "", dict(count), dict(remaining.counts), remaining.first)
 
 
 def _checked(into: Path) -> str:
@@ -208,6 +212,6 @@ def _check_way(sources: JobSources, out: str, way: Way) -> None:
             raise no_links(printable(argument.typed))
 
 
-def _count(progress: Stages, left: Remaining, files: int) -> None:
+def _count_files(progress: Stages, remaining: Remaining, files: int) -> None:
     """Count files that were placed, or stay where they are."""
-    progress.passed(files, left.counts.total())
+    progress.passed(files, remaining.counts.total())

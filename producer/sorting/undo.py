@@ -83,9 +83,9 @@ TAKEN = "another file has its former name"
 class Undo:
     """Takes back every file of a log."""
 
-    def __init__(self, log: SortLog, left: Remaining, passed: Callable[[int], None]) -> None:
+    def __init__(self, log: SortLog, remaining: Remaining, passed: Callable[[int], None]) -> None:
         """`passed` gets the number of files that are back or stay."""
-        self._log, self._left, self._passed = log, left, passed
+        self._log, self._remaining, self._passed = log, remaining, passed
         self._originals = Originals()
 
     def run(self) -> Counter[str]:
@@ -96,7 +96,7 @@ class Undo:
         """
         count, log = Counter[str](), self._log
         for number in log.damaged:
-            self._left.add(DAMAGED, f"{log.path}:{number}")
+            self._remaining.add(DAMAGED, f"{log.path}:{number}")
         for entries in batches(list(log.entries.values())[::-1], placing.BATCH_FILES):
             log.mark(State.RETURNING, entries)
             log.write()
@@ -111,22 +111,22 @@ class Undo:
         return count
 
     def _act(self, entry: Entry, folders: Folders) -> Identity | None:
-        place = folders.placed(entry)
+        place = folders.placed_spot(entry)
         if place is None or place.stat() is None:
-            _check(entry.way is not Way.MOVE or _is_back(entry, folders), GONE)
+            _require(entry.way is not Way.MOVE or _is_back(entry, folders), GONE)
             return None
         if entry.way is Way.MOVE:
             info = place.stat()
             is_same = info is not None and info.st_ino == entry.inode
-            _check(is_same or content_at(place) == entry.content, REPLACED)
-            return self._move_back(entry, place, folders.source(entry, make=True))
+            _require(is_same or content_at(place) == entry.content, REPLACED)
+            return self._move_back(entry, place, folders.source_spot(entry, make=True))
         if entry.way is Way.COPY:
-            _check(content_at(place) == entry.content, EDITED)
+            _require(content_at(place) == entry.content, EDITED)
         if not self._originals.holds(entry.source):
-            self._remove_second(entry, place, folders.source(entry))
+            self._remove_second(entry, place, folders.source_spot(entry))
         else:
-            _check(not self._originals.is_in_list(entry.source), LIST_UNREAD)
-            _check(self._originals.content(entry.source) == entry.content, SOURCE_GONE)
+            _require(not self._originals.is_in_list(entry.source), LIST_UNREAD)
+            _require(self._originals.content(entry.source) == entry.content, SOURCE_GONE)
             transfer.remove(place, entry.content, entry.aside(self._log.name))
         return None
 
@@ -148,20 +148,20 @@ class Undo:
             raise FileStays(TAKEN) from None
 
     def _remove(self, entry: Entry, copied: Identity, folders: Folders) -> None:
-        transfer.remove(folders.place(entry), copied, entry.aside(self._log.name))
+        transfer.remove(folders.goal_spot(entry), copied, entry.aside(self._log.name))
 
-    def _refuse(self, entry: Entry, error: FileStays | OSError, _: Folders) -> None:
-        self._left.refuse(entry.shown_place, error)
+    def _refuse(self, entry: Entry, error: FileStays | OSError) -> None:
+        self._remaining.refuse(entry.place_text, error)
 
 
 def _is_back(entry: Entry, folders: Folders) -> bool:
     """Whether a person has put a file back."""
     try:
-        return folders.source(entry).stat() is not None
+        return folders.source_spot(entry).stat() is not None
     except FileStays:
         return False
 
 
-def _check(good: bool, why: str) -> None:
+def _require(good: bool, why: str) -> None:
     if not good:
         raise FileStays(why)

@@ -80,7 +80,7 @@ def table_problems(output: Path, sealed: SealedJournal) -> Iterator[str]:
     if same and (is_text or sha256 == sealed.sha256):
         return
     differs = False
-    for problem in _rows(output, sealed):
+    for problem in _row_problems(output, sealed):
         differs = True
         yield problem
     if not differs and not same:
@@ -88,10 +88,10 @@ def table_problems(output: Path, sealed: SealedJournal) -> Iterator[str]:
         yield f"{output}: its rows are right, but its bytes differ{what}"
 
 
-def _rows(output: Path, sealed: SealedJournal) -> Iterator[str]:
+def _row_problems(output: Path, sealed: SealedJournal) -> Iterator[str]:
     form, table = loaded(sealed.options.form), table_of(sealed)
     columns = heads(table.columns)
-    expected, actual = _expected(form, sealed), _found(form, output)
+    expected, actual = _rows_of_journal(form, sealed), _rows_of_file(form, output)
     try:
         for should, is_ in align(expected, actual, lambda cells: cells[0], _path):
             yield from _problems(columns, should, is_)
@@ -99,7 +99,7 @@ def _rows(output: Path, sealed: SealedJournal) -> Iterator[str]:
         yield f"{output}: its remaining rows cannot be parsed ({one_line(str(error))})"
 
 
-def _expected(form: type[Format], sealed: SealedJournal) -> Iterator[list[str]]:
+def _rows_of_journal(form: type[Format], sealed: SealedJournal) -> Iterator[list[str]]:
     table = table_of(sealed)
     yield heads(table.columns)
     cells = Cells(table.columns)
@@ -107,7 +107,7 @@ def _expected(form: type[Format], sealed: SealedJournal) -> Iterator[list[str]]:
         yield from (_texts(form, row) for row in cells.rows(batch))
 
 
-def _found(form: type[Format], output: Path) -> Iterator[NumberedCells]:
+def _rows_of_file(form: type[Format], output: Path) -> Iterator[NumberedCells]:
     yield from enumerate(_texts(form, row) for row in form.read(output))
 
 

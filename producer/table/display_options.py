@@ -41,7 +41,7 @@ class DisplayOptions(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unk
     #: The corrections of people that the table has: bytes of their log, which only grows. 0: none.
     corrections: int | None = None
 
-    def over(self, before: DisplayOptions) -> DisplayOptions:
+    def completed_by(self, before: DisplayOptions) -> DisplayOptions:
         """These options, and for those that are None the options before."""
         given = {name: value for name in self.__struct_fields__ if (value := getattr(self, name))
                  is not None}  # fmt: skip

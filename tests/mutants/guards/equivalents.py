@@ -17,6 +17,9 @@ EQUIVALENT = {
     "producer/sorting/placing.py: completed: not copied -> False": (
         "the folders are synced again with nothing new, which only takes longer"
     ),
+    "producer/sorting/folders.py: same_bytes: os.path.sameopenfile(first, second) -> False": (
+        "two names of one file have the same bytes, which only takes longer to find"
+    ),
     "producer/sorting/plan.py: Plan._is_elsewhere: others -> True": (
         "each row of a job of files has a path, which is found only later"
     ),

@@ -16,6 +16,9 @@ from producer.job.journal import Journal
 from producer.job.skipped import passed_over
 from producer.job.totals import JobCounts
 from producer.run.batcher import BatchLimits, resumed
+from producer.run.file_transport import Transport
+from producer.sources.job_sources import JobSources
+from producer.sources.row_files import RowFiles
 from producer.table.verify import verify
 from shared.settings import Settings
 from tests.support.jobs import finished_job
@@ -35,7 +38,9 @@ def test_an_interrupted_job_counts_each_skipped_file_once(
         path = Path(cwd.decode()) / "out.csv.hangtag"
         for most in (*batches_each, 1000):
             with closing(Journal(path)) as journal:
-                batches = resumed(given_, settings, journal)
+                batches = resumed(
+                    RowFiles(JobSources(given_)), settings, Transport(given_, settings), journal
+                )
                 for _ in range(most):
                     if (batch := batches.next(BatchLimits(pieces=pieces))) is None:
                         break

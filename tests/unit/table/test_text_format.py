@@ -164,7 +164,7 @@ class Given(NamedTuple):
     def labels(self) -> set[str]:
         return set(self.by_index.values())
 
-    def of(self, batch: RowBatch) -> Mapping[int, str]:
+    def labels_by_row(self, batch: RowBatch) -> Mapping[int, str]:
         return {i: label for i, label in self.by_index.items() if i < len(batch)}
 
     def excluded(self, batch: RowBatch) -> bytes:
@@ -212,7 +212,7 @@ def test_the_table_equals_that_of_a_plain_writer(
     result = packed(k, statuses, predictions, flags if any(flags) else [])
     batch = RowBatch(b"\0".join(names), result, rules=rules)
     text = table.first_line + table.lines(batch)
-    persons = rules.given_labels.of(batch) if rules.given_labels else None
+    persons = rules.given_labels.labels_by_row(batch) if rules.given_labels else None
     excluded = rules.given_labels.without if isinstance(rules.given_labels, Given) else frozenset()
     assert text == naive(card, top_k, every, rows, rules.acceptance, chosen, persons, excluded)
 

@@ -13,7 +13,6 @@ from functools import cached_property
 
 from producer.job import skipped
 from producer.job.job_options import JobOptions
-from producer.sources import source as kinds
 from producer.sources.job_sources import Walk
 from producer.sources.source import Source, SourceRow
 from shared.errors import UsageError
@@ -93,8 +92,3 @@ class SeededSource(Source):
 
 
 ROW = SourceRow(NAME, "tests.support.sources.seeded_source:SeededSource", schemes=(NAME,))
-
-
-def register() -> None:
-    """Let this process have the source, as a row of the product's table."""
-    kinds.SOURCES[NAME] = ROW

@@ -35,9 +35,9 @@ def card() -> Card:
     return photo_versions.card()
 
 
-def _load(card: Card, head: Head | bytes, backbone: bytes | None = None) -> Classifier:
+def _load(card: Card, head: Head | bytes) -> Classifier:
     data = head if isinstance(head, bytes) else heads.encode([head])
-    return load_runtime.load("photo", card, data, [backbone or photo_versions.backbone()])
+    return load_runtime.load("photo", card, data, [photo_versions.backbone()])
 
 
 def test_an_image_has_the_same_bits_in_batches_of_any_size(card: Card) -> None:

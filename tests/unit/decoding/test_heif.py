@@ -187,8 +187,8 @@ def _picture(stated: tuple[int, int]) -> Item:
     return of_picture(coded([noise(SIDE, SIDE)], stated=stated), colours())
 
 
-def _listed(*listed: Item, references: References = ()) -> bytes:
-    return heif(listed, references)
+def _listed(*listed: Item) -> bytes:
+    return heif(listed)
 
 
 def _grid(columns: int, rows: int, listed: Sequence[int], *more: Item) -> bytes:

@@ -12,12 +12,12 @@ from worker.runtimes.runtime import Classifier, Graph, Images, Logits, Outputs, 
 CLASSES = 3
 
 
-def passes(count: int = 4000, noise: float = 1.5) -> tuple[Passes, np.ndarray]:
+def passes() -> tuple[Passes, np.ndarray]:
     """Two noisy views of the same truth, and the labels."""
-    rng = np.random.default_rng(1)
+    rng, count = np.random.default_rng(1), 4000
     labels = rng.integers(0, CLASSES, count)
     sure = rng.gamma(2.0, 2.0, (count, 1)) * np.eye(CLASSES)[labels]
-    views = [(sure + rng.normal(0, noise, sure.shape)).astype(np.float32) for _ in range(2)]
+    views = [(sure + rng.normal(0, 1.5, sure.shape)).astype(np.float32) for _ in range(2)]
     return Passes(*views), labels
 
 

@@ -47,11 +47,11 @@ _why = click.option(
 def list_models(name: str) -> None:
     """List the versions of all models, or of NAME."""
     from producer.versions import list_versions
+    from producer.versions.catalog import Catalog
     from producer.versions.default_model import choice
-    from producer.versions.load_catalog import load_catalog
 
     settings = Settings.from_env()
-    rows = list_versions.rows(load_catalog(settings), name)
+    rows = list_versions.rows(Catalog(settings).versions(name))
     if as_json():
         show_json(rows)
         return
@@ -74,13 +74,13 @@ def show(model: str, plots: Path | None, force: bool) -> None:
     It has figures, data, files, and the history of the model's aliases.
     """
     from producer.trainer import show as version_details
+    from producer.versions.catalog import Catalog
     from producer.versions.default_model import default_model
-    from producer.versions.load_catalog import load_catalog
     from shared.messages.model_name import parse
 
     settings = Settings.from_env()
-    catalog = load_catalog(settings)
-    details = version_details.find(catalog, parse(model or default_model(settings)))
+    catalog = Catalog(settings)
+    details = catalog.version(parse(model or default_model(settings)))
     written = version_details.write_plots(catalog, details.card, plots, force) if plots else []
     print_answer(details, version_details.lines(details))
     report_drawn(written)

@@ -20,8 +20,8 @@ from producer.present.progress import Stages, make_progress
 from producer.sources.reader import FileReader
 from producer.table.answer_counter import per_class
 from producer.trainer.corrected_files import corrections_input
-from producer.trainer.show import VersionDetails, facts, figures, find
-from producer.versions.load_catalog import load_catalog
+from producer.trainer.show import facts, figures
+from producer.versions.catalog import Catalog
 from shared.errors import BadMessage, HangtagError, SetupError
 from shared.image_status import Status
 from shared.labels.labels_so_far import LabelsSoFar
@@ -36,6 +36,7 @@ from shared.messages.helpers import (
 from shared.messages.model_card import Card, encode_card
 from shared.messages.model_name import parse
 from shared.registry import learned_lines
+from shared.registry.catalog import VersionDetails
 from shared.registry.learned_lines import is_of_labels
 from shared.runtimes import HELDOUT
 from shared.settings import Settings
@@ -156,8 +157,8 @@ def write_model_report(
         UsageError: the name is invalid, the output is another file, or a table has no corrections.
         SetupError: there is no such version, or the disk is full.
     """
-    catalog = load_catalog(settings)
-    details = find(catalog, parse(model))
+    catalog = Catalog(settings)
+    details = catalog.version(parse(model))
     card = details.card
     output = Path(f"{card.ref}{page.SUFFIX}") if output is None else output
     page.check(output, page.Kind.MODEL, force)

@@ -33,12 +33,12 @@ from producer.table import promise
 from producer.table.display_options import acceptance, stored_display
 from producer.table.person_labels import labels_now
 from producer.table.table_file import is_foreign
-from producer.trainer.show import VersionDetails, find
-from producer.versions.load_catalog import load_catalog
+from producer.versions.catalog import Catalog
 from shared.errors import HangtagError
 from shared.image_status import BY_CODE, FLAGS
 from shared.messages.model_card import card_sha256
 from shared.messages.model_name import ModelName
+from shared.registry.catalog import VersionDetails
 from shared.settings import Settings
 
 #: Rows of the table of labels; a model may have 65,536 labels.
@@ -336,8 +336,8 @@ def _model(
     details = VersionDetails(card, {}, (), ())
     read: Callable[[str], bytes]
     try:
-        catalog = load_catalog(settings)
-        stored = find(catalog, ModelName(card.name, card.version, None))
+        catalog = Catalog(settings)
+        stored = catalog.version(ModelName(card.name, card.version, None))
         if card_sha256(stored.card) != card_sha256(card):
             return details, {}
         read = partial(catalog.read, card)

@@ -10,8 +10,8 @@ from producer.job.journal import Journal
 from producer.machine.stack import BrokerSession
 from producer.present.events import Events
 from producer.run.job_queue import JobQueue
+from producer.run.job_table import JobTable
 from producer.sources.row_files import RowFiles
-from producer.table.table_file import GrowingTable
 from shared.settings import Settings
 from shared.stop import Waits
 
@@ -35,4 +35,4 @@ class OpenJob(NamedTuple):
     journal: Journal
     queue: JobQueue
     row_files: RowFiles  #: where failed rows and lost batches are read again
-    table: GrowingTable | None = None  #: the rows that are written meanwhile, if any
+    table: JobTable | None = None  #: the rows that are written meanwhile, if any

@@ -17,11 +17,13 @@ from functools import partial
 from itertools import chain
 from pathlib import Path
 
+import msgspec
+
 from producer.job.job_properties import FILE_COUNT, NUMBERS, TABLE
 from producer.job.journal import WALKED, Journal, discard_next, next_journal
 from producer.job.records import Record
 from producer.job.retries import ONLY_CHANGED
-from producer.job.skipped import SKIPPED, UNLISTED, encode_skipped, encode_unlisted
+from producer.job.skipped import SKIPPED, UNLISTED
 from producer.run.changes import Changes, Stretch
 from producer.sources.compared import KnownRow, PresentFiles
 from shared.errors import Damaged, UsageError
@@ -113,8 +115,8 @@ def _properties(
         ONLY_CHANGED: b"1",
         NUMBERS: b"%d" % (old.next_number() + 1),
         FILE_COUNT: b"%d" % new.totals.images,
-        SKIPPED: encode_skipped(present.skipped),
-        UNLISTED: encode_unlisted(present.unlisted),
+        SKIPPED: msgspec.json.encode(present.skipped),
+        UNLISTED: msgspec.json.encode(present.unlisted),
         _FORMED_FROM: old.properties_digest(),
     }
 

@@ -25,7 +25,7 @@ from producer.sources.row_files import RowFiles
 from producer.table.output_path import PART_SUFFIX
 from producer.table.promise import promised_view
 from producer.table.table_formats import TooManyRows
-from producer.versions.load_catalog import learned_labels
+from producer.versions.catalog import learned_labels
 from shared.errors import BrokerAway, Exit, SetupError
 from shared.labels.label_line import LabelLine
 from shared.messages.model_card import Card
@@ -80,7 +80,7 @@ class Run:
         if retry_failed:
             self._report_retry(job.repeat_failed())
         before = job.journal.totals.done
-        opened = OpenJob(job.pinned, job.journal, queue, self.files, job.table.growing)
+        opened = OpenJob(job.pinned, job.journal, queue, self.files, job.table)
         loop = DispatchLoop(attempt, opened, new)
         job.store_attempt(attempt.budget)
         resumed = 0 if retry_failed or new is None else before

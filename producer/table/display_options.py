@@ -14,7 +14,7 @@ from producer.job.job_options import ALL, JobOptions
 from producer.job.job_properties import JobProperties, Pinned
 from producer.job.row_batch import Rules
 from producer.table.person_labels import PersonLabels, too_few
-from shared.errors import MISFITS, BadMessage, UsageError
+from shared.errors import UsageError
 from shared.labels import labels_file
 from shared.messages.model_card import Card
 
@@ -48,20 +48,9 @@ class DisplayOptions(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unk
         return msgspec.structs.replace(before, **given)
 
 
-def encode_display(display: DisplayOptions) -> bytes:
-    """JSON."""
-    return msgspec.json.encode(display)
-
-
 def stored_display(job: JobProperties) -> DisplayOptions:
     """The options in a job's journal. Raises BadMessage."""
-    try:
-        return msgspec.json.decode(job.get(DISPLAY) or b"{}", type=DisplayOptions)
-    except MISFITS as error:
-        raise BadMessage(
-            f"the display options in the job's journal cannot be read ({error}); "
-            "update Hangtag here, or start over with --restart"
-        ) from error
+    return job.decoded(DISPLAY, DisplayOptions, DisplayOptions())
 
 
 def acceptance(card: Card, display: DisplayOptions) -> Acceptance | None:

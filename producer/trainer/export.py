@@ -13,7 +13,7 @@ from producer.present.formatting import counted, size
 from producer.present.style import next_commands
 from producer.table.output_path import write_plot
 from producer.trainer.show import check_folder
-from producer.versions.load_catalog import Catalog
+from producer.versions.catalog import Catalog
 from shared.errors import SetupError, UsageError
 from shared.messages.files import printable
 from shared.messages.model_card import Card

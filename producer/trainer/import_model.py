@@ -14,7 +14,7 @@ from producer.present.formatting import counted, percent, typed
 from producer.trainer.check_class_folders import check_class_folders
 from producer.trainer.client import make_request
 from producer.trainer.submit import data_place, submit
-from producer.trainer.train import evaluations, summary
+from producer.trainer.train import summary
 from shared import regular_file
 from shared.errors import UsageError
 from shared.labels import network_labels
@@ -163,7 +163,7 @@ def lines(
     trained: Trained, settings: Settings, file: Path, scale: str, room: int | None = None
 ) -> list[str]:
     """The result of an import as lines of text; `scale` as given, or empty."""
-    training = summary(trained, evaluations(settings, trained.model), room)
+    training = summary(settings, trained, room)
     if trained.metrics.heldout_count:
         return training
     if file.suffix == SUFFIX:
@@ -245,8 +245,3 @@ def calibrate(
     check_class_folders(place, "evaluate", settings, events=events, stop=stop)
     outcome = submit(settings, make_request(Calibrate(model, place)), events=events, stop=stop)
     return outcome.decode(Trained)
-
-
-def calibrated_lines(trained: Trained, settings: Settings, room: int | None = None) -> list[str]:
-    """The result as lines of text."""
-    return summary(trained, evaluations(settings, trained.model), room)

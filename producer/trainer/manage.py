@@ -17,8 +17,8 @@ from producer.present.formatting import near, percent
 from producer.present.style import columns, next_commands
 from producer.trainer.client import make_request, user_name
 from producer.trainer.submit import submit
+from producer.versions.catalog import Catalog
 from producer.versions.default_model import OVERRIDE, ChosenModel, choice, choices
-from producer.versions.load_catalog import load_catalog
 from shared.broker.redis_client import connect
 from shared.broker.runtime_paths import broker_url, socket_path
 from shared.errors import HangtagError, SetupError, UsageError
@@ -176,9 +176,9 @@ def promoted_lines(settings: Settings, name: str, decided: Decided) -> Iterator[
     if not decided.changed or decided.before is None:
         return
     with suppress(HangtagError):  # the promotion is done, whether the cards can be read or not
-        catalog = load_catalog(settings)
+        catalog = Catalog(settings)
         for version in (decided.version, decided.before):
-            card = catalog.version(ModelName(name, version, None))[1].card
+            card = catalog.version(ModelName(name, version, None)).card
             yield f"  {card.ref}: {_accuracy(card.metrics)}"
     alias = "" if decided.alias == PRODUCTION else f" --alias {decided.alias}"
     yield from next_commands([("undo it", f"hangtag models rollback {name}{alias}")])

@@ -6,17 +6,15 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-import msgspec
-
 from producer.present.formatting import counted, moment, one_line, percent, share, size
 from producer.present.style import columns, columns_of, wrapped
 from producer.table.output_path import PLOT_SUFFIX, check_plot, write_plot
 from producer.table.promise import sentence
-from producer.versions.load_catalog import Catalog
+from producer.versions.catalog import Catalog
 from shared.errors import SetupError, UsageError
 from shared.messages.model_card import Card, ImportedNetwork, Look, Metrics
-from shared.messages.model_name import ModelName
 from shared.registry.alias_log import AliasChange
+from shared.registry.catalog import VersionDetails
 from shared.registry.learned_lines import is_of_labels
 from shared.registry.version_folder import check_filename
 
@@ -28,23 +26,6 @@ _HISTORY = ("when", "alias", "version", "action", "who", "why")
 #: A prefix of a sha256 that distinguishes files.
 _HASH_CHARS = 12
 _INDENT = "  "
-
-
-class VersionDetails(msgspec.Struct, frozen=True):
-    """One version with its files, aliases and history."""
-
-    card: Card
-    sizes: dict[str, int]  #: bytes of its files, as far as known
-    aliases: tuple[str, ...]  #: that point to it
-    history: tuple[AliasChange, ...]  #: of all aliases of the model, oldest first
-
-
-def find(catalog: Catalog, wanted: ModelName) -> VersionDetails:
-    """The version that a name refers to. Raises SetupError if there is none."""
-    model, version = catalog.version(wanted)
-    number = version.card.version
-    aliases = sorted(alias for alias, target in model.aliases.items() if target == number)
-    return VersionDetails(version.card, version.sizes, tuple(aliases), model.history)
 
 
 def lines(details: VersionDetails) -> Iterator[str]:

@@ -61,7 +61,7 @@ class Trained(msgspec.Struct, frozen=True):
     model: str  #: name@version
     metrics: Metrics
     decision: Decided
-    seconds: float
+    seconds: float  #: since its request
     data: DataReport | None = None
     heldout_error: float = 0.0  #: standard error of the held-out accuracy; 0: not estimated
     corrections: int = 0  #: labels that people gave and that it learned from

@@ -16,7 +16,7 @@ from shared import keys
 from shared.errors import SetupError
 from shared.messages.model_card import Card, decode_card
 from shared.registry import file_copies, packaged
-from shared.registry.alias_log import AliasChange, aliases_after, decode_history
+from shared.registry.alias_log import AliasChange, decode_history
 from shared.registry.catalog import ModelSource
 from shared.registry.mirror_writer import DISPLAYED, is_mirrored
 
@@ -37,9 +37,6 @@ class Mirror(ModelSource):
         for name, version in sorted({(packaged.NAME, packaged.VERSION), *copies}):
             numbers.setdefault(name, []).append(version)
         return numbers
-
-    def aliases(self, name: str) -> dict[str, int]:
-        return aliases_after(name, self.history(name))
 
     def history(self, name: str) -> list[AliasChange]:
         return decode_history(cast(bytes | None, self._client.get(keys.model_history(name))))

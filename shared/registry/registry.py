@@ -136,9 +136,6 @@ class Registry(ModelSource):
                 raise SetupError(f"{name}@{version} is used by an alias; promote another first")
             version_folder.empty(folder)
 
-    def aliases(self, name: str) -> dict[str, int]:
-        return aliases_after(name, self.history(name))
-
     def history(self, name: str) -> list[AliasChange]:
         return AliasLog(self.folder(name)).decisions()
 

@@ -49,6 +49,8 @@ def published(context: Context, name: str, make: Callable[[], BuiltVersion]) -> 
     Raises:
         RequestStopped: the request was cancelled or taken over.
     """
+    # No other attempt runs: what earlier ones have staged is not published any more.
+    staging.sweep(context.registry, name, context.request.mark)
     card = staging.published(context.registry, name, context.request.mark)
     if card is not None:
         return card
@@ -65,7 +67,7 @@ def trained(context: Context, card: Card, rule: Rule, **details: Any) -> Reply:
     """
     decided = settle(context, card, rule)
     refresh(context.client, context.registry)
-    seconds = time.time() - context.started
+    seconds = max(0.0, time.time() - context.request.created)
     return Reply(Trained(card.ref, card.metrics, decided, seconds, **details))
 
 

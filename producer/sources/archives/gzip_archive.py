@@ -17,7 +17,6 @@ from producer.sources.archives.archive import (
     Archive,
     ArchiveDamaged,
     ArchiveFile,
-    ArchiveTooLarge,
     Bounds,
     Member,
     is_refused,
@@ -208,23 +207,18 @@ class GzipArchive(Archive):
         member = self._second.at(packed >> _NUMBER_BITS).member
         return member._replace(number=packed & _NUMBER_MASK, is_repeat=is_refused(row))
 
-    def content(self, row: bytes, member: Member) -> bytes | Status:
-        data = self._data(row, member, member.size)
-        return BAD if data is None or len(data) < member.size else data
-
-    def head(self, row: bytes, member: Member, count: int) -> bytes:
-        return self._data(row, member, min(count, member.size)) or b""
-
-    def close(self) -> None:
-        self._search = iter(())
-
-    def _data(self, row: bytes, member: Member, count: int) -> bytes | None:
+    def content(self, row: bytes, member: Member, most: int) -> bytes | Status:
+        count = min(most, member.size)
         try:
             tape, there = self._reader(row, member)
             tape.seek(there.data)
-            return None if there.is_sparse else tape.read(count)
+            data = tape.read(count)
         except ArchiveDamaged:
-            return None
+            return BAD
+        return BAD if there.is_sparse or len(data) < count else data
+
+    def close(self) -> None:
+        self._search = iter(())
 
     def _reader(self, row: bytes, member: Member) -> tuple[Tape, TarMember]:
         """A tape that is at a member, or comes to it."""
@@ -259,13 +253,11 @@ class GzipArchive(Archive):
             if not start:
                 raise
             self.damage = str(error)
-        except ArchiveTooLarge as error:
-            self.damage = str(error)
         finally:
             del self._passes[id(mine)]
 
     def _count(self, member: Member, number: int) -> bool:
-        """Whether this is the first pass that comes to a member. Raises ArchiveTooLarge."""
+        """Whether this is the first pass that comes to a member. Raises ArchiveDamaged."""
         if number <= self._known:
             return False
         self._known = self._bounds.check(member)

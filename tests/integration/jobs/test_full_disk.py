@@ -43,7 +43,7 @@ def finish_most(job: Job, settings: Settings) -> None:
         assert batch is not None
         job.journal.commit([batch.frozen])
         record(job, batch.frozen.n, answered(decode_images(batch.blob)))
-    job.table.growing.advance(1e9)
+    job.table.advance(1e9)
 
 
 @pytest.mark.parametrize("with_rows", [True, False])
@@ -62,11 +62,11 @@ def test_rows_that_are_written_early_make_room_for_the_journal(
             finish_most(job, settings)
             assert draft_of(job.output).exists()
             if not with_rows:
-                job.table.growing.give_up()
+                job.table.give_up()
             queue = JobQueue(
                 connect(server.url, "test"), make_app(server.url, "test"), job.record, settings
             )
-            table, files = job.table.growing, RowFiles(JobSources(job.options))
+            table, files = job.table, RowFiles(JobSources(job.options))
             loop = DispatchLoop(
                 Attempt(settings, Events(), unstoppable(), BrokerSession(settings)),
                 OpenJob(job.pinned, job.journal, queue, files, table),

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from producer.run import window
-from producer.versions.load_catalog import reader
+from producer.versions.catalog import Catalog
 from shared import failpoints, keys
 from shared.errors import SetupError
 from shared.messages.model_card import Card
@@ -372,4 +372,4 @@ def test_a_file_without_a_copy_is_read_on_the_machine_of_the_store_without_redis
     card = publish(registry, more={filename: b"kept"})
     with pytest.raises(SetupError, match="on the trainer's machine, without HANGTAG_REDIS_URL"):
         Mirror(server.client).read(card, filename)
-    assert reader(Settings(store=str(registry.root)))(card, filename) == b"kept"
+    assert Catalog(Settings(store=str(registry.root))).read(card, filename) == b"kept"

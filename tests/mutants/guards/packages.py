@@ -99,7 +99,7 @@ PACKAGES = {
             "worker/requests/attempt.py",
             "worker/requests/maintenance.py",
             "worker/requests/outcomes.py",
-            "worker/requests/request_consumer.py",
+            "worker/requests/trainer_state.py",
             "worker/requests/runner.py",
             "worker/requests/workspace.py",
             "shared/ledger/*request*.py",

@@ -11,8 +11,6 @@ from PIL import Image
 
 from worker.datasets.examples import Images
 
-SUFFIXES = {"PNG": ".png", "BMP": ".bmp", "GIF": ".gif", "TIFF": ".tif"}
-
 
 def noise(seed: int, side: int = 8, channels: int = 3) -> Images:
     """A unique image, uint8 [side, side, channels]."""

@@ -60,7 +60,7 @@ def finish(
             job.repeat_failed()
         for n in job.journal.open_batches():
             record(job, n, answer(read_batch_again(files, job.journal.batch(n))))
-            job.table.growing.advance(0)
+            job.table.advance(0)
         settings = Settings(batch_images=batch_images)
         batches = resumed(job.options, settings, job.journal, row_files=files)
         while not batches.exhausted:
@@ -71,7 +71,7 @@ def finish(
             if batch.frozen.n == stop_after:
                 return
             record(job, batch.frozen.n, answer(decode_images(batch.blob)))
-            job.table.growing.advance(0)
+            job.table.advance(0)
         job.table.take_learned(learned)
         job.finish(Exit.OK, job.table.write_table())
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 from shared.messages.requests import Progress, Request, Work
 from shared.registry.registry import Registry
-from shared.settings import Settings
 from tests.support.servers.redis_server import RedisServer
 from worker.requests.context import Context
 
@@ -47,10 +45,8 @@ def make(
         request=Request(request_id, work, "tester@here", created),
         registry=Registry(store),
         client=server.client,
-        settings=Settings(store=str(store)),
         folder=folder,
         input=input,
-        started=time.time(),
         report=notes.report,
         confirm=notes.confirm,
     )

@@ -38,7 +38,7 @@ def _worked(run: Run, *_: object) -> Summary:
     while (batch := batches.next()) is not None:
         job.journal.commit([batch.frozen])
         record(job, batch.frozen.n, answered(decode_images(batch.blob)))
-        job.table.growing.advance(0)
+        job.table.advance(0)
     failed = job.journal.totals.failed or batches.unlisted.count
     code, classified = Exit.SOME_FAILED if failed else Exit.OK, job.journal.totals.done - before
     return run.finished(code, classified, dict(batches.skipped), batches.unlisted)

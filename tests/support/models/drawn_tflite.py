@@ -15,7 +15,6 @@ from tests.support.models.drawn_networks import BIAS, LABELS, WEIGHTS
 
 SIDE = 16
 #: As Teachable Machine writes labels.txt.
-NUMBERED = "".join(f"{number} {label}\n" for number, label in enumerate(LABELS))
 
 
 _function: Any = tf.function(input_signature=[tf.TensorSpec((1, SIDE, SIDE, 3), tf.float32)])

@@ -85,9 +85,6 @@ class SeededSource(Source):
         content = self.content(name)
         return NO_STAMP if isinstance(content, Status) else (len(content), zlib.crc32(content))
 
-    def is_missing(self, name: bytes) -> bool:
-        return self.content(name) is Status.MISSING
-
     @cached_property
     def _seed_and_count(self) -> tuple[int, int]:
         match = _TYPED.fullmatch(self.typed)

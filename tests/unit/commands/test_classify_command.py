@@ -16,7 +16,7 @@ from producer.cli.job_summary import show_job_summary
 from producer.cli.main import hangtag
 from producer.job.job_options import JobOptions, encode_options
 from producer.job.journal import Journal, journal_path
-from producer.job.skipped import Unlisted, encode_unlisted
+from producer.job.skipped import Unlisted
 from producer.job.snapshot import JobState, JobView
 from producer.job.totals import AnswerCounts
 from producer.job_control.resolve import resolved
@@ -177,7 +177,7 @@ def test_a_finished_job_reports_it_and_repeats_its_exit_code_without_a_server(
     here: Path, code: Exit
 ) -> None:
     lacks = Unlisted(1, "photos/closed") if code is Exit.SOME_FAILED else Unlisted()
-    started_job(here, exit=str(int(code)).encode(), unlisted=encode_unlisted(lacks))
+    started_job(here, exit=str(int(code)).encode(), unlisted=msgspec.json.encode(lacks))
     result = run("classify", "photos", "-o", "out.csv")
     assert result.exit_code == code
     assert "finished already" in result.stderr

@@ -5,11 +5,13 @@ from __future__ import annotations
 from contextlib import closing
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producer.job.job_options import ErrorBudget, decode_budget, encode_budget, parse_budget
+from producer.job.job_options import ErrorBudget, parse_budget
+from producer.job.job_properties import PropertyValues
 from producer.job.journal import Journal
 from producer.job.skipped import passed_over
 from producer.job.totals import JobCounts
@@ -64,7 +66,7 @@ def totals(draw: st.DrawFn) -> JobCounts:
 @given(st.from_regex(r"[0-9]{1,30}(\.[0-9]{1,9}%)?", fullmatch=True))
 def test_the_journal_stores_the_typed_text(text: str) -> None:
     budget = ErrorBudget(float(text.rstrip("%")), text.endswith("%"))
-    assert decode_budget(encode_budget(budget)) == budget
+    assert PropertyValues({"budget": msgspec.json.encode(budget)}).budget == budget
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import os
 from collections import Counter
 from collections.abc import Sequence
@@ -101,10 +100,6 @@ def test_a_report_shows_every_row_of_a_small_table(tmp_path: Path) -> None:
     assert "unsupported" in text
     assert "fashion-mnist@0" in text
     assert all(image["alt"] for image in page.all("img"))
-
-
-def labels_of(table: Path) -> dict[str, str]:
-    return {row["path"]: row["label"] for row in csv.DictReader(table.read_text().splitlines())}
 
 
 def correct(table: Path, said: dict[str, str]) -> None:

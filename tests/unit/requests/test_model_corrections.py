@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -60,10 +59,8 @@ class Model:
             request=request,
             registry=self.registry,
             client=redis.Redis(),
-            settings=Settings(),
             folder=Path(),
             input=data,
-            started=time.time(),
             report=lambda progress: None,
             confirm=lambda: None,
         )
@@ -82,7 +79,7 @@ def _said(found: ModelCorrections) -> str:
         corrections=len(found.files),
         earlier_corrections=found.earlier,
     )
-    return "\n".join(summary(trained, {}))
+    return "\n".join(summary(Settings(), trained))
 
 
 def test_a_later_training_learns_from_earlier_corrections_and_says_so(tmp_path: Path) -> None:

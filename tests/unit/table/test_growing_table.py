@@ -103,7 +103,7 @@ def turns(
                 n = chance.choice(list(waiting))
                 record(job, n, answered(waiting.pop(n)))
             if seconds:
-                job.table.growing.advance(chance.choice(seconds))
+                job.table.advance(chance.choice(seconds))
             yield
 
 

@@ -34,7 +34,6 @@ ONE_EPOCH = RECIPE.lasting(1)
 DENSE = msgspec.structs.replace(ONE_EPOCH, network="dense")
 #: The same in a third of the steps.
 SHORT = msgspec.structs.replace(RECIPE, batch=100)
-STEPS = 9
 
 
 class Killed(Exception):

@@ -58,7 +58,7 @@ def load(task: Task) -> HeadOfPhotos:
         task.store,
         task.work.max_unreadable,
         task.observer.loading,
-        remembered=True,
+        to_train=True,
         on_part=task.observer.part,
     )
     return HeadOfPhotos(task, folder, backbones)

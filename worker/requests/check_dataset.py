@@ -94,8 +94,8 @@ def answer_out_of_fold(
     alike = groups(photos.features, digest_numbers(photos))
     parts = folds(alike, digest_numbers(photos), labels, fold_count(len(labels)))
     fitted = fit_out_of_fold(photos.features, labels, classes, parts, alike, on_fold=on_fold)
-    answers = probabilities(fitted.logits, fitted.temperature)
-    wrong = wrong_labels(fitted.logits / np.float32(fitted.temperature), labels)
+    answers = probabilities(fitted.logits, 1.0)
+    wrong = wrong_labels(fitted.logits, labels)
     return Checked(fitted, parts, alike, answers, wrong)
 
 
@@ -178,7 +178,6 @@ def _card(
         folder.labels,
         folder.preprocessing,
         folder.name,
-        temperature=fitted.temperature,
         metrics=Metrics(measured.accuracy, measured.count, measured.loss, measured.ece),
         heldout_error=fitted.error,
         folds=fold_count(len(photos.labels)),

@@ -59,7 +59,7 @@ class Network(Learner[TrainedNetwork]):
             len(self._data.labels),
             task.work.seed,
             state=task.state,
-            options=task.work,
+            weighted=task.work.weighted,
             loss=self._loss,
             on_epoch=task.observer.epoch,
             on_step=task.observer.step,

@@ -52,7 +52,7 @@ class Training(NamedTuple):
 
 def train_shapes(server: RedisServer, root: Path, store: Path) -> Training:
     """Train on the photos in `root`, in this process."""
-    backbone = backbone_table.find("efficientnet-lite0")
+    backbone = backbone_table.BACKBONES["efficientnet-lite0"]
     work = Train("shapes", "photo-head", str(root))
     context, _ = handler_context.make(server, store, work)
     trained = train(context, work).answer

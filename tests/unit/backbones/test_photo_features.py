@@ -19,7 +19,7 @@ from worker.decoding.decode import decode
 from worker.runtimes.tflite_network import FeatureGraph
 from worker.train import photo_folder
 
-LITE0 = backbone_table.find("efficientnet-lite0")
+LITE0 = backbone_table.BACKBONES["efficientnet-lite0"]
 FILE = packaged.backbone(LITE0.file, LITE0.sha256)
 LOADED = backbone_table.shipped(LITE0)
 SPEC = backbone_table.SPEC

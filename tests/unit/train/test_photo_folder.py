@@ -15,7 +15,7 @@ from worker.datasets.corrected_walk import LabelledData
 from worker.train import photo_folder
 
 PHOTOS = 6
-LITE0 = backbone_table.shipped(backbone_table.find("efficientnet-lite0"))
+LITE0 = backbone_table.shipped(backbone_table.BACKBONES["efficientnet-lite0"])
 
 
 @pytest.fixture(scope="module")

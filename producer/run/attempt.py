@@ -35,4 +35,4 @@ class OpenJob(NamedTuple):
     journal: Journal
     queue: JobQueue
     row_files: RowFiles  #: where failed rows and lost batches are read again
-    table: JobTable | None = None  #: the rows that are written meanwhile, if any
+    table: JobTable | None = None  #: None: the job writes none

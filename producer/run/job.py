@@ -240,7 +240,7 @@ class Job:
     def close(self) -> None:
         """Close the journal; remove that of a job that never started, and a table that has not all
         of its rows."""
-        self.table.give_up()
+        self.table.stop_growing()
         if self.listed is not None:
             self.listed.close()
         for suffix in self._lists - {""}:

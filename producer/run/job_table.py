@@ -53,30 +53,7 @@ class JobTable:
         self.display = display
         self._answers: AnswerCounts | None = None  #: of the table that this process has written
         self._growing: TableDraft | None = None  #: the rows that are written while the job runs
-        self._grows = True  #: until it was given up
-
-    def advance(self, seconds: float) -> None:
-        """Write final rows of the running job for this time. A failure ends no job: all rows are
-        written at the end, which reports what is still wrong."""
-        if not self._grows:
-            return
-        until_s = time.monotonic() + seconds
-        try:
-            if self._growing is None and self._journal.has_final_rows:
-                self._growing = self._draft(self._output)
-            if (draft := self._growing) is not None:
-                draft.append(self._journal.final_row_batches(draft.rules, draft.end), until_s)
-        except HangtagError:
-            self.give_up()
-
-    def give_up(self) -> bool:
-        """Remove the rows that are written so far, and write no more before the end. Returns
-        whether there were any, whose space is free now."""
-        self._grows = False
-        draft, self._growing = self._growing, None
-        if draft is not None:
-            draft.close()
-        return draft is not None
+        self._may_grow = True
 
     def resume(self, finished: bool) -> None:
         """Complete the options with those of the journal. Those of an unfinished job are stored.
@@ -101,6 +78,29 @@ class JobTable:
             now = msgspec.structs.replace(before, corrections=ALL_CORRECTIONS)
             self.display = with_current_corrections(now, self._output, before)
             self._journal.put(**{DISPLAY: msgspec.json.encode(self.display)})
+
+    def advance(self, seconds: float) -> None:
+        """Write final rows for this time. A failure ends no job: all rows are written at the end,
+        which reports what is still wrong."""
+        if not self._may_grow:
+            return
+        until_s = time.monotonic() + seconds
+        try:
+            if self._growing is None and self._journal.has_final_rows:
+                self._growing = self._draft(self._output)
+            if (draft := self._growing) is not None:
+                draft.append(self._journal.final_row_batches(draft.rules, draft.end), until_s)
+        except HangtagError:
+            self.stop_growing()
+
+    def stop_growing(self) -> bool:
+        """Write no rows while the job runs. Returns whether there were some, whose space is free
+        now."""
+        self._may_grow = False
+        draft, self._growing = self._growing, None
+        if draft is not None:
+            draft.close()
+        return draft is not None
 
     @property
     def form(self) -> str:
@@ -155,11 +155,12 @@ class JobTable:
         self._check_rows()
         if not force:
             check_replaceable(self._journal, self._output)
-        if self._growing is None or self._growing.display != self.display:
-            self.give_up()
-            self._growing = self._draft(self._output)
-        with closing(self._growing) as draft:
-            self._growing = None
+        draft = self._growing
+        if draft is None or draft.display != self.display:
+            self.stop_growing()
+            draft = self._draft(self._output)
+        self._growing = None
+        with closing(draft):
             sha256 = self._completed(draft, passed)
             own = {PLACING: sha256.encode()}
             # A killed process may have placed the table that the journal names so far.
@@ -203,7 +204,7 @@ class JobTable:
         except TooManyRows as error:
             notice(str(error))
             return ""
-        self.give_up()
+        self.stop_growing()
         with closing(self._draft(part)) as draft:
             sha256 = self._completed(draft, passed)
             # A process that is killed now leaves the rows before.

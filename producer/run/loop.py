@@ -208,7 +208,7 @@ class DispatchLoop:
     def _free_disk(self) -> bool:
         """Remove the rows that are written so far, since they may fill a disk that is needed now.
         Returns whether there were any."""
-        return self._table is not None and self._table.give_up()
+        return self._table is not None and self._table.stop_growing()
 
     def _stack_ended(self) -> bool:
         """Whether this machine's stack was stopped on purpose. Then this run stops, too."""

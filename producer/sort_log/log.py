@@ -1,19 +1,20 @@
 """The log of a sort: lines in this user's state folder, synced before a file is touched.
 
 It has what lies in OUT, where each file came from, and what was under way when a process ended. The
-log is held in memory: about a kilobyte for each file that is in OUT.
+log is held in memory: about half a kilobyte for each file that is in OUT.
 """
 
 from __future__ import annotations
 
 import enum
 import os
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 import msgspec
 
@@ -47,7 +48,7 @@ class State(enum.StrEnum):
     OVER = "over"  #: it is back, or was not placed
 
 
-class ClassifiedContent(NamedTuple):
+class ClassifiedContent(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """What was classified."""
 
     size: int
@@ -205,6 +206,7 @@ class SortLog:
                     raise SetupError(f"{self.path} was written by another version of Hangtag")
                 self.started = line
             case Entry():
+                msgspec.structs.force_setattr(line, "folder", sys.intern(line.folder))
                 self.entries[line.row], self.open[line.row] = line, State.PLACING
                 self.folders.add(line.source.rpartition(b"/")[0])
             case Marked():

@@ -210,9 +210,9 @@ _LINK = {errno.ENOTDIR, errno.ELOOP}
 class Folders:
     """The folders of a batch, each opened once and closed with this object."""
 
-    def __init__(self, out: bytes) -> None:
+    def __init__(self, out: str) -> None:
         """`out` is absolute and has no symbolic links."""
-        self._out = out
+        self._out = os.fsencode(out)
         self._open: dict[bytes, int] = {}
 
     def __enter__(self) -> Folders:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import stat
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -24,6 +25,7 @@ from producer.sorting.folders import (
     Spot,
     numbered,
 )
+from producer.sorting.transfer import stopped
 from producer.sources.job_sources import JobSources
 from producer.sources.reader import FileReader
 from producer.sources.remote.address import without_line
@@ -66,6 +68,8 @@ class Sources:
         return os.path.realpath(self._files.local_path(path))
 
 
+#: Errors that the next file meets, too.
+_STOP = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EMFILE, errno.ENFILE, errno.ENOMEM}
 #: The name of an image whose address has none.
 _UNNAMED = b"image"
 #: The folder of rows without a label that counts.
@@ -111,8 +115,9 @@ class Plan:
         self._class_folders = ClassFolders({*labels, *(given.labels if given else ())})
         self._folders = [self._class_folders.folder(label) for label in labels]
 
-    def survey(self, out: bytes) -> PlanCounts:
-        """What is to be sorted into `out`; reads all rows."""
+    def survey(self, into: str) -> PlanCounts:
+        """What is to be sorted into a folder; reads all rows."""
+        out = os.fsencode(into)
         counts, within = Counter[str](), set[bytes]()  #: folders directly in OUT; b"": OUT itself
         digest, sources = hashlib.sha256(), Sources(self._sealed.options)
         for batch in self._sealed.row_batches(self._rules):
@@ -167,17 +172,26 @@ class Remaining:
         self.counts[reason] += 1
         self.first.setdefault(reason, path)
 
+    def refuse(self, path: str, error: FileStays | OSError) -> None:
+        """Count a file. Raises SetupError if the next one would stay, too."""
+        reason = str(error)
+        if isinstance(error, OSError):
+            if error.errno in _STOP:
+                raise stopped(path, error) from error
+            reason = (error.strerror or type(error).__name__).lower()
+        self.add(reason, path)
+
 
 class Names:
     """The names in the folders of OUT that are free: nothing has them, is to return to them, or
     differs from them in case only."""
 
-    def __init__(self, out: bytes, placed: Iterable[Entry]) -> None:
-        self._out = out + b"/"
+    def __init__(self, log: SortLog) -> None:
+        self._out = os.fsencode(log.out) + b"/"
         self._logged: dict[str, set[str]] = {}  #: by folder: of files in the log, and their sources
         self._taken: dict[str, set[str]] = {}
         self._last: dict[tuple[str, str], int] = {}  #: the last number of a name
-        for entry in placed:
+        for entry in log.entries.values():
             self._logged.setdefault(entry.folder, set()).add(_same(entry.name))
             self.keep(entry.source)
 
@@ -209,9 +223,9 @@ def _same(name: bytes) -> str:
 class Planner:
     """Makes the entries of rows that have none in `log`."""
 
-    def __init__(self, way: Way, log: SortLog, out: bytes, left: Remaining) -> None:
+    def __init__(self, way: Way, log: SortLog, left: Remaining) -> None:
         self._way, self._placed, self._left = way, log.entries, left
-        self._names = Names(out, self._placed.values())
+        self._names = Names(log)
 
     def plan(
         self, rows: Sequence[PlannedFile], folders: Folders
@@ -239,7 +253,7 @@ class Planner:
                 raise FileStays(never_read(row.status))
             inode = 0 if row.name else _inode(folders.source(entry), row.content.size)
         except (FileStays, OSError) as error:
-            self._left.add(reason(error), entry.shown)
+            self._left.refuse(entry.shown, error)
             return None
         if folders.is_placed(entry):
             return entry
@@ -268,10 +282,3 @@ def _inode(spot: Spot, size: int) -> int:
     if info.st_size != size:
         raise FileStays(CHANGED)
     return info.st_ino
-
-
-def reason(error: FileStays | OSError) -> str:
-    """Why a file stays where it is."""
-    if isinstance(error, OSError):
-        return (error.strerror or type(error).__name__).lower()
-    return str(error)

@@ -11,7 +11,7 @@ from producer.sorting import placing, transfer
 from producer.sorting.folders import FileStays, Folders, Spot, content_at, same_file
 
 
-def settle(log: SortLog, out: bytes) -> None:
+def settle(log: SortLog) -> None:
     """Settle all open entries of a log.
 
     Raises:
@@ -20,7 +20,7 @@ def settle(log: SortLog, out: bytes) -> None:
     for entries in batches(log.under_way(), placing.BATCH_FILES):
         placed, over = list[Entry](), list[Entry]()
         try:
-            with Folders(out) as folders:
+            with Folders(log.out) as folders:
                 for entry in entries:
                     done = is_placed(entry, log.open[entry.row], folders, log.name)
                     (placed if done else over).append(entry)
@@ -62,7 +62,7 @@ def _is_moved(entry: Entry, is_returning: bool, source: Spot | None, place: Spot
         is_second_name = same_file(source, place)  # between `link` and `unlink`
         if is_second_name or transfer.is_on_another_disk(source, place):
             with suppress(FileStays):  # it differs, and both stay
-                transfer.remove(goal, origin, Spot(goal.folder, entry.aside(log)))
+                transfer.remove(goal, origin, entry.aside(log))
         return is_returning
     if is_returning or content_at(place) == entry.content:
         return True

@@ -57,13 +57,12 @@ def sort(table: Path, into: Path, way: Way, quiet: bool = False) -> Sorted:
             log = folder.log(sealed.record.id)
             log.check()
             folder.make(survey.counts)
-            settle(log, os.fsencode(out))
+            settle(log)
             log.start(way, survey.rule)
             left = Remaining()
             progress.stage("", survey.counts.total())
-            passed = partial(_count, progress, left)
-            planner = Planner(way, log, os.fsencode(out), left)
-            work = Placing(log, os.fsencode(out), left, passed, planner, files)
+            passed, planner = partial(_count, progress, left), Planner(way, log, left)
+            work = Placing(log, left, passed, planner, files)
             for rows in batches(plan.files(), placing.BATCH_FILES):
                 work.place(rows)
             log.write()
@@ -84,9 +83,9 @@ def rehearse(table: Path, into: Path, way: Way, quiet: bool = False) -> Sorted:
         log.check_same(way, survey.rule)
         progress.stage("", survey.counts.total())
         left, examples, there = Remaining(), list[tuple[str, str]](), Counter[str]()
-        counts, planner = log.counts(), Planner(way, log, os.fsencode(out), left)
+        counts, planner = log.counts(), Planner(way, log, left)
         for rows in batches(plan.files(), placing.BATCH_FILES):
-            with Folders(os.fsencode(out)) as folders:
+            with Folders(out) as folders:
                 entries, placed = planner.plan(rows, folders)
             there.update(entry.folder for entry in placed)
             counts.update(entry.folder for entry in entries)
@@ -112,7 +111,7 @@ def _planned(
     plan = Plan(sealed, sources, table_of(sealed).rules)
     progress.stage("reading", sealed.count)
     sealed.passed = progress.passed
-    survey = plan.survey(os.fsencode(out))
+    survey = plan.survey(out)
     sealed.passed = lambda rows: None  # they are read again while files are counted
     if survey.is_mixed and not sorted_folder.token_of(out):
         apart = typed(["--into", f"{near(out)}-sorted"])
@@ -149,8 +148,8 @@ def undo(into: Path, quiet: bool = False, back_to: Path | None = None) -> Sorted
         for log in logs:
             if to is not None:
                 log.return_below(to, base_of(logs))
-            settle(log, os.fsencode(out))
-            count += Undo(log, os.fsencode(out), left, partial(_count, progress, left)).run()
+            settle(log)
+            count += Undo(log, left, partial(_count, progress, left)).run()
         if not left.counts:
             folder.remove()
     return Sorted(out, "", dict(count), dict(left.counts), left.first)
@@ -209,6 +208,6 @@ def _check_way(sources: JobSources, out: str, way: Way) -> None:
             raise no_links(printable(argument.typed))
 
 
-def _count(progress: Stages, left: Remaining) -> None:
-    """Count a file that was placed, or stays where it is."""
-    progress.passed(1, left.counts.total())
+def _count(progress: Stages, left: Remaining, files: int) -> None:
+    """Count files that were placed, or stay where they are."""
+    progress.passed(files, left.counts.total())

@@ -166,15 +166,16 @@ def is_on_another_disk(one: Spot, other: Spot) -> bool:
     return first is not None and second is not None and first.st_dev != second.st_dev
 
 
-def remove(spot: Spot, wanted: Identity | ClassifiedContent | Spot, aside: Spot) -> None:
+def remove(spot: Spot, wanted: Identity | ClassifiedContent | Spot, name: bytes) -> None:
     """Remove a file that was copied elsewhere: the one with this identity or content, or the one
-    that is equal to another file, byte for byte. It is renamed to `aside` first, so that no file is
-    removed that takes its name between the check and the removal.
+    that is equal to another file, byte for byte. It is renamed to `name` first, so that no file is
+    removed that takes its own name between the check and the removal.
 
     Raises:
         FileStays: it is another file, which has its name again.
         OSError: it cannot be removed.
     """
+    aside = Spot(spot.folder, name)
     try:
         rename(spot, aside)
     except FileNotFoundError:

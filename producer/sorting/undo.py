@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from collections.abc import Callable
 from contextlib import closing, suppress
 
 from producer.job.job_options import JobOptions
-from producer.sort_log.log import ClassifiedContent, Entry, State, Way, batches
+from producer.sort_log.log import ClassifiedContent, Entry, SortLog, State, Way, batches
 from producer.sorting import placing, transfer
 from producer.sorting.folders import FileStays, Folders, Identity, Spot, content_at
-from producer.sorting.placing import Work
+from producer.sorting.plan import Remaining
 from producer.sources.job_sources import JobSources
 from producer.sources.remote.address import line_of
 from producer.sources.source import address_of_path
@@ -79,8 +80,13 @@ DAMAGED = "the line in the log is damaged or missing"
 TAKEN = "another file has its former name"
 
 
-class Undo(Work):
+class Undo:
     """Takes back every file of a log."""
+
+    def __init__(self, log: SortLog, left: Remaining, passed: Callable[[int], None]) -> None:
+        """`passed` gets the number of files that are back or stay."""
+        self._log, self._left, self._passed = log, left, passed
+        self._originals = Originals()
 
     def run(self) -> Counter[str]:
         """Take the files back; returns how many by folder.
@@ -88,21 +94,23 @@ class Undo(Work):
         Raises:
             SetupError: the disk is full or read-only; the same command continues.
         """
-        count, self._originals = Counter[str](), Originals()
-        for number in self.log.damaged:
-            self.left.add(DAMAGED, f"{self.log.path}:{number}")
-        for entries in batches(list(self.log.entries.values())[::-1], placing.BATCH_FILES):
-            self.log.mark(State.RETURNING, entries)
-            self.log.write()
-            with Folders(self.out) as folders:
-                back = self.completed(entries, folders)
-            self.log.mark(State.OVER, back)
-            self.log.mark(State.PLACED, self.log.under_way())
+        count, log = Counter[str](), self._log
+        for number in log.damaged:
+            self._left.add(DAMAGED, f"{log.path}:{number}")
+        for entries in batches(list(log.entries.values())[::-1], placing.BATCH_FILES):
+            log.mark(State.RETURNING, entries)
+            log.write()
+            with Folders(log.out) as folders:
+                back = placing.completed(
+                    entries, folders, self._act, self._remove, self._refuse, self._passed
+                )
+            log.mark(State.OVER, back)
+            log.mark(State.PLACED, log.under_way())
             count.update(entry.folder for entry in back)
-        self.log.write()
+        log.write()
         return count
 
-    def act(self, entry: Entry, folders: Folders) -> Identity | None:
+    def _act(self, entry: Entry, folders: Folders) -> Identity | None:
         place = folders.placed(entry)
         if place is None or place.stat() is None:
             _check(entry.way is not Way.MOVE or _is_back(entry, folders), GONE)
@@ -119,19 +127,19 @@ class Undo(Work):
         else:
             _check(not self._originals.is_in_list(entry.source), LIST_UNREAD)
             _check(self._originals.content(entry.source) == entry.content, SOURCE_GONE)
-            transfer.remove(place, entry.content, self.aside(entry, place.folder))
+            transfer.remove(place, entry.content, entry.aside(self._log.name))
         return None
 
     def _remove_second(self, entry: Entry, place: Spot, source: Spot) -> None:
         """Remove a copy or a link, unless its original is another file, of the same size and
         CRC-32, or the same name."""
         try:
-            transfer.remove(place, source, self.aside(entry, place.folder))
+            transfer.remove(place, source, entry.aside(self._log.name))
         except FileStays:
             raise FileStays(SOURCE_GONE) from None
 
     def _move_back(self, entry: Entry, place: Spot, source: Spot) -> Identity | None:
-        part = Spot(source.folder, entry.part(self.log.name))
+        part = Spot(source.folder, entry.part(self._log.name))
         try:
             if transfer.move(place, source, None):
                 return None
@@ -139,13 +147,11 @@ class Undo(Work):
         except FileExistsError:
             raise FileStays(TAKEN) from None
 
-    def remove(self, entry: Entry, copied: Identity, folders: Folders) -> None:
-        place = folders.place(entry)
-        transfer.remove(place, copied, self.aside(entry, place.folder))
+    def _remove(self, entry: Entry, copied: Identity, folders: Folders) -> None:
+        transfer.remove(folders.place(entry), copied, entry.aside(self._log.name))
 
-    @staticmethod
-    def shown(entry: Entry) -> str:
-        return entry.shown_place
+    def _refuse(self, entry: Entry, error: FileStays | OSError, _: Folders) -> None:
+        self._left.refuse(entry.shown_place, error)
 
 
 def _is_back(entry: Entry, folders: Folders) -> bool:

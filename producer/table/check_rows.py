@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import IO, TypeVar
+from typing import TypeVar
 
 from producer.job.sealed_journal import SealedJournal
 from producer.present.formatting import one_line, typed
 from producer.table.display_options import table_of
 from producer.table.table_file import PLACING, render, sha256_of
-from producer.table.table_formats import Cell, Format, Unreadable, loaded, row_of
+from producer.table.table_formats import Cell, Format, Sink, Unreadable, loaded, row_of
 from producer.table.text_format import Cells, heads
-from shared import regular_file
 
 E = TypeVar("E")
 F = TypeVar("F")
@@ -72,14 +70,15 @@ def table_problems(output: Path, sealed: SealedJournal) -> Iterator[str]:
         again = typed(["hangtag", "table", str(output)])
         yield f"{output}: it was interrupted while it was replaced; write it again with: {again}"
         return
-    is_text = row_of(sealed.options.form).is_text
-    same, sha256 = _same_bytes(output, sealed)
+    is_text, rendered = row_of(sealed.options.form).is_text, Sink()
+    render(sealed, table_of(sealed), sealed.options.form, rendered)
+    sha256 = rendered.sha256.hexdigest()
     if sha256 != sealed.sha256 and is_text:
         yield f"{sealed.path}: its results differ from those that the table was written from"
+    # Another version of a library writes other bytes.
+    same = sha256_of(output) == (sha256 if is_text else sealed.sha256)
     if same and (is_text or sha256 == sealed.sha256):
         return
-    if sha256 != sealed.sha256 and not is_text:  # another version of its library writes other bytes
-        same = sha256_of(output) == sealed.sha256
     differs = False
     for problem in _rows(output, sealed):
         differs = True
@@ -87,29 +86,6 @@ def table_problems(output: Path, sealed: SealedJournal) -> Iterator[str]:
     if not differs and not same:
         what = ": line ends, quotes or encoding" if is_text else ""
         yield f"{output}: its rows are right, but its bytes differ{what}"
-
-
-class _Compared:
-    """Compares what is written with a file."""
-
-    def __init__(self, file: IO[bytes]) -> None:
-        self._file, self.sha256, self.same = file, hashlib.sha256(), True
-
-    def write(self, data: bytes, /) -> int:
-        self.sha256.update(data)
-        self.same = self.same and self._file.read(len(data)) == data
-        return len(data)
-
-    def flush(self) -> None:
-        """Nothing is stored."""
-
-
-def _same_bytes(output: Path, sealed: SealedJournal) -> tuple[bool, str]:
-    """Whether the file equals the journal's table, and the SHA-256 of the latter."""
-    with regular_file.open_file(output) as file:
-        compared = _Compared(file)
-        render(sealed, table_of(sealed), sealed.options.form, compared)
-        return compared.same and not file.read(1), compared.sha256.hexdigest()
 
 
 def _rows(output: Path, sealed: SealedJournal) -> Iterator[str]:

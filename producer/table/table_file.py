@@ -11,7 +11,6 @@ starts another one.
 
 from __future__ import annotations
 
-import hashlib
 import math
 import os
 import time
@@ -38,7 +37,6 @@ PLACING = "placing"
 #: The property of a job with the digests of its rows so far, as they were written to a file: those
 #: that it placed last, or was about to, and the ones that they replace.
 PART = "part"
-Count = Callable[[RowBatch], None]
 AS_BY_DEFAULT = DisplayOptions()
 #: Small, since it stays for the whole job: rows are written a few at a time.
 _WRITE_BUFFER_BYTES = 1 << 16
@@ -49,17 +47,14 @@ def render(
     table: Table,
     form: str,
     sink: Sink,
-    count: Count | None = None,
-    folder: Path | None = None,
+    count: Callable[[RowBatch], None] = lambda batch: None,
 ) -> None:
-    """Write the rows of every finished batch, one in memory at a time. `count` gets each batch;
-    `folder` is for what a form cannot write at once (None: a temporary one)."""
-    with closing(loaded(form)(sink, folder)) as writer:
+    """Write the rows of every finished batch, one in memory at a time. `count` gets each batch."""
+    with closing(loaded(form)(sink)) as writer:
         writer.begin(table)
         for batch in journal.row_batches(table.rules):
             writer.write(batch)
-            if count is not None:
-                count(batch)
+            count(batch)
         writer.end()
 
 
@@ -146,7 +141,7 @@ class TableDraft:
             self._removal.callback(atomic_file.remove, self._path)
             opened.enter_context(self._removal)
             failpoint("table.started")
-            self._sink, parts = _Hashed(self._file), parts_of(self._path)
+            self._sink, parts = Sink(self._file.write), parts_of(self._path)
             self._writer = opened.enter_context(closing(loaded(form)(self._sink, parts)))
             self._writer.begin(table)
             self._opened = opened.pop_all()
@@ -194,20 +189,6 @@ class TableDraft:
 
     def _errors(self) -> AbstractContextManager[None]:
         return atomic_file.writing(self._output, "fix this and run the same command again")
-
-
-class _Hashed:
-    """Appends to a file, and digests what it appends."""
-
-    def __init__(self, file: IO[bytes]) -> None:
-        self._file, self.sha256 = file, hashlib.sha256()
-
-    def write(self, data: bytes, /) -> int:
-        self.sha256.update(data)
-        return self._file.write(data)
-
-    def flush(self) -> None:
-        """The file is synced as a whole."""
 
 
 def _close(file: IO[bytes]) -> None:

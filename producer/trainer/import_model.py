@@ -149,13 +149,8 @@ def read_labels(path: Path, *, is_numbered: bool = True) -> tuple[str, ...]:
     except UnicodeDecodeError:
         raise UsageError(f"{path} is not UTF-8; save the labels as UTF-8, one per line") from None
     labels = network_labels.parsed(text) if is_numbered else network_labels.listed(text)
-    if not 2 <= len(labels) <= MAX_LABELS:
-        raise UsageError(f"{path} has {len(labels)} labels; give 2 to {MAX_LABELS:,}, one per line")
-    for number, label in enumerate(labels, 1):
-        if not label or len(label) > MAX_LABEL_CHARS or not label.isprintable():
-            raise UsageError(f"line {number} of {path} is not a label; give one label per line")
-        if label in labels[: number - 1]:
-            raise UsageError(f"{path} has {label!r} twice; give each output its own label")
+    if why := network_labels.fault(labels):
+        raise UsageError(f"{path}: {why}; give one label for each output, one per line")
     return labels
 
 

@@ -20,7 +20,6 @@ from shared.registry.version_folder import check_filename
 
 _FIGURES = ("", "images", "accuracy", "loss", "ECE")
 _POINTS = ("precision", "confidence", "accepted", "reached", "accepts none of")
-_NETWORKS = ("network", "recipe", "weight", "accuracy", "loss", "images/s and core")
 _FILES = ("file", "size", "sha256")
 _HISTORY = ("when", "alias", "version", "action", "who", "why")
 #: A prefix of a sha256 that distinguishes files.
@@ -35,9 +34,6 @@ def lines(details: VersionDetails) -> Iterator[str]:
     room = columns_of(sys.stdout)
     yield from (wrapped(f"{_INDENT}{name:<12} ", text, room) for name, text in facts(card))
     yield from _part("figures", columns(_FIGURES, figures(card.metrics), ("",)))
-    if card.networks:
-        networks = columns(_NETWORKS, _networks(card), ("network", "recipe"))
-        yield from _part("networks, on the photos that those of the mean hold out", networks)
     if card.operating_points:
         points = columns(_POINTS, _operating_points(card), ("accepts none of",))
         of = "images without a label" if is_of_labels(card) else "the held-out images"
@@ -126,24 +122,6 @@ def facts(card: Card) -> Iterator[tuple[str, str]]:
         yield "others", sentence(card.right_of_others)
     if card.notes:
         yield "notes", one_line(card.notes)
-
-
-def _networks(card: Card) -> list[tuple[str, ...]]:
-    metrics = card.metrics
-    rows = [
-        (
-            f"{card.name}@{network.version}",
-            one_line(network.recipe),
-            f"{network.weight:.2f}" if network.weight else "-",
-            percent(network.accuracy, 2),
-            share(network.loss),
-            f"{network.images_per_s:.0f}" if network.images_per_s else "-",
-        )
-        for network in card.networks
-    ]
-    speed = f"{card.images_per_s:.0f}" if card.images_per_s else "-"
-    together = (percent(metrics.heldout_accuracy, 2), share(metrics.heldout_loss), speed)
-    return [*rows, ("together", "", "", *together)]
 
 
 def _preprocessing(card: Card) -> str:

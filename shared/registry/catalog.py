@@ -10,6 +10,7 @@ import msgspec
 from shared.errors import SetupError, no_model, no_version
 from shared.messages.model_card import Card
 from shared.messages.model_name import PRODUCTION, ModelName
+from shared.registry import packaged
 from shared.registry.alias_log import AliasChange, aliases_after
 
 
@@ -34,24 +35,42 @@ class ModelSource(ABC):
         """Every promotion and rollback of a model, oldest first."""
 
     @abstractmethod
+    def stored_card(self, name: str, version: int) -> Card:
+        """As `card`, of a version that is not packaged."""
+
+    @abstractmethod
+    def stored_file(self, card: Card, filename: str) -> bytes:
+        """As `read`, of a version that is not packaged."""
+
+    @abstractmethod
+    def stored_sizes(self, card: Card) -> dict[str, int]:
+        """As `sizes`, of a version that is not packaged."""
+
     def card(self, name: str, version: int) -> Card:
         """The card of a version.
 
         Raises:
             SetupError: there is no such version, or its card is damaged.
         """
+        if packaged.is_packaged(name, version):
+            return packaged.card()
+        return self.stored_card(name, version)
 
-    @abstractmethod
     def read(self, card: Card, filename: str) -> bytes:
         """A file of a version, verified by its card's sha256.
 
         Raises:
             SetupError: there is no such file here, or it does not match the card.
         """
+        if packaged.is_packaged(card.name, card.version):
+            return packaged.read(filename)
+        return self.stored_file(card, filename)
 
-    @abstractmethod
     def sizes(self, card: Card) -> dict[str, int]:
         """Bytes of each existing file of a version, without the card."""
+        if packaged.is_packaged(card.name, card.version):
+            return packaged.sizes()
+        return self.stored_sizes(card)
 
     def aliases(self, name: str) -> dict[str, int]:
         """Alias -> version of a model."""

@@ -67,14 +67,10 @@ class Registry(ModelSource):
         """Numbers that are taken without a version: it was removed, or is being written."""
         return version_folder.numbers_without_card(self.folder(name))
 
-    def card(self, name: str, version: int) -> Card:
-        if packaged.is_packaged(name, version):
-            return packaged.card()
+    def stored_card(self, name: str, version: int) -> Card:
         return version_folder.read_card(self._version(name, version))
 
-    def read(self, card: Card, filename: str) -> bytes:
-        if packaged.is_packaged(card.name, card.version):
-            return packaged.read(filename)
+    def stored_file(self, card: Card, filename: str) -> bytes:
         return version_folder.read_file(self._version(card.name, card.version), card, filename)
 
     def opened(self, card: Card, filename: str) -> AbstractContextManager[BufferedReader]:
@@ -89,9 +85,7 @@ class Registry(ModelSource):
             with self.opened(card, filename):
                 pass
 
-    def sizes(self, card: Card) -> dict[str, int]:
-        if packaged.is_packaged(card.name, card.version):
-            return packaged.sizes()
+    def stored_sizes(self, card: Card) -> dict[str, int]:
         return version_folder.sizes(self._version(card.name, card.version), card)
 
     def publish(

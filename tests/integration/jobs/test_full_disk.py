@@ -62,7 +62,7 @@ def test_rows_that_are_written_early_make_room_for_the_journal(
             finish_most(job, settings)
             assert draft_of(job.output).exists()
             if not with_rows:
-                job.table.give_up()
+                job.table.stop_growing()
             queue = JobQueue(
                 connect(server.url, "test"), make_app(server.url, "test"), job.record, settings
             )

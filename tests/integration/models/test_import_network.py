@@ -134,7 +134,7 @@ def test_a_file_of_teachable_machine_has_its_labels_inside_or_beside(
         (Drawn(), NetworkForm(LABELS), r"the range .*--scale 0-255, 0-1 or -1-1.*--check FOLDER$"),
         (Drawn(dynamic_size=True), PLAIN, "does not say the size of its images"),
         (Drawn(), NetworkForm(LABELS[:3], "0-1"), "returns 4 values, and there are 3 labels"),
-        (Drawn(), NetworkForm((*LABELS[:3], "red"), "0-1"), "a label is there twice"),
+        (Drawn(), NetworkForm((*LABELS[:3], "red"), "0-1"), "the label 'red' is there twice"),
         (Drawn(size=3), PLAIN, "give --layout nchw or --layout nhwc"),
         (Drawn(), msgspec.structs.replace(PLAIN, layout="nhwc"), "which is not nhwc"),
         (Drawn(), msgspec.structs.replace(PLAIN, size=99), "16x16; leave --size out"),

@@ -187,12 +187,6 @@ def test_a_version_is_listed_and_classifies_the_same_rows(
     check_rows(list(csv.DictReader(table.decode().splitlines())), written)
 
 
-def test_the_networks_of_a_mean_are_displayed(data: Path) -> None:
-    shown = run("models", "show", "together").stdout
-    networks = [line.split()[:2] for line in shown.splitlines() if "photo-head" in line]
-    assert sorted(networks) == [["together@1", "photo-head"], ["together@2", "photo-head-large"]]
-
-
 def test_a_move_is_refused_in_a_line_that_names_0_2_0(data: Path) -> None:
     before = tree(data / "moved")
     for arguments in (("verify", "moved.csv"), ("sort", "--undo", "moved")):

@@ -14,7 +14,7 @@ EQUIVALENT = {
     "producer/sorting/undo.py: Originals._above: os.path.isdir(folder) -> False": (
         "a folder is no source of another kind, which the next line finds, too, only later"
     ),
-    "producer/sorting/placing.py: Work.completed: not copied -> False": (
+    "producer/sorting/placing.py: completed: not copied -> False": (
         "the folders are synced again with nothing new, which only takes longer"
     ),
     "producer/sorting/plan.py: Plan._is_elsewhere: others -> True": (

@@ -173,16 +173,16 @@ def test_pruning_lists_what_it_would_delete_and_deletes_nothing_without_a_confir
 @pytest.mark.parametrize(
     ("content", "fix"),
     [
-        (b"", "has 0 labels"),
-        (b"bag\n", "has 1 labels"),
-        (b"bag\n\ndress\n", "line 2"),
-        (b"bag\ndress\nbag\n", "'bag' twice"),
+        (b"", "there are 0 labels"),
+        (b"bag\n", "there are 1 labels"),
+        (b"bag\n\ndress\n", "label 2"),
+        (b"bag\ndress\nbag\n", "'bag' is there twice"),
         (b"bag\n\xff\n", "not UTF-8"),
-        (b"bag\n\x1b[2Jdress\n", "line 2"),
-        (b"bag\n" + b"d" * 201, "line 2"),
+        (b"bag\n\x1b[2Jdress\n", "label 2"),
+        (b"bag\n" + b"d" * 201, "label 2"),
     ],
 )
-def test_an_invalid_list_of_labels_names_its_line(tmp_path: Path, content: bytes, fix: str) -> None:
+def test_an_invalid_list_of_labels_names_one(tmp_path: Path, content: bytes, fix: str) -> None:
     path = tmp_path / "labels.txt"
     path.write_bytes(content)
     with pytest.raises(UsageError, match=fix):

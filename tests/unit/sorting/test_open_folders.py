@@ -61,7 +61,7 @@ def test_a_folder_that_is_missing_is_not_the_current_one(
     monkeypatch.chdir(tmp_path)
     content = ClassifiedContent(3, b"crc!")
     entry = Entry(0, Way.COPY, b"/in/a.png", "Bag", image.name, content, 0)
-    with Folders(os.fsencode(tmp_path / "out")) as folders:
+    with Folders(str(tmp_path / "out")) as folders:
         assert folders.placed(entry) is None
         assert folders.names("Bag") == []
         with pytest.raises(FileStays, match=MISSING):
@@ -71,7 +71,7 @@ def test_a_folder_that_is_missing_is_not_the_current_one(
 
 def test_a_folder_that_cannot_be_opened_is_named_with_its_reason(tmp_path: Path) -> None:
     with (
-        Folders(os.fsencode(tmp_path)) as folders,
+        Folders(str(tmp_path)) as folders,
         pytest.raises(SetupError, match=r"cannot be used \(File name too long\)"),
     ):
         folders.existing("n" * 300)

@@ -67,7 +67,7 @@ CASES = [
 def folders(tmp_path: Path) -> Iterator[Folders]:
     (tmp_path / "out/Bag").mkdir(parents=True)
     (tmp_path / "from").mkdir()
-    with Folders(os.fsencode(tmp_path / "out")) as opened:
+    with Folders(str(tmp_path / "out")) as opened:
         yield opened
 
 

@@ -98,8 +98,6 @@ def fit_out_of_fold(
     classes: int,
     folds: Folds,
     groups: Groups,
-    penalties: Sequence[float] = PENALTIES,
-    shrinkages: Sequence[float] = SHRINKAGES,
     *,
     mirrored: Features | None = None,
     weighted: bool = False,
@@ -123,13 +121,13 @@ def fit_out_of_fold(
     def analysis(rows: Features, labels: Labels, values: Sequence[float]) -> list[Head]:
         return linear_head.fit_discriminant(rows, labels, classes, values)
 
-    methods = 1 + (mirrored is not None) + bool(shrinkages)
+    methods = 2 + (mirrored is not None)
     total, answered = methods * len(np.unique(folds)), itertools.count(1)
     images = _Images([features], labels, classes, folds, lambda: on_fold(next(answered), total))
-    first = images.best(regression, penalties)
+    first = images.best(regression, PENALTIES)
     if mirrored is not None:
         images, first = _with_mirrored(images, first, mirrored)
-    second = images.best(analysis, shrinkages) if shrinkages else None
+    second = images.best(analysis, SHRINKAGES)
     on_last()
     head, logits = _combined(images, first, second)
     right = logits.argmax(1) == labels
@@ -150,11 +148,9 @@ def _with_mirrored(images: _Images, first: _Tried, mirrored: Features) -> tuple[
     return (both, augmented) if augmented.loss < first.loss else (images, first)
 
 
-def _combined(images: _Images, first: _Tried, second: _Tried | None) -> tuple[Head, Logits]:
+def _combined(images: _Images, first: _Tried, second: _Tried) -> tuple[Head, Logits]:
     """The best of two methods, softmax regression and discriminant analysis, and their sum: the
     head, and its answers out of fold."""
-    if second is None:
-        return images.cooled_head(first), first.cooled
     logits = first.cooled + second.cooled
     loss = log_loss(logits / np.float32(temperature(logits, images.labels)), images.labels)
     if first.loss <= min(loss, second.loss):

@@ -57,7 +57,7 @@ def load(task: Task) -> HeadOfPhotos:
         backbones,
         task.store,
         task.work.max_unreadable,
-        task.observer.loading,
+        task.observer.steps,
         to_train=True,
         on_part=task.observer.part,
     )
@@ -95,7 +95,7 @@ class HeadOfPhotos(Learner[FittedLooks]):
                 features, labels, len(data.labels), parts, data.groups,
                 mirrored=None if number else data.learn.mirrored,
                 weighted=self.task.work.weighted,
-                on_fold=lambda done, of: observer.fold(number * of + done, len(looks) * of),
+                on_fold=lambda done, of: observer.steps(number * of + done, len(looks) * of),
                 on_last=lambda: observer.part(FITTING_ALL),
             )  # fmt: skip
 

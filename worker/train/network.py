@@ -30,7 +30,7 @@ def load(task: Task) -> Network:
         None,
         task.folder,
         max_unreadable=task.work.max_unreadable,
-        on_progress=task.observer.loading,
+        on_progress=task.observer.steps,
     )
     return Network(task, data, report)
 

@@ -31,7 +31,7 @@ class Reports(Observer):
         self.folds: list[tuple[int, int]] = []
         self.parts: list[tuple[str, int]] = []
 
-    def fold(self, done: int, total: int) -> None:
+    def steps(self, done: int, total: int) -> None:
         self.folds.append((done, total))
 
     def part(self, name: str, done: int = 0, total: int = 0) -> None:

@@ -228,8 +228,8 @@ class _Solver:
 
     def __init__(self, rows: Features) -> None:
         self._rows = rows
-        self._few = len(rows) < rows.shape[1]
-        self._products = (rows @ rows.T if self._few else rows.T @ rows).astype(np.float64)
+        self._is_wide = len(rows) < rows.shape[1]
+        self._products = (rows @ rows.T if self._is_wide else rows.T @ rows).astype(np.float64)
         #: The mean variance; the rest of constant features would be 0.
         self._variance = max(float(np.trace(self._products)) / rows.size, 1e-6)
 
@@ -239,7 +239,7 @@ class _Solver:
         share = (1 - shrinkage) / len(self._rows)
         matrix = share * self._products
         matrix[np.diag_indices_from(matrix)] += ridge
-        if not self._few:
+        if not self._is_wide:
             solution: Vector = np.linalg.solve(matrix, right)
             return solution
         # Woodbury's identity.

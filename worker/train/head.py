@@ -151,7 +151,7 @@ class HeadOfPhotos(Learner[FittedLooks]):
         records = {
             outliers.FILE: outliers.encode(detector),
             heldout_answers.FILE: heldout_answers.encode(answers),
-            **heldout_answers.seen_files_of(learn.contents, np.empty(0, np.uint64)),
+            **heldout_answers.seen_files(learn.contents, np.empty(0, np.uint64)),
         }
         return BuiltVersion(
             msgspec.structs.replace(card, metrics=assessed.metrics, images_per_s=speed),

@@ -7,7 +7,7 @@ import numpy as np
 
 from shared.messages.replies import DataReport
 from worker.datasets import load as datasets
-from worker.datasets.examples import Images
+from worker.datasets.examples import Images, content_hashes
 from worker.datasets.load import DataSet
 from worker.evaluation import heldout_answers
 from worker.graphs.convert import CALIBRATION_IMAGES
@@ -104,9 +104,8 @@ class Network(Learner[TrainedNetwork]):
             HISTORY: msgspec.json.format(msgspec.json.encode(history), indent=2),
             heldout_answers.FILE: heldout_answers.encode(answers),
         }
-        return BuiltVersion(
-            card, files | assessment.files | heldout_answers.seen_files(learn, held)
-        )
+        seen = heldout_answers.seen_files(content_hashes(learn.images), answers.images)
+        return BuiltVersion(card, files | assessment.files | seen)
 
 
 def calibration_images(images: Images) -> Images:

@@ -106,9 +106,9 @@ def load(
         name=printable(walk.root.rpartition(b"/")[2]),
         labels=walk.labels,
         preprocessing=spec,
-        learn=photos.where(learn),
+        learn=photos.selected(learn),
         groups=np.unique(alike[learn], return_inverse=True)[1],
-        test=photos.where(~learn) if not learn.all() else None,
+        test=photos.selected(~learn) if not learn.all() else None,
         report=report,
         unreadable=refused.files,
     )

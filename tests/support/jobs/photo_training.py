@@ -14,8 +14,8 @@ from tests.support.jobs import handler_context
 from tests.support.servers.redis_server import RedisServer
 from worker.backbones import backbone_table
 from worker.backbones.backbone_table import BACKBONES, Backbone
-from worker.backbones.feature_cache import DIGEST_BYTES
 from worker.backbones.photo_features import row_bytes
+from worker.datasets.examples import DIGEST_BYTES
 from worker.requests.train import train
 from worker.runtimes import load_runtime
 from worker.runtimes.runtime import Classifier

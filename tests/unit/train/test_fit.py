@@ -123,7 +123,7 @@ def test_a_network_that_was_trained_in_bfloat16_is_exported_in_float32() -> None
 
 def test_no_images_are_one_line(examples: Examples) -> None:
     with pytest.raises(SetupError, match="no images"):
-        train(DENSE, examples, examples.where(np.zeros(300, bool)), 2, 1)
+        train(DENSE, examples, examples.selected(np.zeros(300, bool)), 2, 1)
 
 
 def _epoch_of(examples: Examples, on_step: Callable[[Step], None]) -> None:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import tempfile
-import time
 from contextlib import redirect_stdout
 from io import StringIO
 from pathlib import Path
 
 import msgspec
 
-from benchmarks.environment.paths import STARTED, STORE, TRACE
+from benchmarks.environment.paths import STORE, TRACE
 from benchmarks.environment.route import ping_ms, way_to
 from benchmarks.environment.sleeping_app import SLEEP
 from tests.support.processes.fleet import Fleet
@@ -62,10 +61,10 @@ def run(sleep_s: float, route: str, workers: int, folder: Path, images: int, bat
             fleet.wait_ready(one)
         trip = ping_ms(url)
         trace, out = Path(place, "trace"), Path(place, "out.csv")
-        settings = {STARTED: str(time.monotonic()), TRACE: str(trace)}
         arguments = ("classify", str(folder), "-o", str(out), "--quiet")
+        settings = {TRACE: str(trace)}
         producer = fleet.producer(*arguments, cwd=Path(place), program=TRACED, **settings)
         assert producer.wait(600.0) in (0, 3), producer.story
         times = json.loads(trace.read_text())
-        steady_s = times["last_s"] - times["first_s"]
-    return Run(route, workers, images, -(-images // batch), steady_s, times["share"], trip)
+    messages = -(-images // batch)
+    return Run(route, workers, images, messages, times["steady_s"], times["share"], trip)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from shared import installation, recipes
-from shared.errors import SetupError, no_such, row_named
+from shared.errors import SetupError, no_such
 from shared.messages.model_card import ImportedNetwork, Look, Preprocessing
 from shared.registry import own_backbones, packaged
 from shared.registry.own_backbones import OwnBackbone
@@ -81,15 +81,6 @@ BACKBONES = {
 #: How images are decoded for all of them, once: at the size of the largest.
 SIDE_PIXELS = max(backbone.size_pixels for backbone in BACKBONES.values())
 SPEC = Preprocessing(SIDE_PIXELS, SIDE_PIXELS, channels=3)
-
-
-def find(name: str) -> Backbone:
-    """The backbone with this name.
-
-    Raises:
-        SetupError: there is none.
-    """
-    return row_named(BACKBONES, "backbone", name, "hangtag train --help")
 
 
 class LoadedBackbone(NamedTuple):

@@ -74,7 +74,7 @@ def test_the_head_is_applied_to_the_features_of_the_backbone(card: Card) -> None
 
 
 def test_an_unsure_image_is_answered_by_the_mean_of_both_looks(card: Card) -> None:
-    lite2 = backbone_table.find("efficientnet-lite2")
+    lite2 = backbone_table.BACKBONES["efficientnet-lite2"]
     pair = [photo_versions.head(), photo_versions.head(2, lite2)]
     images = np.random.default_rng(7).integers(0, 256, (12, 260, 260, 3), np.uint8)
     small = [

@@ -74,14 +74,14 @@ def watch(
         sources.check()
         with watched(sources, stop, events.notice) as (wait, rarely_s):
             rounds = _Rounds(bring_up_to_date, events, deadline)
-            summary = rounds.first()
+            summary = rounds.run()
             events.notice("watching for changes; end with Ctrl-C")
             try:
                 while summary.exit_code in COMPLETE and not stop.requested:
                     events.report(Watching())
                     if not rounds.wait(wait, rarely_s):
                         break
-                    summary = rounds.next() or summary
+                    summary = rounds.run_again() or summary
             except Stopped:
                 pass
             return summary
@@ -97,18 +97,18 @@ class _Rounds:
         self._pause_s = PAUSE_S
         self._is_due = False  #: whether a file waits, or the last round has failed
 
-    def first(self) -> Summary:
+    def run(self) -> Summary:
         begun = time.monotonic()
         left_s = self._deadline - begun
         summary = self._run(None if left_s == float("inf") else max(left_s, _LEAST_S))
         self._ended(time.monotonic() - begun, summary.young > 0)
         return summary
 
-    def next(self) -> Summary | None:
+    def run_again(self) -> Summary | None:
         """The summary of a round; None if it failed, which a notice says. Raises Stopped,
         StillOpen."""
         try:
-            return self.first()
+            return self.run()
         except (Stopped, StillOpen):
             raise
         except HangtagError as error:

@@ -40,7 +40,7 @@ _FORMED_FROM = "formed-from"
 _COPIED = ("record", "card", "options", "display", TABLE)
 
 
-def current(old: Journal, output: Path) -> Journal | None:
+def interrupted_update(old: Journal, output: Path) -> Journal | None:
     """The next journal of what the old one has, open. Any other is removed, also a damaged one: the
     old one has all that counts."""
     path = next_journal(output)
@@ -54,7 +54,7 @@ def current(old: Journal, output: Path) -> Journal | None:
     return None
 
 
-def form(
+def form_next_journal(
     old: Journal,
     output: Path,
     changes: Changes,
@@ -69,7 +69,7 @@ def form(
         SetupError: a folder cannot be listed, or the journal cannot be written.
         Stopped: it was ended.
     """
-    formed = _passed(_records(changes.runs(old), old.record.top_k), passed)
+    formed = _passed(_records(changes.stretches(old), old.record.top_k), passed)
     last, differs = -1, None
     for n, differs in zip(old.finished_numbers(), formed, strict=False):
         if differs.n != n:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from hangtag.arguments import checked_types
 from producer.machine.workers import live_workers
-from producer.trainer.show import VersionDetails, find
+from producer.versions.catalog import Catalog
 from producer.versions.default_model import choice
 from producer.versions.list_versions import VersionRow, rows
-from producer.versions.load_catalog import load_catalog
 from shared.ledger.heartbeats import Heartbeat
 from shared.messages.model_name import parse
+from shared.registry.catalog import VersionDetails
 from shared.settings import Settings
 
 
@@ -22,7 +22,7 @@ def models(name: str = "") -> list[VersionRow]:
         SetupError: there is no model of this name.
         BrokerAway: a broker is configured, and it is unreachable.
     """
-    return rows(load_catalog(Settings.from_env()), name)
+    return rows(Catalog(Settings.from_env()).versions(name))
 
 
 @checked_types
@@ -36,7 +36,7 @@ def model(name: str = "") -> VersionDetails:
         UsageError, SetupError, BrokerAway: as `models`.
     """
     settings = Settings.from_env()
-    return find(load_catalog(settings), parse(name or choice(settings).model))
+    return Catalog(settings).version(parse(name or choice(settings).model))
 
 
 def workers() -> list[Heartbeat]:

@@ -29,9 +29,8 @@ from worker.lifecycle import access_check, pool, process_files
 from worker.lifecycle.heartbeat_thread import HeartbeatThread, start_heartbeat
 from worker.lifecycle.watchdog import Watchdog
 from worker.lifecycle.worker_log import log_once
-from worker.requests.attempt import ShutdownNotice, end_process
 from worker.requests.maintenance import Maintenance, check_shared, waiting
-from worker.requests.request_consumer import LongWork
+from worker.requests.trainer_state import LongWork, ShutdownNotice
 
 ROLE = "trainer"
 #: A training that takes longer counts as hung.
@@ -55,15 +54,12 @@ worker_shutting_down.connect(shutdown.send)
 def train(request: str) -> str:
     """The task that a hint starts."""
     process.search_seldom()
-    from worker.requests.request_consumer import RequestConsumer
-    from worker.requests.runner import ANSWERED
+    from worker.requests.runner import ANSWERED, RequestRunner
 
     owner = f"{_parent_id or parent_id()}/{child_id(os.getpid())}"
     with log_once(f"request {request}", request=request), process_files.own_folder():
         client = connect(broker, ROLE)
-        verdict = RequestConsumer(settings, client, owner, shutdown, end_process, long_work).take(
-            request
-        )
+        verdict = RequestRunner(settings, client, owner, shutdown, long_work).take(request)
         if verdict == ANSWERED:
             _hint_next()
         return verdict
@@ -90,11 +86,10 @@ class TrainerStep(bootsteps.StartStopStep):
         queue = keys.TRAIN_QUEUE
         maintenance = Maintenance(connect(broker, ROLE), settings, _hint, long_work)
         guard = Watchdog(connect(broker, "watchdog"), [queue], settings.watchdog_s, parent)
-        heartbeat = start_heartbeat(settings, broker, _parent_id, queue, parent, _no_batch)
+        heartbeat = start_heartbeat(settings, broker, _parent_id, queue, parent)
         maintenance.start()
         guard.start()
         self._threads = [heartbeat, maintenance, guard]
-        pool.detect_deaths(parent)
 
     def stop(self, parent: Any) -> None:
         shutdown.send()  # Celery sends it for signals only, not if access is denied
@@ -103,10 +98,6 @@ class TrainerStep(bootsteps.StartStopStep):
         self._threads = []
 
     terminate = stop
-
-
-def _no_batch(job: str, batch: int, queue: str) -> None:
-    """Nothing to do: maintenance repeats the hint for the request of a child that died."""
 
 
 def _hint_next() -> None:

@@ -47,11 +47,11 @@ _why = click.option(
 def list_models(name: str) -> None:
     """List the versions of all models, or of NAME."""
     from producer.versions import list_versions
+    from producer.versions.catalog import Catalog
     from producer.versions.default_model import choice
-    from producer.versions.load_catalog import load_catalog
 
     settings = Settings.from_env()
-    rows = list_versions.rows(load_catalog(settings), name)
+    rows = list_versions.rows(Catalog(settings).versions(name))
     if as_json():
         show_json(rows)
         return
@@ -74,13 +74,13 @@ def show(model: str, plots: Path | None, force: bool) -> None:
     It has figures, data, files, and the history of the model's aliases.
     """
     from producer.trainer import show as version_details
+    from producer.versions.catalog import Catalog
     from producer.versions.default_model import default_model
-    from producer.versions.load_catalog import load_catalog
     from shared.messages.model_name import parse
 
     settings = Settings.from_env()
-    catalog = load_catalog(settings)
-    details = version_details.find(catalog, parse(model or default_model(settings)))
+    catalog = Catalog(settings)
+    details = catalog.version(parse(model or default_model(settings)))
     written = version_details.write_plots(catalog, details.card, plots, force) if plots else []
     print_answer(details, version_details.lines(details))
     report_drawn(written)
@@ -197,7 +197,7 @@ def _remove_unused(settings: Settings, name: str, keep: int, dry_run: bool, yes:
     from producer.trainer import manage
 
     with running_request(quiet=True) as (events, stop):
-        pruned = manage.prune(settings, name, keep, dry_run=True, events=events, stop=stop)
+        pruned = manage.remove(settings, name, keep, dry_run=True, events=events, stop=stop)
     asks = not (dry_run or yes)
     if asks or not as_json():
         plan = manage.table(name, pruned)
@@ -207,7 +207,7 @@ def _remove_unused(settings: Settings, name: str, keep: int, dry_run: bool, yes:
             confirm(f"Delete {counted(len(pruned.removed), 'version')} of {name} for good?", yes)
         spared = pruned.kept if asks else {}
         with running_request(quiet=True) as (events, stop):
-            pruned = manage.prune(settings, name, keep, spared=spared, events=events, stop=stop)
+            pruned = manage.remove(settings, name, keep, spared=spared, events=events, stop=stop)
     print_answer(pruned, [])
     effect = "to be freed" if dry_run else "freed"
     click.echo(
@@ -220,14 +220,15 @@ def _remove(settings: Settings, model: str, yes: bool) -> None:
     from producer.present.formatting import counted, size
     from producer.trainer import manage
 
-    wanted = manage.removable(settings, model)
-    whole = wanted.version is None
-    what = wanted.name if whole else str(wanted)
-    confirm(f"Delete {what}{' with all its versions' if whole else ''} for good?", yes)
+    if not yes:  # a refusal comes before the question
+        with running_request(quiet=True) as (events, stop):
+            manage.remove(settings, model, dry_run=True, events=events, stop=stop)
+    whole = "" if "@" in model else " with all its versions"
+    confirm(f"Delete {model}{whole} for good?", yes)
     with running_request(quiet=True) as (events, stop):
         removed = manage.remove(settings, model, events=events, stop=stop)
     versions = counted(len(removed.removed), "version")
-    line = f"{what} is deleted: {versions}, {size(removed.freed_bytes)} freed"
+    line = f"{model} is deleted: {versions}, {size(removed.freed_bytes)} freed"
     print_answer(removed, [line])
 
 

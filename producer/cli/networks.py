@@ -19,13 +19,14 @@ from producer.cli.options import (
     quiet_option,
     seldom_option,
 )
-from producer.cli.params import MODEL, MODEL_FORM, MODEL_NAME, NumbersParam
+from producer.cli.params import MODEL, MODEL_FORM, MODEL_NAME, Parsed, parse_numbers
 from producer.present.style import columns_of
 from shared.messages.training import PRECISIONS, PROMOTE
 from shared.settings import Settings
 
 F = TypeVar("F", bound=Callable[..., Any])
 _FORM = ("scale", "mean", "std", "layout", "channels", "size", "output")
+_NUMBERS = Parsed("N,N,N", parse_numbers)
 _LIKE = ("timm", "torchvision", "clip")
 
 
@@ -36,11 +37,11 @@ def network_options(scale: str) -> Callable[[F], F]:
             "--scale", type=click.Choice(("0-255", "0-1", "-1-1")), default=None, help=scale
         ),
         seldom_option(
-            "--mean", type=NumbersParam(), default=(),
+            "--mean", type=_NUMBERS,
             help="Subtracted from each channel, as in 0.5,0.5,1.",
         ),
         seldom_option(
-            "--std", type=NumbersParam(), default=(), help="Then divides each channel."
+            "--std", type=_NUMBERS, help="Then divides each channel."
         ),
         seldom_option(
             "--layout", type=click.Choice(("nhwc", "nchw")), default=None,
@@ -229,13 +230,13 @@ def calibrate(model: str, data: str) -> None:
     production, since both give the same labels.
     """
     from producer.cli.running import running_request
-    from producer.trainer import import_model as import_
+    from producer.trainer.import_model import calibrate as calibrated
+    from producer.trainer.train import summary
 
     settings = Settings.from_env()
     with running_request() as (events, stop):
-        trained = import_.calibrate(settings, model, data, events=events, stop=stop)
-    room = columns_of(sys.stdout)
-    print_answer(trained, import_.calibrated_lines(trained, settings, room))
+        trained = calibrated(settings, model, data, events=events, stop=stop)
+    print_answer(trained, summary(settings, trained, columns_of(sys.stdout)))
 
 
 @command(
@@ -257,10 +258,10 @@ def export(model: str, folder: Path, force: bool) -> None:
     Python that gives the same labels: classify.py.
     """
     from producer.trainer import export as export_
-    from producer.versions.load_catalog import load_catalog
+    from producer.versions.catalog import Catalog
     from shared.messages.model_name import parse
 
-    catalog = load_catalog(Settings.from_env())
-    card = catalog.version(parse(model))[1].card
+    catalog = Catalog(Settings.from_env())
+    card = catalog.version(parse(model)).card
     exported = export_.export(catalog, card, folder, force)
     print_answer(exported, export_.lines(exported, card))

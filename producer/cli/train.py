@@ -224,10 +224,7 @@ def show_trained(
     trained = outcome.decode(Trained)
     if is_quiet():
         return
-    measured = training.evaluations(settings, trained.model)
-    cost = training.cost_of(settings, trained.model)
-    for line in training.summary(trained, measured, columns_of(sys.stdout), cost):
-        click.echo(line)
+    click.echo("\n".join(training.summary(settings, trained, columns_of(sys.stdout))))
 
 
 def show_steps_of_labels(outcome: Outcome, given: dict[str, Any]) -> None:

@@ -17,8 +17,8 @@ from producer.present.formatting import typed
 from producer.table.display_options import asked_again, asked_display, stored_display
 from producer.table.output_path import checked_output, default_output
 from producer.table.table_formats import BY_SUFFIX, format_of
+from producer.versions.catalog import Catalog
 from producer.versions.default_model import default_model
-from producer.versions.load_catalog import load_catalog
 from shared.errors import BadMessage, BrokerAway, HangtagError, UsageError
 from shared.messages.model_name import parse
 from shared.options import defaults_of, options_of
@@ -114,4 +114,4 @@ def _check_model(model: str, output: str, settings: Settings) -> None:
         return
     if parse(model) != parse(known.model):
         with suppress(BrokerAway):  # then the difference is reported
-            load_catalog(settings).version(parse(model))
+            Catalog(settings).version(parse(model))

@@ -30,7 +30,7 @@ from producer.present.style import (
 )
 from producer.table.job_text import answer_lines
 from producer.table.promise import promised_view
-from producer.trainer.existing import OpenRequest, open_requests, table
+from producer.trainer.existing import OpenRequest, left_by_0_2_0, open_requests, table
 from shared import keys
 from shared.broker.address import redacted
 from shared.broker.redis_client import answers, connect_briefly
@@ -126,6 +126,8 @@ def job_lines(
         return paragraphs(status_table(views), _answers(views[0]))
     none = ["no jobs; start one with: hangtag classify DIR"]
     requests = _open_requests(settings, notice)
+    if left := left_by_0_2_0(settings):
+        notice(left)
     return paragraphs(status_table(views) if views else none, table(requests) if requests else [])
 
 

@@ -1,4 +1,4 @@
-"""The desired state of the stack, in files, so that it survives a crash of the supervisor.
+"""The desired state of the stack, in a file, so that it survives a crash of the supervisor.
 
 Part of it is the Python environment of its processes: one of those that commands came from.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -18,8 +19,6 @@ from shared import atomic_file, installation
 from shared.settings import Settings
 
 _FILE = "desired.json"
-_NEEDED = "needed"
-_ENDED = "ended"
 
 
 class Environment(msgspec.Struct, frozen=True):
@@ -39,7 +38,7 @@ class Environment(msgspec.Struct, frozen=True):
         return {**others, "PYTHONPATH": os.fsdecode(self.python_path)}
 
 
-def own() -> Environment:
+def own_environment() -> Environment:
     """The environment of this process."""
     python, path = os.fsencode(sys.executable), os.fsencode(installation.python_path())
     return Environment(python, path, installation.present())
@@ -51,14 +50,14 @@ def chosen(recorded: Environment | None, running: bool) -> Environment:
     `recorded` is that of the last start; `running`: the stack runs in it. Of two environments the
     one with all packages of the other is chosen. If neither has them, a running one stays.
     """
-    mine = own()
+    current = own_environment()
     if recorded is None or not os.access(recorded.python, os.X_OK):
-        return mine
-    if recorded.python == mine.python:  # packages may have been added or removed since
-        return recorded if recorded.packages == mine.packages else mine
+        return current
+    if recorded.python == current.python:  # packages may have been added or removed since
+        return recorded if recorded.packages == current.packages else current
     if running:
-        return mine if recorded.packages < mine.packages else recorded
-    return recorded if recorded.packages >= mine.packages else mine
+        return current if recorded.packages < current.packages else recorded
+    return recorded if recorded.packages >= current.packages else current
 
 
 class Desired(msgspec.Struct, frozen=True):
@@ -66,9 +65,11 @@ class Desired(msgspec.Struct, frozen=True):
 
     keep: bool = False  #: whether the stack stays without jobs
     #: Upper bound on the children of the worker; None: the default.
-    children: int | None = msgspec.field(default=None, name="workers")
+    children: int | None = None
     floor: int | None = None  #: lower bound for autoscaling; None disables autoscaling
     environment: Environment | None = None  #: of the last start; None: that of the supervisor
+    #: When `hangtag down` was last used, in ns: commands that ran then do not start it again.
+    ended: int = 0
 
     def bounds(self, settings: Settings) -> Bounds:
         """The limits on the worker's number of children.
@@ -99,33 +100,20 @@ def save(folder: Path, desired: Desired) -> None:
     atomic_file.replace_volatile(folder / _FILE, msgspec.json.encode(desired))
 
 
-def forget(folder: Path) -> None:
-    """Delete the desired state."""
-    (folder / _FILE).unlink(missing_ok=True)
+def end(folder: Path) -> None:
+    """Record that the stack is ended on request."""
+    save(folder, Desired(ended=time.time_ns()))
 
 
 def announce(folder: Path) -> None:
     """Record, before connecting, that a command is about to use the stack."""
-    (folder / _NEEDED).touch(mode=0o600)
+    (folder / _FILE).touch(mode=0o600)
 
 
-def announced(folder: Path) -> int:
-    """When that was last recorded, in ns; only for comparison."""
-    return _touched(folder / _NEEDED)
-
-
-def end(folder: Path) -> None:
-    """Record, before the stack is ended on request, that running commands must not restart it."""
-    (folder / _ENDED).touch(mode=0o600)
-
-
-def ended(folder: Path) -> int:
-    """When the stack was last ended on request, in ns; only for comparison."""
-    return _touched(folder / _ENDED)
-
-
-def _touched(path: Path) -> int:
+def changed(folder: Path) -> int:
+    """When a command last changed the desired state, or announced itself, in ns; only for
+    comparison."""
     try:
-        return path.stat().st_mtime_ns
+        return (folder / _FILE).stat().st_mtime_ns
     except OSError:
         return 0

@@ -18,10 +18,9 @@ import msgspec
 
 from producer.machine import commands, desired_state, lock
 from producer.machine.commands import worker_line
-from producer.machine.desired_state import Desired, Environment, chosen
+from producer.machine.desired_state import Environment, chosen
 from producer.machine.launch import START_S, launch, serving
 from producer.machine.redis_server import ServerSocket
-from producer.machine.service import end_leftovers
 from producer.present.formatting import one_line
 from shared.broker.runtime_paths import (
     SUPERVISOR_LOCK,
@@ -34,7 +33,6 @@ from shared.broker.runtime_paths import (
 from shared.errors import BrokerAway, SetupError
 from shared.installation import STACK_PACKAGES
 from shared.messages.requests import Work, needed_packages
-from shared.process import started
 from shared.settings import Settings
 from shared.stop import Waits, unstoppable
 
@@ -69,7 +67,7 @@ class BrokerSession:
         self._ended = self._ended_now()
 
     @property
-    def over(self) -> bool:
+    def has_ended(self) -> bool:
         """Whether `hangtag down` has ended this machine's stack since the command started."""
         return self._ended_now() not in (self._ended, 0)  # 0: the stack's folder was removed
 
@@ -78,11 +76,15 @@ class BrokerSession:
         ensure(self._settings, self._waits)
 
     def revive(self) -> None:
-        """Like the function `revive`. Raises SetupError, Stopped."""
-        revive(self._settings, self._waits)
+        """The same for work in progress: the caller waits for a stack that may still start. Raises
+        SetupError, Stopped."""
+        with suppress(BrokerAway):
+            self.ensure()
 
     def _ended_now(self) -> int:
-        return 0 if self._settings.redis_url else desired_state.ended(stack_dir(self._settings))
+        if self._settings.redis_url:
+            return 0
+        return desired_state.load(stack_dir(self._settings)).ended
 
 
 def ensure(settings: Settings, waits: Waits | None = None) -> None:
@@ -136,22 +138,12 @@ def _environment(folder: Path) -> Environment:
     return chosen(desired_state.load(folder).environment, has_supervisor(folder))
 
 
-def revive(settings: Settings, waits: Waits | None = None) -> None:
-    """Like `ensure`, for work in progress: the caller waits for a stack that may still start.
-
-    Raises:
-        SetupError: the stack does not start.
-        Stopped: as `waits` say.
-    """
-    with suppress(BrokerAway):
-        ensure(settings, waits)
-
-
-def up(settings: Settings, workers: int | None, floor: int | None = None) -> None:
+def up(settings: Settings, workers: int | None, floor: int | None = None) -> str:
     """Start the stack, keep it running, and set its number of worker children.
 
     With a floor the number follows the backlog, up to `workers`, or to the default if that is
-    None. None for both leaves the previous request.
+    None. None for both leaves the previous request. Returns the notice that memory limits the
+    number, if it does.
 
     Raises:
         SetupError: it does not start, or a broker is configured.
@@ -163,17 +155,20 @@ def up(settings: Settings, workers: int | None, floor: int | None = None) -> Non
             f"cores, run: {worker_line(settings, workers)}"
         )
     folder = private_stack_dir(settings)
-    with _exclusive(folder):
+    with _exclusive(folder, unstoppable()):
         before, environment = desired_state.load(folder), _environment(folder)
         if workers is None and floor is None:
             workers, floor = before.children, before.floor
-        desired_state.save(folder, Desired(True, workers, floor, environment))
-        desired_state.announce(folder)
+        wanted = msgspec.structs.replace(
+            before, keep=True, children=workers, floor=floor, environment=environment
+        )
+        desired_state.save(folder, wanted)
         try:
-            launch(settings, folder, environment)
+            launch(settings, folder, environment, unstoppable())
         except (SetupError, BrokerAway):
             desired_state.save(folder, before)  # otherwise a later stack would stay for ever
             raise
+    return wanted.memory_notice(settings)
 
 
 def down(settings: Settings) -> bool:
@@ -187,11 +182,9 @@ def down(settings: Settings) -> bool:
     if not stack_dir(settings).is_dir():
         return False
     folder = private_stack_dir(settings)
-    with _exclusive(folder):
-        desired_state.forget(folder)
+    with _exclusive(folder, unstoppable()):
         desired_state.end(folder)
         has_ended = _end_supervisor(folder)
-        has_ended |= end_leftovers(folder)
         ServerSocket(socket_path(settings)).remove()
     return has_ended
 
@@ -204,29 +197,22 @@ def describe(settings: Settings) -> Stack:
     wanted = desired_state.load(folder)
     bounds = wanted.bounds(settings)
     running = has_supervisor(folder)
-    holder = lock.holder(folder / SUPERVISOR_LOCK) if running else None
     return Stack(
         running=running,
         kept=wanted.keep,
         floor=bounds.floor,
         ceiling=bounds.ceiling,
         now=live_children(settings) if running else 0,
-        pid=holder.pid if holder else 0,
+        pid=lock.holder(folder / SUPERVISOR_LOCK),
         socket=str(socket_path(settings)),
         log=str(log_path(settings)),
     )
 
 
-def memory_notice(settings: Settings) -> str:
-    """Like `Desired.memory_notice`, for the state that was requested last."""
-    return desired_state.load(stack_dir(settings)).memory_notice(settings)
-
-
 @contextmanager
-def _exclusive(folder: Path, waits: Waits | None = None) -> Iterator[None]:
-    sleep = (waits or unstoppable()).sleep
+def _exclusive(folder: Path, waits: Waits) -> Iterator[None]:
     try:
-        with lock.locked(folder / lock.START, START_S + END_S, sleep):
+        with lock.locked(folder / lock.START, START_S + END_S, waits.sleep):
             yield
     except TimeoutError as error:
         raise BrokerAway(f"{error}, which starts or ends the stack; try again later") from None
@@ -245,9 +231,10 @@ def _ended(folder: Path, number: signal.Signals, limit_s: float) -> bool:
     while has_supervisor(folder):
         if time.monotonic() > deadline:
             return False
-        holder = lock.holder(folder / SUPERVISOR_LOCK)  # None right after the lock was taken
-        if holder and not signalled and started(holder.pid) == holder.started:
-            os.kill(holder.pid, number)
+        pid = lock.holder(folder / SUPERVISOR_LOCK)  # 0 right after the lock was taken
+        if pid and not signalled:
+            with suppress(ProcessLookupError):  # it has just ended
+                os.kill(pid, number)
             signalled = True
         time.sleep(_POLL_S)
     return True

@@ -27,8 +27,8 @@ from producer.present import style
 from producer.present.formatting import counted, one_line, size
 from producer.run.window import MEMORY_SHARE_MAX
 from producer.table.output_path import nearest
+from producer.versions.catalog import Catalog
 from producer.versions.default_model import choice
-from producer.versions.load_catalog import load_catalog
 from shared import file_lock, installation, keys
 from shared.broker.address import redacted
 from shared.broker.redis_client import check_policy, connect_briefly
@@ -165,8 +165,8 @@ def _answering(settings: Settings) -> Iterator[Finding]:
     yield from guarded("broker", partial(_memory, name, info))
     had_time_to_start = own and info["uptime_in_seconds"] >= STARTING_S
     for topic, queue in (("workers", keys.CLASSIFY_QUEUE), ("trainers", keys.TRAIN_QUEUE)):
-        there = [beat for beat in beats if beat.queue == queue]
-        yield _alive(settings, topic, there, had_time_to_start)
+        alive = [beat for beat in beats if beat.queue == queue]
+        yield _alive(settings, topic, alive, had_time_to_start)
     if old:
         text = f"of Hangtag 0.2.0, which get no job: {', '.join(one_line(one.name) for one in old)}"
         yield Finding("workers", Level.NOTE, text, _UPDATE)
@@ -220,9 +220,8 @@ def models(settings: Settings) -> Iterator[Finding]:
     faults: list[str] = []
     registry = Registry(store)
     stored = registry.catalog(faults.append)
-    count = sum(len(model.versions) for model in stored)
-    yield Finding("models", Level.OK, f"{counted(count, 'version')} in {store}")
-    for version in (version for model in stored for version in model.versions):
+    yield Finding("models", Level.OK, f"{counted(len(stored), 'version')} in {store}")
+    for version in stored:
         try:
             registry.check(version.card)
         except SetupError as error:
@@ -234,7 +233,7 @@ def models(settings: Settings) -> Iterator[Finding]:
         text, _, fix = fault.partition("; ")
         yield Finding("models", Level.PROBLEM, text, fix)
     used = choice(settings)
-    load_catalog(settings).version(parse(used.model))
+    Catalog(settings).version(parse(used.model))
     source = f", by {used.source}" if used.source else ""
     yield Finding("model in use", Level.OK, f"{used.model}{source}")
 

@@ -14,14 +14,14 @@ import msgspec
 from producer.machine.helper import Helper
 from producer.pages import page, text
 from producer.pages.figures import matrix
-from producer.pages.pictures import PageImages, Picture
+from producer.pages.pictures import PageImages
 from producer.pages.shots import Answer, Shot, galleries
 from producer.present.progress import Stages, make_progress
 from producer.sources.reader import FileReader
 from producer.table.answer_counter import per_class
 from producer.trainer.corrected_files import corrections_input
-from producer.trainer.show import VersionDetails, facts, figures, find
-from producer.versions.load_catalog import load_catalog
+from producer.trainer.show import facts, figures
+from producer.versions.catalog import Catalog
 from shared.errors import BadMessage, HangtagError, SetupError
 from shared.image_status import Status
 from shared.labels.labels_so_far import LabelsSoFar
@@ -32,10 +32,12 @@ from shared.messages.helpers import (
     MistakesQuestion,
     MistakesReply,
     Searched,
+    Thumbnail,
 )
 from shared.messages.model_card import Card, encode_card
 from shared.messages.model_name import parse
 from shared.registry import learned_lines
+from shared.registry.catalog import VersionDetails
 from shared.registry.learned_lines import is_of_labels
 from shared.runtimes import HELDOUT
 from shared.settings import Settings
@@ -91,7 +93,7 @@ def _checked(mistakes: FoundMistakes, labels: int) -> FoundMistakes:
 class Plot(NamedTuple):
     title: str
     words: str
-    picture: Picture
+    picture: Thumbnail
 
 
 def version_plots(card: Card, read: Callable[[str], bytes], images: PageImages) -> dict[str, Plot]:
@@ -102,7 +104,7 @@ def version_plots(card: Card, read: Callable[[str], bytes], images: PageImages) 
             try:
                 picture = images.plot(read(name))
             except SetupError as error:
-                picture = Picture(why=str(error))
+                picture = Thumbnail(why=str(error))
             plots_by_name[name] = Plot(title, words, picture)
     return plots_by_name
 
@@ -156,8 +158,8 @@ def write_model_report(
         UsageError: the name is invalid, the output is another file, or a table has no corrections.
         SetupError: there is no such version, or the disk is full.
     """
-    catalog = load_catalog(settings)
-    details = find(catalog, parse(model))
+    catalog = Catalog(settings)
+    details = catalog.version(parse(model))
     card = details.card
     output = Path(f"{card.ref}{page.SUFFIX}") if output is None else output
     page.check(output, page.Kind.MODEL, force)
@@ -193,14 +195,8 @@ def _write(
         **heldout,
         **version_values(details, plots),
     )
-    page.write(output, made)
-    size = len(made.html.encode(errors="replace"))
+    size = page.write(output, made)
     return WrittenVersion(str(output), card.ref, len(shots), heldout["wrong"], size, tuple(notices))
-
-
-class _MistakesReply(NamedTuple):
-    found: FoundMistakes | None
-    why: str  #: there is nothing
 
 
 def _mistakes(
@@ -209,20 +205,18 @@ def _mistakes(
     corrections: bytes | None,
     missing: bool,
     progress: Stages,
-) -> _MistakesReply:
+) -> tuple[FoundMistakes | None, str]:
+    """What was found; None with the reason, which is empty where another line has it."""
     if HELDOUT not in card.files:
-        return _MistakesReply(None, f"{card.ref} has no record of held-out images, so no mistakes.")
+        return None, f"{card.ref} has no record of held-out images, so no mistakes."
     if missing:
-        return _MistakesReply(None, "")
+        return None, ""
     progress.stage("searching the data", 0)
     try:
-        answers, labelled = (
-            read_file(HELDOUT),
-            _labelled(card, read_file, corrections),
-        )
-        return _MistakesReply(find_mistakes(card, answers, labelled, progress.reached), "")
+        answers, labelled = read_file(HELDOUT), _labelled(card, read_file, corrections)
+        return find_mistakes(card, answers, labelled, progress.reached), ""
     except HangtagError as error:
-        return _MistakesReply(None, str(error))
+        return None, str(error)
 
 
 def _labelled(
@@ -250,7 +244,7 @@ def _read(mistake: Mistake) -> bytes | Status:
     return mistake.image or Status.MISSING
 
 
-def _shot(mistake: Mistake, names: list[str], picture: Picture) -> Shot:
+def _shot(mistake: Mistake, names: list[str], picture: Thumbnail) -> Shot:
     pairs = zip(mistake.labels, mistake.confidences, strict=True)
     labels = [(names[label], confidence) for label, confidence in pairs]
     known = mistake.path or mistake.name.encode(errors="replace") or b"not found"

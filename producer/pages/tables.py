@@ -24,8 +24,7 @@ from producer.run.run import Summary
 from producer.sources import row_files
 from producer.sources.row_files import RowFiles
 from producer.table.output_path import checked_output, located
-from producer.trainer.show import find
-from producer.versions.load_catalog import load_catalog
+from producer.versions.catalog import Catalog
 from shared.errors import COMPLETE, SetupError, UsageError
 from shared.image_status import Status
 from shared.messages.model_name import parse
@@ -117,8 +116,8 @@ def compare_versions(
     if output is not None:
         page.check(output, page.Kind.COMPARISON, force)
     folder = folder.rstrip(b"/") or b"/"  # so that a typed slash makes no other job
-    catalog = load_catalog(settings)
-    refs = [find(catalog, parse(model)).card.ref for model in models]
+    catalog = Catalog(settings)
+    refs = [catalog.version(parse(model)).card.ref for model in models]
     if refs[0] == refs[1]:
         raise UsageError(f"{models[0]} and {models[1]} are both {refs[0]}; name two versions")
     tables = []

@@ -12,7 +12,7 @@ from producer.people.table_decisions import TableDecisions
 from producer.people.table_queue import TableQueue, ViewKind
 from producer.present.progress import Stages, make_progress
 from producer.sources import row_files
-from producer.versions.load_catalog import learned_labels
+from producer.versions.catalog import learned_labels
 from shared.errors import BrokerAway, SetupError, UsageError
 from shared.messages.files import printable
 from shared.messages.model_card import Card

@@ -26,7 +26,7 @@ from producer.trainer.corrected_files import corrections_input
 from producer.trainer.show import check_folder, put
 from producer.trainer.submit import answer_file, data_place, submit
 from producer.trainer.train import troubles
-from producer.versions.load_catalog import check_version
+from producer.versions.catalog import check_version
 from shared.labels.submitted_lines import input_sha256
 from shared.messages.model_name import parse
 from shared.messages.replies import Evaluated, Evaluation

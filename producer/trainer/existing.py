@@ -10,14 +10,19 @@ import msgspec
 
 from producer.machine import stack
 from producer.present.events import Events
-from producer.present.formatting import ago, duration, one_line
+from producer.present.formatting import ago, counted, duration, one_line
 from producer.present.style import Column, doubtful, fitted, good
 from producer.trainer.client import Requests, opened, read, user_name
 from producer.trainer.request_display import describe, no_news, title
 from producer.trainer.submit import RequestWaiter, check_outcome
 from shared.broker.runtime_paths import is_in_charge, socket_path
 from shared.errors import BadMessage, BrokerAway, RequestCancelled, UsageError, bounded, no_such
-from shared.ledger.request_store import RequestState, RequestView
+from shared.ledger.request_store import (
+    OLD_FOLDER,
+    RequestState,
+    RequestView,
+    unfinished_of_0_2_0,
+)
 from shared.messages.requests import REQUEST_ID, Outcome, Progress, Request, Work
 from shared.settings import Settings
 from shared.stop import Stop, Waits
@@ -66,6 +71,17 @@ def open_requests(settings: Settings) -> list[OpenRequest]:
         found = [_found(settings, requests, request_id) for request_id in requests.ids()]
     listed = [request for request in found if request is not None]
     return sorted(listed, key=lambda request: (request.created, request.request))
+
+
+def left_by_0_2_0(settings: Settings) -> str:
+    """What becomes of the requests of version 0.2.0 that had not ended; empty without any."""
+    number = len(unfinished_of_0_2_0(settings.store_path))
+    if not number:
+        return ""
+    return (
+        f"{counted(number, 'request')} of version 0.2.0 had not ended; submit again what you "
+        f"still need, and delete {settings.store_path / OLD_FOLDER}"
+    )
 
 
 def table(requests: list[OpenRequest]) -> list[str]:
@@ -223,5 +239,7 @@ def find(settings: Settings, request_id: str, waits: Waits | None = None) -> Req
         with read(settings, waits) as requests:
             view = requests.get(request_id)
     if view is None:
+        if request_id in unfinished_of_0_2_0(settings.store_path):
+            raise NoSuchRequest(f"request {request_id} is of version 0.2.0; submit it again")
         raise NoSuchRequest(no_such("request", request_id, (), "hangtag train --list"))
     return view

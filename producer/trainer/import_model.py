@@ -14,7 +14,7 @@ from producer.present.formatting import counted, percent, typed
 from producer.trainer.check_class_folders import check_class_folders
 from producer.trainer.client import make_request
 from producer.trainer.submit import data_place, submit
-from producer.trainer.train import evaluations, summary
+from producer.trainer.train import summary
 from shared import regular_file
 from shared.errors import UsageError
 from shared.labels import network_labels
@@ -149,13 +149,8 @@ def read_labels(path: Path, *, is_numbered: bool = True) -> tuple[str, ...]:
     except UnicodeDecodeError:
         raise UsageError(f"{path} is not UTF-8; save the labels as UTF-8, one per line") from None
     labels = network_labels.parsed(text) if is_numbered else network_labels.listed(text)
-    if not 2 <= len(labels) <= MAX_LABELS:
-        raise UsageError(f"{path} has {len(labels)} labels; give 2 to {MAX_LABELS:,}, one per line")
-    for number, label in enumerate(labels, 1):
-        if not label or len(label) > MAX_LABEL_CHARS or not label.isprintable():
-            raise UsageError(f"line {number} of {path} is not a label; give one label per line")
-        if label in labels[: number - 1]:
-            raise UsageError(f"{path} has {label!r} twice; give each output its own label")
+    if why := network_labels.fault(labels):
+        raise UsageError(f"{path}: {why}; give one label for each output, one per line")
     return labels
 
 
@@ -163,7 +158,7 @@ def lines(
     trained: Trained, settings: Settings, file: Path, scale: str, room: int | None = None
 ) -> list[str]:
     """The result of an import as lines of text; `scale` as given, or empty."""
-    training = summary(trained, evaluations(settings, trained.model), room)
+    training = summary(settings, trained, room)
     if trained.metrics.heldout_count:
         return training
     if file.suffix == SUFFIX:
@@ -245,8 +240,3 @@ def calibrate(
     check_class_folders(place, "evaluate", settings, events=events, stop=stop)
     outcome = submit(settings, make_request(Calibrate(model, place)), events=events, stop=stop)
     return outcome.decode(Trained)
-
-
-def calibrated_lines(trained: Trained, settings: Settings, room: int | None = None) -> list[str]:
-    """The result as lines of text."""
-    return summary(trained, evaluations(settings, trained.model), room)

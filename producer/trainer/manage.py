@@ -1,12 +1,11 @@
-"""`hangtag models promote`, `rollback`, `prune`, `rm`: in this machine's store, or by a request."""
+"""`hangtag models promote`, `rollback`, `rm`: in this machine's store, or by a request."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import MappingProxyType
-from typing import TypeVar
 
 from redis.exceptions import RedisError
 
@@ -18,8 +17,8 @@ from producer.present.formatting import near, percent
 from producer.present.style import columns, next_commands
 from producer.trainer.client import make_request, user_name
 from producer.trainer.submit import submit
+from producer.versions.catalog import Catalog
 from producer.versions.default_model import OVERRIDE, ChosenModel, choice, choices
-from producer.versions.load_catalog import load_catalog
 from shared.broker.redis_client import connect
 from shared.broker.runtime_paths import broker_url, socket_path
 from shared.errors import HangtagError, SetupError, UsageError
@@ -29,14 +28,12 @@ from shared.messages import model_name
 from shared.messages.model_card import Metrics
 from shared.messages.model_name import PRODUCTION, ModelName, parse
 from shared.messages.replies import Decided, Pruned
-from shared.messages.requests import Promote, Prune, Remove, Rollback, Work
-from shared.registry import alias_operations, removal
+from shared.messages.requests import Promote, Remove, Rollback
+from shared.registry import operations
 from shared.registry.mirror_writer import publish
 from shared.registry.registry import Registry
 from shared.settings import Settings
 from shared.stop import Stop
-
-Reply = TypeVar("Reply")
 
 
 def promote(
@@ -57,11 +54,7 @@ def promote(
     if "@" not in model:
         raise UsageError(f"name the version of {model!r:.80} to promote: NAME@VERSION")
     work = Promote(str(parse(model)), alias, why)
-
-    def here(registry: Registry) -> Decided:
-        return alias_operations.promote(registry, work, user_name())
-
-    return _done(settings, work, Decided, here, events, stop)
+    return _moved(settings, work, events, stop)
 
 
 def rollback(
@@ -79,115 +72,65 @@ def rollback(
         UsageError: the name of the model is invalid.
         SetupError: there is nothing to undo; or as `submit`.
     """
-    work = Rollback(_checked(name), alias, why)
-
-    def here(registry: Registry) -> Decided:
-        registry.existing(name)  # raises an error that lists the models
-        return alias_operations.rollback(registry, work, user_name())
-
-    return _done(settings, work, Decided, here, events, stop)
-
-
-def prune(
-    settings: Settings,
-    name: str,
-    keep: int,
-    dry_run: bool = False,
-    spared: Mapping[int, str] = MappingProxyType({}),
-    *,
-    events: Events | None = None,
-    stop: Stop | None = None,
-) -> Pruned:
-    """Delete the old versions of a model that no alias, no job and no open request needs. `spared`
-    are versions that stay also if nothing needs them any more, with the reason.
-
-    Raises:
-        UsageError: the name of the model is invalid.
-        SetupError: there is no such model; or as `submit`.
-    """
-    mine = dict(spared) | of_this_machine(_checked(name))
-    work = Prune(name, keep, dry_run, tuple(mine))
-
-    def here(registry: Registry) -> Pruned:
-        busy, requests = _of_this_stack(settings, name) | mine, open_requests(registry.root)
-        return removal.prune(registry, work, busy, requests)
-
-    return _done(settings, work, Pruned, here, events, stop)
+    return _moved(settings, Rollback(_checked(name), alias, why), events, stop)
 
 
 def remove(
     settings: Settings,
     model: str,
+    keep: int | None = None,
     *,
+    dry_run: bool = False,
+    spared: Mapping[int, str] = MappingProxyType({}),
     events: Events | None = None,
     stop: Stop | None = None,
 ) -> Pruned:
-    """Delete a version, NAME@VERSION, or a model with all of its versions and aliases, NAME.
+    """Delete a version, NAME@VERSION, or a model with all of its versions and aliases, NAME. With
+    `keep` the old versions of a model that no alias, no job and no open request needs; `spared` are
+    versions that stay also if nothing needs them any more, with the reason.
 
     Raises:
         UsageError: the name is invalid, or it is the model that commands use.
         SetupError: there is no such model or version, or something needs it; or as `submit`.
     """
-    wanted = removable(settings, model)
-    mine = of_this_machine(wanted.name)
-    work = Remove(wanted.name, wanted.version, tuple(mine))
-
-    def here(registry: Registry) -> Pruned:
-        busy, requests = _of_this_stack(settings, wanted.name) | mine, open_requests(registry.root)
-        return removal.remove(registry, work, busy, requests, who=user_name())
-
-    return _done(settings, work, Pruned, here, events, stop)
-
-
-def _done(
-    settings: Settings,
-    work: Work,
-    kind: type[Reply],
-    here: Callable[[Registry], Reply],
-    events: Events | None,
-    stop: Stop | None,
-) -> Reply:
-    """Have the trainer of a broker do the work, or do it in this machine's store."""
+    name, version = model, None
+    if keep is None and "@" in model:
+        wanted = parse(model)
+        if wanted.alias is not None:
+            raise UsageError(f"{wanted} is an alias; name the version: {wanted.name}@VERSION")
+        name, version = wanted.name, wanted.version
+    _checked(name)
+    if keep is None:
+        for used in list(choices(settings)) or [choice(settings)]:
+            _check_unused(name, version, used)
+    work = Remove(name, version, keep, dry_run, dict(spared) | of_this_machine(name))
     if settings.redis_url:
-        return submit(settings, make_request(work), events=events, stop=stop).decode(kind)
-    done = here(Registry(settings.store_path))
-    if not (isinstance(work, Prune) and work.dry_run):
+        return submit(settings, make_request(work), events=events, stop=stop).decode(Pruned)
+    registry, pinned = Registry(settings.store_path), _pinned_on_stack(settings, name)
+    requests = open_requests(registry.root)
+    removed = operations.remove(registry, work, pinned, requests, who=user_name())
+    if not dry_run:
         publish_here(settings)
-    return done
+    return removed
 
 
-def removable(settings: Settings, model: str) -> ModelName:
-    """The version, or the model, that a name refers to; the version None stands for all.
-
-    Raises:
-        UsageError: the name is invalid, names an alias, or is the model that commands use.
-        SetupError: there is no such model or version.
-    """
-    wanted = parse(model) if "@" in model else ModelName(_checked(model), None, None)
-    if wanted.alias is not None:
-        raise UsageError(f"{wanted} is an alias; name the version: {wanted.name}@VERSION")
-    _check_exists(settings, wanted)
-    for used in list(choices(settings)) or [choice(settings)]:
-        _check_unused(wanted, used)
-    return wanted
+def _moved(
+    settings: Settings, work: Promote | Rollback, events: Events | None, stop: Stop | None
+) -> Decided:
+    if settings.redis_url:
+        return submit(settings, make_request(work), events=events, stop=stop).decode(Decided)
+    decided = operations.move(Registry(settings.store_path), work, user_name())
+    publish_here(settings)
+    return decided
 
 
-def _check_unused(wanted: ModelName, used: ChosenModel) -> None:
+def _check_unused(name: str, version: int | None, used: ChosenModel) -> None:
     model = parse(used.model)
-    if wanted.name == model.name and wanted.version in (None, model.version):
+    if name == model.name and version in (None, model.version):
         how = (
             f"in {OVERRIDE}" if used.source == OVERRIDE else "first with: hangtag models use MODEL"
         )
         raise UsageError(f"commands use {model}; choose another model {how}")
-
-
-def _check_exists(settings: Settings, wanted: ModelName) -> None:
-    if not settings.redis_url:
-        versions = removal.removable(Registry(settings.store_path), wanted.name)
-        if versions and wanted.version in (None, *versions):
-            return  # also a version whose card is damaged or was deleted before the rest
-    catalog = load_catalog(settings)
-    catalog.model(wanted.name) if wanted.version is None else catalog.version(wanted)
 
 
 def of_this_machine(name: str) -> dict[int, str]:
@@ -233,9 +176,9 @@ def promoted_lines(settings: Settings, name: str, decided: Decided) -> Iterator[
     if not decided.changed or decided.before is None:
         return
     with suppress(HangtagError):  # the promotion is done, whether the cards can be read or not
-        catalog = load_catalog(settings)
+        catalog = Catalog(settings)
         for version in (decided.version, decided.before):
-            card = catalog.version(ModelName(name, version, None))[1].card
+            card = catalog.version(ModelName(name, version, None)).card
             yield f"  {card.ref}: {_accuracy(card.metrics)}"
     alias = "" if decided.alias == PRODUCTION else f" --alias {decided.alias}"
     yield from next_commands([("undo it", f"hangtag models rollback {name}{alias}")])
@@ -290,7 +233,7 @@ def _checked(name: str) -> str:
     return model_name.checked(name)
 
 
-def _of_this_stack(settings: Settings, name: str) -> dict[int, str]:
+def _pinned_on_stack(settings: Settings, name: str) -> dict[int, str]:
     """The versions that jobs on this machine's stack need."""
     if socket_path(settings).exists():
         with suppress(RedisError):

@@ -6,45 +6,25 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-import msgspec
-
 from producer.present.formatting import counted, moment, one_line, percent, share, size
 from producer.present.style import columns, columns_of, wrapped
-from producer.table.output_path import PLOT_SUFFIX, check_plot, write_plot
+from producer.table.output_path import PLOT_SUFFIX, check_plot, write_file
 from producer.table.promise import sentence
-from producer.versions.load_catalog import Catalog
+from producer.versions.catalog import Catalog
 from shared.errors import SetupError, UsageError
 from shared.messages.model_card import Card, ImportedNetwork, Look, Metrics
-from shared.messages.model_name import ModelName
 from shared.registry.alias_log import AliasChange
+from shared.registry.catalog import VersionDetails
 from shared.registry.learned_lines import is_of_labels
 from shared.registry.version_folder import check_filename
 
 _FIGURES = ("", "images", "accuracy", "loss", "ECE")
 _POINTS = ("precision", "confidence", "accepted", "reached", "accepts none of")
-_NETWORKS = ("network", "recipe", "weight", "accuracy", "loss", "images/s and core")
 _FILES = ("file", "size", "sha256")
 _HISTORY = ("when", "alias", "version", "action", "who", "why")
 #: A prefix of a sha256 that distinguishes files.
 _HASH_CHARS = 12
 _INDENT = "  "
-
-
-class VersionDetails(msgspec.Struct, frozen=True):
-    """One version with its files, aliases and history."""
-
-    card: Card
-    sizes: dict[str, int]  #: bytes of its files, as far as known
-    aliases: tuple[str, ...]  #: that point to it
-    history: tuple[AliasChange, ...]  #: of all aliases of the model, oldest first
-
-
-def find(catalog: Catalog, wanted: ModelName) -> VersionDetails:
-    """The version that a name refers to. Raises SetupError if there is none."""
-    model, version = catalog.version(wanted)
-    number = version.card.version
-    aliases = sorted(alias for alias, target in model.aliases.items() if target == number)
-    return VersionDetails(version.card, version.sizes, tuple(aliases), model.history)
 
 
 def lines(details: VersionDetails) -> Iterator[str]:
@@ -54,9 +34,6 @@ def lines(details: VersionDetails) -> Iterator[str]:
     room = columns_of(sys.stdout)
     yield from (wrapped(f"{_INDENT}{name:<12} ", text, room) for name, text in facts(card))
     yield from _part("figures", columns(_FIGURES, figures(card.metrics), ("",)))
-    if card.networks:
-        networks = columns(_NETWORKS, _networks(card), ("network", "recipe"))
-        yield from _part("networks, on the photos that those of the mean hold out", networks)
     if card.operating_points:
         points = columns(_POINTS, _operating_points(card), ("accepts none of",))
         of = "images without a label" if is_of_labels(card) else "the held-out images"
@@ -92,7 +69,7 @@ def put(folder: Path, plots: dict[str, bytes], force: bool) -> list[Path]:
     missing = {path: data for path, data in paths.items() if not _holds(path, data)}
     check_folder(folder, [path.name for path in missing], force)
     for path, data in missing.items():
-        write_plot(path, data)
+        write_file(path, data)
     return list(paths)
 
 
@@ -145,24 +122,6 @@ def facts(card: Card) -> Iterator[tuple[str, str]]:
         yield "others", sentence(card.right_of_others)
     if card.notes:
         yield "notes", one_line(card.notes)
-
-
-def _networks(card: Card) -> list[tuple[str, ...]]:
-    metrics = card.metrics
-    rows = [
-        (
-            f"{card.name}@{network.version}",
-            one_line(network.recipe),
-            f"{network.weight:.2f}" if network.weight else "-",
-            percent(network.accuracy, 2),
-            share(network.loss),
-            f"{network.images_per_s:.0f}" if network.images_per_s else "-",
-        )
-        for network in card.networks
-    ]
-    speed = f"{card.images_per_s:.0f}" if card.images_per_s else "-"
-    together = (percent(metrics.heldout_accuracy, 2), share(metrics.heldout_loss), speed)
-    return [*rows, ("together", "", "", *together)]
 
 
 def _preprocessing(card: Card) -> str:

@@ -18,7 +18,7 @@ from producer.trainer.client import make_request
 from producer.trainer.corrected_files import corrections_input, labelled_input
 from producer.trainer.existing import is_known
 from producer.trainer.submit import data_place
-from producer.versions.load_catalog import load_catalog
+from producer.versions.catalog import Catalog
 from shared import recipes
 from shared.errors import MISFITS, HangtagError, SetupError, UsageError
 from shared.labels import labels_file
@@ -181,33 +181,27 @@ def _is_typed(field: str, value: object) -> bool:
     return value is not False and value != ""
 
 
-def summary(
-    trained: Trained,
-    evaluations: Mapping[str, Evaluation],
-    room: int | None = None,
-    cost: str = "",
-) -> list[str]:
+def summary(settings: Settings, trained: Trained, room: int | None = None) -> list[str]:
     """What came out of a training, with what was found in its folder, and what serving costs."""
     notes = [] if trained.data is None else [*_found(trained.data), *troubles(trained.data)]
-    notes += [*_corrected(trained), *([cost] if cost else [])]
-    return training_lines(trained, evaluations, notes, room)
+    notes += [*_corrected(trained), *filter(None, [_cost(settings, trained.model)])]
+    return training_lines(trained, evaluations(settings, trained.model), notes, room)
 
 
 def evaluations(settings: Settings, model: str) -> dict[str, Evaluation]:
     """The figures of a published version by part, as `heldout`; none if they cannot be read."""
     try:
-        catalog = load_catalog(settings)
-        _, version = catalog.version(parse(model))
-        data = catalog.read(version.card, EVALUATION)
+        catalog = Catalog(settings)
+        data = catalog.read(catalog.version(parse(model)).card, EVALUATION)
         return msgspec.json.decode(data, type=dict[str, Evaluation])
     except (HangtagError, *MISFITS):
         return {}  # the version is published all the same
 
 
-def cost_of(settings: Settings, model: str) -> str:
+def _cost(settings: Settings, model: str) -> str:
     """What it costs to serve a published version; empty if nothing, or if it cannot be read."""
     try:
-        card = load_catalog(settings).version(parse(model))[1].card
+        card = Catalog(settings).version(parse(model)).card
     except HangtagError:
         return ""
     return cost_of_looks(card) if card.looks else cost_of_int8(card)

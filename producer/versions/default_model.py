@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from producer.job.job_index import index_dir
-from producer.versions.load_catalog import load_catalog
+from producer.versions.catalog import Catalog
 from shared import atomic_file
 from shared.errors import UsageError
 from shared.failpoints import failpoint
@@ -60,7 +60,7 @@ def use(settings: Settings, model: str) -> str:
         SetupError: there is no such model, version or alias; or the choice cannot be stored.
     """
     wanted = parse(model)
-    load_catalog(settings).version(wanted)
+    Catalog(settings).version(wanted)
     before, file = _stored() or DEFAULT_NAME, _file()
     with atomic_file.writing(file, _REMEDY):
         if str(wanted) == f"{DEFAULT_NAME}@{PRODUCTION}":
@@ -71,7 +71,7 @@ def use(settings: Settings, model: str) -> str:
             draft = file.with_name(f".{file.name}.{os.getpid()}")
             with atomic_file.created(draft) as out:
                 out.write(model.encode())
-            atomic_file.place(draft, file)
+            atomic_file.rename_durably(draft, file)
             failpoint("default-model.stored")
     return before
 

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable
 
 import msgspec
 
 from producer.present.formatting import ago, one_line, percent, seconds_of, size
 from producer.present.style import Column, fitted, good, name
-from producer.versions.load_catalog import Catalog
 from shared import runtimes
 from shared.messages.model_card import Metrics
-from shared.registry.catalog import CatalogModel, CatalogVersion
+from shared.registry.catalog import VersionDetails
 
-#: The file that CPU workers load; its size is the size of the version.
 #: Both accuracies: the held-out one decides on a promotion, the test one says what to expect.
 _COLUMNS = (
     Column("model", style=name),
@@ -49,14 +47,9 @@ class VersionRow(msgspec.Struct, frozen=True):
     dataset: str
 
 
-def rows(shelf: Catalog, name: str = "") -> list[VersionRow]:
-    """The versions of one model, or of all.
-
-    Raises:
-        UsageError, SetupError: there is no model of this name.
-    """
-    models = [shelf.model(name)] if name else shelf.models
-    return [_row(model, version) for model in models for version in model.versions]
+def rows(versions: Iterable[VersionDetails]) -> list[VersionRow]:
+    """The rows of these versions."""
+    return [_row(version) for version in versions]
 
 
 def table(versions: list[VersionRow], now_s: float | None = None) -> list[str]:
@@ -74,7 +67,7 @@ def best(metrics: Metrics) -> tuple[str, float | None, float | None]:
     return "", None, None
 
 
-def _row(model: CatalogModel, version: CatalogVersion) -> VersionRow:
+def _row(version: VersionDetails) -> VersionRow:
     card, metrics = version.card, version.card.metrics
     on, accuracy, ece = best(metrics)
     runtime = runtimes.serving(runtimes.DEFAULT.name, card.only_runtime)
@@ -82,7 +75,7 @@ def _row(model: CatalogModel, version: CatalogVersion) -> VersionRow:
     known = [version.sizes[name] for name in loaded if name in version.sizes]
     return VersionRow(
         model=card.ref,
-        aliases=tuple(sorted(_aliases(model, card.version))),
+        aliases=version.aliases,
         accuracy=accuracy,
         measured_on=on or None,
         heldout_accuracy=metrics.heldout_accuracy if metrics.heldout_count else None,
@@ -96,10 +89,6 @@ def _row(model: CatalogModel, version: CatalogVersion) -> VersionRow:
         recipe=card.recipe,
         dataset=card.dataset,
     )
-
-
-def _aliases(model: CatalogModel, number: int) -> Iterator[str]:
-    return (alias for alias, version in model.aliases.items() if version == number)
 
 
 def _cells(row: VersionRow, now_s: float) -> tuple[str, ...]:

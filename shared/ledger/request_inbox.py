@@ -14,14 +14,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import msgspec
 import redis
 from redis.client import Pipeline
 
 from shared import keys
-from shared.errors import MISFITS, BadMessage, ForeignKey
+from shared.errors import MISFITS, BadMessage, ForeignKey, UsageError
 from shared.failpoints import failpoint
 from shared.ledger.heartbeats import server_ms
 from shared.ledger.request_store import (
@@ -39,14 +39,6 @@ ALIVE_MS = 30_000
 ENDED_MS = 86_400_000
 _READ = ("sent", "view", "cancel", "owner", "progress", "at_ms")
 T = TypeVar("T")
-
-
-class Sent(NamedTuple):
-    """What clients have sent that no trainer has read yet."""
-
-    request: bytes | None
-    input: bytes | None
-    is_cancelled: bool
 
 
 class RequestInbox:
@@ -125,13 +117,30 @@ class RequestInbox:
                 if view is not None and view.is_open:
                     yield view.request
 
-    def sent(self, request_id: str) -> Sent:
-        """What clients have sent of a request."""
-        with self._pipe(request_id) as pipe:
-            pipe.hmget(keys.request(request_id, "state"), "sent", "cancel")
-            pipe.get(keys.request(request_id, "input"))
+    def store(self, folder: RequestFolder) -> None:
+        """Store what clients have sent of a request, and copy here what the store has of it.
+
+        Raises:
+            BadMessage: it cannot be read.
+            SetupError: the store cannot be written.
+        """
+        with self._pipe(folder.id) as pipe:
+            pipe.hmget(keys.request(folder.id, "state"), "sent", "cancel")
+            pipe.get(keys.request(folder.id, "input"))
             (request, cancel), input = pipe.execute()
-        return Sent(request, input, cancel is not None)
+        try:
+            if request is not None:
+                with suppress(UsageError):  # the copy says which other work has its id
+                    folder.submit(decode_request(request), input)
+        except BadMessage:
+            if cancel is None:
+                raise
+        if cancel is not None:
+            folder.cancel()
+        if folder.state is None:  # it was cancelled before, or the folder was deleted
+            self.forget(folder.id)
+        elif request is not None or not folder.is_open:
+            self.publish(folder)
 
     def publish(self, folder: RequestFolder, with_files: bool = True) -> None:
         """Copy what the store has of a request, if it has any. `with_files`: also the plots of its

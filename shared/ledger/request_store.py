@@ -1,14 +1,16 @@
 """The requests of a store. Their folders decide what waits, who works on it, and what has ended.
 
-STORE/.requests/ID/request.json    an open request: written once, by its submission on this machine
-                                   or by the trainer that finds it at a broker
-STORE/.requests/ID/answered.json   the same file, renamed: `outcome.json` counts
-STORE/.requests/ID/cancelled.json  the same file, renamed: it was cancelled
-STORE/.requests/ID/input           the bytes submitted with it
-STORE/.requests/ID/outcome.json    with its plots in `files/`, before the request is answered
-STORE/.requests/ID/lock            locked by the process that submits it or works on it
-STORE/.requests/ID/attempts        worker/requests/workspace.py
-STORE/.requests/ID/work/           checkpoint and decoded images
+In STORE/.requests-2/ID:
+
+request.json    an open request: written once, by its submission on this machine or by the trainer
+                that finds it at a broker
+answered.json   the same file, renamed: `outcome.json` counts
+cancelled.json  the same file, renamed: it was cancelled
+input           the bytes submitted with it
+outcome.json    with its plots in `files/`, before the request is answered
+lock            locked by the process that submits it or works on it
+attempts        worker/requests/workspace.py
+work/           checkpoint and decoded images
 
 One rename ends a request, so it ends once, also on a full disk. The kernel frees the lock of a
 process that dies; one that is suspended keeps it, so no other process does its work.
@@ -38,7 +40,8 @@ from shared.messages.requests import (
     encode_request,
 )
 
-FOLDER = ".requests"
+#: 0.2.0 has its own in `.requests`, which this version does not continue.
+FOLDER, OLD_FOLDER = ".requests-2", ".requests"
 REQUEST_FILE = "request.json"
 CANCELLED_FILE = "cancelled.json"
 ANSWERED_FILE = "answered.json"
@@ -140,9 +143,9 @@ class RequestFolder:
             raise
         except (OSError, BadMessage) as error:
             raise BadMessage(
-                f"request {self.id} is stored and cannot be read: version 0.2.0 or another one "
-                f"wrote it, or it is damaged ({error}); choose another --request-id, or cancel it "
-                f"with: hangtag cancel {self.id}"
+                f"request {self.id} is stored and cannot be read: another version wrote it, or it "
+                f"is damaged ({error}); choose another --request-id, or cancel it with: "
+                f"hangtag cancel {self.id}"
             ) from error
         return request
 
@@ -168,8 +171,8 @@ class RequestFolder:
 
     def _unreadable_outcome(self) -> str:
         return (
-            f"the outcome of request {self.id} is stored and cannot be read: version 0.2.0 or "
-            "another one wrote it, or it is damaged; choose another --request-id"
+            f"the outcome of request {self.id} is stored and cannot be read: another version wrote "
+            "it, or it is damaged; choose another --request-id"
         )
 
     def files(self, outcome: Outcome) -> dict[str, bytes]:
@@ -318,6 +321,12 @@ def folders(store: Path) -> Iterator[RequestFolder]:
             yield RequestFolder(store, name)
 
 
+def unfinished_of_0_2_0(store: Path) -> list[str]:
+    """The ids of the requests of version 0.2.0 that had not ended."""
+    files = sorted((store / OLD_FOLDER).glob(f"*/{REQUEST_FILE}"))
+    return [path.parent.name for path in files if not path.with_name(OUTCOME_FILE).exists()]
+
+
 def open_requests(store: Path) -> list[Request]:
     """Every open request that can be read, oldest first.
 
@@ -350,7 +359,7 @@ def replace(path: Path, data: bytes) -> None:
     with atomic_file.created(part) as file:
         file.write(data)
     failpoint("kept.part-written")
-    atomic_file.place(part, path)
+    atomic_file.rename_durably(part, path)
     failpoint("kept.replaced")
 
 

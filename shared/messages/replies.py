@@ -61,7 +61,7 @@ class Trained(msgspec.Struct, frozen=True):
     model: str  #: name@version
     metrics: Metrics
     decision: Decided
-    seconds: float
+    seconds: float  #: since its request
     data: DataReport | None = None
     heldout_error: float = 0.0  #: standard error of the held-out accuracy; 0: not estimated
     corrections: int = 0  #: labels that people gave and that it learned from
@@ -112,7 +112,7 @@ class DescribedFolder(msgspec.Struct, frozen=True):
 
 
 class Pruned(msgspec.Struct, frozen=True):
-    """The answer to Prune and Remove."""
+    """The answer to Remove."""
 
     removed: tuple[int, ...]
     kept: dict[int, str]  #: version -> why it stays

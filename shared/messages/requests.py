@@ -86,21 +86,15 @@ class Rollback(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="rol
     why: str = ""
 
 
-class Prune(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="prune"):
-    """Delete old versions of a model, except those that an alias or a job needs."""
-
-    name: str
-    keep: int  #: number of newest versions that stay in any case
-    dry_run: bool = False
-    in_use: tuple[int, ...] = ()  #: versions that jobs on the client's machine are pinned to
-
-
 class Remove(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="remove"):
-    """Delete one version of a model, or the model, if nothing needs it."""
+    """Delete a version of a model, or the model with its aliases, if nothing needs it; with `keep`
+    the versions that nothing needs."""
 
     name: str
-    version: int | None = None  #: None: all, and the aliases
-    in_use: tuple[int, ...] = ()  #: versions that jobs on the client's machine are pinned to
+    version: int | None = None  #: None: all
+    keep: int | None = None  #: number of newest versions that stay in any case
+    dry_run: bool = False
+    in_use: dict[int, str] = {}  #: version -> why it stays, by jobs of the client's machine
 
 
 class Import(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="import"):
@@ -174,7 +168,6 @@ Work: TypeAlias = (
     | ComputeFeatures
     | Promote
     | Rollback
-    | Prune
     | Remove
     | Import
     | ImportNetwork
@@ -208,7 +201,7 @@ class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         valid = {
             "id": REQUEST_ID.fullmatch(self.id),
             "name": NAME.fullmatch(name),
-            "keep": getattr(self.work, "keep", 0) >= 0,
+            "keep": (getattr(self.work, "keep", None) or 0) >= 0,
             "data": _is_place(self.work),
         }
         faults = [field for field, is_valid in valid.items() if not is_valid]

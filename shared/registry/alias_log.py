@@ -37,16 +37,6 @@ class AliasChange(msgspec.Struct, frozen=True):
     request: str = ""  #: `Request.mark` of its request, so that it is applied once
 
 
-def current_aliases(decisions: Iterable[AliasChange]) -> dict[str, int]:
-    """Alias -> version after these decisions."""
-    versions: dict[str, int] = {}
-    for decision in decisions:
-        versions.pop(decision.alias, None)
-        if decision.action != "remove":
-            versions[decision.alias] = decision.version
-    return versions
-
-
 def decode_history(data: bytes | None) -> list[AliasChange]:
     """The decisions in a serving copy; none if it is absent or damaged."""
     try:
@@ -68,15 +58,6 @@ class AliasLog:
         except FileNotFoundError:
             return []
         return [decision for line in lines if (decision := _decode(line)) is not None]
-
-    def current(self) -> dict[str, int]:
-        """Alias -> version."""
-        return current_aliases(self.decisions())
-
-    def of_request(self, request: str) -> AliasChange | None:
-        """The decision that the request with this mark has made; None for an empty mark."""
-        decisions = (decision for decision in self.decisions() if decision.request == request)
-        return next(decisions, None) if request else None
 
     def previous(self, alias: str, first: int | None = None) -> int | None:
         """The version before the alias' last promotion that was not rolled back.
@@ -152,10 +133,15 @@ def _decode(line: bytes) -> AliasChange | None:
         return None
 
 
-def aliases_after(name: str, history: list[AliasChange]) -> dict[str, int]:
+def aliases_after(name: str, history: Iterable[AliasChange]) -> dict[str, int]:
     """Alias -> version of a model after these decisions."""
     first = first_version(name, PRODUCTION)
-    return ({} if first is None else {PRODUCTION: first}) | current_aliases(history)
+    versions = {} if first is None else {PRODUCTION: first}
+    for decision in history:
+        versions.pop(decision.alias, None)
+        if decision.action != "remove":
+            versions[decision.alias] = decision.version
+    return versions
 
 
 def first_version(name: str, alias: str) -> int | None:

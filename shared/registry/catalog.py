@@ -3,30 +3,24 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import msgspec
 
 from shared.errors import SetupError, no_model, no_version
 from shared.messages.model_card import Card
 from shared.messages.model_name import PRODUCTION, ModelName
-from shared.registry.alias_log import AliasChange
+from shared.registry import packaged
+from shared.registry.alias_log import AliasChange, aliases_after
 
 
-class CatalogVersion(msgspec.Struct, frozen=True):
-    """One version and the known sizes of its files in bytes."""
+class VersionDetails(msgspec.Struct, frozen=True):
+    """One version with its files, aliases and history."""
 
     card: Card
-    sizes: dict[str, int]
-
-
-class CatalogModel(msgspec.Struct, frozen=True):
-    """One model: its versions in rising order, its aliases and their history."""
-
-    name: str
-    versions: tuple[CatalogVersion, ...]
-    aliases: dict[str, int]
-    history: tuple[AliasChange, ...]  #: oldest first
+    sizes: dict[str, int]  #: bytes of its files, as far as known
+    aliases: tuple[str, ...]  #: that point to it
+    history: tuple[AliasChange, ...]  #: of all aliases of the model, oldest first
 
 
 class ModelSource(ABC):
@@ -37,32 +31,50 @@ class ModelSource(ABC):
         """Each model with a version, sorted, and the numbers of its versions, rising."""
 
     @abstractmethod
-    def aliases(self, name: str) -> dict[str, int]:
-        """Alias -> version of a model."""
-
-    @abstractmethod
     def history(self, name: str) -> list[AliasChange]:
         """Every promotion and rollback of a model, oldest first."""
 
     @abstractmethod
+    def stored_card(self, name: str, version: int) -> Card:
+        """As `card`, of a version that is not packaged."""
+
+    @abstractmethod
+    def stored_file(self, card: Card, filename: str) -> bytes:
+        """As `read`, of a version that is not packaged."""
+
+    @abstractmethod
+    def stored_sizes(self, card: Card) -> dict[str, int]:
+        """As `sizes`, of a version that is not packaged."""
+
     def card(self, name: str, version: int) -> Card:
         """The card of a version.
 
         Raises:
             SetupError: there is no such version, or its card is damaged.
         """
+        if packaged.is_packaged(name, version):
+            return packaged.card()
+        return self.stored_card(name, version)
 
-    @abstractmethod
     def read(self, card: Card, filename: str) -> bytes:
         """A file of a version, verified by its card's sha256.
 
         Raises:
             SetupError: there is no such file here, or it does not match the card.
         """
+        if packaged.is_packaged(card.name, card.version):
+            return packaged.read(filename)
+        return self.stored_file(card, filename)
 
-    @abstractmethod
     def sizes(self, card: Card) -> dict[str, int]:
         """Bytes of each existing file of a version, without the card."""
+        if packaged.is_packaged(card.name, card.version):
+            return packaged.sizes()
+        return self.stored_sizes(card)
+
+    def aliases(self, name: str) -> dict[str, int]:
+        """Alias -> version of a model."""
+        return aliases_after(name, self.history(name))
 
     def resolve(self, model: ModelName) -> Card:
         """The card of the version that a name currently stands for.
@@ -85,18 +97,23 @@ class ModelSource(ABC):
             return no_model(name, numbers)
         return no_version(name, which, numbers[name], self.aliases(name))
 
-    def catalog(self, on_fault: Callable[[str], None]) -> list[CatalogModel]:
-        """Every model. Versions with a damaged card are reported and left out."""
-        return [self._model(name, of, on_fault) for name, of in self.numbers().items()]
+    def version(self, model: ModelName) -> VersionDetails:
+        """The version that a name currently stands for. Raises SetupError as `resolve`."""
+        return self._details(self.resolve(model), self.history(model.name))
 
-    def _model(
-        self, name: str, numbers: list[int], on_fault: Callable[[str], None]
-    ) -> CatalogModel:
-        versions = []
-        for number in numbers:
-            try:
-                card = self.card(name, number)
-                versions.append(CatalogVersion(card, self.sizes(card)))
-            except SetupError as error:
-                on_fault(str(error))
-        return CatalogModel(name, tuple(versions), self.aliases(name), tuple(self.history(name)))
+    def catalog(self, on_fault: Callable[[str], None]) -> list[VersionDetails]:
+        """Every version, by name and number. One with a damaged card is reported and left out."""
+        found = []
+        for name, numbers in self.numbers().items():
+            history = self.history(name)
+            for number in numbers:
+                try:
+                    found.append(self._details(self.card(name, number), history))
+                except SetupError as error:
+                    on_fault(str(error))
+        return found
+
+    def _details(self, card: Card, history: Sequence[AliasChange]) -> VersionDetails:
+        current = aliases_after(card.name, history)
+        aliases = sorted(alias for alias, number in current.items() if number == card.version)
+        return VersionDetails(card, self.sizes(card), tuple(aliases), tuple(history))

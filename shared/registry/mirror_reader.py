@@ -16,11 +16,8 @@ from shared import keys
 from shared.errors import SetupError
 from shared.messages.model_card import Card, decode_card
 from shared.registry import file_copies, packaged
-from shared.registry.alias_log import AliasChange, aliases_after, decode_history
+from shared.registry.alias_log import AliasChange, decode_history
 from shared.registry.catalog import ModelSource
-from shared.registry.mirror_writer import DISPLAYED, is_mirrored
-
-_THERE = "run the same command on the trainer's machine, without HANGTAG_REDIS_URL"
 
 
 class Mirror(ModelSource):
@@ -38,48 +35,31 @@ class Mirror(ModelSource):
             numbers.setdefault(name, []).append(version)
         return numbers
 
-    def aliases(self, name: str) -> dict[str, int]:
-        return aliases_after(name, self.history(name))
-
     def history(self, name: str) -> list[AliasChange]:
         return decode_history(cast(bytes | None, self._client.get(keys.model_history(name))))
 
-    def card(self, name: str, version: int) -> Card:
-        if packaged.is_packaged(name, version):
-            return packaged.card()
+    def stored_card(self, name: str, version: int) -> Card:
         data = file_copies.value(self._client, keys.model_card(name, version))
         if data is None:
             raise SetupError(self.missing(name, version))
         return decode_card(data)
 
-    def read(self, card: Card, filename: str) -> bytes:
-        if packaged.is_packaged(card.name, card.version):
-            return packaged.read(filename)
+    def stored_file(self, card: Card, filename: str) -> bytes:
         sha256 = card.files.get(filename)
         if sha256 is None:
             raise SetupError(f"{card.ref} has no {filename}; choose another --runtime")
-        if not is_mirrored(filename):
-            raise SetupError(
-                f"{filename} of {card.ref} is not in Redis, only in the trainer's store; {_THERE}"
-            )
         data = file_copies.load(self._client, sha256)
-        if data is None and filename.endswith(DISPLAYED):
-            raise SetupError(
-                f"{filename} of {card.ref} is not in Redis, which has plots and figures of the "
-                f"newest versions; start the store's owner, or {_THERE}"
-            )
         if data is None:
             raise SetupError(
-                f"{filename} of {card.ref} is not in Redis; start the store's owner or, if it "
-                "runs, make room there: raise Redis' maxmemory, or remove versions with "
-                "hangtag models rm --unused"
+                f"{filename} of {card.ref} is not in Redis; start the store's owner, or make room "
+                "there (raise Redis' maxmemory, or remove versions with hangtag models rm "
+                "--unused), or run the same command on the trainer's machine, without "
+                "HANGTAG_REDIS_URL"
             )
         if hashlib.sha256(data).hexdigest() != sha256:
             raise SetupError(f"{filename} of {card.ref} does not match its card; publish it again")
         return data
 
-    def sizes(self, card: Card) -> dict[str, int]:
-        if packaged.is_packaged(card.name, card.version):
-            return packaged.sizes()
+    def stored_sizes(self, card: Card) -> dict[str, int]:
         data = cast(bytes | None, self._client.hget(keys.model_sizes(card.name), str(card.version)))
         return {} if data is None else msgspec.json.decode(data, type=dict[str, int])

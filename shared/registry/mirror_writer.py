@@ -79,24 +79,18 @@ def publish(client: redis.Redis, registry: Registry) -> None:
     """
     stored = file_copies.stored_keys(client)  # before the store: a version is there before its copy
     faults: list[SetupError] = []
-    too_large: list[SetupError] = []
     cards = list(_cards(registry, faults))
-    copies = _with_room(client, _wanted(client, registry, cards, faults), too_large)
+    copies = _with_room(client, _wanted(client, registry, cards, faults), faults)
     _delete_unneeded(client, registry, cards, copies, stored)  # first: Redis may be full
-    damaged = _store(client, registry, copies, stored, faults, too_large)
+    damaged = _store(client, registry, copies, stored, faults)
     for card in cards:
         if card.ref not in damaged:
             _put_card(client, registry, card, faults)
     for name in registry.folders():  # also of removed models
         _put_history(client, name, registry.history(name))
     _delete_unneeded(client, registry, cards, copies, stored)  # to which an alias led until now
-    if faults or too_large:
-        raise Incomplete(faults + too_large)
-
-
-def is_mirrored(filename: str) -> bool:
-    """Whether a file is copied, as far as there is room; all others stay in the store."""
-    return filename.endswith(SERVED + DISPLAYED)
+    if faults:
+        raise Incomplete(faults)
 
 
 def refresh(client: redis.Redis, registry: Registry) -> None:
@@ -162,9 +156,7 @@ def _copies(registry: Registry, card: Card) -> Iterator[_Copy]:
             yield _Copy(card, filename, sha256, sizes.get(filename, 0))
 
 
-def _with_room(
-    client: redis.Redis, copies: list[_Copy], too_large: list[SetupError]
-) -> list[_Copy]:
+def _with_room(client: redis.Redis, copies: list[_Copy], faults: list[SetupError]) -> list[_Copy]:
     """Those that fit together into the share of Redis' memory for copies."""
     share = file_copies.COPIES_SHARE_MAX
     left = share * memory_limit(client.info("memory"))
@@ -173,7 +165,7 @@ def _with_room(
         if copy.sha256 not in fitting:
             if file_copies.ALLOCATED * copy.size > left:
                 where = f"the {share:.0%} of Redis' memory that copies of models may take"
-                too_large.append(copy.lacks_room(file_copies.NoRoom(copy.size, where)))
+                faults.append(copy.lacks_room(file_copies.NoRoom(copy.size, where)))
                 continue
             left -= file_copies.ALLOCATED * copy.size
         fitting.setdefault(copy.sha256, []).append(copy)
@@ -186,7 +178,6 @@ def _store(
     copies: list[_Copy],
     stored: set[str],
     faults: list[SetupError],
-    too_large: list[SetupError],
 ) -> set[str]:
     """Store what is not stored; returns the versions with a damaged file, which get no card."""
     damaged = set[str]()
@@ -199,7 +190,7 @@ def _store(
             file_copies.store(client, copy.sha256, copy.size, opened, stored)
             stored.update(parts)
         except file_copies.NoRoom as error:  # other runtimes may not need this file
-            too_large.append(copy.lacks_room(error))
+            faults.append(copy.lacks_room(error))
         except BrokerRefuses:
             raise
         except SetupError as error:

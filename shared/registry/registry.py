@@ -21,6 +21,7 @@ from shared.errors import SetupError, no_model
 from shared.messages import model_name
 from shared.messages.model_card import Card, decode_card, encode_card
 from shared.messages.model_name import NAME, PRODUCTION
+from shared.messages.replies import Decided
 from shared.registry import packaged, version_folder
 from shared.registry.alias_log import AliasChange, AliasLog, aliases_after, first_version
 from shared.registry.catalog import ModelSource
@@ -66,14 +67,10 @@ class Registry(ModelSource):
         """Numbers that are taken without a version: it was removed, or is being written."""
         return version_folder.numbers_without_card(self.folder(name))
 
-    def card(self, name: str, version: int) -> Card:
-        if packaged.is_packaged(name, version):
-            return packaged.card()
+    def stored_card(self, name: str, version: int) -> Card:
         return version_folder.read_card(self._version(name, version))
 
-    def read(self, card: Card, filename: str) -> bytes:
-        if packaged.is_packaged(card.name, card.version):
-            return packaged.read(filename)
+    def stored_file(self, card: Card, filename: str) -> bytes:
         return version_folder.read_file(self._version(card.name, card.version), card, filename)
 
     def opened(self, card: Card, filename: str) -> AbstractContextManager[BufferedReader]:
@@ -88,9 +85,7 @@ class Registry(ModelSource):
             with self.opened(card, filename):
                 pass
 
-    def sizes(self, card: Card) -> dict[str, int]:
-        if packaged.is_packaged(card.name, card.version):
-            return packaged.sizes()
+    def stored_sizes(self, card: Card) -> dict[str, int]:
         return version_folder.sizes(self._version(card.name, card.version), card)
 
     def publish(
@@ -135,9 +130,6 @@ class Registry(ModelSource):
                 raise SetupError(f"{name}@{version} is used by an alias; promote another first")
             version_folder.empty(folder)
 
-    def aliases(self, name: str) -> dict[str, int]:
-        return aliases_after(name, self.history(name))
-
     def history(self, name: str) -> list[AliasChange]:
         return AliasLog(self.folder(name)).decisions()
 
@@ -151,8 +143,8 @@ class Registry(ModelSource):
         why: str = "",
         request: str = "",
         confirm: Callable[[], None] = lambda: None,
-    ) -> AliasChange | None:
-        """Point `alias` at `version`; None if it does already. With a `request`'s mark, only once.
+    ) -> Decided:
+        """Point `alias` at `version`, unless it does already. With a `request`'s mark, only once.
 
         `confirm` is called right before, while aliases are locked; it may raise.
 
@@ -161,13 +153,14 @@ class Registry(ModelSource):
         """
         self._check(name, version)  # before a log is created
         with self._writing(name), AliasLog(self.folder(name)).locked() as log:
-            if done := log.of_request(request):
+            if done := self.decided(name, request):
                 return done
             if self.aliases(name).get(alias) == version:
-                return None
+                why = f"{name}@{alias} is version {version} already"
+                return Decided(alias, version, version, changed=False, why=why)
             self._check(name, version)
             confirm()
-            return log.append(alias, version, "promote", who, why, request)
+            return self._decided(name, log.append(alias, version, "promote", who, why, request))
 
     def rollback(
         self,
@@ -178,7 +171,7 @@ class Registry(ModelSource):
         why: str = "",
         request: str = "",
         confirm: Callable[[], None] = lambda: None,
-    ) -> AliasChange:
+    ) -> Decided:
         """Undo the last promotion; a second call undoes the one before.
         `request` and `confirm` as in `promote`.
 
@@ -188,7 +181,7 @@ class Registry(ModelSource):
         if alias not in self.aliases(name):
             raise SetupError(self.missing(name, alias))
         with self._writing(name), AliasLog(self.folder(name)).locked() as log:
-            if done := log.of_request(request):
+            if done := self.decided(name, request):
                 return done
             version = log.previous(alias, first_version(name, alias))
             if version is None:
@@ -197,7 +190,19 @@ class Registry(ModelSource):
                 )
             self._check(name, version)
             confirm()
-            return log.append(alias, version, "rollback", who, why, request)
+            return self._decided(name, log.append(alias, version, "rollback", who, why, request))
+
+    def decided(self, name: str, request: str) -> Decided | None:
+        """The decision that the request with this mark has made; None for an empty mark."""
+        changes = (change for change in self.history(name) if request == change.request)
+        change = next(changes, None) if request else None
+        return None if change is None else self._decided(name, change)
+
+    def _decided(self, name: str, change: AliasChange) -> Decided:
+        history = self.history(name)
+        earlier = history[: len(history) - 1 - history[::-1].index(change)]
+        before = aliases_after(name, earlier).get(change.alias)
+        return Decided(change.alias, change.version, before, changed=True, why=change.why)
 
     def previous(self, name: str, alias: str) -> int | None:
         """The version that a rollback leads to; None if there is none."""

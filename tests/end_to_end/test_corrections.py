@@ -41,6 +41,7 @@ from shared.messages.requests import CheckDataset, Evaluate
 from shared.messages.training import Train
 from shared.registry import learned_lines
 from shared.registry.registry import Registry
+from shared.settings import Settings
 from tests.support.images import shapes
 from tests.support.jobs import handler_context
 from tests.support.jobs.decided import file_of
@@ -156,7 +157,7 @@ def _counts(trained: Trained) -> dict[str, int]:
 
 
 def _said(trained: Trained) -> str:
-    return "\n".join(summary(trained, {}))
+    return "\n".join(summary(Settings(), trained))
 
 
 def labels_of(table: Path, root: Path) -> dict[str, dict[str, str]]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 import msgspec
 
 from shared.errors import SetupError
-from shared.labels.network_labels import MAX_LABEL_CHARS, MAX_LABELS
+from shared.labels import network_labels
 from shared.messages.model_card import ImportedNetwork, Layout, Preprocessing, Scale
 from shared.messages.requests import NetworkForm
 
@@ -74,8 +74,8 @@ def described(
         raise SetupError(f"the file says that its values are {scale}; leave {options} out")
     if is_backbone:
         _check_photos(height, width, channels)
-    else:
-        _check_labels(labels)
+    elif why := network_labels.fault(labels):
+        raise SetupError(f"{why}; give the labels with --labels FILE")
     if max(height, width) > MAX_SIDE_PIXELS:
         raise SetupError(f"images of {height}x{width} are too large; at most {MAX_SIDE_PIXELS}")
     if facts.takes_uint8 and (form.mean or form.std):
@@ -137,22 +137,6 @@ def _check_photos(height: int, width: int, channels: int) -> None:
             f"the network takes images of {height}x{width} in {channels} channels; add one that "
             "takes square images in colour"
         )
-
-
-def _check_labels(labels: Sequence[str]) -> None:
-    if why := next(label_faults(labels), ""):
-        raise SetupError(f"{why}; give the labels with --labels FILE")
-
-
-def label_faults(labels: Sequence[str]) -> Iterator[str]:
-    """What is wrong with the labels of a file."""
-    if not 2 <= len(labels) <= MAX_LABELS:
-        yield f"there are {len(labels):,} labels, and not 2 to {MAX_LABELS:,}"
-    if len(set(labels)) < len(labels):
-        yield "a label is there twice"
-    for label in labels:
-        if not label or len(label) > MAX_LABEL_CHARS or not label.isprintable():
-            yield f"{label!r:.40} is not a label"
 
 
 def bounded_product(sides: Sequence[int], most: int) -> bool:

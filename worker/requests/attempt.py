@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
-import select
 import threading
 import time
-from collections.abc import Callable
-from typing import Any
 
 from redis.exceptions import RedisError
 
@@ -16,6 +13,7 @@ from shared.errors import BadMessage, BrokerRefuses, SetupError
 from shared.ledger.request_inbox import RequestInbox
 from shared.messages.requests import Progress
 from worker.requests.context import RequestStopped
+from worker.requests.trainer_state import ShutdownNotice
 from worker.requests.workspace import Workspace
 
 log = logging.getLogger(__name__)
@@ -30,33 +28,9 @@ FIRST_STAGE = "starting"
 SHUTDOWN = "the trainer is shutting down"
 
 
-class ShutdownNotice:
-    """From a trainer's parent to its children: a byte in a pipe that all can poll. Signals are not
-    reliable: Celery and billiard set, reset and ignore those of their children.
-
-    Created in the parent before it forks. The byte is never read, so every child sees it."""
-
-    def __init__(self) -> None:
-        self._reader, self._writer = os.pipe()
-
-    def send(self, **_: Any) -> None:
-        """Send the notice. Safe in a signal handler."""
-        os.write(self._writer, b".")
-
-    def is_sent(self) -> bool:
-        """Whether it was sent."""
-        return bool(select.select([self._reader], [], [], 0.0)[0])
-
-    def wait(self, seconds: float) -> None:
-        """Sleep, until it is sent at the latest."""
-        select.select([self._reader], [], [], seconds)
-
-
 class Attempt(threading.Thread):
-    """From `start` to `close`, in a process that holds the request's lock.
-
-    `cut_short` ends this process, and with it work that does not stop in time.
-    """
+    """From `start` to `close`, in a process that holds the request's lock, and that ends with work
+    that does not stop in time."""
 
     def __init__(
         self,
@@ -64,12 +38,10 @@ class Attempt(threading.Thread):
         folder: Workspace,
         owner: str,
         shutdown: ShutdownNotice,
-        cut_short: Callable[[], None],
     ) -> None:
         super().__init__(name="hangtag-attempt", daemon=True)
         self._inbox, self._folder, self._owner = inbox, folder, owner
-        self._shutdown, self._cut_short = shutdown, cut_short
-        self._progress = Progress(FIRST_STAGE)
+        self._shutdown, self._progress = shutdown, Progress(FIRST_STAGE)
         self._closed = threading.Event()
         self.why = ""  #: the reason why the work must stop; empty if it need not
 
@@ -98,7 +70,7 @@ class Attempt(threading.Thread):
         if not self._closed.wait(GRACE_S):
             log.warning("request %s: the work did not stop in time and is killed", self._folder.id)
             self._folder.leave()
-            self._cut_short()
+            end_process()
 
     def close(self) -> None:
         """End the thread. The state of the request does not change."""

@@ -14,15 +14,13 @@ from shared.messages.model_card import IMPORTED, Card
 from shared.messages.model_name import PRODUCTION, parse
 from shared.messages.requests import Calibrate
 from shared.registry.mirror_writer import SERVED
-from worker.datasets import load
-from worker.datasets.corrected_walk import LabelledData
 from worker.datasets.examples import Examples
 from worker.evaluation import heldout_answers
 from worker.evaluation.calibration import temperature
 from worker.evaluation.operating_points import operating_points
 from worker.requests import promotion
-from worker.requests.context import LOADING, Context, Reply
-from worker.requests.evaluate import in_pieces, mapped
+from worker.requests.context import Context, Reply
+from worker.requests.evaluate import in_pieces, labelled
 from worker.runtimes import load_runtime
 from worker.runtimes.runtime import Classifier, Logits, probabilities
 from worker.train.assessment import Answered, assess_answers
@@ -50,15 +48,10 @@ def calibrate(context: Context, work: Calibrate) -> Reply:
 
 
 def _recalibrated(context: Context, work: Calibrate, old: Card) -> BuiltVersion:
-    context.stage(LOADING)
-    data, report = load.load(
-        LabelledData(work.data), None, old.preprocessing, context.folder,
-        unlearned=True, on_progress=context.loading,
-    )  # fmt: skip
-    held = data.heldout
+    images = labelled(context, work.data, old.labels, old.preprocessing)
+    held, report = images.held, images.report
     if len(held.labels) < LEAST_IMAGES:
-        raise SetupError(f"{data.name} has fewer than {LEAST_IMAGES} images to calibrate with")
-    held = Examples(held.images, mapped(held.labels, data.labels, old.labels))
+        raise SetupError(f"{report.name} has fewer than {LEAST_IMAGES} images to calibrate with")
     model = load_runtime.fetch(old, partial(context.registry.read, old)).load()
     logits = _logits(context, model, held)
     cooling = temperature(logits, held.labels)
@@ -79,13 +72,12 @@ def _recalibrated(context: Context, work: Calibrate, old: Card) -> BuiltVersion:
         "It is unknown whether it was trained on them.",
     )
     test = None
-    if data.test is not None and len(data.test.labels):
-        other = Examples(data.test.images, mapped(data.test.labels, data.labels, old.labels))
-        tested = probabilities(_logits(context, model, other), cooling)
-        test = Answered(tested, other.labels, other.images)
+    if images.test is not None:
+        tested = probabilities(_logits(context, model, images.test), cooling)
+        test = Answered(tested, images.test.labels, images.test.images)
     assessed = assess_answers(card, [], Answered(shares, held.labels, held.images), test)
     served = {name: context.registry.read(old, name) for name in old.files if name in SERVED}
-    answers = heldout_answers.recorded(held, logits, data.heldout_files)
+    answers = heldout_answers.recorded(held, logits, images.files)
     files = served | assessed.files | {heldout_answers.FILE: heldout_answers.encode(answers)}
     return BuiltVersion(msgspec.structs.replace(card, metrics=assessed.metrics), files)
 

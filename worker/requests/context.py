@@ -17,7 +17,6 @@ from shared.labels.label_line import LabelLine
 from shared.labels.submitted_lines import decode_input, labelled
 from shared.messages.requests import Progress, Request
 from shared.registry.registry import Registry
-from shared.settings import Settings
 
 #: Stages of progress that several handlers report.
 LOADING, EVALUATING = "loading", "evaluating"
@@ -41,10 +40,8 @@ class Context(msgspec.Struct, frozen=True):
     request: Request
     registry: Registry
     client: redis.Redis
-    settings: Settings
     folder: Path  #: in the store; its files stay for the next attempt
     input: bytes | None  #: the bytes that were submitted with the request
-    started: float  #: start of the first attempt, seconds since 1970
     #: Reports progress. Cheap: it is sent about once a second. Raises RequestStopped.
     report: Callable[[Progress], None]
     #: Is called right before a result becomes visible. Raises RequestStopped if it must not.

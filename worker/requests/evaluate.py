@@ -15,15 +15,15 @@ from msgspec import structs
 
 from shared.errors import SetupError, first_names
 from shared.labels.class_folders import folder_of
-from shared.messages.model_card import Card
+from shared.messages.model_card import Card, PixelBounds, Preprocessing
 from shared.messages.model_name import parse
-from shared.messages.replies import Evaluated
+from shared.messages.replies import DataReport, Evaluated
 from shared.messages.requests import Evaluate, Progress
 from shared.messages.training import FASHION_MNIST, FASHION_MNIST_TITLE
 from shared.throughput import left_s
 from worker.datasets import load
 from worker.datasets.corrected_walk import LabelledData
-from worker.datasets.examples import HELDOUT, TEST, Examples, Images, Labels
+from worker.datasets.examples import HELDOUT, TEST, Digests, Examples, Images, Labels
 from worker.datasets.folder_layout import ClassFolderWalk
 from worker.datasets.load import DataSet
 from worker.evaluation import heldout_answers
@@ -142,6 +142,44 @@ def mapped(labels: Labels, names: Sequence[str], known: Sequence[str]) -> Labels
             "`hangtag models show`)"
         )
     return np.array([places[name] for name in names], np.int64)[labels]
+
+
+class Labelled(NamedTuple):
+    """Labelled images for an imported network, by its labels."""
+
+    held: Examples
+    files: Digests | None  #: of `held`
+    test: Examples | None
+    learn: Images  #: the other images, or those of `held`
+    report: DataReport
+    pixel_bounds: PixelBounds | None
+
+
+def labelled(context: Context, place: str, labels: Sequence[str], spec: Preprocessing) -> Labelled:
+    """The images of a data set, preprocessed for a network with these labels. They are split as for
+    a training of Hangtag, and none is left out to learn from.
+
+    Raises:
+        SetupError: they are not available, or the network does not know a label.
+    """
+    context.stage(LOADING)
+    data, report = load.load(
+        LabelledData(place), None, spec, context.folder,
+        unlearned=True, on_progress=context.loading,
+    )  # fmt: skip
+
+    def named(examples: Examples) -> Examples:
+        return Examples(examples.images, mapped(examples.labels, data.labels, labels))
+
+    test = data.test if data.test is not None and len(data.test.labels) else None
+    return Labelled(
+        named(data.heldout),
+        data.heldout_files,
+        None if test is None else named(test),
+        data.examples.images if len(data.examples.labels) else data.heldout.images,
+        report,
+        data.pixel_bounds,
+    )
 
 
 def in_pieces(

@@ -3,44 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
 
 import keras
 import msgspec
 
 from shared.errors import HangtagError, SetupError, is_fault_of_machine
-from shared.messages.model_card import IMPORTED, Card, PixelBounds, Preprocessing
-from shared.messages.replies import DataReport
+from shared.messages.model_card import IMPORTED, Card, Preprocessing
 from shared.messages.requests import Import
 from shared.messages.training import FASHION_MNIST
 from worker.datasets import fashion_mnist, load
-from worker.datasets.corrected_walk import LabelledData
-from worker.datasets.examples import Digests, Examples, Images
 from worker.evaluation import heldout_answers
 from worker.graphs import keras_import
 from worker.graphs.export import export, export_unlabelled
 from worker.graphs.served import Served
 from worker.requests import promotion
 from worker.requests.context import EVALUATING, LOADING, Context, Reply
-from worker.requests.evaluate import mapped
-from worker.requests.import_network import sent_file
+from worker.requests.evaluate import Labelled, labelled
+from worker.requests.import_network import NOTES, UNKNOWN, sent_file
 from worker.train.assessment import assess
 from worker.train.learner import BuiltVersion, blank_card
 from worker.train.network import calibration_images
 
 EXPORTING = "exporting"
-UNKNOWN = "unknown"  #: the data set of an imported model
-
-
-class Labelled(NamedTuple):
-    """Images with the card's labels, for calibration and evaluation."""
-
-    held: Examples
-    files: Digests | None  #: of `held`
-    test: Examples | None
-    learn: Images  #: the other images, for the ranges of int8 values
-    report: DataReport
-    pixel_bounds: PixelBounds | None
 
 
 def import_model(context: Context, work: Import) -> Reply:
@@ -52,9 +36,8 @@ def import_model(context: Context, work: Import) -> Reply:
     """
     context.stage(LOADING)
     card = promotion.published(context, work.name, lambda: _make(context, work))
-    labelled = _labelled(context, work, card.preprocessing)
-    report = labelled.report if labelled else None
-    return promotion.trained(context, card, work.promote, data=report)
+    images = _labelled(context, work, card.preprocessing)
+    return promotion.trained(context, card, work.promote, data=images.report if images else None)
 
 
 def _make(context: Context, work: Import) -> BuiltVersion:
@@ -62,21 +45,21 @@ def _make(context: Context, work: Import) -> BuiltVersion:
     network = keras_import.network(file, len(work.labels), work.scale)
     shape: tuple[int, int, int] = network.input_shape[1:]
     spec = preprocessing(work.data, shape)
-    labelled = _labelled(context, work, spec)
-    card = _card(context, work, network, spec, labelled)
+    images = _labelled(context, work, spec)
+    card = _card(context, work, network, spec, images)
     context.stage(EXPORTING)
-    if labelled is None:
+    if images is None:
         served = _exported(lambda: export_unlabelled(network, card, keras_import.probes(shape)))
         return BuiltVersion(served.card, served.files)
-    held = labelled.held
+    held = images.held
     served = _exported(
         lambda: export(
-            network, card, held, calibration_images(labelled.learn), requested=work.precision
+            network, card, held, calibration_images(images.learn), requested=work.precision
         )
     )
     context.stage(EVALUATING)
-    answers = heldout_answers.recorded(held, served.logits, labelled.files)
-    assessed = assess(served.card, served.files, [], held, answers.logits, labelled.test)
+    answers = heldout_answers.recorded(held, served.logits, images.files)
+    assessed = assess(served.card, served.files, [], held, answers.logits, images.test)
     files = served.files | {heldout_answers.FILE: heldout_answers.encode(answers)}
     card = msgspec.structs.replace(served.card, metrics=assessed.metrics)
     return BuiltVersion(card, files | assessed.files)
@@ -87,13 +70,12 @@ def _card(
     work: Import,
     network: keras.Model,
     spec: Preprocessing,
-    labelled: Labelled | None,
+    images: Labelled | None,
 ) -> Card:
-    dataset, fingerprint = UNKNOWN, ""
-    notes = "Imported; not evaluated, and its confidence is not calibrated."
-    if labelled is not None:
-        held = labelled.held
-        dataset, fingerprint = labelled.report.name, held.fingerprint()
+    dataset, fingerprint, notes = UNKNOWN, "", NOTES
+    if images is not None:
+        held = images.held
+        dataset, fingerprint = images.report.name, held.fingerprint()
         notes = (
             f"Imported; calibrated on {len(held.labels)} images of {dataset}. It is unknown "
             "whether it was trained on them."
@@ -109,7 +91,7 @@ def _card(
         notes=notes,
         request=context.request.mark,
         source=work.data,
-        pixel_bounds=labelled.pixel_bounds if labelled else None,
+        pixel_bounds=images.pixel_bounds if images else None,
     )
 
 
@@ -135,31 +117,10 @@ def _exported(act: Callable[[], Served]) -> Served:
 
 
 def _labelled(context: Context, work: Import, spec: Preprocessing) -> Labelled | None:
-    """The images of `--data`, preprocessed for this network, with those that a training of Hangtag
-    would learn from; None without the option.
-
-    Raises:
-        SetupError: they are not available, or none of them is held out.
-    """
+    """The images of `--data`; None without the option. Raises SetupError: none is held out."""
     if not work.data:
         return None
-
-    data, report = load.load(
-        LabelledData(work.data), None, spec, context.folder,
-        unlearned=True, on_progress=context.loading,
-    )  # fmt: skip
-    if not len(data.heldout.labels):
-        raise SetupError(f"{data.name} has too few images to hold any out; add some")
-
-    def named(examples: Examples) -> Examples:
-        return Examples(examples.images, mapped(examples.labels, data.labels, work.labels))
-
-    test = data.test if data.test is not None and len(data.test.labels) else None
-    return Labelled(
-        named(data.heldout),
-        data.heldout_files,
-        None if test is None else named(test),
-        data.examples.images if len(data.examples.labels) else data.heldout.images,
-        report,
-        data.pixel_bounds,
-    )
+    found = labelled(context, work.data, work.labels, spec)
+    if not len(found.held.labels):
+        raise SetupError(f"{found.report.name} has too few images to hold any out; add some")
+    return found

@@ -27,15 +27,13 @@ from shared.registry import own_backbones
 from shared.registry.own_backbones import OwnBackbone
 from shared.runtimes import LITERT, ONNX
 from worker.backbones.backbone_table import BACKBONES
-from worker.datasets import load
-from worker.datasets.corrected_walk import LabelledData
 from worker.datasets.examples import Images, Labels
 from worker.evaluation.calibration import log_loss, temperature
 from worker.graphs.bounded_check import Checked, checked
 from worker.graphs.facts import Described
 from worker.requests import promotion
 from worker.requests.context import EVALUATING, LOADING, PUBLISHING, Context, Reply
-from worker.requests.evaluate import mapped
+from worker.requests.evaluate import labelled
 from worker.runtimes.imported_graph import SMALLEST, Converter, Network, are_probabilities
 from worker.runtimes.runtime import Logits
 from worker.train.learner import BuiltVersion, blank_card
@@ -56,7 +54,7 @@ def import_network(context: Context, work: ImportNetwork) -> Reply:
         RequestStopped: the request was cancelled or taken over.
     """
     if work.kind == "onnx" and (lack := installation.missing(ONNX_PACKAGES, "onnx")):
-        raise installation.of_trainer(lack)
+        raise installation.trainer_error(lack)
     context.stage(LOADING)
     if work.data:
         return try_forms(context, work, sent_file(context, work.sha256))
@@ -103,7 +101,7 @@ def add_backbone(context: Context, work: AddBackbone) -> Reply:
         RequestStopped: the request was cancelled or taken over.
     """
     if lack := installation.missing(ONNX_PACKAGES, "onnx"):
-        raise installation.of_trainer(lack)
+        raise installation.trainer_error(lack)
     if work.name in BACKBONES:
         raise SetupError(f"{work.name} is part of Hangtag; give another --name")
     store, mark = context.registry.root, context.request.mark
@@ -171,14 +169,10 @@ def _labelled_images(
     context: Context, work: ImportNetwork, network: Described
 ) -> tuple[Images, Labels]:
     """Some of the images, and their labels as numbers of the network's."""
-    context.stage(LOADING)
-    data, _ = load.load(
-        LabelledData(work.data), None, network.preprocessing, context.folder,
-        unlearned=True, on_progress=context.loading,
-    )  # fmt: skip
-    parts = [part for part in (data.heldout, data.test) if part is not None and len(part.labels)]
+    found = labelled(context, work.data, network.labels, network.preprocessing)
+    parts = [part for part in (found.held, found.test) if part is not None and len(part.labels)]
     if not parts:
-        raise SetupError(f"{data.name} has no images")
+        raise SetupError(f"{found.report.name} has no images")
     labels = np.concatenate([part.labels for part in parts])
     chosen = np.linspace(0, len(labels) - 1, min(MOST_IMAGES, len(labels))).astype(int)
     ends = np.cumsum([0, *(len(part.labels) for part in parts)])
@@ -187,7 +181,7 @@ def _labelled_images(
          for n in chosen
          for at in [int(np.searchsorted(ends, n, side="right")) - 1]]
     )  # fmt: skip
-    return images, mapped(labels, data.labels, network.labels)[chosen]
+    return images, labels[chosen]
 
 
 def _opened(work: ImportNetwork, file: bytes) -> Network:

@@ -32,7 +32,7 @@ from shared.registry.registry import Registry
 from shared.settings import Settings
 from worker.lifecycle.access_check import refusals, stop_worker
 from worker.lifecycle.pool import fork_lock
-from worker.requests.request_consumer import LongWork, is_long, store_sent
+from worker.requests.trainer_state import LongWork
 
 log = logging.getLogger(__name__)
 #: Redis may lose the serving copies; they are published again at this interval.
@@ -41,7 +41,7 @@ PUBLISH_S = 30.0
 RETENTION_S = 7 * 86_400.0
 #: The store of trainers that have all ended can be replaced after this time.
 HELD_S = 60.0
-#: In STORE/.requests; names the store in Redis, since a request is decided in one folder.
+#: In STORE/.requests-2; names the store in Redis, since a request is decided in one folder.
 _ID_FILE = "store-id"
 
 
@@ -92,11 +92,11 @@ class Maintenance(threading.Thread):
         client: redis.Redis,
         settings: Settings,
         hint: Callable[[str], None],
-        long_work: LongWork | None = None,
+        long_work: LongWork,
     ) -> None:
         super().__init__(name="hangtag-maintenance", daemon=True)
         self._client, self._settings, self._hint = client, settings, hint
-        self._long_work = long_work or LongWork()
+        self._long_work = long_work
         self._store, self._round = settings.store_path, 0
         self._inbox = RequestInbox(client)
         self._ended = threading.Event()
@@ -144,7 +144,7 @@ class Maintenance(threading.Thread):
         self._round += 1
         for request_id in self._inbox.ids():
             with self._retried():
-                store_sent(self._inbox, RequestFolder(self._store, request_id))
+                self._inbox.store(RequestFolder(self._store, request_id))
 
     def _hint_again(self) -> None:
         """Repeat the hints for the waiting requests, once the queue is empty.
@@ -154,10 +154,8 @@ class Maintenance(threading.Thread):
         """
         if self._client.llen(keys.TRAIN_QUEUE):
             return
-        requests = waiting(self._settings)
-        is_busy = bool(requests) and self._long_work.busy
-        for request in requests:
-            if not (is_busy and is_long(request.work)):
+        for request in waiting(self._settings):
+            if self._long_work.may_start(request.work):
                 self._hint(request.id)
 
     def _clear(self) -> None:

@@ -1,4 +1,4 @@
-"""Builds the outcome of a request from a handler's reply or its error."""
+"""What becomes of a handler's reply or error: an outcome, or what the work waits for."""
 
 from __future__ import annotations
 
@@ -8,16 +8,27 @@ import socket
 from pathlib import Path
 
 import msgspec
+import redis
+from redis.exceptions import ReadOnlyError
 
 from shared import installation
-from shared.errors import HangtagError, SetupError, UsageError, is_out_of_memory
+from shared.broker.access_errors import write_refusal
+from shared.errors import (
+    BrokerRefuses,
+    HangtagError,
+    SetupError,
+    Unavailable,
+    UsageError,
+    is_out_of_memory,
+)
 from shared.installation import (
     DRAW_PACKAGES,
     OF_NETWORKS,
     TENSORFLOW_PACKAGES,
     WORKER_PACKAGES,
 )
-from shared.messages.requests import Outcome, Progress
+from shared.messages.requests import CheckDataset, ComputeFeatures, Import, Outcome, Work
+from shared.messages.training import Train
 from shared.registry.registry import SAME_COMMAND
 from worker.requests.context import Reply
 from worker.requests.workspace import MAX_ATTEMPTS
@@ -29,8 +40,14 @@ _FULL = (errno.ENOSPC, errno.EDQUOT)
 SUMMARY_CHARS = 200
 #: A failure is final, so the same command with the same id would only report it again.
 NEW_REQUEST = "run the command again, with another --request-id if it has one"
-#: Stages.
-STORING, ROOM = "waiting for the store", "waiting for room on a disk"
+#: Redis is unreachable, a replica, or refuses access.
+TRANSIENT = (redis.ConnectionError, redis.TimeoutError, ReadOnlyError, BrokerRefuses, Unavailable)
+#: Much of it would be lost by a failure, so it waits while a disk is full.
+LEARNING = (Train, Import, CheckDataset, ComputeFeatures)
+
+
+class Waits(Exception):
+    """The work waits for what this line says, and is tried again."""
 
 
 def succeeded(reply: Reply) -> Outcome:
@@ -45,13 +62,23 @@ def exhausted(request_id: str) -> Outcome:
     return failed(SetupError(f"{line}; check the trainer's log, then submit a new request"))
 
 
-def unwritten(error: OSError) -> Progress:
-    """The progress of work that waits until the store can be written."""
-    line = f"the store cannot be written ({error}); free disk space, or set HANGTAG_STORE"
-    return Progress(STORING, fault=line)
+def unwritten(error: OSError) -> str:
+    """What work waits for whose outcome cannot be written."""
+    return f"the store cannot be written ({error}); free disk space, or set HANGTAG_STORE"
 
 
-def full_disk(error: BaseException | None) -> OSError | None:
+def waits_for(error: Exception, work: Work, store: Path) -> str:
+    """What work with this error waits for, in one line; empty: it has failed."""
+    if isinstance(error, TRANSIENT) or write_refusal(error):
+        return f"Redis cannot be used ({_summary(error)}); the work continues once it can"
+    full = _full_disk(error) if isinstance(work, LEARNING) else None
+    if full is None:
+        return ""
+    disk = f"the disk of {store} or of temporary files is full"
+    return f"{disk} ({full}); free disk space, and the work continues"
+
+
+def _full_disk(error: BaseException | None) -> OSError | None:
     """The error of a full disk behind this one, if there is one."""
     while error is not None:
         if isinstance(error, OSError) and error.errno in _FULL:
@@ -60,14 +87,7 @@ def full_disk(error: BaseException | None) -> OSError | None:
     return None
 
 
-def without_room(error: OSError, store: Path) -> Progress:
-    """The progress of work that waits until a full disk has room."""
-    disk = f"the disk of {store} or of temporary files is full"
-    line = f"{disk} ({error}); free disk space, and the work continues"
-    return Progress(ROOM, fault=line)
-
-
-def failed(error: Exception, log_file: str = "") -> Outcome:
+def failed(error: Exception, log_file: str | Path = "") -> Outcome:
     """One line for the command that requested it; unexpected errors are logged with a traceback.
 
     `log_file` is the file of that log, if known.
@@ -79,7 +99,7 @@ def failed(error: Exception, log_file: str = "") -> Outcome:
     if package in NEEDED:
         extra = OF_NETWORKS if package in TENSORFLOW_PACKAGES else "all"
         lack = installation.lacks([NEEDED[package]], extra)
-        return failed(installation.of_trainer(lack))
+        return failed(installation.trainer_error(lack))
     log.error("a request failed", exc_info=error)
     where = f"see {log_file}" if log_file else f"see the trainer's log on {socket.gethostname()}"
     if isinstance(error, OSError) and error.errno in _FULL:
@@ -88,5 +108,9 @@ def failed(error: Exception, log_file: str = "") -> Outcome:
     if is_out_of_memory(error):
         line = "the trainer ran out of memory; use smaller images, or a machine with more memory"
         return Outcome(ok=False, error=f"{line} ({where})")
-    what = " ".join(f"{type(error).__name__}: {error}".split())[:SUMMARY_CHARS]
-    return Outcome(ok=False, error=f"the work failed ({what}); {where}")
+    line = f"the work failed ({_summary(error)}); {where}"
+    return Outcome(ok=False, error=line)
+
+
+def _summary(error: Exception) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split())[:SUMMARY_CHARS]

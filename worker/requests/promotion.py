@@ -23,7 +23,7 @@ from shared.messages.model_card import Card
 from shared.messages.model_name import PRODUCTION
 from shared.messages.replies import Decided, Trained
 from shared.messages.training import Rule
-from shared.registry import alias_operations, learned_lines, staging
+from shared.registry import learned_lines, staging
 from shared.registry.mirror_writer import refresh
 from shared.registry.registry import FIRST
 from worker.datasets.examples import Digests, Labels
@@ -49,6 +49,8 @@ def published(context: Context, name: str, make: Callable[[], BuiltVersion]) -> 
     Raises:
         RequestStopped: the request was cancelled or taken over.
     """
+    # No other attempt runs: what earlier ones have staged is not published any more.
+    staging.sweep(context.registry, name, context.request.mark)
     card = staging.published(context.registry, name, context.request.mark)
     if card is not None:
         return card
@@ -65,7 +67,7 @@ def trained(context: Context, card: Card, rule: Rule, **details: Any) -> Reply:
     """
     decided = settle(context, card, rule)
     refresh(context.client, context.registry)
-    seconds = time.time() - context.started
+    seconds = max(0.0, time.time() - context.request.created)
     return Reply(Trained(card.ref, card.metrics, decided, seconds, **details))
 
 
@@ -87,11 +89,11 @@ class _ProductionMoved(Exception):
 
 def _settle(context: Context, new: Card, rule: Rule) -> Decided:
     registry, request = context.registry, new.request
-    if done := alias_operations.decided(registry, new.name, request):
+    if done := registry.decided(new.name, request):
         return done
     current = registry.aliases(new.name).get(PRODUCTION)
     if current == new.version:
-        why = f"{new.ref} is production already"
+        why = f"{new.name}@{PRODUCTION} is version {current} already"
         return Decided(PRODUCTION, new.version, current, changed=False, why=why)
     verdict = _verdict(context, new, current, rule)
     if current is not None and not verdict.promote:
@@ -102,7 +104,7 @@ def _settle(context: Context, new: Card, rule: Rule) -> Decided:
             raise _ProductionMoved
         context.confirm()
 
-    registry.promote(
+    return registry.promote(
         new.name,
         new.version,
         who=context.who,
@@ -110,10 +112,6 @@ def _settle(context: Context, new: Card, rule: Rule) -> Decided:
         request=request,
         confirm=confirm,
     )
-    done = alias_operations.decided(registry, new.name, request)
-    if done is None:  # another process has promoted this version
-        raise _ProductionMoved
-    return done
 
 
 def _verdict(context: Context, new: Card, current: int | None, rule: Rule) -> GateDecision:

@@ -1,22 +1,22 @@
-"""Runs one request, up to its outcome. Handlers are imported when they are needed,
-because a promotion needs no TensorFlow."""
+"""Runs the requests of one store, each under its lock, up to its outcome. Handlers are imported
+when they are needed, because a promotion needs no TensorFlow."""
 
 from __future__ import annotations
 
 import importlib
 import logging
 import sys
-import time
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from functools import partial
+from typing import Any, TypeVar
 
 import redis
-from redis.exceptions import ReadOnlyError, RedisError
+from redis.exceptions import RedisError
 
-from shared.broker.access_errors import write_refusal
-from shared.errors import BadMessage, BrokerRefuses, Unavailable
+from shared.broker.runtime_paths import is_in_charge, log_path
+from shared.errors import BadMessage, BrokerRefuses, SetupError
 from shared.ledger.request_inbox import RequestInbox
-from shared.messages.model_name import parse
+from shared.ledger.request_store import LOCK_WAIT_S
 from shared.messages.requests import (
     AddBackbone,
     Calibrate,
@@ -29,7 +29,6 @@ from shared.messages.requests import (
     Outcome,
     Progress,
     Promote,
-    Prune,
     Remove,
     Request,
     Rollback,
@@ -38,19 +37,12 @@ from shared.messages.requests import (
     needed_packages,
 )
 from shared.messages.training import Train
-from shared.registry import staging
 from shared.registry.registry import Registry
 from shared.settings import Settings
-from worker.requests.attempt import FIRST_STAGE, Attempt, ShutdownNotice
+from worker.requests.attempt import FIRST_STAGE, Attempt
 from worker.requests.context import Context, Reply, RequestStopped
-from worker.requests.outcomes import (
-    exhausted,
-    failed,
-    full_disk,
-    succeeded,
-    unwritten,
-    without_room,
-)
+from worker.requests.outcomes import Waits, exhausted, failed, succeeded, unwritten, waits_for
+from worker.requests.trainer_state import LongWork, ShutdownNotice
 from worker.requests.workspace import Workspace
 
 log = logging.getLogger(__name__)
@@ -66,174 +58,156 @@ HANDLERS: dict[type[Work], tuple[str, str]] = {
     CheckDataset: ("worker.requests.check_dataset", "check"),
     ComputeFeatures: ("worker.requests.folder_features", "compute"),
     ShowData: ("worker.requests.describe_dataset", "show"),
-    Promote: ("worker.requests.manage_versions", "promote"),
-    Rollback: ("worker.requests.manage_versions", "rollback"),
-    Prune: ("worker.requests.manage_versions", "prune"),
+    Promote: ("worker.requests.manage_versions", "move"),
+    Rollback: ("worker.requests.manage_versions", "move"),
     Remove: ("worker.requests.manage_versions", "remove"),
 }
-#: Much of it would be lost by a failure, so it waits while a disk is full.
-LEARNING = (Train, Import, CheckDataset, ComputeFeatures)
 #: It takes 3 seconds of a processor.
 IMPORTING = Progress(FIRST_STAGE, part="importing TensorFlow")
-#: Redis is unreachable, a replica, or refuses access: the work is retried.
-TRANSIENT = (redis.ConnectionError, redis.TimeoutError, ReadOnlyError, BrokerRefuses, Unavailable)
-#: A second refusal, although Redis accepted a write in between, is not due to a password that was
-#: just changed.
-MAX_REFUSALS = 1
-#: Between two attempts of work that found a disk full.
-ROOM_S = 5.0
-#: Interval between two attempts to reach Redis, or to write to the store.
-RETRY_S = 0.5
+WAITING = "waiting"  #: the stage of work that is tried again
+#: Between two tries. Work that must stop ends within attempt.GRACE_S.
+RETRY_S = 2.0
 LEFT, ANSWERED = "left", "answered"
 Files = dict[str, bytes]  #: plots beside an outcome, by name
-
-
-class Resources(NamedTuple):
-    """Shared by all requests of one store."""
-
-    settings: Settings
-    client: redis.Redis
-    inbox: RequestInbox
-    registry: Registry
-    shutdown: ShutdownNotice
-    log_file: str  #: path; empty if unknown
+Result = TypeVar("Result")
 
 
 class RequestRunner:
-    """One attempt at one request, whose lock this process holds.
-
-    Without `attempts_left` the request fails: too many trainers died at it.
-    """
+    """Takes requests of one store in one process of a trainer."""
 
     def __init__(
         self,
-        common: Resources,
-        attempt: Attempt,
-        folder: Workspace,
-        request: Request,
-        attempts_left: bool = True,
+        settings: Settings,
+        client: redis.Redis,
+        owner: str,
+        shutdown: ShutdownNotice,
+        long_work: LongWork,
     ) -> None:
-        self._common, self._attempt, self._folder = common, attempt, folder
-        self._request, self._id, self._attempts_left = request, request.id, attempts_left
-        log.info("request %s: %s, attempt %d", request.id, request.work, folder.attempts)
+        self._settings, self._client, self._owner = settings, client, owner
+        self._shutdown, self._long_work = shutdown, long_work
+        self._inbox, self._registry = RequestInbox(client), Registry(settings.store_path)
 
-    def run(self) -> str:
-        """ANSWERED, or LEFT if another attempt has to finish the request."""
+    def take(self, request_id: str) -> str:
+        """Run the request of a hint, if no process works on it. Returns ANSWERED, or LEFT if
+        another attempt has to finish the request, or it has ended otherwise.
+
+        Raises:
+            BadMessage: it cannot be read.
+            redis.exceptions.RedisError: the server is unreachable; no work was started.
+        """
+        folder = Workspace(self._settings.store_path, request_id)
         try:
-            outcome = self._outcome()
-        except (RequestStopped, Unavailable) as stopped:
-            log.warning("request %s: this attempt stops: %s", self._id, stopped)
-            self._leave()
-            return LEFT
-        self._publish()
-        log.info("request %s is finished: %s", self._id, outcome.error or "ok")
-        return ANSWERED
+            self._inbox.store(folder)
+            request = folder.request()
+            if request is None or not is_in_charge(self._settings, request.stack):
+                return LEFT
+            alone, locked = self._long_work.alone(request.work), folder.locked(LOCK_WAIT_S)
+            with alone as may_start, locked as is_mine:
+                if may_start and is_mine and folder.is_open:
+                    return self._run(folder, request)
+        except (OSError, SetupError) as error:
+            # No outcome: the store would start the request again once it can be read.
+            cause = error.__cause__ if isinstance(error, SetupError) else error
+            if not isinstance(cause, OSError):
+                raise
+            fault = unwritten(cause)
+            log.warning("request %s waits: %s", request_id, fault)
+            self._inbox.report(request_id, self._owner, Progress(WAITING, fault=fault))
+            self._inbox.withdraw(request_id)
+        return LEFT
 
-    def _outcome(self) -> Outcome:
+    def _run(self, folder: Workspace, request: Request) -> str:
+        attempts_left = folder.enter()
+        log.info("request %s: %s, attempt %d", request.id, request.work, folder.attempts)
+        attempt = Attempt(self._inbox, folder, self._owner, self._shutdown)
+        attempt.start()
+        try:
+            outcome = self._outcome(attempt, folder, request, attempts_left)
+            log.info("request %s is finished: %s", request.id, outcome.error or "ok")
+            return ANSWERED
+        except RequestStopped as stopped:
+            log.warning("request %s: this attempt stops: %s", request.id, stopped)
+            folder.leave()
+            return LEFT
+        except SystemExit:  # only this process ends, not the trainer
+            folder.leave()
+            raise
+        finally:
+            if not folder.is_open:
+                self._publish(folder)
+            attempt.close()
+
+    def _outcome(
+        self, attempt: Attempt, folder: Workspace, request: Request, attempts_left: bool
+    ) -> Outcome:
         """The outcome, of this attempt or of an earlier one, once the request has ended with it.
 
         Raises:
             RequestStopped: another attempt has to finish the request, or it was cancelled.
         """
-        outcome = self._folder.written_outcome()
+        outcome = folder.written_outcome()
         if outcome is None:
-            outcome, files = self._run_handler()
-            self._write(outcome, files)
-        if not self._folder.answer():
-            raise RequestStopped(f"request {self._id} is cancelled")
+            outcome, files = exhausted(request.id), Files()
+            if attempts_left:
+                handled = partial(self._handled, attempt, folder, request)
+                outcome, files = self._tried(attempt, handled)
+            self._tried(attempt, partial(_write, folder, outcome, files))
+        if not folder.answer():
+            raise RequestStopped(f"request {request.id} is cancelled")
         return outcome
 
-    def _write(self, outcome: Outcome, files: Files) -> None:
-        """Write the outcome, so that it is durable before any command reports it. Waits while the
-        store cannot be written. Raises RequestStopped."""
+    def _tried(self, attempt: Attempt, act: Callable[[], Result]) -> Result:
+        """What this returns, tried again as long as it waits. Raises RequestStopped."""
         while True:
-            self._attempt.confirm()
+            attempt.confirm()
             try:
-                return self._folder.finish(outcome, files)
-            except OSError as error:
-                self._wait(unwritten(error), RETRY_S)
+                return act()
+            except Waits as waits:
+                log.warning("the work waits: %s", waits)
+                attempt.report(Progress(WAITING, fault=str(waits)))
+                self._shutdown.wait(RETRY_S)
 
-    def _run_handler(self) -> tuple[Outcome, Files]:
-        """The outcome of the handler's reply or of its error. Raises RequestStopped."""
-        if not self._attempts_left:
-            return exhausted(self._id), {}
-        refusals = 0
-        while True:
-            try:
-                reply = self._handle(self._request.work)
-                return succeeded(reply), reply.files
-            except RequestStopped:
-                raise
-            except Exception as error:
-                if isinstance(self._request.work, LEARNING) and (full := full_disk(error)):
-                    self._wait(without_room(full, self._common.registry.root), ROOM_S)
-                    continue
-                refusals += isinstance(error, BrokerRefuses)
-                if refusals > MAX_REFUSALS or not _is_transient(error):
-                    self._attempt.confirm()  # a cancelled one must not report an error
-                    return failed(error, self._common.log_file), {}
-                log.warning("request %s waits: %s", self._id, error)
-                self._common.shutdown.wait(RETRY_S)
-                self._await_redis()
-
-    def _wait(self, progress: Progress, seconds: float) -> None:
-        """Report what the work waits for before it is tried again. Raises RequestStopped."""
-        end = time.monotonic() + seconds
-        log.warning("request %s waits: %s", self._id, progress.fault)
-        while time.monotonic() < end:
-            self._attempt.report(progress)
-            self._common.shutdown.wait(RETRY_S)
-        self._attempt.confirm()
-
-    def _handle(self, work: Work) -> Reply:
-        common, folder = self._common, self._folder
-        if isinstance(work, Train | Import | ImportNetwork):
-            staging.sweep(common.registry, work.name, self._request.mark)
-        if isinstance(work, Calibrate):
-            staging.sweep(common.registry, parse(work.model).name, self._request.mark)
+    def _handled(
+        self, attempt: Attempt, folder: Workspace, request: Request
+    ) -> tuple[Outcome, Files]:
+        """The outcome of the handler's reply or of its error. Raises RequestStopped, Waits."""
         context = Context(
-            request=self._request,
-            registry=common.registry,
-            client=common.client,
-            settings=common.settings,
+            request=request,
+            registry=self._registry,
+            client=self._client,
             folder=folder.work,
             input=folder.input(),
-            started=folder.started,
-            report=self._attempt.report,
-            confirm=self._attempt.confirm,
+            report=attempt.report,
+            confirm=attempt.confirm,
         )
-        if "tensorflow" in needed_packages(work) and "tensorflow" not in sys.modules:
-            self._attempt.report(IMPORTING)
-        return _handler(work)(context, work)
+        try:
+            if "tensorflow" in needed_packages(request.work) and "tensorflow" not in sys.modules:
+                attempt.report(IMPORTING)
+            reply = _handler(request.work)(context, request.work)
+        except RequestStopped:
+            raise
+        except Exception as error:
+            if fault := waits_for(error, request.work, self._registry.root):
+                raise Waits(fault) from error
+            attempt.confirm()  # a cancelled one must not report an error
+            # A trainer at a broker logs to its standard error, whose file is unknown.
+            return failed(error, "" if self._settings.redis_url else log_path(self._settings)), {}
+        return succeeded(reply), reply.files
 
-    def _await_redis(self) -> None:
-        """Wait until Redis is reachable and accepts writes. Raises RequestStopped."""
-        while True:
-            self._attempt.confirm()
-            try:
-                self._common.inbox.withdraw(self._id)
-                return
-            except (RedisError, BrokerRefuses) as error:
-                log.debug("request %s waits for Redis: %s", self._id, error)
-                self._common.shutdown.wait(RETRY_S)
-
-    def _publish(self) -> None:
+    def _publish(self, folder: Workspace) -> None:
         """Copy the end of the request to Redis; a round of maintenance repeats it."""
         try:
-            self._common.inbox.publish(self._folder, bool(self._common.settings.redis_url))
+            self._inbox.publish(folder, bool(self._settings.redis_url))
         except (RedisError, BadMessage, BrokerRefuses) as error:
-            log.warning("the end of request %s is copied to Redis later: %s", self._id, error)
-
-    def _leave(self) -> None:
-        if self._folder.is_open:
-            self._folder.leave()
-        else:
-            self._folder.tidy()
-            self._publish()
+            log.warning("the end of request %s is copied to Redis later: %s", folder.id, error)
 
 
-def _is_transient(error: Exception) -> bool:
-    return isinstance(error, TRANSIENT) or bool(write_refusal(error))
+def _write(folder: Workspace, outcome: Outcome, files: Files) -> None:
+    """Write an outcome, so that it is durable before any command reports it. Raises Waits."""
+    try:
+        folder.finish(outcome, files)
+    except OSError as error:
+        raise Waits(unwritten(error)) from error
 
 
 def _handler(work: Work) -> Callable[[Context, Any], Reply]:

@@ -1,14 +1,11 @@
 """The folder of a request in the store, for the process that holds its lock.
 
-STORE/.requests/ID/began      its mtime is the start of the first attempt
-STORE/.requests/ID/attempts   `ATTEMPTS REACHED`: the attempts since the work got further than in
-                              all before; a process that dies leaves
-                              its own
+STORE/.requests-2/ID/attempts   `ATTEMPTS REACHED`: the attempts since the work got further than
+                                in all before; a process that dies leaves its own
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from contextlib import suppress
 
@@ -61,14 +58,6 @@ class Workspace(RequestFolder):
         """The attempts that have not ended in time, since the work got further than before."""
         return self._attempts()[0]
 
-    @property
-    def started(self) -> float:
-        """Start of the first attempt, seconds since 1970; now if there was none."""
-        try:
-            return (self.path / "began").stat().st_mtime
-        except FileNotFoundError:
-            return time.time()
-
     def enter(self) -> bool:
         """Begin an attempt; False if as many as allowed have died.
 
@@ -80,13 +69,15 @@ class Workspace(RequestFolder):
             return False
         self._write_attempts(attempts + 1, reached)
         self.work.mkdir(exist_ok=True)
-        with suppress(FileExistsError):
-            (self.path / "began").touch(exist_ok=False)
         failpoint("request.entered")
         return True
 
     def leave(self) -> None:
-        """End an attempt which a trainer gives up because it shuts down: it does not count."""
+        """End an attempt that a trainer gives up: it does not count. What only the work of a
+        cancelled request needs is deleted."""
+        if not self.is_open:
+            self.tidy()
+            return
         attempts, reached = self._attempts()
         with suppress(OSError):  # then it counts
             self._write_attempts(max(0, attempts - 1), reached)

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from producer.cli.main import hangtag
 from shared.errors import Exit, SetupError
 from shared.messages.model_card import Card
-from shared.messages.requests import Outcome, Prune, Request
+from shared.messages.requests import Outcome, Remove, Request
 from shared.registry import packaged
 from shared.registry.registry import Registry
 from tests.support.jobs import stored_requests
@@ -190,7 +190,7 @@ def test_a_first_version_is_whole_and_in_production_or_does_not_exist(
 
 
 def test_an_outcome_takes_the_place_of_the_work_on_a_full_disk(disk: Disk) -> None:
-    request = Request("one", Prune(NAME, keep=3), "tester@here", 1.0)
+    request = Request("one", Remove(NAME, keep=3), "tester@here", 1.0)
     folder = stored_requests.keep(disk.folder / "store", request, b"a model")
     assert folder.enter()
     (folder.work / "images.npy").write_bytes(bytes(100_000))
@@ -204,7 +204,7 @@ def test_an_outcome_takes_the_place_of_the_work_on_a_full_disk(disk: Disk) -> No
 
 
 def test_a_request_is_cancelled_on_a_full_disk(disk: Disk) -> None:
-    request = Request("one", Prune(NAME, keep=3), "tester@here", 1.0)
+    request = Request("one", Remove(NAME, keep=3), "tester@here", 1.0)
     folder = stored_requests.keep(disk.folder / "store", request, b"a model")
     disk.fill(0)
     assert folder.cancel()

@@ -15,7 +15,7 @@ import pytest
 
 from shared.ledger import request_store
 from shared.ledger.request_store import RequestState
-from shared.messages.requests import Prune, Request, Rollback
+from shared.messages.requests import Remove, Request, Rollback
 from shared.registry.version_folder import STAGED
 from tests.support.failpoints.armed import KILL, RAISE, STOP, Points, Shot
 from tests.support.jobs import stored_requests
@@ -26,7 +26,6 @@ from tests.support.servers.redis_server import RedisServer
 
 pytestmark = pytest.mark.points
 
-APP = "tests.faults.apps.failpoint_trainer"
 SUSPENDED_S = 1.5
 #: A round stores some requests before a trainer takes them over.
 REQUESTS = 4
@@ -99,14 +98,14 @@ class Scene:
 
     def __init__(self, school: School, points: Points) -> None:
         self.school, self.points = school, points
-        self.trainers = school.trainers(2, APP)
+        self.trainers = school.trainers(2)
 
     def renew(self) -> None:
         """Restore the number of two trainers."""
         self.points.disarm()
         self.school.moments.reset()
         self.trainers = [trainer for trainer in self.trainers if trainer.running]
-        self.trainers += self.school.trainers(2 - len(self.trainers), APP)
+        self.trainers += self.school.trainers(2 - len(self.trainers))
 
     def request_training(self, request: str) -> str:
         """Request a training with a seed of its own: files of equal content are copied once."""
@@ -324,12 +323,12 @@ def test_a_pruned_version_is_removed_whole_although_a_trainer_dies(
         scene.school.ask(f"{name}-{number}", scene.school.training(name))
         scene.school.trained(f"{name}-{number}")
     scene.points.arm(shot)
-    request = scene.school.ask(f"prune-{name}", Prune(name, keep=1))
+    request = scene.school.ask(f"prune-{name}", Remove(name, keep=1))
     scene.shoot(request, shot)
     scene.school.outcome(request)
     assert scene.school.registry.versions(name) == [2, 3]
     scene.school.versions(name)
-    again = scene.school.ask(f"prune-{name}-again", Prune(name, keep=1))
+    again = scene.school.ask(f"prune-{name}-again", Remove(name, keep=1))
     assert scene.school.outcome(again).ok
     wait_for("the copies", lambda: _copies(scene, name) == 2)
 

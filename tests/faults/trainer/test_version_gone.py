@@ -90,7 +90,7 @@ def test_a_job_whose_version_has_no_room_in_redis_waits_and_its_line_says_so(
     fleet.worker(1)
     job = start(fleet, images, tmp_path)
     job.wait_for_log(f"model.tflite of {version.card.ref} is not in Redis; start ")
-    assert "make room there: raise Redis' maxmemory, or remove versions" in job.log
+    assert "make room there (raise Redis' maxmemory, or remove versions" in job.log
     mirror_writer.publish(fleet.client, registry)
     check_finished(job, images, version)
 

@@ -13,13 +13,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from producer.run import window
-from producer.versions.load_catalog import reader
+from producer.versions.catalog import Catalog
 from shared import failpoints, keys
 from shared.errors import SetupError
 from shared.messages.model_card import Card
 from shared.messages.model_name import parse
 from shared.messages.requests import Remove
-from shared.registry import file_copies, mirror_writer, packaged, removal
+from shared.registry import file_copies, mirror_writer, operations, packaged
 from shared.registry.mirror_reader import Mirror
 from shared.registry.registry import Registry
 from shared.runtimes import LITERT
@@ -128,7 +128,7 @@ def test_a_removed_model_leaves_neither_version_nor_alias_in_redis(
 ) -> None:
     card = publish(registry)
     mirror_writer.publish(server.client, registry)
-    removal.remove(registry, Remove("shoes"), {}, [])
+    operations.remove(registry, Remove("shoes"), {}, [])
     mirror_writer.publish(server.client, registry)
     assert Mirror(server.client).catalog(no_fault) == registry.catalog(no_fault)
     assert Mirror(server.client).aliases("shoes") == {}
@@ -181,12 +181,7 @@ def test_an_older_copy_of_the_log_does_not_undo_a_promotion(
     mirror_writer.publish(server.client, registry)
     mirror_writer.publish(server.client, earlier)
     assert Mirror(server.client).aliases("shoes") == {"production": 2}
-    assert [
-        decision.version for decision in Mirror(server.client).catalog(no_fault)[1].history
-    ] == [
-        1,
-        2,
-    ]
+    assert [one.version for one in Mirror(server.client).history("shoes")] == [1, 2]
 
 
 def test_a_damaged_version_does_not_block_others(server: RedisServer, registry: Registry) -> None:
@@ -275,7 +270,7 @@ def test_copies_of_many_versions_leave_memory_to_jobs(
     assert 10 < sum(copied) < 20
     newest = -sum(copied) + 1
     assert copied == [True, *[False] * (29 + newest), *[True] * -newest], "not the newest"
-    assert Mirror(client).catalog(no_fault)[1] == registry.catalog(no_fault)[1]
+    assert Mirror(client).catalog(no_fault) == registry.catalog(no_fault)
     missing = cards[copied.index(False)]
     with pytest.raises(
         SetupError, match=f"model.tflite of {missing.ref} is not in Redis; start .* rm --unused"
@@ -372,4 +367,4 @@ def test_a_file_without_a_copy_is_read_on_the_machine_of_the_store_without_redis
     card = publish(registry, more={filename: b"kept"})
     with pytest.raises(SetupError, match="on the trainer's machine, without HANGTAG_REDIS_URL"):
         Mirror(server.client).read(card, filename)
-    assert reader(Settings(store=str(registry.root)))(card, filename) == b"kept"
+    assert Catalog(Settings(store=str(registry.root))).read(card, filename) == b"kept"

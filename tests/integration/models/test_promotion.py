@@ -16,13 +16,11 @@ from shared.messages.requests import Request
 from shared.messages.training import Train
 from shared.registry import packaged
 from shared.registry.registry import Registry
-from shared.settings import Settings
 from tests.support.servers.redis_server import RedisServer
 from worker.evaluation import heldout_answers
 from worker.requests.context import Context, RequestStopped
 from worker.requests.promotion import settle
 
-COUNT = 64
 OLD = packaged.card()
 NAME = packaged.NAME
 Rule = Literal["if-better", "always", "never"]
@@ -71,10 +69,8 @@ class Scene:
             request=request,
             registry=self.registry,
             client=self.client,
-            settings=Settings(),
             folder=self.registry.root,
             input=None,
-            started=0.0,
             report=lambda progress: None,
             confirm=(lambda: None) if held else _stop,
         )

@@ -14,7 +14,7 @@ from shared import keys
 from shared.errors import SetupError
 from shared.messages.model_card import Card
 from shared.messages.requests import Remove
-from shared.registry import mirror_writer, removal, version_folder
+from shared.registry import mirror_writer, operations, version_folder
 from shared.registry.mirror_reader import Mirror
 from shared.registry.registry import Registry
 from tests.support.jobs import photo_versions
@@ -48,7 +48,7 @@ def test_a_removed_version_leaves_the_file_to_the_others(
 ) -> None:
     first, second = (photo_versions.publish(registry, seed) for seed in (1, 2))
     mirror_writer.publish(server.client, registry)
-    removed = removal.remove(registry, Remove("shapes", 2), {}, [])
+    removed = operations.remove(registry, Remove("shapes", 2), {}, [])
     assert removed.freed_bytes == len(photo_versions.files([photo_versions.head(2)])["heads.npz"])
     mirror_writer.publish(server.client, registry)
     assert not server.client.exists(keys.blob(second.files["heads.npz"]))

@@ -25,7 +25,7 @@ from shared.errors import Exit
 from shared.ledger import heartbeats
 from shared.ledger.heartbeats import Heartbeat
 from shared.ledger.request_inbox import RequestInbox
-from shared.messages.requests import Progress, Prune, Request
+from shared.messages.requests import Progress, Remove, Request
 from tests.support.images import gallery
 from tests.support.images.gallery import Gallery
 from tests.support.jobs.broken_files import RUBBISH
@@ -185,7 +185,7 @@ def test_requests_and_those_in_progress_are_counted(fleet: Fleet) -> None:
     endpoint = Endpoint(fleet)
     requests = RequestInbox(fleet.client)
     for name in ("one", "two"):
-        requests.submit(Request(id=name, work=Prune("m", keep=1), who="me", created=0.0))
+        requests.submit(Request(id=name, work=Remove("m", keep=1), who="me", created=0.0))
     scrape = endpoint.scrape()
     assert (scrape["hangtag_requests_open"], scrape["hangtag_training_leases"]) == (2, 0)
     requests.report("one", "host:1:1/2:2", Progress("training"))

@@ -22,11 +22,12 @@ from producer.table.csv_cells import unescape
 from shared.errors import Exit
 from shared.registry.registry import Registry
 from tests.support.jobs import expected_table
-from tests.support.jobs.old_version import ARCHIVE
 from tests.support.processes import in_process
 from tests.support.processes.fleet import Fleet
 from tests.support.servers.redis_server import RedisServer
 
+#: What the commands of 0.2.0 wrote; commit fd0f9d4f has the script, tests/old_data/make_v0_2_0.py.
+ARCHIVE = Path(__file__).parents[2] / "old_data" / "v0.2.0.tar.xz"
 #: Journals name absolute paths.
 ROOT = Path("/tmp/hangtag-v0.2.0")
 HOME = ("XDG_STATE_HOME", "XDG_DATA_HOME")
@@ -187,12 +188,6 @@ def test_a_version_is_listed_and_classifies_the_same_rows(
     check_rows(list(csv.DictReader(table.decode().splitlines())), written)
 
 
-def test_the_networks_of_a_mean_are_displayed(data: Path) -> None:
-    shown = run("models", "show", "together").stdout
-    networks = [line.split()[:2] for line in shown.splitlines() if "photo-head" in line]
-    assert sorted(networks) == [["together@1", "photo-head"], ["together@2", "photo-head-large"]]
-
-
 def test_a_move_is_refused_in_a_line_that_names_0_2_0(data: Path) -> None:
     before = tree(data / "moved")
     for arguments in (("verify", "moved.csv"), ("sort", "--undo", "moved")):
@@ -201,22 +196,17 @@ def test_a_move_is_refused_in_a_line_that_names_0_2_0(data: Path) -> None:
     assert tree(data / "moved") == before
 
 
-def test_requests_that_had_not_ended_are_listed(
+def test_a_request_that_had_not_ended_is_named_and_refused(
     data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """The one that has ended, in the other store, is neither listed nor done again."""
+    assert "0.2.0" not in run("status").stderr
     monkeypatch.setenv("HANGTAG_STORE", str(data / "stack"))
-    listed = json.loads(run("train", "--list", "--json").stdout)
-    assert {one["request"]: one["state"] for one in listed} == {"waiting": "unreadable"}
-
-
-def test_a_waiting_training_of_photos_is_refused_in_a_line_that_names_0_2_0(
-    data: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It limits the time of trainings that would follow."""
-    monkeypatch.setenv("HANGTAG_STORE", str(data / "stack"))
-    (line,) = run("train", "--follow", "waiting", code=Exit.SETUP).stderr.splitlines()
-    assert "version 0.2.0" in line
-    assert "hangtag cancel waiting" in line
+    (notice,) = run("status").stderr.splitlines()
+    assert "1 request of version 0.2.0" in notice
+    (line,) = run("train", "--follow", "waiting", code=Exit.USAGE).stderr.splitlines()
+    assert "request waiting is of version 0.2.0" in line
+    assert json.loads(run("train", "--list", "--json").stdout) == []
 
 
 def test_every_job_is_in_the_list(data: Path) -> None:

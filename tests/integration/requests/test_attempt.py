@@ -12,16 +12,16 @@ from shared import keys
 from shared.broker.redis_client import connect
 from shared.ledger.request_inbox import RequestInbox
 from shared.ledger.request_store import RequestState, RequestView
-from shared.messages.requests import Progress, Prune, Request
+from shared.messages.requests import Progress, Remove, Request
 from tests.support.processes.fleet import wait_for
 from tests.support.servers.redis_server import RedisServer
 from worker.requests import attempt
-from worker.requests.attempt import Attempt, ShutdownNotice
+from worker.requests.attempt import Attempt
 from worker.requests.context import RequestStopped
-from worker.requests.request_consumer import store_sent
+from worker.requests.trainer_state import ShutdownNotice
 from worker.requests.workspace import Workspace
 
-REQUEST = Request("tidy-up", Prune("shoes", keep=3), "tester@here", 1.0)
+REQUEST = Request("tidy-up", Remove("shoes", keep=3), "tester@here", 1.0)
 
 
 class Held:
@@ -31,9 +31,9 @@ class Held:
         self.server, self.client = server, connect(server.url, "test")
         self.inbox, self.folder = RequestInbox(self.client), Workspace(store, REQUEST.id)
         self.inbox.submit(REQUEST)
-        store_sent(self.inbox, self.folder)
-        self.ending, self.cut = ShutdownNotice(), threading.Event()
-        self.attempt = Attempt(self.inbox, self.folder, "first", self.ending, self.cut.set)
+        self.inbox.store(self.folder)
+        self.ending = ShutdownNotice()
+        self.attempt = Attempt(self.inbox, self.folder, "first", self.ending)
         assert self.folder.enter()
         self.attempt.start()
 
@@ -95,7 +95,9 @@ def test_a_trainer_that_ends_stops_its_work(held: Held) -> None:
 def test_work_that_never_reports_is_left_and_cut_short(
     held: Held, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    ended = threading.Event()
     monkeypatch.setattr(attempt, "GRACE_S", 0.1)
+    monkeypatch.setattr(attempt, "end_process", ended.set)
     held.ending.send()
-    assert held.cut.wait(30)
+    assert ended.wait(30)
     assert held.folder.attempts == 0

@@ -19,10 +19,9 @@ from shared.messages.requests import Request, Rollback, Work
 from shared.messages.training import Train
 from shared.settings import Settings
 from tests.support.servers.redis_server import RedisServer
-from worker.requests import request_consumer
-from worker.requests.attempt import ShutdownNotice
-from worker.requests.request_consumer import LongWork, RequestConsumer, store_sent
-from worker.requests.runner import ANSWERED, LEFT
+from worker.requests import runner
+from worker.requests.runner import ANSWERED, LEFT, RequestRunner
+from worker.requests.trainer_state import LongWork, ShutdownNotice
 from worker.requests.workspace import Workspace
 
 LONG = Train("shoes", "fast")
@@ -33,14 +32,14 @@ STARTED_WITHIN_S = 60.0
 
 
 class Trainer:
-    """A request consumer with its server, its store, and the lock of its long work."""
+    """A request runner with its server, its store, and the lock of its long work."""
 
     def __init__(self, server: RedisServer, store: Path) -> None:
         self.client, self.store, self.long_work = server.client, store, LongWork()
         settings = Settings(store=str(store), redis_url=server.url)
         self.inbox = RequestInbox(self.client)
-        self._consumer = RequestConsumer(
-            settings, self.client, "here", ShutdownNotice(), lambda: None, self.long_work
+        self._runner = RequestRunner(
+            settings, self.client, "here", ShutdownNotice(), self.long_work
         )
 
     def submit(self, name: str, work: Work) -> Workspace:
@@ -49,7 +48,7 @@ class Trainer:
         return Workspace(self.store, name)
 
     def take(self, name: str) -> str:
-        return self._consumer.take(name)
+        return self._runner.take(name)
 
     @contextmanager
     def long_work_elsewhere(self) -> Iterator[None]:
@@ -68,9 +67,10 @@ class Trainer:
 
 def hold(long_work: LongWork, started: Event) -> None:
     """Do long work for longer than any test."""
-    assert long_work.begin()
-    started.set()
-    time.sleep(600)
+    with long_work.alone(LONG) as is_free:
+        assert is_free
+        started.set()
+        time.sleep(600)
 
 
 @pytest.fixture
@@ -106,12 +106,12 @@ def test_a_hint_of_a_request_of_a_stack_of_another_machine_starts_nothing(traine
 def test_a_request_that_another_trainer_works_on_is_stored_and_not_taken(
     trainer: Trainer, monkeypatch: pytest.MonkeyPatch, work: Work
 ) -> None:
-    monkeypatch.setattr(request_consumer, "LOCK_WAIT_S", 0.05)
+    monkeypatch.setattr(runner, "LOCK_WAIT_S", 0.05)
     folder = trainer.submit("r1", work)
-    store_sent(trainer.inbox, folder)
+    trainer.inbox.store(folder)
     with folder.locked(0):
         assert trainer.take("r1") == LEFT
-    assert not trainer.long_work.busy
+    assert trainer.long_work.may_start(LONG)
     assert folder.attempts == 0
 
 
@@ -123,6 +123,6 @@ def test_long_work_waits_for_other_long_work_of_its_trainer_and_short_work_does_
     with trainer.long_work_elsewhere():
         assert trainer.take("long") == LEFT
         assert trainer.take("short") == ANSWERED
-    assert not trainer.long_work.busy, "it ends with its process"
+    assert trainer.long_work.may_start(LONG), "it ends with its process"
     assert folder.state is RequestState.WAITING
     assert folder.attempts == 0

@@ -8,7 +8,7 @@ import multiprocessing
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -24,7 +24,7 @@ from shared.broker.runtime_paths import runtime_dir
 from shared.errors import Exit
 from shared.ledger.request_inbox import RequestInbox
 from shared.ledger.request_store import RequestState
-from shared.messages.requests import Outcome, Promote, Prune, Request, Work
+from shared.messages.requests import Outcome, Promote, Remove, Request, Work
 from shared.messages.training import Train
 from shared.registry import packaged
 from shared.registry.registry import Registry
@@ -34,12 +34,12 @@ from tests.support.processes.fleet import wait_for
 from tests.support.servers.redis_server import RedisServer
 from worker.requests import maintenance
 from worker.requests.maintenance import Maintenance
-from worker.requests.request_consumer import LongWork
+from worker.requests.trainer_state import LongWork
 from worker.requests.workspace import Workspace
 
 DAY_S = 86_400.0
 RETENTION_S = 7 * DAY_S
-REQUEST = Request("tidy-up", Prune("shoes", keep=3), "tester@here", 1.0)
+REQUEST = Request("tidy-up", Remove("shoes", keep=3), "tester@here", 1.0)
 
 
 class Scene:
@@ -50,8 +50,12 @@ class Scene:
         self.settings = Settings(store=str(store), redis_url=server.url)
         self.requests = RequestInbox(self.client)
         self._app = make_app(server.url, "test")
-        self.rounds = Maintenance(self.client, self.settings, self._hint)
+        self.rounds = self.trainer(self.settings)
         self.folder = Workspace(store, REQUEST.id)
+
+    def trainer(self, settings: Settings, hint: Callable[[str], None] | None = None) -> Maintenance:
+        """The rounds of a trainer with these settings."""
+        return Maintenance(self.client, settings, hint or self._hint, LongWork())
 
     def close(self) -> None:
         self.client.close()
@@ -130,7 +134,7 @@ def test_a_request_that_was_never_stored_can_be_cancelled(scene: Scene) -> None:
 def test_a_request_that_cannot_be_stored_does_not_end_the_rounds(scene: Scene) -> None:
     scene.store.mkdir(exist_ok=True)
     stored_requests.keep(scene.store, msgspec.structs.replace(REQUEST, id="other"))
-    (scene.store / ".requests" / REQUEST.id).write_bytes(b"a file")
+    (scene.store / ".requests-2" / REQUEST.id).write_bytes(b"a file")
     scene.requests.submit(REQUEST)
     scene.rounds.go()
     assert scene.hints == 1
@@ -180,18 +184,18 @@ def test_a_trainer_of_another_store_is_refused_in_one_line(
     scene.rounds.go()
     monkeypatch.setattr(state, "should_stop", None)
     settings = msgspec.structs.replace(scene.settings, store=str(tmp_path / "other"))
-    other = Maintenance(scene.client, settings, scene._hint)
+    other = scene.trainer(settings)
     scene.requests.submit(REQUEST)
     other.go()
     assert state.should_stop == Exit.SETUP
     (line,) = [one.getMessage() for one in caplog.records if one.levelno >= logging.WARNING]
     assert "the trainers of this broker share another store" in line
-    assert not (tmp_path / "other/.requests" / REQUEST.id).exists()
+    assert not (tmp_path / "other/.requests-2" / REQUEST.id).exists()
     monkeypatch.setattr(state, "should_stop", None)
     link = tmp_path / "link"
     link.symlink_to(scene.store)
     settings = msgspec.structs.replace(scene.settings, store=str(link))
-    Maintenance(scene.client, settings, scene._hint).go()
+    scene.trainer(settings).go()
     assert state.should_stop is None
     scene.client.delete(keys.STORE)  # the trainers of the first have ended
     other.go()
@@ -200,7 +204,7 @@ def test_a_trainer_of_another_store_is_refused_in_one_line(
 
 def test_two_trainers_of_a_new_store_agree_on_its_id(scene: Scene) -> None:
     """The other one writes it at this moment."""
-    file = scene.store / ".requests/store-id"
+    file = scene.store / ".requests-2/store-id"
     file.parent.mkdir(parents=True)
     rounds = threading.Thread(target=scene.rounds.go)
     with file.open("wb") as written:
@@ -220,7 +224,7 @@ def test_an_unexpected_error_does_not_end_the_rounds_and_is_logged_once(
         raise ZeroDivisionError(request_id)
 
     scene.requests.submit(REQUEST)
-    rounds = Maintenance(scene.client, scene.settings, hint)
+    rounds = scene.trainer(scene.settings, hint)
     for _ in range(3):
         rounds.go()
     (record,) = [one for one in caplog.records if one.levelno >= logging.ERROR]
@@ -229,7 +233,7 @@ def test_an_unexpected_error_does_not_end_the_rounds_and_is_logged_once(
 
 
 def test_an_unreadable_request_hides_no_other(scene: Scene) -> None:
-    broken = scene.store / ".requests" / "broken"
+    broken = scene.store / ".requests-2" / "broken"
     broken.mkdir(parents=True)
     (broken / "request.json").write_bytes(b"{")
     scene.client.set(keys.request("foreign", "state"), "not a hash")
@@ -251,7 +255,7 @@ def test_beside_a_training_only_short_work_is_hinted(scene: Scene) -> None:
     trainer = multiprocessing.get_context("fork").Process(target=hold, args=(training,))
     trainer.start()
     try:
-        wait_for("the training", lambda: training.busy)
+        wait_for("the training", lambda: not training.may_start(long.work))
         rounds.go()
         assert hinted == [REQUEST.id]
     finally:
@@ -261,8 +265,8 @@ def test_beside_a_training_only_short_work_is_hinted(scene: Scene) -> None:
 
 def hold(training: LongWork) -> None:
     """Do long work for longer than any test."""
-    training.begin()
-    time.sleep(600)
+    with training.alone(Train("a", "fast")):
+        time.sleep(600)
 
 
 def test_an_unreachable_server_does_not_end_the_rounds(scene: Scene, server: RedisServer) -> None:
@@ -305,7 +309,7 @@ def test_a_trainer_at_a_broker_needs_no_runtime_folder(scene: Scene, tmp_path: P
     folder = runtime_dir(Settings())
     folder.symlink_to(tmp_path)
     scene.requests.submit(REQUEST)
-    Maintenance(scene.client, scene.settings, scene._hint).go()
+    scene.trainer(scene.settings).go()
     assert scene.hints == 1
 
 
@@ -320,7 +324,7 @@ def test_a_request_of_a_stack_waits_for_a_trainer_with_its_packages(
         stored_requests.keep_on_stack(settings, request)
     stored_requests.keep(scene.store, msgspec.structs.replace(REQUEST, id="of-a-broker"))
     hinted = list[str]()
-    rounds = Maintenance(scene.client, settings, hinted.append)
+    rounds = scene.trainer(settings, hinted.append)
     with monkeypatch.context() as lacking:
         lacking.setattr(maintenance, "absent", {"keras"}.intersection)
         rounds.go()

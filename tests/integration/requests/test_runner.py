@@ -22,7 +22,7 @@ from shared.messages.requests import (
     Outcome,
     Progress,
     Promote,
-    Prune,
+    Remove,
     Request,
     Rollback,
     Work,
@@ -35,10 +35,10 @@ from tests.support.jobs import stored_requests
 from tests.support.processes.fleet import wait_for
 from tests.support.servers.redis_server import RedisServer
 from worker.requests import runner
-from worker.requests.attempt import Attempt, ShutdownNotice
+from worker.requests.attempt import Attempt
 from worker.requests.context import Reply
-from worker.requests.request_consumer import RequestConsumer
-from worker.requests.runner import ANSWERED, LEFT
+from worker.requests.runner import ANSWERED, LEFT, RequestRunner
+from worker.requests.trainer_state import LongWork, ShutdownNotice
 from worker.requests.workspace import Workspace
 
 MAX_ATTEMPTS = 3
@@ -70,8 +70,8 @@ class Trainer:
     def take(self, work: Work = NOTHING, input: bytes | None = None) -> str:
         """Submit a request and take it."""
         self.inbox.submit(Request(ID, work, "tester@here", 1.0), input)
-        return RequestConsumer(
-            self.settings, self.client, "here:1:1/2:2", ShutdownNotice(), lambda: None
+        return RequestRunner(
+            self.settings, self.client, "here:1:1/2:2", ShutdownNotice(), LongWork()
         ).take(ID)
 
     def view(self) -> RequestView:
@@ -81,8 +81,8 @@ class Trainer:
 
     def fault(self) -> str:
         """What the request waits for."""
-        progress = self.view().progress
-        return progress.fault if progress is not None else ""
+        view = self.inbox.get(ID)
+        return "" if view is None or view.progress is None else view.progress.fault
 
     def error(self) -> str:
         """The error that is reported to the submitter."""
@@ -134,7 +134,7 @@ OUTAGES = {
     [
         ("replica", (Attempt, "report"), Promote("shoes@2")),
         ("replicas", (Attempt, "report"), Promote("shoes@2")),
-        ("access", (Attempt, "report"), Prune("shoes", 1)),
+        ("access", (Attempt, "report"), Remove("shoes", keep=1)),
     ],
 )
 def test_work_waits_until_the_server_accepts_writes_again(
@@ -170,10 +170,16 @@ def test_work_waits_until_the_server_accepts_writes_again(
     assert outcome.ok, outcome.error
 
 
-def test_a_lasting_refusal_of_what_a_handler_needs_fails_the_request(trainer: Trainer) -> None:
+def test_work_that_redis_refuses_waits_for_its_right_and_says_so(trainer: Trainer) -> None:
     execute(trainer.server, "ACL SETUSER trainer -zrange")
-    assert trainer.take(Prune("shoes", 1)) == ANSWERED
-    assert "Redis refuses: this user may not run" in trainer.error()
+    taken: list[str] = []
+    attempt = threading.Thread(target=lambda: taken.append(trainer.take(Remove("shoes", keep=1))))
+    attempt.start()
+    wait_for("its reason", lambda: "this user may not run" in trainer.fault())
+    assert taken == []
+    execute(trainer.server, "ACL SETUSER trainer +zrange")
+    attempt.join()
+    assert "there is no model shoes" in trainer.error()
 
 
 def test_an_outcome_waits_until_it_can_be_stored_and_says_why(trainer: Trainer) -> None:
@@ -183,7 +189,7 @@ def test_an_outcome_waits_until_it_can_be_stored_and_says_why(trainer: Trainer) 
     taken: list[str] = []
     attempt = threading.Thread(target=lambda: taken.append(trainer.take()))
     attempt.start()
-    wait_for("its reason", lambda: trainer.inbox.get(ID) and "HANGTAG_STORE" in trainer.fault())
+    wait_for("its reason", lambda: "HANGTAG_STORE" in trainer.fault())
     assert (trainer.view().outcome, taken) == (None, [])
     files.unlink()
     attempt.join()
@@ -213,7 +219,7 @@ def test_learning_that_finds_a_disk_full_is_tried_again(
     hidden = RuntimeError("the checkpoint is not saved")
     hidden.__cause__ = no_file(number)
     ERRORS[:] = [no_file(number), hidden]
-    monkeypatch.setattr(runner, "ROOM_S", 0.0)
+    monkeypatch.setattr(runner, "RETRY_S", 0.0)
     monkeypatch.setitem(runner.HANDLERS, Train, (__name__, "attempt"))
     assert trainer.take(Train("shoes", "photo-head", "/photos")) == ANSWERED
     assert (trainer.error(), ERRORS) == ("", [])
@@ -232,7 +238,7 @@ def test_work_is_tried_again_for_no_other_error_and_short_work_for_none(
     trainer: Trainer, monkeypatch: pytest.MonkeyPatch, work: Work, error: Exception, line: str
 ) -> None:
     ERRORS[:] = [error]
-    monkeypatch.setattr(runner, "ROOM_S", 0.0)
+    monkeypatch.setattr(runner, "RETRY_S", 0.0)
     monkeypatch.setitem(runner.HANDLERS, type(work), (__name__, "attempt"))
     assert trainer.take(work) == ANSWERED
     assert trainer.error().startswith(line)

@@ -13,9 +13,8 @@ from shared.settings import Settings
 from tests.support.jobs import stored_requests
 from tests.support.processes.trainers import draw_classes
 from tests.support.servers.redis_server import RedisServer
-from worker.requests.attempt import ShutdownNotice
-from worker.requests.request_consumer import RequestConsumer
-from worker.requests.runner import ANSWERED
+from worker.requests.runner import ANSWERED, RequestRunner
+from worker.requests.trainer_state import LongWork, ShutdownNotice
 
 
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -33,7 +32,7 @@ def test_a_training_starts_over_from_a_checkpoint_of_another_hangtag(
     folder.work.mkdir()
     epoch = Epoch(1, 0.9, 0.6, 0.8, 0.7, 12.5)
     Checkpoint(folder.work / STATE, "another format", []).add(epoch)
-    trainer = RequestConsumer(settings, server.client, "here", ShutdownNotice(), lambda: None)
+    trainer = RequestRunner(settings, server.client, "here", ShutdownNotice(), LongWork())
     assert trainer.take("one") == ANSWERED
     outcome = folder.outcome()
     assert outcome is not None

@@ -33,14 +33,14 @@ import msgspec
 from shared.ledger.request_store import RequestFolder
 from shared.registry import packaged
 from shared.registry.registry import Registry
-from shared.messages.requests import Prune, Request
+from shared.messages.requests import Remove, Request
 from shared.settings import Settings
 
 store = Settings.from_env().store_path
 card = msgspec.structs.replace(packaged.card(), name="shoes", files={})
 for n in range(2):
     Registry(store).publish(card, {"model.tflite": b"one", "model.keras": b"two"})
-RequestFolder(store, "tidy").submit(Request("tidy", Prune("shoes", keep=3), "", 1.0), b"input")
+RequestFolder(store, "tidy").submit(Request("tidy", Remove("shoes", keep=3), "", 1.0), b"input")
 """
 
 

@@ -14,8 +14,11 @@ EQUIVALENT = {
     "producer/sorting/undo.py: Originals._above: os.path.isdir(folder) -> False": (
         "a folder is no source of another kind, which the next line finds, too, only later"
     ),
-    "producer/sorting/placing.py: Work.completed: not copied -> False": (
+    "producer/sorting/placing.py: completed: not copied -> False": (
         "the folders are synced again with nothing new, which only takes longer"
+    ),
+    "producer/sorting/folders.py: same_bytes: os.path.sameopenfile(first, second) -> False": (
+        "two names of one file have the same bytes, which only takes longer to find"
     ),
     "producer/sorting/plan.py: Plan._is_elsewhere: others -> True": (
         "each row of a job of files has a path, which is found only later"
@@ -24,10 +27,6 @@ EQUIVALENT = {
     "-> True": "_promote_first compares again, under the lock",
     "shared/registry/version_folder.py: is_half_removed: path.name not in cards -> True": (
         "where all files are cards, the second condition is false"
-    ),
-    "shared/registry/alias_operations.py: _decided: before != now.version -> True": (
-        "a promotion to the version that an alias has makes no decision, and a rollback leads to "
-        "another one"
     ),
     "producer/people/folder_images.py: FolderImages.file: known is not None and "
     "stamp(os.stat(self._features.paths[image])) == known.stamp -> False": (

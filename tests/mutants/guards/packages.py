@@ -55,14 +55,15 @@ PACKAGES = {
         (
             "producer/sorting/*.py",
             "producer/sort_log/*.py",
-            "producer/sources/compared.py",
             "producer/sources/row_files.py",
         ),
-        ("tests/unit/sorting",),
-        0,
         (
+            "tests/unit/sorting",
             "tests/faults/storage/test_sort_power_failure.py",
             "tests/faults/storage/test_sort_disk_full.py",
+        ),
+        6,
+        (
             "tests/faults/producer/test_failpoints_of_sorting.py",
             "tests/faults/producer/test_histories_of_sorting.py",
         ),
@@ -100,7 +101,7 @@ PACKAGES = {
             "worker/requests/attempt.py",
             "worker/requests/maintenance.py",
             "worker/requests/outcomes.py",
-            "worker/requests/request_consumer.py",
+            "worker/requests/trainer_state.py",
             "worker/requests/runner.py",
             "worker/requests/workspace.py",
             "shared/ledger/*request*.py",

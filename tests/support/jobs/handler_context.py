@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 from shared.messages.requests import Progress, Request, Work
 from shared.registry.registry import Registry
-from shared.settings import Settings
 from tests.support.servers.redis_server import RedisServer
 from worker.requests.context import Context
 
@@ -40,17 +38,15 @@ def make(
     created: float = 1.7e9,
 ) -> tuple[Context, Notes]:
     """A context of an attempt at this work; the same id and time mean the same request."""
-    folder = store / ".requests" / request_id / "work"
+    folder = store / ".requests-2" / request_id / "work"
     folder.mkdir(parents=True, exist_ok=True)
     notes = Notes()
     context = Context(
         request=Request(request_id, work, "tester@here", created),
         registry=Registry(store),
         client=server.client,
-        settings=Settings(store=str(store)),
         folder=folder,
         input=input,
-        started=time.time(),
         report=notes.report,
         confirm=notes.confirm,
     )

@@ -25,7 +25,6 @@ from shared.messages.replies import DataReport, Decided, Trained
 from shared.messages.requests import Outcome, Progress, Request
 from tests.support.processes.fleet import wait_for
 from tests.support.servers.redis_server import RedisServer
-from worker.requests.request_consumer import store_sent
 from worker.requests.workspace import Workspace
 
 _PAUSE_S = 0.02
@@ -84,7 +83,7 @@ class Hand:
     def claim(self, request_id: str) -> Request:
         """Store a request as soon as it is sent, and report that it runs."""
         self.wait_for(request_id)
-        store_sent(self.inbox, self.folder(request_id))
+        self.inbox.store(self.folder(request_id))
         request = self.folder(request_id).request()
         assert request is not None
         self.inbox.report(request_id, OWNER, Progress("starting"))
@@ -115,5 +114,5 @@ class Hand:
                 with suppress(RedisError):
                     for request_id in inbox.ids():
                         with suppress(HangtagError):
-                            store_sent(inbox, self.folder(request_id))
+                            inbox.store(self.folder(request_id))
                     seen = time.monotonic()

@@ -43,7 +43,7 @@ def shoes() -> Registry:
 
 def test_a_model_is_completed_then_its_versions_and_aliases(shoes: Registry) -> None:
     assert completed("models", "show", "") == ["fashion-mnist", "shoes"]
-    wanted = ["shoes@canary", "shoes@production", "shoes@1", "shoes@2"]
+    wanted = ["shoes@production", "shoes@1", "shoes@canary", "shoes@2"]
     assert completed("classify", "--model", "shoes@") == wanted
     assert completed("models", "rollback", "sh") == ["shoes"]
 

@@ -18,7 +18,7 @@ from producer.job.journal import Journal, journal_path
 from producer.present.formatting import one_line
 from producer.trainer import manage, show
 from producer.trainer.import_model import ImportArguments, lines, read_labels, tried_lines
-from producer.versions.load_catalog import Catalog
+from producer.versions.catalog import Catalog
 from shared.errors import Exit, SetupError, UsageError
 from shared.messages.batch import JobRecord, encode_job
 from shared.messages.model_card import Card, Metrics, card_sha256, encode_card
@@ -118,9 +118,9 @@ def test_a_damaged_version_is_reported_and_hides_no_other(
 def test_a_foreign_card_cannot_name_a_path(tmp_path: Path, name: str) -> None:
     folder = tmp_path / "inside"
     evil = card(1, files={name: "0" * 64})
-    shelf = Catalog([], lambda *_: b"\x89PNG")
+    catalog = Catalog(Settings.from_env())
     with pytest.raises(SetupError, match="cannot be a file of a version"):
-        show.write_plots(shelf, evil, folder, force=True)
+        show.write_plots(catalog, evil, folder, force=True)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -173,16 +173,16 @@ def test_pruning_lists_what_it_would_delete_and_deletes_nothing_without_a_confir
 @pytest.mark.parametrize(
     ("content", "fix"),
     [
-        (b"", "has 0 labels"),
-        (b"bag\n", "has 1 labels"),
-        (b"bag\n\ndress\n", "line 2"),
-        (b"bag\ndress\nbag\n", "'bag' twice"),
+        (b"", "there are 0 labels"),
+        (b"bag\n", "there are 1 labels"),
+        (b"bag\n\ndress\n", "label 2"),
+        (b"bag\ndress\nbag\n", "'bag' is there twice"),
         (b"bag\n\xff\n", "not UTF-8"),
-        (b"bag\n\x1b[2Jdress\n", "line 2"),
-        (b"bag\n" + b"d" * 201, "line 2"),
+        (b"bag\n\x1b[2Jdress\n", "label 2"),
+        (b"bag\n" + b"d" * 201, "label 2"),
     ],
 )
-def test_an_invalid_list_of_labels_names_its_line(tmp_path: Path, content: bytes, fix: str) -> None:
+def test_an_invalid_list_of_labels_names_one(tmp_path: Path, content: bytes, fix: str) -> None:
     path = tmp_path / "labels.txt"
     path.write_bytes(content)
     with pytest.raises(UsageError, match=fix):

@@ -60,7 +60,7 @@ PARTS = {
     },
     "worker": {
         "health": ["worker.health"],
-        "promotion": ["worker.requests.request_consumer", "worker.requests.manage_versions"],
+        "promotion": ["worker.requests.runner", "worker.requests.manage_versions"],
         "requests": [
             "worker.requests.train",
             "worker.requests.check_dataset",

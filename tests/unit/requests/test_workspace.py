@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import time
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from shared.messages.requests import Outcome, Progress, Prune, Request
+from shared.messages.requests import Outcome, Progress, Remove, Request
 from tests.support.jobs import stored_requests
 from worker.requests.workspace import Workspace
 
 MAX_ATTEMPTS = 3
-REQUEST = Request("tidy-up", Prune("shoes", keep=3), "tester@here", 1.0)
+REQUEST = Request("tidy-up", Remove("shoes", keep=3), "tester@here", 1.0)
 WELL = Outcome(ok=True, answer=msgspec.Raw(b'{"freed_bytes":7}'))
 
 
@@ -48,14 +46,6 @@ def test_a_count_that_cannot_be_read_starts_again(folder: Workspace, content: st
     (folder.path / "attempts").write_text(content)
     assert folder.enter()
     assert folder.attempts == 1
-
-
-def test_the_start_is_that_of_the_first_attempt(folder: Workspace) -> None:
-    assert abs(folder.started - time.time()) < 60
-    folder.enter()
-    os.utime(folder.path / "began", (1_000, 1_000))
-    folder.enter()
-    assert folder.started == 1_000
 
 
 def test_an_outcome_has_its_plots_and_replaces_the_work(folder: Workspace) -> None:

@@ -10,7 +10,7 @@ from shared.errors import BadMessage, UsageError
 from shared.messages.requests import (
     Evaluate,
     Import,
-    Prune,
+    Remove,
     Request,
     ShowData,
     Work,
@@ -31,8 +31,8 @@ IMPORT = Import("shoes", ("a", "b"), "0" * 64)
         (Evaluate("shoes", "../photos"), "data"),
         (ShowData(""), "data"),
         (Import("shoes", ("a", "b"), "0" * 64, data="photos"), "data"),
-        (Prune("shoes", -1), "keep"),
-        (Prune("../shoes", 1), "name"),
+        (Remove("shoes", keep=-1), "keep"),
+        (Remove("../shoes", keep=1), "name"),
     ],
     ids=repr,
 )

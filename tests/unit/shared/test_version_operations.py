@@ -22,13 +22,12 @@ from shared.messages.replies import Pruned
 from shared.messages.requests import (
     Evaluate,
     Promote,
-    Prune,
     Remove,
     Request,
     Rollback,
 )
 from shared.messages.training import Train
-from shared.registry import alias_operations, packaged, removal
+from shared.registry import operations, packaged
 from shared.registry.alias_log import AliasLog
 from shared.registry.registry import Registry
 from tests.support.jobs import handler_context, stored_requests
@@ -71,23 +70,23 @@ def versions(registry: Registry) -> set[int]:
 def test_a_promotion_returns_the_previous_version_and_stores_user_and_reason(
     registry: Registry,
 ) -> None:
-    decided = alias_operations.promote(registry, Promote(f"{NAME}@3", why="better"), "ann@host")
+    decided = operations.move(registry, Promote(f"{NAME}@3", why="better"), "ann@host")
     assert (decided.version, decided.before, decided.changed) == (3, 1, True)
     last = registry.history(NAME)[-1]
     assert (last.who, last.why, last.action) == ("ann@host", "better", "promote")
-    back = alias_operations.rollback(registry, Rollback(NAME), "bob@host")
+    back = operations.move(registry, Rollback(NAME), "bob@host")
     assert (back.version, back.before, back.changed) == (1, 3, True)
 
 
 def test_a_request_is_executed_once_however_often_it_is_retried(registry: Registry) -> None:
     for version in (2, 3):
-        alias_operations.promote(registry, Promote(f"{NAME}@{version}"), "")
-    first = alias_operations.rollback(registry, Rollback(NAME), "", request="r1")
-    assert alias_operations.rollback(registry, Rollback(NAME), "", request="r1") == first
+        operations.move(registry, Promote(f"{NAME}@{version}"), "")
+    first = operations.move(registry, Rollback(NAME), "", request="r1")
+    assert operations.move(registry, Rollback(NAME), "", request="r1") == first
     assert registry.aliases(NAME) == {"production": 2}
-    promoted = alias_operations.promote(registry, Promote(f"{NAME}@5"), "", request="r2")
-    alias_operations.promote(registry, Promote(f"{NAME}@4"), "", request="r3")
-    assert alias_operations.promote(registry, Promote(f"{NAME}@5"), "", request="r2") == promoted
+    promoted = operations.move(registry, Promote(f"{NAME}@5"), "", request="r2")
+    operations.move(registry, Promote(f"{NAME}@4"), "", request="r3")
+    assert operations.move(registry, Promote(f"{NAME}@5"), "", request="r2") == promoted
     assert registry.aliases(NAME) == {"production": 4}
 
 
@@ -95,12 +94,12 @@ def test_an_unconfirmed_operation_is_not_executed(registry: Registry) -> None:
     def lost() -> None:
         raise SetupError("the work must stop")
 
-    alias_operations.promote(registry, Promote(f"{NAME}@2"), "")
+    operations.move(registry, Promote(f"{NAME}@2"), "")
     before = registry.history(NAME)
     for call in (
-        lambda: alias_operations.promote(registry, Promote(f"{NAME}@3"), "", confirm=lost),
-        lambda: alias_operations.rollback(registry, Rollback(NAME), "", confirm=lost),
-        lambda: removal.prune(registry, Prune(NAME, 0), {}, [], confirm=lost),
+        lambda: operations.move(registry, Promote(f"{NAME}@3"), "", confirm=lost),
+        lambda: operations.move(registry, Rollback(NAME), "", confirm=lost),
+        lambda: operations.remove(registry, Remove(NAME, keep=0), {}, [], confirm=lost),
     ):
         with pytest.raises(SetupError, match="must stop"):
             call()
@@ -126,16 +125,16 @@ def test_pruning_deletes_exactly_the_unused_versions(
     registry = copied(template, tmp_path_factory.mktemp("store"))
     stood: dict[str, list[int]] = {"production": [1], "b": []}
     for version, alias in promotions:
-        alias_operations.promote(registry, Promote(f"{NAME}@{version}", alias), "")
+        operations.move(registry, Promote(f"{NAME}@{version}", alias), "")
         if stood[alias][-1:] != [version]:
             stood[alias].append(version)
     needed = {number for row in stood.values() for number in row[-2:]} | busy | in_use
     needed |= set(range(VERSIONS - keep + 1, VERSIONS + 1))
-    work = Prune(NAME, keep, dry_run=True, in_use=tuple(in_use))
-    planned = removal.prune(registry, work, dict.fromkeys(busy, "a job"), [])
+    work = Remove(NAME, keep=keep, dry_run=True, in_use=dict.fromkeys(in_use, "a job"))
+    planned = operations.remove(registry, work, dict.fromkeys(busy, "a job"), [])
     assert versions(registry) == {1, 2, 3, 4, 5}
     work = msgspec.structs.replace(work, dry_run=False)
-    done = removal.prune(registry, work, dict.fromkeys(busy, "a job"), [])
+    done = operations.remove(registry, work, dict.fromkeys(busy, "a job"), [])
     assert done == planned
     assert versions(registry) == set(done.kept) == needed & {1, 2, 3, 4, 5}
     assert all(done.kept.values())
@@ -145,12 +144,12 @@ def test_pruning_deletes_exactly_the_unused_versions(
 
 def test_a_version_with_a_damaged_card_can_be_pruned(registry: Registry) -> None:
     (registry.root / NAME / "3/card.json").write_bytes(b"{")
-    assert 3 in removal.prune(registry, Prune(NAME, 2), {}, []).removed
+    assert 3 in operations.remove(registry, Remove(NAME, keep=2), {}, []).removed
     assert 3 not in versions(registry)
 
 
 def test_the_packaged_version_is_not_pruned_and_the_reason_is_given(registry: Registry) -> None:
-    pruned = removal.prune(registry, Prune(packaged.NAME, 0), {}, [])
+    pruned = operations.remove(registry, Remove(packaged.NAME, keep=0), {}, [])
     assert pruned.removed == ()
     assert "part of Hangtag" in pruned.kept[0]
 
@@ -163,22 +162,22 @@ def test_files_without_a_version_are_deleted_after_a_day(registry: Registry) -> 
         for name in (".card.json", "model.keras"):
             (folder / name).write_bytes(bytes(100))
             os.utime(folder / name, (time.time() - age_s,) * 2)
-    planned = removal.prune(registry, Prune(NAME, VERSIONS, dry_run=True), {}, [])
-    assert removal.prune(registry, Prune(NAME, VERSIONS), {}, []) == planned
+    planned = operations.remove(registry, Remove(NAME, keep=VERSIONS, dry_run=True), {}, [])
+    assert operations.remove(registry, Remove(NAME, keep=VERSIONS), {}, []) == planned
     assert (planned.removed, planned.freed_bytes) == ((), 200)
     left = [path for number in (6, 7) for path in (registry.root / NAME / str(number)).iterdir()]
     assert {path.parent.name for path in left} == {"6"}
-    assert removal.prune(registry, Prune(NAME, VERSIONS), {}, []).freed_bytes == 0
+    assert operations.remove(registry, Remove(NAME, keep=VERSIONS), {}, []).freed_bytes == 0
     assert registry.publish(card(), FILES).version == 8
 
 
 def test_a_trainer_keeps_what_an_open_request_uses(server: RedisServer, registry: Registry) -> None:
-    work = Prune(NAME, 0)
+    work = Remove(NAME, keep=0)
     context, _ = handler_context.make(server, registry.root, work)
     queued = Request("queued", Evaluate(f"{NAME}@3"), "", time.time())
     RequestInbox(server.client).submit(queued)  # no trainer has stored it yet
     stored_requests.keep(registry.root, msgspec.structs.replace(queued, id="stored"))
-    pruned = manage_versions.prune(context, work).answer
+    pruned = manage_versions.remove(context, work).answer
     assert isinstance(pruned, Pruned)
     assert pruned.kept == {
         1: "production stands for it",
@@ -200,7 +199,7 @@ def test_of_two_promotions_at_once_to_a_version_one_is_logged(
     with ThreadPoolExecutor() as pool:
         with AliasLog(registry.folder(NAME)).locked() as log:
             monkeypatch.setattr(file_lock, "acquire", announced)
-            waiting = pool.submit(alias_operations.promote, registry, work, "ann")
+            waiting = pool.submit(operations.move, registry, work, "ann")
             assert reached.wait(30)
             log.append("production", 3, "promote", "trainer", "better")
         assert not waiting.result(30).changed
@@ -208,16 +207,16 @@ def test_of_two_promotions_at_once_to_a_version_one_is_logged(
 
 
 def test_a_mark_without_a_decision_decides_nothing(registry: Registry) -> None:
-    assert alias_operations.decided(registry, NAME, "r1") is None
-    done = alias_operations.promote(registry, Promote(f"{NAME}@3"), "", request="r1")
-    assert alias_operations.decided(registry, NAME, "r1") == done
-    assert alias_operations.decided(registry, NAME, "") is None
+    assert registry.decided(NAME, "r1") is None
+    done = operations.move(registry, Promote(f"{NAME}@3"), "", request="r1")
+    assert registry.decided(NAME, "r1") == done
+    assert registry.decided(NAME, "") is None
 
 
 def test_promoting_the_production_version_changes_nothing(registry: Registry) -> None:
     """Otherwise a rollback would lead to the current version."""
     before = registry.history(NAME)
-    decided = alias_operations.promote(registry, Promote(f"{NAME}@1"), "")
+    decided = operations.move(registry, Promote(f"{NAME}@1"), "")
     assert not decided.changed
     assert registry.history(NAME) == before
 
@@ -227,5 +226,5 @@ def test_requests_for_other_models_keep_no_version(registry: Registry) -> None:
         registry.publish(msgspec.structs.replace(card(number), name="boots"), FILES)
     for work in (Evaluate("boots@2"), Rollback("boots"), Train("boots", "tutorial")):
         other = Request("other", work, "", time.time())
-        assert list(removal.used_by(registry, NAME, other)) == []
-    assert removal.remove(registry, Remove(NAME, 2), {}, [other]).removed == (2,)
+        assert list(operations.used_by(registry, NAME, other)) == []
+    assert operations.remove(registry, Remove(NAME, 2), {}, [other]).removed == (2,)

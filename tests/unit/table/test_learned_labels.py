@@ -25,7 +25,7 @@ from producer.run.job import Job
 from producer.run.run import learned_of
 from producer.table.verify import verify
 from producer.trainer.corrected_files import labelled_input
-from producer.versions.load_catalog import learned_labels
+from producer.versions.catalog import learned_labels
 from shared.errors import SetupError, UsageError
 from shared.labels import labels_file
 from shared.labels.label_line import LabelLine

@@ -58,13 +58,3 @@ def test_an_outcome_has_its_plots_and_replaces_the_work(folder: Workspace) -> No
     assert known == msgspec.structs.replace(WELL, files=("grid.png",))
     assert folder.files(known) == {"grid.png": b"pixels"}
     assert (folder.input(), folder.work.exists()) == (None, False)
-
-
-def test_the_outcome_of_a_trainer_that_died_is_that_of_the_request(folder: Workspace) -> None:
-    """It had been written, and its version published."""
-    folder.enter()
-    folder.finish(WELL, {})
-    again = Workspace(folder.path.parents[1], folder.id)
-    assert again.written_outcome() == WELL
-    assert again.answer()
-    assert again.outcome() == WELL

@@ -58,3 +58,12 @@ def test_an_outcome_has_its_plots_and_replaces_the_work(folder: Workspace) -> No
     assert known == msgspec.structs.replace(WELL, files=("grid.png",))
     assert folder.files(known) == {"grid.png": b"pixels"}
     assert (folder.input(), folder.work.exists()) == (None, False)
+
+
+def test_an_attempt_at_a_cancelled_request_leaves_no_work(folder: Workspace) -> None:
+    folder.enter()
+    with folder.locked(0):
+        assert folder.cancel()
+        assert folder.work.exists(), "the process that works on it deletes it"
+        folder.leave()
+    assert (folder.work.exists(), folder.input()) == (False, None)

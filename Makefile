@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-clone test test-unit test-integration test-python test-end-to-end test-faults test-points test-ledger test-guards \
   test-slow test-compose nightly release-check packages fuzz soak check secrets bench bench-smoke bench-train bench-photos \
-  bench-photo-models bench-photo-speed bench-photo-memory bench-corrections bench-label bench-label-versions bench-label-speed label-walk bench-recovery bench-memory bench-scaling bench-transport \
+  bench-photo-models bench-photo-speed bench-photo-memory bench-corrections bench-label bench-label-versions bench-label-speed label-walk bench-recovery bench-memory bench-scaling \
   bench-looks clean data screenshots
 
 help:  ## this list
@@ -137,7 +137,7 @@ bench-photo-speed: $(VENV)/dev.stamp data  ## photographs through the queue, bes
 bench-photo-memory: $(VENV)/dev.stamp data  ## trainer and worker over 10,000 photographs of 12 megapixels
 	@$(BIN)/python -m benchmarks.photo_memory
 
-# DATA: a folder with train/ and test/; OPTIONS as in --help, for example --unlike drawings=DIR
+# DATA: a folder with train/ and test/; OPTIONS as in --help
 bench-photo-models: $(VENV)/dev.stamp  ## accuracy and cost of heads on photos: DATA=DIR
 	@$(BIN)/python -m benchmarks.photo_models $(DATA) $(OPTIONS)
 
@@ -159,11 +159,8 @@ label-walk: $(VENV)/dev.stamp  ## the walk of docs/unsorted-photos.md, with its 
 bench-recovery: $(VENV)/dev.stamp data  ## time until lost work resumes, beside plain Celery
 	@$(BIN)/python -m benchmarks.recovery
 
-bench-scaling: $(VENV)/dev.stamp data  ## speedup with more workers, and limits of the queue
+bench-scaling: $(VENV)/dev.stamp data  ## speedup with more workers, and the most messages of the queue
 	@$(BIN)/python -m benchmarks.scaling
-
-bench-transport: $(VENV)/dev.stamp data  ## --transport path beside inline
-	@$(BIN)/python -m benchmarks.transport
 
 bench-memory: $(VENV)/dev.stamp data  ## memory, descriptors and keys over 200,000 images and 20 resumes
 	@$(BIN)/python -m benchmarks.memory

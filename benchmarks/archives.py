@@ -18,12 +18,12 @@ import tempfile
 import time
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import date
 from pathlib import Path
 
 from benchmarks.environment import machine
-from benchmarks.environment.paths import DATA, TRACE, environment
+from benchmarks.environment.paths import DATA, environment
 from benchmarks.measure import local_stack
 from benchmarks.measure.command import Failed, classify_command, run
 from benchmarks.measure.peak_memory import peak_bytes
@@ -76,7 +76,7 @@ def jobs(count: int, repeats: int, workers: int) -> str:
                     cells[name].append(figures)
         server = local_stack.server_version(runtime)
     _compare(inputs)
-    head = ("input", "rows", "images/s", "producer, us per image", "producer's memory, MB")
+    head = ("input", "images/s", "producer, us per image", "producer, MB")
     lines = [
         [name, *(f"{middle(column) or 0:,.{digits}f}" for column, digits in columns(runs))]
         for name, runs in cells.items()
@@ -90,16 +90,16 @@ def _origin() -> str:
 
 def columns(runs: list[tuple[float, ...]]) -> Iterator[tuple[Sequence[float], int]]:
     """The figures of all runs, one column after the other, and their digits."""
-    yield from zip(zip(*runs, strict=True), (0, 0, 1, 0), strict=True)
+    yield from zip(zip(*runs, strict=True), (0, 1, 0), strict=True)
 
 
 def _job(runtime: Path, network: Network, name: str) -> tuple[float, ...]:
     command = classify_command(name, _table(name), network.model, "--restart")
     with Watch(str(runtime)) as watch:
-        done = run(command, {**environment(runtime), TRACE: str(DATA / "trace.json")})
+        done = run(command, environment(runtime))
     count, seconds = done.report["images"], done.report["seconds"]
     cpu_us = 1e6 * watch.cpu_s.get("producer", 0) / count
-    found = (count, count / seconds, cpu_us, watch.peaks["producer"] / 1e6)
+    found = (count / seconds, cpu_us, watch.peaks["producer"] / 1e6)
     print(json.dumps([name, *found]), file=sys.stderr, flush=True)
     return found
 
@@ -169,9 +169,9 @@ LARGE: dict[str, tuple[str, Callable[[], bytes]]] = {
 
 def hostile() -> str:
     """A line for each archive that costs more than the others, and how many these are."""
-    head = ("archive", "bytes", "seconds", "memory, MB", "good rows", "failed rows", "said")
+    head = ("archive", "seconds", "memory, MB")
     lines = list(_lines())
-    costly = [line for line in lines if float(line[2]) > CHEAP_S or float(line[3]) > CHEAP_MB]
+    costly = [line for line in lines if float(line[1]) > CHEAP_S or float(line[2]) > CHEAP_MB]
     others = f"{len(lines) - len(costly)} others took at most {CHEAP_S} s and {CHEAP_MB} MB each"
     return f"{_origin()}; processor seconds. {others}.\n\n{markdown(head, costly)}"
 
@@ -186,33 +186,27 @@ def _lines() -> Iterator[list[str]]:
         base = _read(empty)[1]
         for name, (ending, make, given) in (all_made | large).items():
             archive = Path(folder, f"photos{ending}")
-            size = archive.write_bytes(make(*given))
-            seconds, memory, good, failed, said = _read(archive)
-            mb = f"{(memory - base) / 1e6:.1f}"
-            yield [name, f"{size:,}", f"{seconds:.2f}", mb, f"{good:,}", f"{failed:,}", said]
+            archive.write_bytes(make(*given))
+            seconds, memory = _read(archive)
+            yield [name, f"{seconds:.2f}", f"{(memory - base) / 1e6:.1f}"]
 
 
-def _read(archive: Path) -> tuple[float, int, int, int, str]:
+def _read(archive: Path) -> tuple[float, int]:
     command = [sys.executable, "-m", "benchmarks.archives", "--alone", str(archive)]
     found = subprocess.run(command, check=True, capture_output=True, text=True)
-    seconds, memory, good, failed, said = json.loads(found.stdout)
-    return seconds, memory, good, failed, said
+    seconds, memory = json.loads(found.stdout)
+    return seconds, memory
 
 
 def alone(archive: Path) -> None:
-    """Print what `_read` returns: processor seconds, bytes, rows, and what is reported."""
-    start, good, failed, said = time.process_time(), 0, 0, list[str]()
-    with closing(JobSources(JobOptions((bytes(archive),), b"/", ""))) as sources:
-        try:
-            sources.check()
-            for _, name in Walk(sources, lambda folder, why: said.append(why)).paths():
-                content, _ = sources.source_of(name).read(name, MAX_FILE_BYTES)
-                is_good = isinstance(content, bytes)
-                good, failed = good + is_good, failed + (not is_good)
-        except SetupError as error:
-            said.append(str(error).partition("cannot be read: ")[2].partition(";")[0])
-    seconds = time.process_time() - start
-    print(json.dumps([seconds, peak_bytes(), good, failed, " ".join(said)]))
+    """Read every row; print the processor seconds and the bytes of memory."""
+    start = time.process_time()
+    sources = JobSources(JobOptions((bytes(archive),), b"/", ""))
+    with closing(sources), suppress(SetupError):
+        sources.check()
+        for _, name in Walk(sources, lambda folder, why: None).paths():
+            sources.source_of(name).read(name, MAX_FILE_BYTES)
+    print(json.dumps([time.process_time() - start, peak_bytes()]))
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -15,24 +15,17 @@ import json
 import random
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
+from statistics import fmean, stdev
+from typing import Any, NamedTuple
 
 from benchmarks.environment import machine
 from benchmarks.measure import local_stack
 from benchmarks.measure.photo_loop import Prompt
-from benchmarks.report.correction_blocks import (
-    CORRECTED,
-    LOOKED_THROUGH,
-    WRONG,
-    Loop,
-    Planted,
-    loop_block,
-    planted_block,
-)
+from benchmarks.report.blocks import wrapped
 from benchmarks.report.page_blocks import write_blocks
 from benchmarks.workloads import labelled_photos
 from benchmarks.workloads.labelled_photos import Pool
@@ -44,7 +37,30 @@ LABELLED, UNLABELLED = 20, 2_000
 #: More than LABELLED, so that every class has photos to classify.
 LEAST = 25
 CLEAN = 2_000
+CORRECTED, WRONG = 100, 100
+#: Of the list of likely wrong labels, as a share of the photos: what a person looks through.
+LOOKED_THROUGH = 0.1
 Row = dict[str, Any]
+
+
+class Loop(NamedTuple):
+    """One draw: accuracies before, and after corrections that were chosen in two ways."""
+
+    before: float
+    doubtful: float
+    random: float
+    doubtful_wrong: int  #: of the corrected rows
+    random_wrong: int
+
+
+class Planted(NamedTuple):
+    """One draw of wrong labels."""
+
+    first: int  #: planted ones in the first tenth of the list
+    corrected: int  #: planted ones that a person corrected, looking at as many rows of the page
+    before: float
+    after: float
+    clean: float  #: without a wrong label
 
 
 def main() -> int:
@@ -150,6 +166,34 @@ def search(pool: Pool, prompt: Prompt, test: Path, seed: int) -> Planted:
     prompt.train("--name", name)
     accuracies = [prompt.accuracy(f"{name}@{version}", test) for version in (1, 2, 3)]
     return Planted(first, corrected, *accuracies)
+
+
+def loop_block(found: Sequence[Loop]) -> str:
+    """What the loop shows, in the mean of all draws."""
+    before, doubtful, chance, *wrong = zip(*found, strict=True)
+    wrongs = [f"{fmean(counts):.0f} of them wrong" for counts in wrong]
+    better = sum(one.doubtful > one.random for one in found)
+    return wrapped(
+        f"Accuracy {_mean(before)}; with the {CORRECTED} most doubtful ({wrongs[0]}) "
+        f"{_mean(doubtful)}; with {CORRECTED} by chance ({wrongs[1]}) {_mean(chance)}. The most "
+        f"doubtful are better in {better} of {len(found)} draws."
+    )
+
+
+def planted_block(found: Sequence[Planted]) -> str:
+    """What the planted labels show, in the mean of all draws."""
+    first, corrected, *accuracies = zip(*found, strict=True)
+    before, after, clean = map(_mean, accuracies)
+    return wrapped(
+        f"Of {WRONG} planted labels {fmean(first):.0f} were in the first {LOOKED_THROUGH:.0%} of "
+        f"the list, and {fmean(corrected):.0f} were corrected. Accuracy {before}, then {after}; "
+        f"without wrong labels {clean}."
+    )
+
+
+def _mean(values: Sequence[float]) -> str:
+    spread = f" ± {100 * stdev(values):.1f}" if len(values) > 1 else ""
+    return f"{100 * fmean(values):.1f}{spread} %"
 
 
 _PARTS: dict[str, Callable[..., Any]] = {LOOP: loop, PLANTED: search}

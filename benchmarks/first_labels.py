@@ -2,9 +2,8 @@
 one photo at a time, and whether what the page states is true.
 
 DIR has a folder for each class, or train/ and test/ with such folders; only the persons know them.
-The photos are linked to one folder with names that say nothing. One draw goes through the commands
-and the page's own requests; the others go through the same functions in this process, which show
-the same pages for that draw.
+The photos are linked to one folder with names that say nothing. The persons answer what the
+functions behind the page show, in this process.
 """
 
 from __future__ import annotations
@@ -14,14 +13,10 @@ import hashlib
 import json
 import os
 import pickle
-import signal
-import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -33,12 +28,9 @@ from benchmarks.environment import machine
 from benchmarks.measure import local_stack
 from benchmarks.measure.simulated_person import (
     PERSONS,
-    Answer,
-    Answered,
     Photos,
     Reached,
     SessionPages,
-    Shown,
     answered,
     by_chance,
     reached,
@@ -47,8 +39,6 @@ from benchmarks.workloads.labelled_photos import linked
 from producer.people.folder_images import computed
 from shared.messages.replies import decode_features
 from shared.settings import Settings
-from tests.support.processes.label_server import LINK, LabelPage
-from worker.labelling.session import NONE
 
 MARKS = (120, 200, 300)
 DRAWS = 30
@@ -70,10 +60,6 @@ def main() -> int:
         folder = Path(name) / "0"
         truths = write_unsorted(given.photos, folder / "photos")
         photos = read(folder / "photos", truths)
-        if not given.in_process:
-            for person in given.person or PERSONS:
-                with running(folder, env) as page:
-                    report_page(page, photos, person)
     print(f"{len(photos.truth):,} photos, {len(set(truths.values()))} classes")
     draws = range(given.first, given.first + given.draws)
     for way in [*(given.person or PERSONS), "one at a time"]:
@@ -95,7 +81,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--first", type=int, default=1, help="the number of the first draw")
     parser.add_argument("--json", type=Path, metavar="FILE", help="append a line a mark and draw")
     parser.add_argument("--store", type=Path, help="keeps the photos' features")
-    parser.add_argument("--in-process", action="store_true", help="no draw through the page")
     return parser
 
 
@@ -147,8 +132,7 @@ def _one_at_a_time(draw: int) -> list[Row]:
 def _on_pages(draw: int, person: str) -> list[Row]:
     pages, left, rows = SessionPages(_photos[0], draw), list(MARKS), list[Row]()
     decisions = 0
-    for page in answered(pages, _photos[0], person, draw):
-        decisions = page.decisions
+    for decisions in answered(pages, _photos[0], person, draw):
         while left and decisions >= left[0]:
             rows.append(Row(person, draw, left.pop(0), decisions, pages.reached()))
         if not left:
@@ -207,91 +191,6 @@ def read(folder: Path, truths: Mapping[str, str]) -> Photos:
     classes = {label: number for number, label in enumerate(sorted(set(truths.values())))}
     names = [Path(os.fsdecode(path)).name for path in features.paths]
     return Photos(features, np.array([classes[truths[name]] for name in names]))
-
-
-@contextmanager
-def running(folder: Path, env: Mapping[str, str]) -> Iterator[LabelPage]:
-    """The page of `hangtag label photos` in this folder."""
-    command = [sys.executable, "-m", "producer.cli", "label", "photos"]
-    with subprocess.Popen(command, cwd=folder, env=dict(env), stdout=subprocess.PIPE) as process:
-        try:
-            assert process.stdout is not None
-            lines = islice(process.stdout, 2)
-            found = next(filter(None, (LINK.search(line.decode()) for line in lines)))
-            yield LabelPage(found)
-        finally:
-            process.send_signal(signal.SIGINT)
-            process.communicate()
-
-
-class ServedPages:
-    """The pages of the server."""
-
-    def __init__(self, page: LabelPage) -> None:
-        self._page = page
-        self.waits: list[float] = []  #: seconds until a page by the head that knows a decision
-
-    def first(self) -> Shown:
-        """As `Pages`."""
-        return _shown(self._page.next())
-
-    def answer(self, page: Shown, answers: Sequence[Answer]) -> Shown:
-        """As `Pages`."""
-        pairs = zip(page.stacks, answers, strict=True)
-        decisions = [
-            {"stack": stack, "kind": one.kind, "label": _name(one)} for stack, one in pairs
-        ]
-        before = time.perf_counter()
-        reply = self._page.decide(*decisions)
-        self.waits.append(time.perf_counter() - before)
-        assert reply["refused"] == []
-        return _shown(reply["page"])
-
-
-def _name(answer: Answer) -> str:
-    return f"class {answer.label}"
-
-
-def _shown(page: Any) -> Shown:
-    return Shown(
-        page["why"],
-        _class(page["label"]),
-        tuple(one["stack"] for one in page["stacks"]),
-        tuple(_class(one["guess"]) for one in page["stacks"]),
-    )
-
-
-def _class(name: str) -> int:
-    return int(name.removeprefix("class ")) if name else NONE
-
-
-def report_page(page: LabelPage, photos: Photos, person: str) -> None:
-    """One draw by the page's own requests, and whether this process shows the same."""
-    served = ServedPages(page)
-    seen = until(answered(served, photos, person, 0), MARKS[-1])
-    here = until(answered(SessionPages(photos, 0), photos, person, 0), MARKS[-1])
-    same = "the same pages" if seen == here else f"OTHER PAGES from {_first_other(seen, here)} on"
-    waits = sorted(served.waits)
-    print(
-        f"{person} through the page: {len(seen)} pages, {same} as in one process; from a decision "
-        f"to a page by the head that knows it {1000 * waits[len(waits) // 2]:.0f} ms, at most "
-        f"{1000 * waits[-1]:.0f} (people do not wait for that head: make bench-label-speed)"
-    )
-
-
-def _first_other(seen: Sequence[Answered], here: Sequence[Answered]) -> int:
-    pairs = zip(seen, here, strict=False)
-    return next((number for number, (a, b) in enumerate(pairs, 1) if a != b), len(seen))
-
-
-def until(pages: Iterator[Answered], decisions: int) -> list[Answered]:
-    """The pages up to this number of decisions."""
-    seen: list[Answered] = []
-    for page in pages:
-        seen.append(page)
-        if page.decisions >= decisions:
-            break
-    return seen
 
 
 if __name__ == "__main__":

@@ -74,8 +74,8 @@ def _draw(
     prompt: Prompt, photos: Photos, truths: Mapping[str, str], person: str, draw: int
 ) -> Found:
     pages = SessionPages(photos, draw)
-    for page in answered(pages, photos, person, draw):
-        if page.decisions >= DECISIONS:
+    for decisions in answered(pages, photos, person, draw):
+        if decisions >= DECISIONS:
             break
     name = f"{person}-{draw}"
     names = sorted(set(truths.values()))

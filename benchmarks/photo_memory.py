@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from benchmarks.environment import machine
-from benchmarks.environment.paths import DATA, TRACE
+from benchmarks.environment.paths import DATA
 from benchmarks.measure import local_stack
 from benchmarks.measure.command import classify_command, run
 from benchmarks.measure.process_watch import Watch
@@ -80,7 +80,7 @@ def classify(folder: Path, network: Network, env: Mapping[str, str]) -> None:
     """Classify the photographs; their table has a row for each."""
     output = DATA / f"{folder.name}.csv"
     command = classify_command(folder.name, output, network.model, "--restart")
-    done = run(command, {**env, TRACE: str(DATA / "trace.json")})
+    done = run(command, env)
     if done.report["failed"]:
         raise AssertionError(f"{done.report['failed']} photographs have no label")
 

@@ -1,9 +1,8 @@
-"""`make bench-photo-models DATA=...`: accuracy and cost of models of photos, and their detector.
+"""`make bench-photo-models DATA=...`: accuracy and cost of models of photos.
 
 DATA has train/ and test/ with a folder for each class. Versions with two looks and with one learn
-from 10, 30, 100 and all photos of each class, as a trainer does, and are measured on test/. Folders
-of `--unlike NAME=DIR` are then classified with the first one of all photos: how many are flagged?
-Nothing was chosen on the photos that are named here. The tables go to standard output.
+from 30 and all photos of each class, as a trainer does, and are measured on test/. The table goes
+to standard output.
 """
 
 from __future__ import annotations
@@ -19,37 +18,26 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from benchmarks.environment import machine
-from benchmarks.report.figures import MB
 from benchmarks.report.tables import markdown
 from benchmarks.workloads.labelled_photos import linked
 from shared import recipes
-from shared.errors import ImageError, SetupError
-from shared.messages.model_card import Card
+from shared.errors import SetupError
 from shared.messages.training import Serve, Train
 from shared.recipes import OF_FOLDER
 from shared.registry.registry import Registry
-from shared.runtimes import PHOTO
-from worker.classify import outliers
 from worker.datasets.decode_files import read_file
-from worker.decoding.decode import decode
 from worker.runtimes import load_runtime
 from worker.train import learner
 from worker.train.head import images_per_s
 from worker.train.learner import BuiltVersion, Task
 
-COUNTS = (10, 30, 100, 0)  #: photos of each class; 0: all
+COUNTS = (30, 0)  #: photos of each class; 0: all
 SERVED: tuple[Serve, ...] = ("auto", "fast")  #: two looks, and one
-CALL_IMAGES = 16
 #: Test photos by which the speed is measured.
 TIMED_PHOTOS = 64
-COLUMNS = (
-    "photos", "looked at twice", "seconds", "processor, s", "held-out accuracy", "test accuracy",
-    "ECE", "images/s and core", "MB of the head",
-)  # fmt: skip
-Scores = npt.NDArray[np.float64]
+COLUMNS = ("photos", "looks", "twice", "held out", "test", "ECE", "images/s and core")
 
 
 class Figures(NamedTuple):
@@ -58,23 +46,18 @@ class Figures(NamedTuple):
     of_class: int  #: photos of each class, as asked; 0: all
     photos: int
     serve: Serve
-    seconds: float
-    processor_s: float  #: of all threads; on a busy machine only these can be compared
     images_per_s: float  #: of one core, decoding included
     version: BuiltVersion
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Print the tables; features of photos are kept in `--store`."""
+    """Print the table; features of photos are kept in `--store`."""
     given = _parser().parse_args(arguments)
     print(machine.place(), machine.busy(), sep="\n")
     with tempfile.TemporaryDirectory(prefix="hangtag-") as temporary:
         store = Path(given.store or temporary)
         found = list(_trainings(given, store, Path(temporary)))
         print(markdown(COLUMNS, map(_row, _by_size_and_looks(found))))
-        if given.unlike and found:
-            rows = _detected(max(found, key=lambda one: one.photos).version, given)
-            print(markdown(("images", "count", "flagged", "area under the ROC curve"), rows))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -89,7 +72,6 @@ def _parser() -> argparse.ArgumentParser:
         default=[1],
         help="of the choice of photos, too; figures are means. Of all photos the first is used",
     )
-    parser.add_argument("--unlike", nargs="*", default=(), metavar="NAME=DIR")
     parser.add_argument("--store", type=Path)
     return parser
 
@@ -112,16 +94,14 @@ def _training(serve: Serve, root: Path, count: int, seed: int, store: Path) -> F
     Raises:
         SetupError: the photos do not suffice.
     """
-    recipe, start, used = recipes.find(OF_FOLDER), time.monotonic(), time.process_time()
+    recipe, start = recipes.find(OF_FOLDER), time.monotonic()
     work = Train(root.name, recipe.name, str(root), seed=seed, serve=serve)
     with tempfile.TemporaryDirectory(dir=root.parent) as scratch:
         loaded = learner.load(Task(work, recipe, Path(scratch, "state.npz"), store))
         made = loaded.build()
     Registry(store).publish(*made)
-    seconds, processor_s = time.monotonic() - start, time.process_time() - used
-    rate = _images_per_s(made, root / "test")
-    print(f"{root.name}, {serve}: {seconds:.0f} s", file=sys.stderr, flush=True)
-    return Figures(count, loaded.images, serve, seconds, processor_s, rate, made)
+    print(f"{root.name}, {serve}: {time.monotonic() - start:.0f} s", file=sys.stderr, flush=True)
+    return Figures(count, loaded.images, serve, _images_per_s(made, root / "test"), made)
 
 
 def _images_per_s(version: BuiltVersion, folder: Path) -> float:
@@ -158,18 +138,15 @@ def _row(draws: Sequence[Figures]) -> tuple[str, ...]:
     eces = [one.heldout_ece if one.test_ece is None else one.test_ece for one in metrics]
     held = _percent(one.heldout_accuracy for one in metrics)
     errors = _percent(card.heldout_error for card in cards)
+    looks = len(cards[0].looks)
     return (
         f"{draws[0].photos:,}",
-        f"{_percent(card.second_pass_share for card in cards)} %"
-        if len(cards[0].looks) > 1
-        else "-",
-        f"{_mean(one.seconds for one in draws):.0f}",
-        f"{_mean(one.processor_s for one in draws):.0f}",
-        f"{held} ± {errors} of {metrics[0].heldout_count:,}",
+        str(looks),
+        f"{_percent(card.second_pass_share for card in cards)} %" if looks > 1 else "",
+        f"{held} ± {errors}",
         _percent(one.test_accuracy for one in metrics if one.test_accuracy is not None),
         _percent(eces),
         f"{_mean(one.images_per_s for one in draws):.0f}",
-        f"{_mean(len(one.version.files[PHOTO.artifact]) / MB for one in draws):.1f}",
     )
 
 
@@ -181,54 +158,6 @@ def _percent(shares: Iterable[float]) -> str:
     """The mean of shares; empty if there are none."""
     known = list(shares)
     return f"{100 * _mean(known):.1f}" if known else ""
-
-
-def _detected(version: BuiltVersion, given: argparse.Namespace) -> Iterator[tuple[str, ...]]:
-    """A row for the test photos, and one for each folder of other images."""
-    card = version.card
-    detector = outliers.decode(version.files[outliers.FILE], card.features)
-    like = _scores(version, detector, given.data / "test")
-    yield ("test photos", f"{len(like):,}", _share(like, detector.threshold), "")
-    for one in given.unlike:
-        name, _, folder = one.partition("=")
-        other = _scores(version, detector, Path(folder))
-        flagged = _share(other, detector.threshold)
-        yield name, f"{len(other):,}", flagged, f"{area(like, other):.3f}"
-
-
-def _share(scores: Scores, threshold: float) -> str:
-    return f"{100 * float((scores > threshold).mean()):.1f} %"
-
-
-def area(like: Scores, other: Scores) -> float:
-    """The chance that an image of `other` has a larger score than one of `like`."""
-    ordered = np.sort(like)
-    below = np.searchsorted(ordered, other, "left") + np.searchsorted(ordered, other, "right")
-    return float(below.mean() / (2 * len(like)))
-
-
-def _scores(version: BuiltVersion, detector: outliers.OutlierDetector, folder: Path) -> Scores:
-    served = load_runtime.fetch(version.card, version.files.__getitem__).load()
-    found = []
-    for images in _decoded(version.card, folder):
-        features = served.outputs(images).features
-        assert features is not None
-        found.append(detector.scores(features))
-    return np.concatenate(found)
-
-
-def _decoded(card: Card, folder: Path) -> Iterator[npt.NDArray[np.uint8]]:
-    images: list[npt.NDArray[np.uint8]] = []
-    for path in sorted(one for one in folder.rglob("*") if one.is_file()):
-        try:
-            images.append(decode(read_file(bytes(path)), card.preprocessing))
-        except ImageError:
-            continue
-        if len(images) == CALL_IMAGES:
-            yield np.stack(images)
-            images = []
-    if images:
-        yield np.stack(images)
 
 
 if __name__ == "__main__":

@@ -13,24 +13,23 @@ import json
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
 
 from benchmarks.environment import machine
-from benchmarks.environment.paths import DATA, ROOT, TRACE, environment
+from benchmarks.environment.paths import DATA, ROOT, environment
 from benchmarks.measure import local_stack
 from benchmarks.measure.command import Failed, classify_command, run
 from benchmarks.measure.process_watch import Watch
 from benchmarks.report.agreement import differences
 from benchmarks.report.blocks import core_hours, wrapped
 from benchmarks.report.figures import MB
-from benchmarks.report.goals import Goal
+from benchmarks.report.goals import Goal, verdict
 from benchmarks.report.page_blocks import write_blocks, write_section
 from benchmarks.report.results import middle
-from benchmarks.report.tables import goal_table, markdown
+from benchmarks.report.tables import grouped, markdown
 from benchmarks.workloads import photo_files
 from benchmarks.workloads.networks import Network
 from producer.machine.machine_resources import cores
@@ -69,13 +68,10 @@ class Passes(NamedTuple):
     turns: list[Turn]
 
     @property
-    def title(self) -> str:
-        """Which version it is."""
-        if len(self.card.looks) == 1:
-            return "One look (`train --serve fast`)"
-        return (
-            f"Two looks (the default; {100 * self.card.second_pass_share:.0f} % twice in training)"
-        )
+    def looks(self) -> str:
+        """The number of its looks, and the share of photos that it looked at twice in training."""
+        share = f" ({self.card.second_pass_share:.0%} twice)"
+        return f"{len(self.card.looks)}{share if len(self.card.looks) > 1 else ''}"
 
 
 class Scene(NamedTuple):
@@ -88,10 +84,8 @@ class Scene(NamedTuple):
 
     def turn(self, way: str, repeat: int) -> Turn:
         """One pass."""
-        trace = str(DATA / "trace.json")
         with Watch(str(self.runtime)) as watch:
-            env = {**environment(self.runtime), TRACE: trace}
-            done = run(self._command(way), env)
+            done = run(self._command(way), environment(self.runtime))
         work_s = done.report["work_s" if way in CHILD else "seconds"]
         peak = watch.peaks[CHILD.get(way, "worker child")]
         turn = Turn(way, repeat, int(done.report["images"]), work_s, peak)
@@ -121,8 +115,8 @@ def main() -> int:
     photos, repeats = (QUICK_PHOTOS, 1) if given.quick else (given.photos, given.repeats)
     busy = machine.busy()
     with local_stack.own() as (runtime, _):
-        found, about, what = _measured(runtime, given.folder, photos, repeats, given.workers)
-    text, line = section(found, about, what, busy), summary(found, what, given.workers)
+        found, what = _measured(runtime, given.folder, photos, repeats, given.workers)
+    text, line = section(found, what, busy), summary(found, what, given.workers)
     print(text, line, sep="\n")
     if given.json:
         turns = [version.turns for version in found]
@@ -131,13 +125,13 @@ def main() -> int:
         return 0
     write_section(text)
     write_blocks(KIND, {NAME: line}, README)
-    return int(not all(goal.reached for version in found for goal in goals(version.turns)))
+    return int(not all(goal.reached for goal in goals(found)))
 
 
 def _measured(
     runtime: Path, real: Path | None, photos: int, repeats: int, workers: int
-) -> tuple[list[Passes], str, str]:
-    """The passes with two looks and with one, the machine and the photos."""
+) -> tuple[list[Passes], str]:
+    """The passes with two looks and with one, and the photos."""
     env = environment(runtime)
     networks = [photo_files.network(env, real, serve) for serve in SERVED]
     small = photo_files.SMALL
@@ -149,8 +143,7 @@ def _measured(
         scene = Scene(runtime, network, folder, workers)
         found.append(Passes(card, list(turns(scene, repeats))))
     kind = "real" if real else "synthetic"
-    what = f"{photos:,} {kind} photos of {photo_files.about(folder)}"
-    return found, machine.describe(local_stack.server_version(runtime), ""), what
+    return found, f"{photos:,} {kind} photos of {photo_files.about(folder)}"
 
 
 def turns(scene: Scene, repeats: int) -> Iterator[Turn]:
@@ -167,20 +160,20 @@ def turns(scene: Scene, repeats: int) -> Iterator[Turn]:
                 raise Failed(f"{way} and the bare loop: {words}")
 
 
-def section(found: list[Passes], about: str, what: str, busy: str) -> str:
+def section(found: list[Passes], what: str, busy: str) -> str:
     """The section of RESULTS.md."""
-    of_versions = (
-        (f"{version.title}:", table(version.turns), goal_table(goals(version.turns)))
-        for version in found
-    )
+    head = ("looks", "way", "images/s", "x", "largest process, MB")
+    lines = grouped((version.looks, *line) for version in found for line in _lines(version.turns))
     parts = [
         HEADING,
         "    make bench-photo-speed    # PHOTOS=DIR: real photos",
-        f"{datetime.now(UTC).date().isoformat()}, {about}",
-        f"{what}; heads on pretrained networks (224 and 260 pixels, int8).\n"
-        "Work without imports and loading; `x` is the median ratio to the bare loop within a\n"
-        "repeat.",
-        *chain.from_iterable(of_versions),
+        wrapped(
+            f"{datetime.now(UTC).date().isoformat()}, {machine.place()}. {what}. Work without "
+            "imports and loading; `x` is the median ratio to the bare loop within a repeat. Two "
+            "looks are the default, one is `train --serve fast`."
+        ),
+        markdown(head, lines),
+        wrapped(verdict(list(goals(found)))),
         busy,
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -199,15 +192,11 @@ def summary(found: list[Passes], what: str, workers: int) -> str:
     return f"{wrapped(text, subsequent_indent='  ')}\n{wrapped(f'<!-- {origin} -->')}"
 
 
-def table(found: list[Turn]) -> str:
-    """A line for each way."""
-    head = ("way", "images/s", "x", "largest process, MB")
-    return markdown(head, [_line(found, way) for way in WAYS])
-
-
-def _line(found: list[Turn], way: str) -> list[str]:
-    peak = max(turn.child_bytes for turn in found if turn.way == way)
-    return [way, f"{_rate(found, way):,.0f}", f"{ratio(found, way):.2f}", f"{peak / MB:,.0f}"]
+def _lines(turns: list[Turn]) -> Iterator[tuple[str, ...]]:
+    for way in WAYS:
+        peak = max(turn.child_bytes for turn in turns if turn.way == way)
+        rate, beside = _rate(turns, way), ratio(turns, way)
+        yield way, f"{rate:,.0f}", f"{beside:.2f}", f"{peak / MB:,.0f}"
 
 
 def _rate(found: list[Turn], way: str) -> float:
@@ -221,14 +210,14 @@ def ratio(found: list[Turn], way: str) -> float:
     return middle(bare[turn.repeat] / turn.work_s for turn in found if turn.way == way) or 0
 
 
-def goals(found: list[Turn]) -> list[Goal]:
+def goals(found: list[Passes]) -> Iterator[Goal]:
     """The promises of photo models."""
-    child = max(turn.child_bytes for turn in found if turn.way in (INLINE, PATH)) / MB
-    shares = [
-        Goal(f"{way}: images/s of the bare loop", ratio(found, way), least)
-        for way, least in GOAL_SHARES.items()
-    ]
-    return [*shares, Goal("a worker process", child, GOAL_CHILD_MB, at_most=True, unit=" MB")]
+    for version in found:
+        looks, turns = f"looks {len(version.card.looks)}", version.turns
+        for way, least in GOAL_SHARES.items():
+            yield Goal(f"{looks}, {way}: x", ratio(turns, way), least)
+        child = max(turn.child_bytes for turn in turns if turn.way in (INLINE, PATH)) / MB
+        yield Goal(f"{looks}, a worker process", child, GOAL_CHILD_MB, at_most=True, unit=" MB")
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -32,7 +31,6 @@ from worker.classify.classify_batch import classified
 from worker.classify.process_state import LoadedModel
 from worker.datasets import fashion_mnist
 from worker.datasets.demo import encoded
-from worker.decoding.decode import decode
 from worker.runtimes.load_runtime import load
 from worker.runtimes.runtime import Classifier
 
@@ -40,8 +38,6 @@ HEADING = "## Photographs, and what is flagged"
 COUNT, SEED = 2_000, 1
 #: Images of each out-of-distribution set.
 OOD_COUNT = 1_000
-REPEATS = 7
-CAMERA_PIXELS = (4000, 3000)
 
 Bytes = NDArray[np.uint8]
 
@@ -51,7 +47,6 @@ class Way(NamedTuple):
 
     name: str
     right: float  #: 0 to 1
-    flagged: float  #: 0 to 100
 
 
 class Known(NamedTuple):
@@ -73,7 +68,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"photos: {error}", file=sys.stderr)
         return 1
     found = ways(known, given.seed)
-    text = section(found, flagged(known, given.seed), times(), given)
+    text = section(found, flagged(known, given.seed), given)
     print(text)
     if (given.count, given.seed) == (COUNT, SEED):
         write_section(text)
@@ -114,8 +109,7 @@ def _with(card: Card, **fields: object) -> Preprocessing:
 def _way(name: str, known: Known, card: Card, files: Sequence[bytes]) -> Way:
     result = classified(LoadedModel(card, known.model), files, 1)
     right = np.frombuffer(result.indices, "<u2") == known.labels
-    flagged = sum(count_flags(result.flags).values())
-    return Way(name, float(right.mean()), _percent(flagged, len(files)))
+    return Way(name, float(right.mean()))
 
 
 def flagged(known: Known, seed: int) -> Iterator[tuple[str, int, dict[str, int]]]:
@@ -136,61 +130,26 @@ def flagged(known: Known, seed: int) -> Iterator[tuple[str, int, dict[str, int]]
         yield name, len(files), count_flags(result.flags)
 
 
-def times() -> list[tuple[str, float]]:
-    """Milliseconds to decode a photograph of 12 megapixels, with and without the conversion."""
-    data = photograph(np.pad(np.full((20, 20), 200, np.uint8), 4), 1, CAMERA_PIXELS)
-    letterbox = msgspec.structs.replace(fashion_mnist.PREPROCESSING, convert="letterbox")
-    return [
-        ("scaled to fit", _fastest(lambda: decode(data, letterbox))),
-        ("converted", _fastest(lambda: decode(data, fashion_mnist.PREPROCESSING))),
-    ]
-
-
-def _fastest(act: Callable[[], object]) -> float:
-    """Processor time of the fastest call, in milliseconds."""
-    best = float("inf")
-    for _ in range(REPEATS):
-        started = time.thread_time()
-        act()
-        best = min(best, time.thread_time() - started)
-    return 1000 * best
-
-
 def section(
-    found: Sequence[Way],
-    sets: Iterator[tuple[str, int, dict[str, int]]],
-    costs: Sequence[tuple[str, float]],
-    given: argparse.Namespace,
+    found: Sequence[Way], sets: Iterator[tuple[str, int, dict[str, int]]], given: argparse.Namespace
 ) -> str:
     """The section of RESULTS.md."""
-    lost = 100 * (found[0].right - found[-1].right)
-    rows = [(way.name, f"{way.right:.4f}", f"{way.flagged:.1f} %") for way in found]
-    cost = ", ".join(f"{name} {ms:.1f} ms" for name, ms in costs)
-    return (
-        "\n\n".join(
-            [
-                HEADING,
-                f"    python -m benchmarks.photos --count {given.count} --seed {given.seed}",
-                f"{datetime.now(UTC).date().isoformat()}, {machine.place()}; "
-                f"{packaged.card().ref}, pillow {machine.version('pillow')}.",
-                markdown((f"{given.count:,} images", "accuracy", "flagged"), rows),
-                f"Accuracy loss on photographs: {lost:.1f} points.",
-                markdown(("set", "images", "unlike_training", "busy_background"), map(_row, sets)),
-                f"A JPEG of 12 megapixels, processor time of the fastest of {REPEATS}: {cost}.",
-            ]
-        )
-        + "\n"
-    )
+    rows = [(way.name, f"{way.right:.4f}") for way in found]
+    parts = [
+        HEADING,
+        f"    python -m benchmarks.photos --count {given.count} --seed {given.seed}",
+        f"{datetime.now(UTC).date().isoformat()}, {machine.place()}; "
+        f"{packaged.card().ref}, pillow {machine.version('pillow')}.",
+        markdown((f"{given.count:,} images", "accuracy"), rows),
+        markdown(("flagged", "images", "unlike_training", "busy_background"), map(_row, sets)),
+    ]
+    return "\n\n".join(parts) + "\n"
 
 
 def _row(entry: tuple[str, int, dict[str, int]]) -> list[str]:
     name, count, flags = entry
     kinds = ("unlike_training", "busy_background")
-    return [name, f"{count:,}", *(f"{_percent(flags.get(kind, 0), count):.1f} %" for kind in kinds)]
-
-
-def _percent(part: int, whole: int) -> float:
-    return 100 * part / whole
+    return [name, f"{count:,}", *(f"{flags.get(kind, 0) / count:.1%}" for kind in kinds)]
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -39,7 +39,7 @@ LIMIT_S = 60.0
 OUTAGE_S = 1.0
 #: Celery's default is an hour; longer timeouts only add waiting. Its default poll for overdue tasks
 #: is every 100 s (unacked_restore_interval 10 s, each tenth time).
-WAITS = ((10, ""), (30, ""), (10, "1"), (30, "1"))
+WAITS = ((10, ""), (10, "1"))
 DEFAULT_VISIBLE_S, DEFAULT_SWEEP_S = 3600, 100
 
 

@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 from benchmarks.environment import machine
 from benchmarks.environment.paths import ROOT
+from benchmarks.report.blocks import wrapped
 from benchmarks.report.figures import MB
 from benchmarks.report.page_blocks import write_blocks
 from benchmarks.report.tables import markdown
@@ -137,11 +138,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--images", type=int, default=PHOTOS)
     parser.add_argument("--write", action="store_true", help="write the table to RESULTS.md, too")
     given = parser.parse_args(arguments)
-    place = f"{date.today()}, {machine.place()}; {machine.busy() or 'idle'}"
-    shown = (
-        f"{given.images:,} JPEG files of 224 pixels; medians of {TURNS} runs each. ({place})"
-        f"\n\n{table(measured(given.images))}"
+    about = wrapped(
+        f"{given.images:,} JPEG files of 224 pixels; medians of {TURNS} runs each. {date.today()}, "
+        f"{machine.place()}; {machine.busy() or 'idle'}."
     )
+    shown = f"{about}\n\n{table(measured(given.images))}"
     print(shown)
     if given.write:
         write_blocks("remote", {"photos": shown})

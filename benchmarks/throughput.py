@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-import time
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -23,14 +22,13 @@ from benchmarks.report.figures import figures, ratios
 from benchmarks.report.goals import LARGE, goals
 from benchmarks.report.record import Record, Version
 from benchmarks.report.results import Contender, Results
-from benchmarks.report.tables import report
 from benchmarks.workloads import images
-from benchmarks.workloads.networks import DENSE, FAST, SHIPPED, Network
+from benchmarks.workloads.networks import DENSE, SHIPPED, Network
 from producer.machine.machine_resources import cores
 from shared.errors import Exit
 from tests.steps import inputs
 
-NETWORKS = (DENSE, FAST, SHIPPED)
+NETWORKS = (DENSE, SHIPPED)
 REPEATS = 3
 #: Of plain Celery, which takes a message for each.
 FEW_IMAGES = 2_000
@@ -44,9 +42,9 @@ def main() -> int:
     given = _parser().parse_args()
     plan = Plan(
         given.only, given.networks, given.images, given.few, given.large, given.repeats,
-        given.workers, given.shipped_before,
+        given.workers,
     )  # fmt: skip
-    load, commit, started = os.getloadavg()[0], inputs.commit(), time.monotonic()
+    load, commit = os.getloadavg()[0], inputs.commit()
     with local_stack.own() as (runtime, _):
         try:
             rounds = Rounds(plan, runtime)
@@ -54,10 +52,8 @@ def main() -> int:
         except Failed as error:
             print(f"throughput: {error}; nothing is recorded", file=sys.stderr)
             return Exit.SETUP
-    minutes = (time.monotonic() - started) / 60
-    found = _record(plan, rounds, load, commit, minutes)
-    print(f"{found.packages}\n\n{blocks.versions(found)}\n")
-    print(report(found.figures, found.goals, [*found.notes, found.warning]))
+    found = _record(plan, rounds, load, commit)
+    print(blocks.speed(found))
     if given.json:
         given.json.write_bytes(msgspec.json.format(msgspec.json.encode(rounds.results.runs)))
     if found.complete or given.record:
@@ -66,13 +62,11 @@ def main() -> int:
     return Exit.OK
 
 
-def _record(plan: Plan, rounds: Rounds, load: float, commit: str, minutes: float) -> Record:
-    measured = [*rounds.networks, *([rounds.before] if rounds.before else [])]
+def _record(plan: Plan, rounds: Rounds, load: float, commit: str) -> Record:
     return Record(
         date=datetime.now(UTC).date().isoformat(),
         commit=commit,
         command=_command(plan),
-        minutes=round(minutes, 1),
         processor=machine.cpu_model(),
         machine=machine.place(),
         packages=machine.packages(rounds.server, rounds.ray),
@@ -83,7 +77,7 @@ def _record(plan: Plan, rounds: Rounds, load: float, commit: str, minutes: float
         repeats=plan.repeats,
         load=round(load, 2),
         complete=_is_complete(plan, rounds.results),
-        versions=[_version(network, rounds) for network in measured],
+        versions=[_version(network, rounds) for network in rounds.networks],
         figures=figures(rounds.results),
         ratios=ratios(rounds.results, plan.images),
         short=rounds.short,
@@ -101,7 +95,6 @@ def _command(plan: Plan) -> str:
     words += ["--workers", str(plan.workers)] if plan.workers != cores() else []
     words += ["--networks", *plan.networks] if set(plan.networks) != set(NETWORKS) else []
     words += ["--only", *plan.names] if set(plan.names) != set(NAMES) else []
-    words += ["--shipped-before", "FOLDER"] if plan.before else []
     return " ".join(words)
 
 
@@ -111,20 +104,14 @@ def _is_complete(plan: Plan, results: Results) -> bool:
     usual = plan.workers == cores() and plan.repeats >= REPEATS
     everything = usual and set(plan.names) == set(NAMES) and set(plan.networks) == set(NETWORKS)
     sizes = (plan.images, plan.few, plan.large) == (images.ALL, FEW_IMAGES, LARGE)
-    wanted = {(network, contender) for network in NETWORKS for contender in Contender}
-    found = {(run.network, run.contender) for run in results.runs}
-    return everything and sizes and wanted <= found
+    return everything and sizes and set(Contender) <= {run.contender for run in results.runs}
 
 
 def _version(network: Network, rounds: Rounds) -> Version:
-    card, found = network.card, rounds.accuracies.get(network.name)
+    found = rounds.accuracies.get(network.name)
     return Version(
         network=network.name,
-        ref=card.ref,
         sha256=network.sha256,
-        parameters=card.parameters,
-        precision=card.precision,
-        second_pass_share=card.second_pass_share if card.output == "logits" else None,
         accuracy=found and round(found.accuracy, 4),
         ece=found and round(found.ece, 5),
     )
@@ -149,8 +136,6 @@ def _parser() -> argparse.ArgumentParser:
     add("--networks", nargs="+", choices=NETWORKS, default=NETWORKS, metavar="NETWORK",
         help=", ".join(NETWORKS))  # fmt: skip
     add("--only", nargs="+", choices=NAMES, default=NAMES, metavar="PART", help=", ".join(NAMES))
-    add("--shipped-before", type=Path, metavar="FOLDER",
-        help="also the bare loop with this version: card.json, model.tflite")  # fmt: skip
     add("--json", type=Path, metavar="FILE", help="store every measurement")
     add("--record", action="store_true", help="write results.json and the pages after a partial"
         " run, too; they say that it was one")  # fmt: skip

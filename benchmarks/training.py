@@ -16,8 +16,9 @@ from benchmarks.environment import machine
 from benchmarks.environment.paths import DATA
 from benchmarks.measure.command import Failed
 from benchmarks.measure.training_run import PACKAGES, Trained, train
+from benchmarks.report.blocks import wrapped
 from benchmarks.report.page_blocks import write_section
-from benchmarks.report.training_table import PROMISED, goals, section
+from benchmarks.report.training_table import PROMISED, section
 from benchmarks.shipped_model import OF_FASHION
 from shared import recipes
 from shared.errors import Exit
@@ -41,8 +42,8 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("training: interrupted; the same command resumes with this seed", file=sys.stderr)
         return Exit.INTERRUPTED
-    text = section(runs, _command(given), _about(), datetime.now(UTC).date().isoformat())
-    print(text, *(str(goal) for goal in goals(runs)), sep="\n")
+    text = section(runs, _command(given), _about())
+    print(text)
     if _is_complete(given):
         write_section(text)
     return Exit.OK
@@ -78,9 +79,9 @@ def _command(given: argparse.Namespace) -> str:
 
 
 def _about() -> str:
-    """Two lines."""
+    """The date, the machine and the versions."""
     found = ", ".join(f"{name} {machine.version(name)}" for name in ("hangtag", *PACKAGES))
-    return f"{machine.place()}\n{found}."
+    return wrapped(f"{datetime.now(UTC).date().isoformat()}, {machine.place()}; {found}.")
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -18,9 +18,9 @@ from hangtag.running import run
 from producer.job.find_job import find_output
 from producer.job.job_options import JobOptions, encode_options
 from producer.job.snapshot import has_journal
-from producer.job_control.perform import perform
 from producer.job_control.resolve import resolved
 from producer.present.events import Event, Events, Started
+from producer.run.classify import classify as classify_images
 from producer.run.run import Summary
 from producer.table.output_path import default_output
 from producer.table.table_formats import no_room
@@ -117,7 +117,7 @@ class Call:
 
         def work(events: Events, stop: Stop) -> Summary:
             listed = self._images.listed
-            return perform(options, self._settings, stdin=listed, events=events, stop=stop)
+            return classify_images(options, self._settings, stdin=listed, events=events, stop=stop)
 
         def report(event: Event) -> None:
             nonlocal has_started

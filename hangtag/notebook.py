@@ -15,12 +15,13 @@ from producer.job.sealed_journal import SealedJournal
 from producer.job.snapshot import JobView
 from producer.job.totals import AnswerCounts
 from producer.pages import page, text
-from producer.pages.pictures import PageImages, Picture
+from producer.pages.pictures import PageImages
 from producer.present.formatting import counted, near, percent
 from producer.present.progress import Quiet, Stages
 from producer.present.style import LABELS_SHOWN
 from producer.sources import row_files
 from producer.table.display_options import table_of
+from shared.messages.helpers import Thumbnail
 
 #: Pictures, and those of one label.
 PICTURES, OF_LABEL = 12, 2
@@ -91,7 +92,7 @@ def _pictures(sealed: SealedJournal, table: Path) -> tuple[list[Mapping[str, Any
     return [_picture(row, label, made[row]) for row, label in chosen.items()], missing
 
 
-def _picture(row: Row, label: str, picture: Picture) -> Mapping[str, Any]:
+def _picture(row: Row, label: str, picture: Thumbnail) -> Mapping[str, Any]:
     return {
         "name": text.path(row.name),
         "source": picture.source,

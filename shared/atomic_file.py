@@ -41,7 +41,7 @@ def create(path: Path, buffering: int = -1) -> IO[bytes]:
     return open(path, "xb", buffering=buffering)
 
 
-def place(part: Path, path: Path) -> None:
+def rename_durably(part: Path, path: Path) -> None:
     """Rename `part` to `path`, atomically and durably. `part` is removed also on an error."""
     try:
         part.replace(path)

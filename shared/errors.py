@@ -196,7 +196,7 @@ def no_such(kind: str, name: str, known: Iterable[str], see: str, listed: bool =
         hint = f"there is: {first_names(names, _LISTED)}; "
     else:
         hint = ""
-    return f"there is no {kind} {_shown(name)}; {hint}see: {see}"
+    return f"there is no {kind} {_displayed_name(name)}; {hint}see: {see}"
 
 
 def row_named(table: Mapping[str, Row], kind: str, name: str, see: str) -> Row:
@@ -222,8 +222,8 @@ def no_version(
     see = f"hangtag models list {model}"
     if isinstance(which, int):
         return no_such("version", f"{model}@{which}", (f"{model}@{n}" for n in versions), see)
-    known = (f"{model}@{alias}" for alias in sorted(aliases))
-    return no_such("alias", f"{model}@{which}", known, see)
+    names = (f"{model}@{alias}" for alias in sorted(aliases))
+    return no_such("alias", f"{model}@{which}", names, see)
 
 
 def _similar(name: str, known: list[str]) -> list[str]:
@@ -236,6 +236,6 @@ def _similar(name: str, known: list[str]) -> list[str]:
     return [ends[end] for end in get_close_matches(which, ends, _PROPOSED)]
 
 
-def _shown(name: str) -> str:
+def _displayed_name(name: str) -> str:
     text = name if name.isprintable() and name else repr(name)
     return text if len(text) <= _NAME_CHARS else f"{text[:_NAME_CHARS]}..."

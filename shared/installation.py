@@ -73,7 +73,7 @@ def missing(packages: Mapping[str, str], extra: str) -> str:
     return lacks([packages[package] for package in absent(packages)], extra)
 
 
-def of_trainer(lack: str) -> SetupError:
+def trainer_error(lack: str) -> SetupError:
     """The error of a trainer whose environment lacks packages."""
     return SetupError(f"the trainer on {socket.gethostname()} cannot do that: {lack}")
 
@@ -107,10 +107,10 @@ def python_path() -> str:
     """The PYTHONPATH with which a process of this installation finds Hangtag in any folder."""
     import sysconfig
 
-    given = os.environ.get("PYTHONPATH", "")
+    inherited = os.environ.get("PYTHONPATH", "")
     if str(ROOT) in (sysconfig.get_path("purelib"), sysconfig.get_path("platlib")):
-        return given
-    return os.pathsep.join(filter(None, [str(ROOT), given]))
+        return inherited
+    return os.pathsep.join(filter(None, [str(ROOT), inherited]))
 
 
 def _source() -> tuple[Path, bool] | None:

@@ -44,13 +44,13 @@ class Waits:
         stop._waits.add(self)
 
     @property
-    def over(self) -> bool:
+    def is_ending(self) -> bool:
         """Whether the work is to end."""
         return self._open and (self._stop.requested or self.late)
 
     def check(self) -> None:
         """Raises Stopped if the work is to end."""
-        if self.over:
+        if self.is_ending:
             raise Stopped
 
     def cut(self) -> None:
@@ -113,7 +113,7 @@ class Waits:
         self.late = True
         self.cut()
 
-    def rest(self) -> Waits:
+    def successor(self) -> Waits:
         """Close these; return those of the work that follows, which only a later request ends."""
         self.close()
         return Waits(Stop() if self._stop.requested else self._stop)

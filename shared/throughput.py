@@ -23,9 +23,9 @@ class Rate:
         self._samples.append((now_s, done))
         while len(self._samples) > 2 and self._samples[1][0] <= now_s - SPAN_S:
             self._samples.popleft()
-        return self.seen(now_s, done)
+        return self.rate_at(now_s, done)
 
-    def seen(self, now_s: float, done: int) -> float:
+    def rate_at(self, now_s: float, done: int) -> float:
         """Images per second as of now, with `done` images by now; 0 if unknown."""
         since_s, before = self._samples[0] if self._samples else (now_s, done)
         if now_s - since_s < LEAST_S:

@@ -126,7 +126,7 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def _remove(folder: str) -> None:
-    """Remove a folder in which a process that is ending may still write its liveness file."""
+    """Remove a folder in which a process that is ending may still write."""
     deadline = time.monotonic() + REMOVED_WITHIN_S
     while True:
         try:

@@ -14,7 +14,6 @@ from shared.broker.celery_app import make_app
 from shared.broker.message_filter import CLASSIFY_TASK
 from shared.broker.redis_client import connect
 from shared.broker.runtime_paths import wanted_children
-from shared.failpoints import failpoint
 from shared.process import parent_id
 from worker.classify import resource_limits
 from worker.lifecycle import access_check, first_import, pool, process_files
@@ -81,11 +80,10 @@ class HeartbeatStep(bootsteps.StartStopStep):
         pool.handle_hangup()
         if pool.has_forked(parent.pool):
             first_import.check()  # before a heartbeat: nothing counts on a worker that cannot work
+        names = [row.name for row in _runtimes]
         self._heartbeat = start_heartbeat(
-            settings, broker, _parent_id, keys.CLASSIFY_QUEUE, parent, _hint,
-            [row.name for row in _runtimes],
-        )  # fmt: skip
-        pool.detect_deaths(parent)
+            settings, broker, _parent_id, keys.CLASSIFY_QUEUE, parent, names
+        )
         pool.follow(parent, lambda: wanted_children(settings))
         client = connect(broker, "watchdog")
         self._watchdog = Watchdog(client, _queues, settings.watchdog_s, parent)
@@ -103,11 +101,6 @@ class HeartbeatStep(bootsteps.StartStopStep):
     def terminate(self, parent: Any) -> None:
         self._watchdog.stop()
         self._heartbeat.stop()
-
-
-def _hint(job: str, batch: int, queue: str) -> None:
-    app.send_task(CLASSIFY_TASK, args=(job, batch), queue=queue, retry=False)
-    failpoint("hint.repeated")
 
 
 app.steps["worker"].add(HeartbeatStep)

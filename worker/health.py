@@ -19,24 +19,24 @@ from worker.lifecycle.process_files import Liveness, read_all
 
 def problem(settings: Settings, ready: bool) -> str:
     """The first problem of the workers here, in one line; empty if they are healthy."""
-    workers = list(read_all(settings))
+    workers = list(read_all())
     if not workers:
         return "no worker runs here, or its heartbeat thread has not started"
-    return next(filter(None, (_problem(worker, settings, ready) for worker in workers)), "")
+    return next(filter(None, (_problem(*worker, settings, ready) for worker in workers)), "")
 
 
-def _problem(worker: Liveness, settings: Settings, ready: bool) -> str:
+def _problem(pid: int, worker: Liveness, settings: Settings, ready: bool) -> str:
     now = time.monotonic()
     if now - worker.turned_s > settings.health_limit_s:
         stuck_s = now - worker.turned_s
-        return f"the heartbeat thread of {worker.worker} has been stuck for {stuck_s:.0f} s"
+        return f"the heartbeat thread of worker {pid} has been stuck for {stuck_s:.0f} s"
     if not ready:
         return ""
     if worker.beaten_s is None:
-        return f"Redis has not accepted a heartbeat of {worker.worker} yet"
+        return f"Redis has not accepted a heartbeat of worker {pid} yet"
     if now - worker.beaten_s > settings.heartbeat_ttl_s:
         late_s = now - worker.beaten_s
-        return f"Redis has accepted no heartbeat of {worker.worker} for {late_s:.0f} s"
+        return f"Redis has accepted no heartbeat of worker {pid} for {late_s:.0f} s"
     return ""
 
 

@@ -86,11 +86,10 @@ class TrainerStep(bootsteps.StartStopStep):
         queue = keys.TRAIN_QUEUE
         maintenance = Maintenance(connect(broker, ROLE), settings, _hint, long_work)
         guard = Watchdog(connect(broker, "watchdog"), [queue], settings.watchdog_s, parent)
-        heartbeat = start_heartbeat(settings, broker, _parent_id, queue, parent, _no_batch)
+        heartbeat = start_heartbeat(settings, broker, _parent_id, queue, parent)
         maintenance.start()
         guard.start()
         self._threads = [heartbeat, maintenance, guard]
-        pool.detect_deaths(parent)
 
     def stop(self, parent: Any) -> None:
         shutdown.send()  # Celery sends it for signals only, not if access is denied
@@ -99,10 +98,6 @@ class TrainerStep(bootsteps.StartStopStep):
         self._threads = []
 
     terminate = stop
-
-
-def _no_batch(job: str, batch: int, queue: str) -> None:
-    """Nothing to do: maintenance repeats the hint for the request of a child that died."""
 
 
 def _hint_next() -> None:

@@ -18,7 +18,6 @@ from multiprocessing.context import ForkContext, ForkProcess
 from pathlib import Path
 from typing import IO, Any
 
-from benchmarks.environment.paths import STARTED
 from producer.job.job_options import KEPT_LABELS, JobOptions
 from producer.sources.job_sources import JobSources, Walk
 from shared.image_status import Status
@@ -34,7 +33,7 @@ Answer = Callable[[Sequence[bytes | Status]], BatchResult]
 
 
 def main() -> None:
-    """Print a report: images, seconds of work, seconds until the first result."""
+    """Print a report: images, seconds of work."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.contenders.bare_loop", description=__doc__
     )
@@ -43,9 +42,8 @@ def main() -> None:
     parser.add_argument("--model", type=Path, required=True, help="folder of a version")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     given = parser.parse_args()
-    started = float(os.environ.get(STARTED, time.monotonic()))
     loop = Loop(given.folder, given.output, given.model, given.workers)
-    print(json.dumps(loop.run(started)))
+    print(json.dumps(loop.run()))
 
 
 class Loop:
@@ -56,36 +54,33 @@ class Loop:
         self._workers = workers
         self._card = decode_card((model / "card.json").read_bytes())
 
-    def run(self, started: float) -> dict[str, float]:
+    def run(self) -> dict[str, float]:
         """Classify; the time of the work starts when every process has loaded the model."""
         # Only the standard library is loaded here, so that a fork is cheap and safe.
         context = multiprocessing.get_context("fork")
-        ready, firsts = context.Barrier(self._workers + 1), context.SimpleQueue()
-        processes = [self._start(context, i, ready, firsts) for i in range(self._workers)]
+        ready, counts = context.Barrier(self._workers + 1), context.SimpleQueue()
+        processes = [self._start(context, i, ready, counts) for i in range(self._workers)]
         ready.wait()
         start = time.monotonic()
-        images, first = 0, float("inf")
-        for _ in processes:
-            count, at = firsts.get()
-            images, first = images + count, min(first, at)
+        images = sum(counts.get() for _ in processes)
         for process in processes:
             process.join()
         self._join()
-        return {"images": images, "work_s": time.monotonic() - start, "first_s": first - started}
+        return {"images": images, "work_s": time.monotonic() - start}
 
-    def _start(self, context: ForkContext, part: int, ready: Any, firsts: Any) -> ForkProcess:
-        process = context.Process(target=self._work, args=(part, ready, firsts), daemon=True)
+    def _start(self, context: ForkContext, part: int, ready: Any, counts: Any) -> ForkProcess:
+        process = context.Process(target=self._work, args=(part, ready, counts), daemon=True)
         process.start()
         return process
 
-    def _work(self, part: int, ready: Any, firsts: Any) -> None:
+    def _work(self, part: int, ready: Any, counts: Any) -> None:
         answer = load(self._model, self._card)
         classify((), self._card, answer, io.StringIO())  # imports, which belong to the start
         ready.wait()
         with self._part(part).open("w", encoding="utf-8", newline="") as file:
             paths = slice_of(walk(self._folder), part, self._workers)
-            first = classify(paths, self._card, answer, file, header=part == 0)
-        firsts.put((len(paths), first))
+            classify(paths, self._card, answer, file, header=part == 0)
+        counts.put(len(paths))
 
     def _join(self) -> None:
         with self._output.open("wb") as table:
@@ -132,17 +127,15 @@ def classify(
     answer: Answer,
     file: IO[str],
     header: bool = True,
-) -> float:
-    """Write the rows of `paths`; return the monotonic time of the first ones."""
+) -> None:
+    """Write the rows of `paths`."""
     from tests.support.jobs.frozen_table import FrozenTable
 
-    table, first = FrozenTable(card), float("inf")
+    table = FrozenTable(card)
     if header:
         file.write(table.header)
     for names, files in messages(paths):
         file.writelines(table.rows(names, answer(files)))
-        first = min(first, time.monotonic())
-    return first
 
 
 def messages(paths: Sequence[bytes]) -> Iterator[tuple[list[bytes], list[bytes | Status]]]:

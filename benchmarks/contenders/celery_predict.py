@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.contenders import celery_predict_app
-from benchmarks.environment.paths import STARTED
 from tests.support.servers.redis_server import RedisServer, server_binaries
 
 #: TensorFlow's import in every child, on a busy machine.
@@ -27,7 +26,7 @@ _END_S = 20.0
 
 
 def main() -> None:
-    """Print a report: images, seconds of work, seconds until the first result."""
+    """Print a report: images, seconds of work."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.contenders.celery_predict", description=__doc__
     )
@@ -36,27 +35,24 @@ def main() -> None:
     parser.add_argument("--model", type=Path, required=True, help="folder of a version")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     given = parser.parse_args()
-    started = float(os.environ.get(STARTED, time.monotonic()))
     labels = json.loads((given.model / "card.json").read_bytes())["labels"]
     with RedisServer(server_binaries()[0]) as server, _worker(server, given.model, given.workers):
         wait_until_warm(next(given.folder.rglob("*.png")), given.workers)
         report = run(given.folder, given.output, labels)
-    report["first_s"] -= started
     print(json.dumps(report))
 
 
 def run(folder: Path, output: Path, labels: Sequence[str]) -> dict[str, float]:
-    """Classify the folder; `first_s` is a moment of the monotonic clock."""
-    start, first = time.monotonic(), float("inf")
+    """Classify the folder."""
+    start = time.monotonic()
     paths = sorted(folder.absolute().rglob("*.png"))
     results = [celery_predict_app.predict.delay(str(path)) for path in paths]
     with output.open("w", encoding="utf-8") as table:
         table.write("path,label,confidence\n")
         for path, result in zip(paths, results, strict=True):
             label, confidence = result.get()
-            first = min(first, time.monotonic())
             table.write(f"{path},{labels[label]},{confidence:.4f}\n")
-    return {"images": len(paths), "work_s": time.monotonic() - start, "first_s": first}
+    return {"images": len(paths), "work_s": time.monotonic() - start}
 
 
 def wait_until_warm(image: Path, workers: int) -> None:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
-from benchmarks.environment.paths import DATA, TRACE, environment
+from benchmarks.environment.paths import DATA, environment
 from benchmarks.measure import local_stack
 from benchmarks.measure.command import Done, classify_command, run
 from benchmarks.measure.process_watch import Watch
@@ -50,15 +48,11 @@ class Contenders:
         finally:
             local_stack.down(self.environment)
 
-    def keras(self, network: Network, load: Workload, way: dict[str, Any]) -> Measured:
+    def keras(self, network: Network, load: Workload) -> Measured:
         """Keras, in the fastest of the tried ways."""
-        jit = ["--jit"] if way["jit"] else []
-        command = [*self._keras(network, load), "--batch", str(way["batch"]), *jit]
+        files = _files("keras", network, load)
+        command = [*_PYTHON, "benchmarks.contenders.keras_dataset", *files]
         return self._measured(Contender.KERAS, network, *self._watched(command))
-
-    def keras_way(self, network: Network, load: Workload) -> dict[str, Any]:
-        """Find the fastest way to call Keras."""
-        return run([*self._keras(network, load), "--probe"], self.environment).report
 
     def ray(self, network: Network, load: Workload, python: Path) -> Measured:
         """Ray Data, in its own environment."""
@@ -73,20 +67,14 @@ class Contenders:
 
     def hangtag(self, contender: Contender, network: Network, load: Workload) -> Measured:
         """`hangtag classify`, with the stack as it is."""
-        output, trace = table("hangtag", network, load), DATA / "trace.json"
-        for left in (trace, *output.parent.glob(f"{output.name}*")):
-            left.unlink(missing_ok=True)
+        output = table("hangtag", network, load)
+        for left in output.parent.glob(f"{output.name}*"):
+            left.unlink()
         command = classify_command(load.folder, output, network.model)
-        done, watch = self._watched(command, {TRACE: str(trace)})
-        times = json.loads(trace.read_bytes())
-        span = times["last_s"] - times["first_s"]
+        done, watch = self._watched(command)
         self.server = local_stack.server_version(self._runtime)
-        own = {"work_s": done.report["seconds"], "first_s": times["first_s"]}
-        return self._measured(
-            contender, network, done._replace(report=done.report | own), watch,
-            steady=load.images * times["share"] / span if span else None,
-            redis_peak=local_stack.used_memory_peak(self._runtime),
-        )  # fmt: skip
+        report = done.report | {"work_s": done.report["seconds"]}
+        return self._measured(contender, network, done._replace(report=report), watch)
 
     def _program(
         self, contender: Contender, module: str, network: Network, load: Workload
@@ -97,19 +85,13 @@ class Contenders:
         found = self._watched([*command, "--workers", str(self.workers)])
         return self._measured(contender, network, *found)
 
-    def _keras(self, network: Network, load: Workload) -> list[str]:
-        files = _files("keras", network, load)
-        return [*_PYTHON, "benchmarks.contenders.keras_dataset", *files]
-
-    def _watched(
-        self, command: list[str], more: dict[str, str] | None = None
-    ) -> tuple[Done, Watch]:
+    def _watched(self, command: list[str]) -> tuple[Done, Watch]:
         with Watch(str(self._runtime)) as watch:
-            done = run(command, {**self.environment, **(more or {})})
+            done = run(command, self.environment)
         return done, watch
 
     def _measured(
-        self, contender: Contender, network: Network, done: Done, watch: Watch, **more: Any
+        self, contender: Contender, network: Network, done: Done, watch: Watch
     ) -> Measured:
         return Measured(
             contender=contender,
@@ -118,11 +100,9 @@ class Contenders:
             images=int(done.report["images"]),
             whole_s=done.whole_s,
             work_s=done.report["work_s"],
-            first_s=done.report["first_s"],
             peaks=dict(watch.peaks),
             together=watch.together,
             cpu_s=watch.cpu_s,
-            **more,
         )
 
 

@@ -18,19 +18,17 @@ import ray  # type: ignore[import-not-found]
 from ai_edge_litert.interpreter import Interpreter
 
 OBJECT_STORE_BYTES = 1 << 30
-STARTED = "BENCHMARK_STARTED"  # as in benchmarks/environment/paths.py
 Columns = dict[str, Any]
 
 
 def main() -> None:
-    """Print a report: images, seconds of work, seconds until the first result."""
+    """Print a report: images, seconds of work."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder")
     parser.add_argument("-o", "--output", type=Path, required=True)
     parser.add_argument("--model", type=Path, required=True, help="folder of a version")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     given = parser.parse_args()
-    started = float(os.environ.get(STARTED, time.monotonic()))
     ray.init(
         num_cpus=given.workers,
         include_dashboard=False,
@@ -39,14 +37,14 @@ def main() -> None:
     )
     ray.data.DataContext.get_current().enable_progress_bars = False
     try:
-        print(json.dumps(run(given.folder, given.output, given.model, started)))
+        print(json.dumps(run(given.folder, given.output, given.model)))
     finally:
         ray.shutdown()
 
 
-def run(folder: str, output: Path, model: Path, started: float) -> dict[str, float]:
+def run(folder: str, output: Path, model: Path) -> dict[str, float]:
     """Classify; the time of the work starts when Ray runs."""
-    start, first, images = time.monotonic(), float("inf"), 0
+    start, images = time.monotonic(), 0
     card = json.loads((model / "card.json").read_bytes())
     labels = card["labels"]
     images_data = ray.data.read_images(os.path.abspath(folder), mode="L", include_paths=True)
@@ -58,13 +56,12 @@ def run(folder: str, output: Path, model: Path, started: float) -> dict[str, flo
     with output.open("w", encoding="utf-8") as table:
         table.write("path,label,confidence\n")
         for batch in predictions.iter_batches(batch_size=None):
-            first = min(first, time.monotonic())
             images += len(batch["path"])
             table.writelines(
                 f"{path},{labels[label]},{confidence:.4f}\n"
                 for path, label, confidence in zip(*(batch[c] for c in batch), strict=True)
             )
-    return {"images": images, "work_s": time.monotonic() - start, "first_s": first - started}
+    return {"images": images, "work_s": time.monotonic() - start}
 
 
 def classifier(artifact: bytes, card: dict[str, Any]) -> Callable[[Columns], Columns]:

@@ -7,7 +7,7 @@ import os
 import time
 from pathlib import Path
 
-from benchmarks.environment.paths import STARTED, TRACE
+from benchmarks.environment.paths import TRACE
 from producer.cli.main import main
 from producer.run.job_queue import JobQueue, Result
 
@@ -24,18 +24,14 @@ def results(self: JobQueue, block_ms: int) -> list[Result]:
 
 
 def write_trace() -> None:
-    """Write the seconds from the command's start to the first and to the last result."""
+    """Write the seconds between the first and the last result, and the share of the batches that
+    came in between."""
     if not _received:
         return
-    started = float(os.environ[STARTED])
     batches = sum(count for _, count in _received)
     # The batches of the first poll were done before the measured span.
     share = 1 - _received[0][1] / batches
-    times = {
-        "first_s": _received[0][0] - started,
-        "last_s": _received[-1][0] - started,
-        "share": share,
-    }
+    times = {"steady_s": _received[-1][0] - _received[0][0], "share": share}
     Path(os.environ[TRACE]).write_text(json.dumps(times))
 
 

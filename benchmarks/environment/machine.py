@@ -19,25 +19,18 @@ VECTORS = {"avx512_vnni": "AVX512-VNNI", "avx_vnni": "AVX-VNNI", "avx2": "AVX2",
 IDLE_LOAD = 0.3
 
 
-def describe(server: str, ray: str) -> str:
-    """Two lines: the machine and the versions."""
-    return f"{place()}\n{packages(server, ray)}"
-
-
 def packages(server: str, ray: str) -> str:
-    """One line: the versions."""
-    found = [f"{name} {version(name)}" for name in PACKAGES]
-    extra = [text for text in (server, f"ray {ray}" if ray else "") if text]
-    return ", ".join([*found, *extra])
+    """One line: the memory, and the versions of the system and of what was measured."""
+    kernel = ".".join(platform.release().split(".")[:2])
+    system = f"{memory_bytes() / 2**30:.0f} GiB, {platform.system()} {kernel}, Python"
+    found = [f"{system} {platform.python_version()}"]
+    found += [f"{name} {version(name)}" for name in PACKAGES]
+    return ", ".join([*found, server, *([f"ray {ray}"] if ray else [])])
 
 
 def place() -> str:
-    """One line: the machine, its system, Python."""
-    kernel = ".".join(platform.release().split(".")[:2])
-    return (
-        f"{cpu_model()}{_vectors()}, {cores()} cores, {memory_bytes() / 2**30:.0f} GiB, "
-        f"{platform.system()} {kernel}, Python {platform.python_version()}"
-    )
+    """The processor, and the number of cores."""
+    return f"{cpu_model()}{_vectors()}, {cores()} cores"
 
 
 def cpu_model() -> str:

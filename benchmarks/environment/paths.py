@@ -11,9 +11,7 @@ DATA = ROOT / "benchmarks" / ".data"
 STORE = DATA / "store"
 #: In the environment of every process of a run, to find it in /proc.
 TAG = "BENCHMARK_RUN"
-#: In the environment of a contender: the system's monotonic clock just before its start.
-STARTED = "BENCHMARK_STARTED"
-#: The file for a traced `classify`'s times of results.
+#: In the environment of a traced `classify`: the file for its times of results.
 TRACE = "BENCHMARK_TRACE"
 
 

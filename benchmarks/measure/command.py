@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
-from benchmarks.environment.paths import DATA, STARTED
+from benchmarks.environment.paths import DATA
 
 #: Far above the time of any contender, so that a hanging one does not block the benchmark.
 LIMIT_S = 600.0
@@ -28,13 +28,12 @@ class Done(NamedTuple):
     """A command that succeeded. Times in seconds."""
 
     whole_s: float  #: from before its start until after its end
-    cpu_s: float  #: its own and that of the children it waited for
     report: dict[str, Any]  #: the last line of its output, which is JSON
 
 
 def classify_command(folder: str, output: Path, model: str, *options: str) -> list[str]:
-    """`hangtag classify` in DATA, which also records when its first and last results came."""
-    program = [sys.executable, "-m", "benchmarks.contenders.traced_classify", "classify", folder]
+    """`hangtag classify` in DATA."""
+    program = [sys.executable, "-m", "producer.cli", "classify", folder]
     return [*program, "-o", output.name, "--model", model, *options, "--quiet", "--json"]
 
 
@@ -47,16 +46,14 @@ def run(command: Sequence[str], environment: Mapping[str, str], folder: Path = D
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         started = time.monotonic()
         process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=out, stderr=err, cwd=folder,
-            env={**environment, STARTED: str(started)},
+            command, stdin=subprocess.DEVNULL, stdout=out, stderr=err, cwd=folder, env=environment
         )  # fmt: skip
-        status, usage = wait(process, LIMIT_S)
+        status, _ = wait(process, LIMIT_S)
         whole_s = time.monotonic() - started
         text = _text(out)
         if status != 0 or not text.strip():
             raise Failed(f"{' '.join(command)}: exit code {status}\n{_text(err)[-2000:]}")
-    cpu_s = usage.ru_utime + usage.ru_stime
-    return Done(whole_s, cpu_s, json.loads(text.splitlines()[-1]))
+    return Done(whole_s, json.loads(text.splitlines()[-1]))
 
 
 def wait(process: subprocess.Popen[bytes], limit_s: float) -> tuple[int, resource.struct_rusage]:

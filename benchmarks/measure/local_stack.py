@@ -58,22 +58,13 @@ def _end(environment: Mapping[str, str], tag: str) -> None:
                     os.kill(pid, signal.SIGKILL)
 
 
-def used_memory_peak(runtime: Path) -> int:
-    """The server's used_memory_peak, in bytes."""
-    with _client(runtime) as client:
-        return int(client.info("memory")["used_memory_peak"])
-
-
 def server_version(runtime: Path) -> str:
     """The server's name and version."""
-    with _client(runtime) as client:
+    path = socket_path(Settings.from_env(environment(runtime)))
+    with redis.Redis(unix_socket_path=str(path)) as client:
         info = client.info("server")
     name = str(info.get("server_name", "redis"))
     return f"{name} {info.get(f'{name}_version', info['redis_version'])}"
-
-
-def _client(runtime: Path) -> redis.Redis:
-    return redis.Redis(unix_socket_path=str(socket_path(Settings.from_env(environment(runtime)))))
 
 
 def _hangtag(environment: Mapping[str, str], *arguments: str) -> None:

@@ -23,12 +23,9 @@ ROLES = (
     ("redis-server", "Redis server"),
     ("worker.app", "worker parent"),
     ("worker.trainer", "trainer parent"),
-    ("benchmarks.environment.sleeping_app", "worker parent"),
-    ("benchmarks.contenders.traced_classify", "producer"),
+    ("producer.cli", "producer"),
     ("benchmarks.contenders.bare_loop", "bare loop, parent"),
     ("producer.machine.supervisor", "supervisor"),
-    ("keras_dataset", "Keras"),
-    ("celery_predict", "plain Celery"),
 )
 #: The role of a process whose parent has the same role.
 CHILDREN = {

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from benchmarks.contenders import ray_environment
 from benchmarks.contenders.contenders import Contenders, table
@@ -27,7 +28,6 @@ NAMES = (
     "fp32",
     "warm",
     "cold",
-    "cold-small",
     "keras",
     "large",
     "ray",
@@ -53,11 +53,10 @@ class Plan(NamedTuple):
     names: Sequence[str]  #: of NAMES
     networks: Sequence[str]
     images: int
-    few: int  #: of plain Celery
+    few: int  #: of plain Celery, for the dense network
     large: int  #: of the large job, for the dense network
     repeats: int
     workers: int
-    before: Path | None  #: folder of another version, to compare the packaged one with
 
 
 class Rounds:
@@ -70,13 +69,11 @@ class Rounds:
         self._tenth = images.training(max(1, plan.images // 10))  # for the growth of memory
         self._few = images.training(plan.few)
         self._warming, self._test = images.training(WARMING_IMAGES), images.test()
-        self._ways: dict[str, dict[str, Any]] = {}
         self.networks = [networks.find(name, self._env) for name in plan.networks]
         self._unquantised = {
             network.name: networks.in_fp32(network, self._env)
             for network in (self.networks if self._has("fp32") else ())
         }
-        self.before = networks.before(plan.before) if plan.before else None
         self.results, self.notes = Results(), list[str]()
         self.accuracies: dict[str, Accuracy] = {}
         self.short: list[ShortRatio] = []
@@ -90,17 +87,17 @@ class Rounds:
     def run(self) -> None:
         """Measure everything in the plan."""
         python = self._ray_environment() if self._has("ray") else None
-        if self._has("keras"):
-            self._ways = {network.name: self._way(network) for network in self.networks}
         for repeat in range(self._plan.repeats):
             self._do.repeat = repeat
             for network in self.networks:
                 self._note(self._round(network))
         self._large()
         if python is not None:
-            self._once(lambda network: self._do.ray(network, self._all, python), Contender.RAY)
+            for network in self.networks:
+                self._once(partial(self._do.ray, network, self._all, python), Contender.RAY)
         if self._has("celery"):
-            self._once(lambda network: self._do.celery(network, self._few), Contender.CELERY)
+            for network in self._named(DENSE):
+                self._once(partial(self._do.celery, network, self._few), Contender.CELERY)
         if self._has("accuracy"):
             self._accuracies()
         for network in self.networks:
@@ -111,25 +108,20 @@ class Rounds:
     def _round(self, network: Network) -> Iterator[Measured]:
         do = self._do
         steps: dict[str, Callable[[], Iterable[Measured]]] = {
-            "bare": lambda: self._bare(network),
+            "bare": lambda: [do.bare(network, self._all)],
             "fp32": lambda: self._fp32(network),
-            "warm": lambda: self._warm(network, (self._all, self._tenth, self._few)),
-            "cold": lambda: [do.cold(network, self._all)],
-            "cold-small": lambda: [do.cold(network, self._test)],
-            "keras": lambda: [do.keras(network, self._all, self._ways[network.name])],
+            "warm": lambda: self._warm(network),
+            "cold": lambda: [do.cold(network, self._test)],
+            "keras": lambda: [do.keras(network, self._all)],
         }
         for name, step in steps.items():
             if self._has(name):
                 yield from step()
 
-    def _bare(self, network: Network) -> Iterator[Measured]:
-        yield self._do.bare(network, self._all)
-        if self.before and network.name == SHIPPED:
-            yield self._do.bare(self.before, self._all)
-
-    def _warm(self, network: Network, loads: Sequence[Workload]) -> Iterator[Measured]:
+    def _warm(self, network: Network) -> Iterator[Measured]:
+        beside_celery = [self._few] if network.name == DENSE else []
         with self._do.warm_stack(network, self._warming):
-            for load in loads:
+            for load in (self._all, self._tenth, *beside_celery):
                 yield self._do.hangtag(Contender.WARM, network, load)
 
     def _fp32(self, network: Network) -> Iterator[Measured]:
@@ -139,16 +131,16 @@ class Rounds:
 
     def _large(self) -> None:
         """The dense network only: the others would take an hour."""
-        found = [network for network in self.networks if network.name == DENSE]
-        if not (self._has("large") and found and self._plan.large):
+        if not (self._has("large") and self._plan.large):
             return
-        load, (dense,) = images.training(self._plan.large), found
-        for repeat in range(self._plan.repeats):
-            self._do.repeat = repeat
-            self._note([self._do.bare(dense, load)])
-            self._note(self._warm(dense, [load]))
-            self._note([self._do.cold(dense, load)])
-        self._compare_table("Hangtag", "hangtag", dense, load)
+        load = images.training(self._plan.large)
+        for dense in self._named(DENSE):
+            for repeat in range(self._plan.repeats):
+                self._do.repeat = repeat
+                self._note([self._do.bare(dense, load)])
+                with self._do.warm_stack(dense, self._warming):
+                    self._note([self._do.hangtag(Contender.WARM, dense, load)])
+            self._compare_table("Hangtag", "hangtag", dense, load)
 
     def _ray_environment(self) -> Path | None:
         """Installed before the rounds, which it would disturb."""
@@ -160,18 +152,16 @@ class Rounds:
         self.ray = ray_environment.version(python)
         return python
 
-    def _once(self, measure: Callable[[Network], Measured], name: str) -> None:
+    def _once(self, measure: Callable[[], Measured], name: str) -> None:
         """A slow contender, which may not finish."""
         self._do.repeat = 0
-        for network in self.networks:
-            try:
-                self._note([measure(network)])
-            except Failed as error:
-                self.notes.append(f"{name} did not finish with {network.name}: {error}")
+        try:
+            self._note([measure()])
+        except Failed as error:
+            self.notes.append(f"{name} did not finish: {error}")
 
     def _accuracies(self) -> None:
-        shipped = [network for network in self.networks if network.name == SHIPPED]
-        for network in [*shipped, *([self.before] if self.before else [])]:
+        for network in self._named(SHIPPED):
             self._do.bare(network, self._test)
             self.accuracies[network.name] = accuracy(table("bare_loop", network, self._test))
 
@@ -186,12 +176,9 @@ class Rounds:
         about = f"{network.name}, {load.images:,} images"
         self.notes.append(f"The table of {name} beside that of the bare loop, {about}: {words}")
 
-    def _way(self, network: Network) -> dict[str, Any]:
-        way = self._do.keras_way(network, self._tenth)
-        jit = "with" if way["jit"] else "without"
-        words = f"batches of {way['batch']:,} {jit} XLA were the fastest"
-        self.notes.append(f"Keras, {network.name}: {words}")
-        return way
+    def _named(self, name: str) -> list[Network]:
+        """The network with this name, if the plan has it."""
+        return [network for network in self.networks if network.name == name]
 
     def _has(self, name: str) -> bool:
         return name in self._plan.names

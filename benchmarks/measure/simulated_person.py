@@ -10,7 +10,7 @@ same, but overlooks one wrong photo in twenty, and mistypes one name in a hundre
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -65,24 +65,6 @@ class Answer(NamedTuple):
         return "not-this" if self.is_not else "label"
 
 
-class Answered(NamedTuple):
-    """A page after a person has answered it."""
-
-    decisions: int  #: so far
-    page: Shown
-    answers: tuple[Answer, ...]
-
-
-class Pages(Protocol):
-    """What shows pages."""
-
-    def first(self) -> Shown:
-        """The first page."""
-
-    def answer(self, page: Shown, answers: Sequence[Answer]) -> Shown:
-        """Save the answers to a page, and show the next one."""
-
-
 class _Hand:
     """What a person does on pages."""
 
@@ -131,14 +113,12 @@ class _Hand:
         return self._person == "careless"
 
 
-def answered(pages: Pages, photos: Photos, person: str, seed: int) -> Iterator[Answered]:
-    """Each page, after the person has answered it."""
+def answered(pages: SessionPages, photos: Photos, person: str, seed: int) -> Iterator[int]:
+    """The number of decisions after each page that the person has answered."""
     page, hand = pages.first(), _Hand(person, photos.of_stack, seed)
     while page.why != "end":
-        answers = hand.on(page)
-        shown = Answered(hand.decisions, page, tuple(answers))
-        page = pages.answer(page, answers)
-        yield shown
+        page = pages.answer(page, hand.on(page))
+        yield hand.decisions
 
 
 class Reached(NamedTuple):
@@ -156,7 +136,7 @@ class Reached(NamedTuple):
 
 
 class SessionPages:
-    """The same functions as behind the page, in this process."""
+    """The functions behind the page, in this process."""
 
     def __init__(self, photos: Photos, seed: int) -> None:
         self._photos = photos
@@ -167,11 +147,11 @@ class SessionPages:
         self._by_chance: set[int] = set()
 
     def first(self) -> Shown:
-        """As `Pages`."""
+        """The first page."""
         return self._next()
 
     def answer(self, page: Shown, answers: Sequence[Answer]) -> Shown:
-        """As `Pages`."""
+        """Save the answers to a page, and show the next one."""
         for stack, (label, is_not) in zip(page.stacks, answers, strict=True):
             number = self._number(label)
             if is_not:

@@ -37,13 +37,9 @@ class Trained(msgspec.Struct, frozen=True, kw_only=True):
 
     recipe: str
     seed: int
-    epochs: int
-    parameters: int
-    heldout_accuracy: float
     test_accuracy: float
     test_ece: float
     wall_s: float  #: of the whole process: imports, data, training, export, evaluation
-    cpu_s: float
     peak_bytes: int  #: of its resident memory
     load: float  #: of the machine before the first training; above IDLE_LOAD others ran
 
@@ -100,25 +96,20 @@ def _measure(recipe: Recipe, seed: int, place: Path, load: float) -> Trained:
         cwd=place,
     )
     try:
-        status, usage = wait(process, LIMIT_S)
+        status, _ = wait(process, LIMIT_S)
     finally:
         process.kill()  # it still runs only after Ctrl-C
         process.wait()
     wall_s = time.monotonic() - started
     if status != 0:
         raise Failed(f"{' '.join(command)}: exit code {status}")
-    card = decode_card((place / "card.json").read_bytes())
-    metrics = card.metrics
+    metrics = decode_card((place / "card.json").read_bytes()).metrics
     return Trained(
         recipe=recipe.name,
         seed=seed,
-        epochs=recipe.epochs,
-        parameters=card.parameters,
-        heldout_accuracy=metrics.heldout_accuracy,
         test_accuracy=metrics.test_accuracy or 0.0,
         test_ece=metrics.test_ece or 0.0,
         wall_s=wall_s,
-        cpu_s=usage.ru_utime + usage.ru_stime,
         peak_bytes=int(peak.read_text()),
         load=load,
     )

@@ -40,7 +40,7 @@ def accuracy(table: Path) -> Accuracy:
     """Compare the labels and confidences of a table with its folders."""
     import numpy as np
 
-    from worker.evaluation.metrics import calibration_error
+    from worker.evaluation.metrics import reliability
 
     with table.open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
@@ -48,7 +48,7 @@ def accuracy(table: Path) -> Accuracy:
     confidence = np.array([float(row["confidence"]) for row in rows])
     # Two classes are enough: the predicted label is the first, and the true one if it is right.
     probabilities = np.stack([confidence, np.zeros_like(confidence)], axis=1)
-    error = calibration_error(probabilities, np.where(right, 0, 1))
+    error = reliability(probabilities, np.where(right, 0, 1)).error
     return Accuracy(float(right.mean()), error)
 
 

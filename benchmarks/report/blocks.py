@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Callable, Iterator
-
-from msgspec import structs
+from collections.abc import Callable
 
 from benchmarks.report import tables
 from benchmarks.report.agreement import SAME
 from benchmarks.report.figures import Figure, find
+from benchmarks.report.goals import verdict
 from benchmarks.report.record import Record
 from benchmarks.report.results import Contender
-from benchmarks.report.tables import LEGEND, markdown, number
+from benchmarks.report.tables import LEGEND
 from benchmarks.workloads.networks import DENSE, SHIPPED
 
 _WIDTH = 108
@@ -75,12 +74,12 @@ def _times(ratio: float) -> str:
 
 
 def speed(found: Record) -> str:
-    """The tables of every contender, with the command, the versions and the goals."""
-    command = f"    {found.command}        # {found.minutes:.0f} minutes"
-    return _joined(
-        command, origin(found), wrapped(f"{found.packages}."), versions(found),
-        tables.speed(_shown(found)), LEGEND, _notes(found), tables.goal_table(found.goals),
-    )  # fmt: skip
+    """The table of every contender, with the command, the versions and the goals."""
+    parts = [
+        f"    {found.command}", origin(found), wrapped(f"{found.packages}."),
+        tables.speed(_shown(found)), LEGEND, _notes(found), wrapped(verdict(found.goals)),
+    ]  # fmt: skip
+    return "\n\n".join(filter(None, parts))
 
 
 def _shown(found: Record) -> list[Figure]:
@@ -89,63 +88,22 @@ def _shown(found: Record) -> list[Figure]:
 
 
 def _notes(found: Record) -> str:
-    """What was noted, but for tables with the bytes that are expected."""
+    """What was noted, but for tables with the bytes that are expected; the network that ships; and
+    the ratios that the night compares."""
     notes = [note for note in found.notes if not note.endswith(f": {SAME}")]
     if len(notes) < len(found.notes):
         notes.append(f"The other tables of Hangtag and the bare loop have {SAME}.")
+    if (shipped := found.version(SHIPPED)) and shipped.accuracy is not None:
+        notes.append(
+            f"Of the test images the shipped network labels {shipped.accuracy:.2%} right, with an "
+            f"expected calibration error of {shipped.ece:.2%}."
+        )
+    if found.short:
+        ratios = ", ".join(f"{one.network} {one.ratio:.2f}" for one in found.short)
+        notes.append(
+            f"Warm, `x` of the {found.short[0].images:,} images that the night measures: {ratios}."
+        )
     return "\n".join(wrapped(f"* {note}", subsequent_indent="  ") for note in notes)
-
-
-def costs(found: Record) -> str:
-    """Memory and processor time of the smallest and the largest network, with many images; a
-    stack that the command starts takes as much as one that runs."""
-    large = [
-        one
-        for one in found.figures
-        if one.images in (found.images, found.large)
-        and one.network in (DENSE, SHIPPED)
-        and one.contender is not Contender.COLD
-    ]
-    return _joined(tables.memory(large), tables.processor(large), origin(found))
-
-
-def versions(found: Record) -> str:
-    """The networks, with the bare loop's speed and what the graph is."""
-    head = (
-        *("network", "version", "card", "parameters", "precision", "second pass"),
-        *("bare loop, images/s and core", "test accuracy", "test ECE, %"),
-    )
-    return markdown(head, _versions(found))
-
-
-def _versions(found: Record) -> Iterator[list[str]]:
-    for version in found.versions:
-        bare = find(found.figures, version.network, Contender.BARE, found.images)
-        rate = bare.work if bare else None
-        yield [
-            *(
-                version.network,
-                f"`{version.ref}`",
-                f"`{version.card}`",
-                f"{version.parameters:,}",
-                version.precision,
-            ),
-            number(version.second_pass_share, "{:.1%}"),
-            number(rate and rate / found.workers, "{:,.0f}"),
-            number(version.accuracy, "{:.4f}"),
-            number(None if version.ece is None else 100 * version.ece, "{:.2f}"),
-        ]
-
-
-def short(found: Record) -> str:
-    """The ratios that the nightly run compares."""
-    rows = (
-        [one.network, f"{one.images:,}", str(one.repeats), f"{one.ratio:.2f}"]
-        for one in found.short
-    )
-    head = ("network", "images", "runs", "warm beside the bare loop, work")
-    repeats = max((one.repeats for one in found.short), default=found.repeats)
-    return _joined(markdown(head, rows), origin(structs.replace(found, repeats=repeats)))
 
 
 def origin(found: Record) -> str:
@@ -166,8 +124,4 @@ def wrapped(text: str, subsequent_indent: str = "") -> str:
     )  # fmt: skip
 
 
-def _joined(*parts: str) -> str:
-    return "\n\n".join(part for part in parts if part)
-
-
-BLOCKS: dict[str, Block] = {block.__name__: block for block in (summary, speed, costs, short)}
+BLOCKS: dict[str, Block] = {block.__name__: block for block in (summary, speed)}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import msgspec
 
@@ -18,6 +18,8 @@ from benchmarks.report.results import (
 )
 
 MB = 1e6
+#: The processes of Hangtag whose processor time grows with the images.
+ROLES = ("producer", "worker child")
 _DIGITS = 4
 
 
@@ -32,12 +34,7 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     whole: float
     work_x: float | None = None  #: to the bare loop with the same images, within a repeat
     whole_x: float | None = None
-    steady: float | None = None  #: between the first and the last result
-    first_s: float  #: from the start of the command to the first result
-    whole_s: float
-    peaks_mb: dict[str, float] = {}  #: role -> the largest process
-    together_mb: float = 0.0
-    redis_mb: float | None = None  #: the server's used_memory_peak
+    together_mb: float = 0.0  #: all processes at one moment
     cpu_us: dict[str, float] = {}  #: role -> processor time per image
 
     @property
@@ -59,19 +56,16 @@ def find(found: Sequence[Figure], network: str, contender: Contender, images: in
 
 def ratios(results: Results, images: int) -> dict[str, float]:
     """The ratios between contenders that pages quote, within a repeat."""
-    warm, cold = (Contender.WARM, whole), (Contender.COLD, whole)
-    pairs = {
-        "cold / Keras": (images, cold, (Contender.KERAS, whole)),
-        "warm / Keras": (images, warm, (Contender.KERAS, whole)),
-        "warm / Keras without its start": (images, warm, (Contender.KERAS, work)),
-        "fp32 / Keras without its start": (
-            images, (Contender.FP32, whole), (Contender.KERAS, work),
-        ),
-    }  # fmt: skip
+    names = {
+        "warm / Keras without its start": Contender.WARM,
+        "fp32 / Keras without its start": Contender.FP32,
+    }
     found = {
-        f"{network}: {name}": results.ratio(network, *pair)
+        f"{network}: {name}": results.ratio(
+            network, images, (contender, whole), (Contender.KERAS, work)
+        )
         for network in dict.fromkeys(run.network for run in results.runs)
-        for name, pair in pairs.items()
+        for name, contender in names.items()
     }
     return {name: rounded(value) for name, value in found.items() if value is not None}
 
@@ -91,7 +85,6 @@ def _figure(results: Results, case: Case) -> Figure:
         both = ((case.contender, rate), (Contender.BARE, rate))
         return _or_none(results.ratio(case.network, case.images, *both))
 
-    redis = [run.redis_peak / MB for run in runs if run.redis_peak]
     return Figure(
         network=case.network,
         contender=case.contender,
@@ -101,26 +94,13 @@ def _figure(results: Results, case: Case) -> Figure:
         whole=median(whole),
         work_x=beside(work),
         whole_x=beside(whole),
-        steady=_or_none(middle(run.steady for run in runs if run.steady)),
-        first_s=median(lambda run: run.first_s),
-        whole_s=median(lambda run: run.whole_s),
-        peaks_mb={role: _peak(runs, role) for role in _roles(run.peaks for run in runs)},
         together_mb=rounded(max(run.together for run in runs) / MB),
-        redis_mb=_or_none(max(redis, default=None)),
-        cpu_us={role: _cpu_us(runs, role) for role in _roles(run.cpu_s for run in runs)},
+        cpu_us={role: _cpu_us(runs, role) for role in ROLES if role in runs[0].cpu_s},
     )
 
 
 def _or_none(value: float | None) -> float | None:
     return None if value is None else rounded(value)
-
-
-def _roles(found: Iterable[Iterable[str]]) -> list[str]:
-    return sorted({role for roles in found for role in roles})
-
-
-def _peak(runs: Sequence[Measured], role: str) -> float:
-    return rounded(max(run.peaks.get(role, 0) for run in runs) / MB)
 
 
 def _cpu_us(runs: Sequence[Measured], role: str) -> float:

@@ -22,12 +22,7 @@ class Version(msgspec.Struct, frozen=True, kw_only=True):
     of the 10,000 test images; None if they were not measured."""
 
     network: str
-    ref: str  #: `name@version`
     sha256: str  #: of its card
-    parameters: int
-    precision: str
-    #: Of the held-out images; None: the graph itself decides how often it computes an image.
-    second_pass_share: float | None
     accuracy: float | None = None
     ece: float | None = None
 
@@ -52,7 +47,6 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     date: str
     commit: str  #: a `+` at its end: with uncommitted changes
     command: str
-    minutes: float
     processor: str  #: the model's name; ratios are compared only on the same
     machine: str
     packages: str

@@ -39,12 +39,9 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
     images: int
     whole_s: float  #: from before the command's start to after its end
     work_s: float  #: without its own start, by its own clock
-    first_s: float  #: from the start of the command to the first result
-    steady: float | None = None  #: images/s between the first and the last result
     peaks: dict[str, int] = {}  #: role -> the largest process
     together: int = 0  #: all processes at one moment, shared pages counted in each
     cpu_s: dict[str, float] = {}  #: role -> processor time of all its processes
-    redis_peak: int | None = None  #: the server's used_memory_peak
 
     @property
     def case(self) -> Case:

@@ -1,4 +1,4 @@
-"""The table of trainings: every seed, then the mean and the standard deviation of each recipe."""
+"""The table of trainings: the mean and the standard deviation of each recipe."""
 
 from __future__ import annotations
 
@@ -8,67 +8,55 @@ from statistics import fmean, stdev
 from benchmarks.environment.machine import IDLE_LOAD
 from benchmarks.measure.training_run import Trained
 from benchmarks.report.figures import MB
-from benchmarks.report.goals import Goal
-from benchmarks.report.tables import goal_table, markdown
+from benchmarks.report.goals import Goal, verdict
+from benchmarks.report.tables import markdown
 
 #: The recipe with goals, for three seeds on two cores.
 PROMISED = "fast"
 GOAL_ACCURACY, GOAL_MINUTES, GOAL_ECE_PERCENT = 0.945, 5.0, 1.0
 #: The heading of the section in RESULTS.md.
 HEADING = "## Training on Fashion-MNIST"
-_HEAD = (
-    *("recipe", "parameters", "epochs", "seed", "held-out accuracy", "test accuracy"),
-    *("test ECE, %", "minutes", "processor, minutes", "peak memory, MB"),
-)
+_HEAD = ("recipe", "seeds", "test accuracy", "test ECE, %", "minutes", "peak memory, MB")
 Value = Callable[[Trained], float]
 #: The averaged columns, and their number of decimals.
 _VALUES: tuple[tuple[Value, int], ...] = (
-    (lambda run: run.heldout_accuracy, 4),
     (lambda run: run.test_accuracy, 4),
     (lambda run: 100 * run.test_ece, 2),
     (lambda run: run.wall_s / 60, 1),
-    (lambda run: run.cpu_s / 60, 1),
     (lambda run: run.peak_bytes / MB, 0),
 )
 
 
-def section(runs: Sequence[Trained], command: str, about: str, date: str) -> str:
+def section(runs: Sequence[Trained], command: str, about: str) -> str:
     """The section of RESULTS.md."""
     parts = [
         HEADING,
         f"    {command}",
-        f"{date}, {about}",
+        about,
         table(runs),
-        "Of the exported `model.tflite`; the 10,000 test images are read once. Minutes are those\n"
-        "of a process from its start to its end, `±` the standard deviation between seeds.",
-        goal_table(goals(runs)),
+        "Of the exported `model.tflite`; `±` is the standard deviation between seeds.",
+        verdict(goals(runs)),
         *busy(runs),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
 def table(runs: Sequence[Trained]) -> str:
-    """A line for each training, and one for each recipe with several trainings."""
+    """A line for each recipe: the mean of its trainings."""
     return markdown(_HEAD, _lines(runs))
 
 
 def _lines(runs: Sequence[Trained]) -> Iterator[list[str]]:
     for recipe in dict.fromkeys(run.recipe for run in runs):
-        of_recipe = [run for run in runs if run.recipe == recipe]
-        for run in of_recipe:
-            yield [*_about(run), str(run.seed), *(f"{v(run):.{n}f}" for v, n in _VALUES)]
-        if len(of_recipe) > 1:
-            means = (spread([value(run) for run in of_recipe], n) for value, n in _VALUES)
-            yield [*_about(of_recipe[0]), f"mean of {len(of_recipe)}", *means]
-
-
-def _about(run: Trained) -> tuple[str, str, str]:
-    return run.recipe, f"{run.parameters:,}", str(run.epochs)
+        found = [run for run in runs if run.recipe == recipe]
+        means = (spread([value(run) for run in found], digits) for value, digits in _VALUES)
+        yield [recipe, str(len(found)), *means]
 
 
 def spread(values: Sequence[float], decimals: int) -> str:
-    """Mean ± standard deviation of a sample of two or more."""
-    return f"{fmean(values):.{decimals}f} ± {stdev(values):.{decimals}f}"
+    """The mean, with the standard deviation of a sample of two or more."""
+    deviation = f" ± {stdev(values):.{decimals}f}" if len(values) > 1 else ""
+    return f"{fmean(values):.{decimals}f}{deviation}"
 
 
 def goals(runs: Sequence[Trained]) -> list[Goal]:

@@ -14,16 +14,16 @@ from shared.messages.model_card import Card, decode_card
 from shared.registry import packaged
 from shared.registry.registry import Registry
 
-DENSE, FAST, SHIPPED, BEFORE = "dense", "fast", "shipped", "before"
-#: The recipe of a network that the benchmark trains.
-RECIPES = {DENSE: "tutorial", FAST: "fast"}
+DENSE, SHIPPED = "dense", "shipped"
+#: The recipe of the dense network, and its name in the benchmark's store.
+TUTORIAL = "tutorial"
 
 
 class Network(NamedTuple):
     """A model version in its folder."""
 
     name: str  #: in the benchmark's tables
-    model: str  #: as `--model` names it; empty: it is in no store
+    model: str  #: as `--model` names it
     folder: Path  #: holds card.json, model.tflite, model.keras
 
     @property
@@ -43,7 +43,7 @@ class Network(NamedTuple):
 
 def find(name: str, environment: Mapping[str, str]) -> Network:
     """The network with this name, trained if it is missing."""
-    return shipped() if name == SHIPPED else _trained(name, environment)
+    return shipped() if name == SHIPPED else dense(environment)
 
 
 def shipped() -> Network:
@@ -61,22 +61,13 @@ def in_fp32(network: Network, environment: Mapping[str, str]) -> Network:
     return Network(network.name, f"{model}@{version}", STORE / model / str(version))
 
 
-def before(folder: Path) -> Network:
-    """Another version, to compare the packaged one with."""
-    return Network(BEFORE, "", folder.resolve())
-
-
 def dense(environment: Mapping[str, str]) -> Network:
     """The tutorial's network, trained for one epoch and published into the benchmark's store."""
-    return _trained(DENSE, environment)
-
-
-def _trained(name: str, environment: Mapping[str, str]) -> Network:
-    registry, recipe = Registry(STORE), RECIPES[name]
-    if not registry.versions(recipe):
-        _run("benchmarks.workloads.recipe_model", recipe, environment=environment)
-    version = registry.versions(recipe)[-1]
-    return Network(name, f"{recipe}@{version}", STORE / recipe / str(version))
+    registry = Registry(STORE)
+    if not registry.versions(TUTORIAL):
+        _run("benchmarks.workloads.dense_model", environment=environment)
+    version = registry.versions(TUTORIAL)[-1]
+    return Network(DENSE, f"{TUTORIAL}@{version}", STORE / TUTORIAL / str(version))
 
 
 def _run(module: str, *words: str, environment: Mapping[str, str]) -> None:

@@ -3,8 +3,8 @@ command starts fast, and the list of all imports none."""
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Iterator, Mapping
+from importlib import import_module
 from typing import TYPE_CHECKING, NamedTuple
 
 import click
@@ -62,34 +62,23 @@ GROUPS = {
         Listed("completion", "machine", "Print the completion script of a shell."),
     ),
 }  # fmt: skip
+_MODULES = {entry.name: entry.module for group in GROUPS.values() for entry in group}
 #: The modules of words of 0.2.0, which no list has; until 0.4.
 _OLD = {"submit": "jobs", "collect": "jobs"}
 
 
-class LazyCommands(MutableMapping[str, click.Command]):
+class LazyCommands(Mapping[str, click.Command]):
     """Every command by its name, imported when it is read."""
 
-    def __init__(self) -> None:
-        self._modules = {entry.name: entry.module for group in GROUPS.values() for entry in group}
-        self._loaded: dict[str, click.Command] = {}
-
     def __getitem__(self, name: str) -> click.Command:
-        if name not in self._loaded:
-            module = importlib.import_module(_CLI + (self._modules | _OLD)[name])
-            self._loaded[name] = getattr(module, name)
-        return self._loaded[name]
-
-    def __setitem__(self, name: str, command: click.Command) -> None:
-        self._loaded[name] = command
-
-    def __delitem__(self, name: str) -> None:
-        del self._modules[name]
+        command: click.Command = getattr(import_module(_CLI + (_MODULES | _OLD)[name]), name)
+        return command
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._modules)
+        return iter(_MODULES)
 
     def __len__(self) -> int:
-        return len(self._modules)
+        return len(_MODULES)
 
 
 class GroupedCommands(click.Group):
@@ -97,7 +86,7 @@ class GroupedCommands(click.Group):
 
     def __init__(self, *given: object, **named: object) -> None:
         super().__init__(*given, **named)  # type: ignore[arg-type]
-        self.commands = LazyCommands()
+        self.commands = LazyCommands()  # type: ignore[assignment]  # none is added
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The names in the order of GROUPS."""

@@ -80,8 +80,8 @@ def classify(detach: bool, **given: Any) -> None:
     listed, 4 error budget exceeded, 130 interrupted and resumable, 5 cancelled, 2 usage, 1 set-up.
     """
     from producer.cli.running import running_job
-    from producer.job_control.perform import perform
     from producer.present.events import RowChanged
+    from producer.run.classify import classify as classify_images
 
     options = make_options(given)
     if detach:
@@ -92,7 +92,8 @@ def classify(detach: bool, **given: Any) -> None:
     with running_job(is_quiet()) as (events, stop):
         if options.watch:
             events.subscribe(_show_change, RowChanged)
-        summary = perform(options, Settings.from_env(), stdin=stdin, events=events, stop=stop)
+        settings = Settings.from_env()
+        summary = classify_images(options, settings, stdin=stdin, events=events, stop=stop)
     again = ["--watch"] if options.watch else ["--update"] if options.update else []
     show_summary(summary, again)
 
@@ -191,8 +192,8 @@ def collect(job: str) -> None:
     goes with version 0.4.
     """
     from producer.cli.running import running_job
+    from producer.job_control.collect import collect as collect_job
     from producer.job_control.request_of_id import requests_refused
-    from producer.run.follow import collect as collect_job
 
     settings = Settings.from_env()
     with requests_refused(job, settings), running_job(is_quiet()) as (events, stop):

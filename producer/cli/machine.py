@@ -22,7 +22,7 @@ from producer.cli.options import (
     print_answer,
     seldom_option,
 )
-from producer.cli.params import CHILDREN_MAX, FORM, HELP, PER_CORE, Wanted, WorkersParam
+from producer.cli.params import CHILDREN_MAX, FORM, HELP, PER_CORE, Parsed, parse_workers
 from producer.cli.running import show_lines, watch_option
 from producer.present.formatting import show_json
 from shared.errors import Exit, HangtagError, SetupError, UsageError
@@ -41,9 +41,9 @@ _SHELLS = ("bash", "zsh", "fish")
     ("hangtag up --workers 4", "four worker processes, until hangtag down"),
     ("hangtag up --workers auto:0-8", "as many as the backlog needs"),
 )
-@click.option("--workers", type=WorkersParam(), default=Wanted(), metavar=FORM, help=HELP)
+@click.option("--workers", type=Parsed(FORM, parse_workers), metavar=FORM, help=HELP)
 @json_option
-def up(workers: Wanted) -> None:
+def up(workers: tuple[int | None, int | None] | None) -> None:
     """Start this machine's stack, or change its workers.
 
     It runs in the background until hangtag down. Scaling does not interrupt batches in progress.
@@ -51,10 +51,9 @@ def up(workers: Wanted) -> None:
     from producer.machine import stack
 
     settings = Settings.from_env()
-    stack.up(settings, workers.most, workers.floor)
-    shown = stack.describe(settings)
-    if notice := stack.memory_notice(settings):
+    if notice := stack.up(settings, *(workers or (None, None))):
         click.echo(notice, err=True)
+    shown = stack.describe(settings)
     up = f"this machine's stack is up; workers: {_worker_count(shown)}, supervisor: {shown.pid}"
     print_answer(shown, [up, f"log: {shown.log}", "stop it with: hangtag down"])
 

@@ -5,11 +5,9 @@ from __future__ import annotations
 import codecs
 import errno
 import io
-import locale
 import os
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import Any, NoReturn
 
 import click
@@ -23,8 +21,8 @@ from producer.present.style import colour_wanted, columns_of, failed, wrapped
 from shared import process
 from shared.errors import Exit, HangtagError, RequestCancelled, StillOpen, UsageError
 
-#: ASCII under a name by which click keeps it: it writes UTF-8 to a stream of the plain name.
-_ASCII = "hangtag-ascii"
+#: How Python writes what the encoding of a stream lacks.
+_ERRORS = ("strict", "backslashreplace")
 #: For terminals whose encoding lacks the characters of bars and the ellipsis.
 _PLAIN = {"█": "#", "░": "-", "━": "#", "─": "-", "…": "~"}
 #: Exit codes of errors other than set-up errors.
@@ -172,45 +170,12 @@ def _replaced(error: UnicodeError) -> tuple[str | bytes, int]:
     return (plain, error.end) if plain else codecs.backslashreplace_errors(error)
 
 
-def _replace_unknown(stream: object) -> None:
-    """Have what the stream's encoding lacks replaced."""
-    if not isinstance(stream, io.TextIOWrapper):
-        return
-    if _is_ascii(stream):
-        stream.reconfigure(encoding=_ASCII, errors="replaced")
-    elif stream.errors in ("strict", "backslashreplace"):
-        stream.reconfigure(errors="replaced")
-
-
-def _is_ascii(stream: io.TextIOWrapper) -> bool:
-    """Whether a stream has ASCII alone, as a terminal with LC_ALL=C, for which Python has UTF-8."""
-    encodings = [stream.encoding]
-    if stream.isatty():
-        encodings.append(locale.nl_langinfo(locale.CODESET))
-    with suppress(LookupError):  # Python does not know it
-        return any(codecs.lookup(encoding).name == "ascii" for encoding in encodings)
-    return False
-
-
-def _codec(name: str) -> codecs.CodecInfo | None:
-    if name != _ASCII.replace("-", "_"):
-        return None
-    plain = codecs.lookup("ascii")
-    return codecs.CodecInfo(
-        plain.encode,
-        plain.decode,
-        incrementalencoder=plain.incrementalencoder,
-        incrementaldecoder=plain.incrementaldecoder,
-        name=_ASCII,
-    )
-
-
 def main() -> None:
     """Run the command line of this process."""
     codecs.register_error("replaced", _replaced)
-    codecs.register(_codec)
     for stream in (sys.stdout, sys.stderr):
-        _replace_unknown(stream)
+        if isinstance(stream, io.TextIOWrapper) and stream.errors in _ERRORS:
+            stream.reconfigure(errors="replaced")
     process.search_seldom()
     process.skip_last_search()
     sys.exit(hangtag.main(standalone_mode=True))

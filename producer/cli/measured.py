@@ -100,9 +100,7 @@ def compare(a: str, b: str, folder: bytes, output: Path | None, force: bool) -> 
 
     def classified(options: JobOptions) -> Summary:
         with running_job(no_figures) as (events, stop):
-            return classify(
-                options, settings, if_finished="used as it is", events=events, stop=stop
-            )
+            return classify(options, settings, events=events, stop=stop)
 
     compared = compare_versions(
         (a, b), folder, settings, classified, output,

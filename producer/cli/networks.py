@@ -19,13 +19,14 @@ from producer.cli.options import (
     quiet_option,
     seldom_option,
 )
-from producer.cli.params import MODEL, MODEL_FORM, MODEL_NAME, NumbersParam
+from producer.cli.params import MODEL, MODEL_FORM, MODEL_NAME, Parsed, parse_numbers
 from producer.present.style import columns_of
 from shared.messages.training import PRECISIONS, PROMOTE
 from shared.settings import Settings
 
 F = TypeVar("F", bound=Callable[..., Any])
 _FORM = ("scale", "mean", "std", "layout", "channels", "size", "output")
+_NUMBERS = Parsed("N,N,N", parse_numbers)
 _LIKE = ("timm", "torchvision", "clip")
 
 
@@ -36,11 +37,11 @@ def network_options(scale: str) -> Callable[[F], F]:
             "--scale", type=click.Choice(("0-255", "0-1", "-1-1")), default=None, help=scale
         ),
         seldom_option(
-            "--mean", type=NumbersParam(), default=(),
+            "--mean", type=_NUMBERS,
             help="Subtracted from each channel, as in 0.5,0.5,1.",
         ),
         seldom_option(
-            "--std", type=NumbersParam(), default=(), help="Then divides each channel."
+            "--std", type=_NUMBERS, help="Then divides each channel."
         ),
         seldom_option(
             "--layout", type=click.Choice(("nhwc", "nchw")), default=None,

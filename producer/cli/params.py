@@ -7,11 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import (
-    TYPE_CHECKING,
-    Any,
-    NamedTuple,
-)
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -35,34 +31,30 @@ _FORM = re.compile(r"(\d{1,6})|auto(?::(\d{1,6})-(\d{1,6}))?", re.ASCII)
 MODEL_FORM = "NAME[@VERSION|@ALIAS]"
 
 
-class Wanted(NamedTuple):
-    """The number of worker processes; both None leaves it unchanged."""
+def parse_workers(text: str) -> tuple[int | None, int | None]:
+    """The most worker processes of FORM (None: one per core), and the least (None: always the
+    most). Raises ValueError."""
+    match = _FORM.fullmatch(text)
+    if match is None:
+        raise ValueError(f"{text!r} is neither a number nor auto nor auto:LOW-HIGH")
+    number, low, high = (None if group is None else int(group) for group in match.groups())
+    most = high if number is None else number
+    if most is None:
+        return None, 1
+    if not 1 <= most <= CHILDREN_MAX or (low or 0) > most:
+        raise ValueError(f"{text!r} is not within 1 to {CHILDREN_MAX}, low before high")
+    return most, low
 
-    most: int | None = None  #: None with a floor: one per core
-    floor: int | None = None  #: None: no scaling, always `most`
 
-
-class WorkersParam(click.ParamType[Wanted]):
-    """A number of workers, or a range for autoscaling."""
-
-    name = FORM
-
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> Wanted:
-        """Parse FORM; exit with code 2 for other values."""
-        if isinstance(value, Wanted):
-            return value
-        match = _FORM.fullmatch(str(value))
-        if match is None:
-            self.fail(f"{value!r} is neither a number nor auto nor auto:LOW-HIGH", param, ctx)
-        number, low, high = (None if group is None else int(group) for group in match.groups())
-        most = high if number is None else number
-        if most is None:
-            return Wanted(floor=1)
-        if not 1 <= most <= CHILDREN_MAX or (low or 0) > most:
-            self.fail(f"{value!r} is not within 1 to {CHILDREN_MAX}, low before high", param, ctx)
-        return Wanted(most, low)
+def parse_numbers(text: str) -> tuple[float, ...]:
+    """Numbers with commas between them. Raises ValueError."""
+    try:
+        numbers = tuple(map(float, text.split(",")))
+    except ValueError:
+        numbers = ()
+    if not numbers or not all(map(math.isfinite, numbers)):
+        raise ValueError(f"{text!r} is not a list of numbers such as 0.485,0.456,0.406")
+    return numbers
 
 
 class Parsed(click.ParamType[Any]):
@@ -76,26 +68,6 @@ class Parsed(click.ParamType[Any]):
             return self._parse(value)
         except ValueError as error:
             self.fail(str(error), param, ctx)
-
-
-class NumbersParam(click.ParamType[tuple[float, ...]]):
-    """Numbers with commas between them."""
-
-    name = "N,N,N"
-
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[float, ...]:
-        """Exit with code 2 for anything else."""
-        if isinstance(value, tuple):
-            return value
-        try:
-            numbers = tuple(float(part) for part in str(value).split(","))
-        except ValueError:
-            numbers = ()
-        if not numbers or not all(map(math.isfinite, numbers)):
-            self.fail(f"{value!r} is not a list of numbers such as 0.485,0.456,0.406", param, ctx)
-        return numbers
 
 
 class Name(click.ParamType[str]):

@@ -59,7 +59,7 @@ def remember(entry: IndexedJob) -> None:
             if same and other.id != entry.id:
                 (folder / f"{other.id}.json").unlink(missing_ok=True)
                 failpoint("index.replaced-forgotten")
-        atomic_file.place(draft, folder / f"{entry.id}.json")
+        atomic_file.rename_durably(draft, folder / f"{entry.id}.json")
         failpoint("index.remembered")
 
 

@@ -14,7 +14,6 @@ import msgspec
 
 from producer.job.columns import COLUMNS, SINGLE
 from shared import runtimes
-from shared.errors import MISFITS, BadMessage
 from shared.messages.batch import MAX_FILE_BYTES
 from shared.messages.files import AUTO, TRANSPORTS
 from shared.messages.model_name import parse
@@ -96,32 +95,18 @@ def parse_columns(value: str | Sequence[str]) -> tuple[str, ...]:
 class ErrorBudget(msgspec.Struct, frozen=True):
     """The limit of failed rows, as a number or as a percentage of the finished rows."""
 
-    limit: float = float("inf")
+    limit: float | None = None  #: None: there is none
     percent: bool = False
 
     def exceeded(self, failed: int, done: int, finished: bool) -> bool:
         """Whether a job with these rows must stop; `finished` if no more follow."""
+        if self.limit is None:
+            return False
         if not self.percent:
             return failed > self.limit
         if done == 0 or (done < ROWS_BEFORE_PERCENT and not finished):
             return False
         return 100 * failed > self.limit * done
-
-
-def encode_budget(budget: ErrorBudget) -> bytes:
-    """JSON for the journal; empty if there is no limit."""
-    return b"" if budget.limit == float("inf") else msgspec.json.encode(budget)
-
-
-def decode_budget(data: bytes | None) -> ErrorBudget:
-    """The inverse of `encode_budget`; unlimited before the first attempt. Raises BadMessage."""
-    try:
-        return msgspec.json.decode(data, type=ErrorBudget) if data else ErrorBudget()
-    except MISFITS as error:
-        raise BadMessage(
-            f"the job's --max-failures in its journal cannot be read ({error}); "
-            "run the job's classify command again"
-        ) from error
 
 
 def parse_budget(value: object) -> ErrorBudget:
@@ -296,17 +281,6 @@ def encode_options(options: JobOptions) -> bytes:
     """The options that identify a job, and what it knows of its files, as JSON."""
     fields = (field for field in options.__struct_fields__ if field not in _OF_A_CALL)
     return msgspec.json.encode({field: getattr(options, field) for field in fields})
-
-
-def decode_options(data: bytes) -> JobOptions:
-    """The options in `data`. Raises BadMessage."""
-    try:
-        return msgspec.json.decode(data, type=JobOptions)
-    except MISFITS as error:
-        raise BadMessage(
-            f"the job's options in its journal cannot be read ({error}); "
-            "update Hangtag here, or start over with --restart"
-        ) from error
 
 
 def has_relative_paths(options: JobOptions) -> bool:

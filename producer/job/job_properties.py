@@ -7,18 +7,20 @@ import sqlite3
 from abc import ABC, abstractmethod
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 from urllib.parse import quote
 
 import msgspec
 
-from producer.job.job_options import ErrorBudget, JobOptions, decode_budget, decode_options
-from producer.job.skipped import SKIPPED, UNLISTED, Unlisted, decode_skipped, decode_unlisted
+from producer.job.job_options import ErrorBudget, JobOptions
+from producer.job.skipped import SKIPPED, UNLISTED, Unlisted
 from producer.job.totals import AnswerCounts
 from shared import regular_file
 from shared.errors import MISFITS, BadMessage, Exit
 from shared.messages.batch import JobRecord, decode_job
 from shared.messages.model_card import Card, decode_card
+
+T = TypeVar("T")
 
 
 class Pinned(NamedTuple):
@@ -35,6 +37,19 @@ class JobProperties(ABC):
     @abstractmethod
     def get(self, key: str) -> bytes | None:
         """A property as it is stored."""
+
+    def decoded(self, key: str, kind: type[T], default: T | None = None) -> T:
+        """A property that is stored as JSON; `default` if there is none. Raises BadMessage."""
+        data = self.get(key)
+        if not data and default is not None:
+            return default
+        try:
+            return msgspec.json.decode(data or b"", type=kind)
+        except MISFITS as error:
+            raise BadMessage(
+                f"the job's {key} in its journal cannot be read ({error}); "
+                "update Hangtag here, or start over with --restart"
+            ) from error
 
     def text(self, key: str) -> str:
         """A property that is a text; empty if there is none."""
@@ -64,12 +79,12 @@ class JobProperties(ABC):
     @property
     def options(self) -> JobOptions:
         """The options that the job was started with."""
-        return decode_options(self.get("options") or b"")
+        return self.decoded("options", JobOptions)
 
     @property
     def budget(self) -> ErrorBudget:
         """The budget of the last attempt."""
-        return decode_budget(self.get("budget"))
+        return self.decoded("budget", ErrorBudget, ErrorBudget())
 
     @property
     def exit_code(self) -> Exit | None:
@@ -96,7 +111,7 @@ class JobProperties(ABC):
     @property
     def attempt(self) -> AttemptResult:
         """The result of the last finished attempt."""
-        return decode_attempt(self.get(ATTEMPT))
+        return self.decoded(ATTEMPT, AttemptResult, AttemptResult())
 
     @property
     def file_count(self) -> int | None:
@@ -106,12 +121,12 @@ class JobProperties(ABC):
     @property
     def answers(self) -> AnswerCounts | None:
         """What came out, as of the last written table; None before."""
-        return decode_answers(self.get(ANSWERS))
+        return self.decoded(ANSWERS, AnswerCounts) if self.get(ANSWERS) else None
 
     @property
     def unlisted(self) -> Unlisted:
         """The folders that could not be listed so far."""
-        return decode_unlisted(self.get(UNLISTED))
+        return self.decoded(UNLISTED, Unlisted, Unlisted())
 
     @property
     def first_number(self) -> int:
@@ -123,7 +138,7 @@ class JobProperties(ABC):
     @property
     def skipped(self) -> dict[str, int]:
         """Entries that the walk skipped, by reason."""
-        return decode_skipped(self.get(SKIPPED))
+        return self.decoded(SKIPPED, dict[str, int], {})
 
     def _number(self, key: str) -> int | None:
         """A property that is a number; None if there is none."""
@@ -133,6 +148,16 @@ class JobProperties(ABC):
         if not text.isdigit() or len(text) > _DIGITS:
             raise BadMessage(f"the job's {key} cannot be read; start over with --restart")
         return int(text)
+
+
+class PropertyValues(JobProperties):
+    """Properties at one moment."""
+
+    def __init__(self, values: dict[str, bytes]) -> None:
+        self._values = values
+
+    def get(self, key: str) -> bytes | None:
+        return self._values.get(key)
 
 
 def open_read_only(path: Path, immutable: bool) -> sqlite3.Connection:
@@ -166,37 +191,3 @@ class AttemptResult(msgspec.Struct, frozen=True):
     classified: int = 0  #: images in this attempt only
     seconds: float = 0.0
     skipped: dict[str, int] = {}  #: by reason, in this attempt and in earlier ones
-
-
-def encode_attempt(attempt: AttemptResult) -> bytes:
-    """JSON."""
-    return msgspec.json.encode(attempt)
-
-
-def decode_attempt(data: bytes | None) -> AttemptResult:
-    """The inverse of `encode_attempt`; older journals have none. Raises BadMessage."""
-    if data is None:
-        return AttemptResult()
-    try:
-        return msgspec.json.decode(data, type=AttemptResult)
-    except MISFITS as error:
-        raise BadMessage(
-            f"the job's last attempt cannot be read ({error}); start over with --restart"
-        ) from error
-
-
-def encode_answers(answers: AnswerCounts) -> bytes:
-    """JSON."""
-    return msgspec.json.encode(answers)
-
-
-def decode_answers(data: bytes | None) -> AnswerCounts | None:
-    """The inverse of `encode_answers`; older journals have none. Raises BadMessage."""
-    if data is None:
-        return None
-    try:
-        return msgspec.json.decode(data, type=AnswerCounts)
-    except MISFITS as error:
-        raise BadMessage(
-            f"the job's counts by label cannot be read ({error}); start over with --restart"
-        ) from error

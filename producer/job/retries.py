@@ -59,8 +59,8 @@ def reached(database: sqlite3.Connection, place: RowPlace) -> None:
 def rows(database: sqlite3.Connection) -> Iterator[tuple[RowPlace, bytes]]:
     """(place, path) of every failed row that is to be repeated and is in no new batch, in path
     order."""
-    after = _after(database)
-    is_repeated = _of_changed if property_table.get(database, ONLY_CHANGED) else _of_failed
+    after = _last_repeated(database)
+    is_repeated = _is_changed if property_table.get(database, ONLY_CHANGED) else _has_failed
     n = after[0]
     # No cursor stays open between two batches, since repeats are frozen and stored meanwhile.
     while (following := _failed_of_next(database, n)) is not None:
@@ -71,11 +71,11 @@ def rows(database: sqlite3.Connection) -> Iterator[tuple[RowPlace, bytes]]:
         n += 1
 
 
-def _of_failed(code: int) -> bool:
+def _has_failed(code: int) -> bool:
     return code != Status.OK.code
 
 
-def _of_changed(code: int) -> bool:
+def _is_changed(code: int) -> bool:
     return code == Status.CHANGED.code
 
 
@@ -122,7 +122,7 @@ def _unknown(count: int, k: int) -> bytes:
     return encode_result(BatchResult(k, statuses, bytes(2 * count * k), bytes(4 * count * k)))
 
 
-def _after(database: sqlite3.Connection) -> RowPlace:
+def _last_repeated(database: sqlite3.Connection) -> RowPlace:
     place = property_table.get(database, REACHED)
     return _BEFORE_ALL if place is None else unpack(place)[0]
 

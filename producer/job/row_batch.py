@@ -102,7 +102,7 @@ class GivenLabels(Protocol):
     def labels(self) -> set[str]:
         """Every label that a person gave."""
 
-    def of(self, batch: RowBatch) -> Mapping[int, str]:
+    def labels_by_row(self, batch: RowBatch) -> Mapping[int, str]:
         """The labels of a batch's rows, by index."""
 
     def excluded(self, batch: RowBatch) -> bytes:
@@ -243,7 +243,7 @@ class RowBatch:
     def _all_given(self) -> Mapping[int, str]:
         """The labels that people gave, also to rows that failed."""
         given = self.rules.given_labels
-        return {} if given is None else given.of(self)
+        return {} if given is None else given.labels_by_row(self)
 
     @cached_property
     def given_labels(self) -> Mapping[int, str]:

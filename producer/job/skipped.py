@@ -6,8 +6,6 @@ from collections.abc import Mapping
 
 import msgspec
 
-from shared.errors import MISFITS, BadMessage
-
 #: Why an entry of a folder has no row. A file that is not selected is counted by its ending.
 HIDDEN, LINK, SPECIAL = "hidden", "links", "special files"
 UNREADABLE, VANISHED = "unreadable folders", "vanished folders"
@@ -53,28 +51,11 @@ def _counted(count: int, reason: str) -> str:
     return f"{count:,} {singular if count == 1 else reason}"
 
 
-def encode_skipped(counts: Counts) -> bytes:
-    """JSON."""
-    return msgspec.json.encode(dict(counts))
-
-
-def decode_skipped(data: bytes | None) -> dict[str, int]:
-    """The inverse of `encode_skipped`; empty if the journal has none. Raises BadMessage."""
-    if data is None:
-        return {}
-    try:
-        return msgspec.json.decode(data, type=dict[str, int])
-    except MISFITS as error:
-        raise BadMessage(
-            f"the job's counts of skipped files cannot be read ({error}); start over with --restart"
-        ) from error
-
-
 def passed_over(skipped: Counts, unlisted: Unlisted) -> dict[str, bytes]:
     """Properties to store with new batches: a walk that resumes after them does not count what is
     before them again."""
-    values = {SKIPPED: encode_skipped(skipped)} if skipped else {}
-    return values | ({UNLISTED: encode_unlisted(unlisted)} if unlisted.count else {})
+    values = {SKIPPED: msgspec.json.encode(skipped)} if skipped else {}
+    return values | ({UNLISTED: msgspec.json.encode(unlisted)} if unlisted.count else {})
 
 
 class Unlisted(msgspec.Struct, frozen=True):
@@ -86,21 +67,3 @@ class Unlisted(msgspec.Struct, frozen=True):
     def and_one(self, folder: str, why: str) -> Unlisted:
         """A copy with one more folder."""
         return Unlisted(self.count + 1, self.first or f"{folder} ({why})")
-
-
-def encode_unlisted(unlisted: Unlisted) -> bytes:
-    """JSON."""
-    return msgspec.json.encode(unlisted)
-
-
-def decode_unlisted(data: bytes | None) -> Unlisted:
-    """The inverse of `encode_unlisted`; none if the journal has none. Raises BadMessage."""
-    if data is None:
-        return Unlisted()
-    try:
-        return msgspec.json.decode(data, type=Unlisted)
-    except MISFITS as error:
-        raise BadMessage(
-            f"the job's record of unlisted folders cannot be read ({error}); "
-            "start over with --restart"
-        ) from error

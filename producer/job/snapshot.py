@@ -14,7 +14,13 @@ import msgspec
 
 from producer.job import property_table, schema
 from producer.job.job_options import JobOptions, differences
-from producer.job.job_properties import PRODUCER, AttemptResult, JobProperties, open_read_only
+from producer.job.job_properties import (
+    PRODUCER,
+    AttemptResult,
+    JobProperties,
+    PropertyValues,
+    open_read_only,
+)
 from producer.job.journal import journal_path, next_journal
 from producer.job.skipped import Unlisted
 from producer.job.sqlite_errors import sqlite_errors
@@ -112,7 +118,7 @@ def _view(path: Path, output: Path) -> JobView | None:
         return _unreadable(output)
     except SetupError:  # of another version
         return _unreadable(output)
-    job = _Snapshot(values)
+    job = PropertyValues(values)
     if not job.has_started:
         return None
     try:
@@ -154,7 +160,7 @@ def check_readable(output: Path) -> None:
     has_journal(output)
     path = journal_path(output)
     with sqlite_errors(path):
-        job = _Snapshot(_read(path)[0])
+        job = PropertyValues(_read(path)[0])
     _ = job.record, job.options, job.exit_code, job.file_count
 
 
@@ -169,7 +175,7 @@ def stored_options(output: Path) -> JobOptions:
         raise UsageError(no_such("job", str(output), (), "hangtag status"))
     path = journal_path(output)
     with sqlite_errors(path):
-        job = _Snapshot(_read(path)[0])
+        job = PropertyValues(_read(path)[0])
     if job.get("options") is None:
         raise not_started(output)
     return msgspec.structs.replace(job.options, output=str(output), max_failures=job.budget)
@@ -178,9 +184,9 @@ def stored_options(output: Path) -> JobOptions:
 def properties(output: Path) -> JobProperties:
     """The properties in the journal of this output; none if it cannot be read."""
     try:
-        return _Snapshot(_read(journal_path(output))[0])
+        return PropertyValues(_read(journal_path(output))[0])
     except (OSError, sqlite3.DatabaseError, HangtagError):
-        return _Snapshot({})
+        return PropertyValues({})
 
 
 def with_known_files(options: JobOptions) -> JobOptions:
@@ -213,7 +219,7 @@ def job_of_producer(output: Path, process_id: str) -> str:
         with suppress(OSError, sqlite3.DatabaseError, HangtagError):
             values, _ = _read(path)
             if values.get(PRODUCER) == process_id.encode():
-                return _Snapshot(values).record.id
+                return PropertyValues(values).record.id
     return ""
 
 
@@ -222,16 +228,6 @@ def _may_exist(output: Path) -> bool:
         return has_journal(output)
     except SetupError:
         return True
-
-
-class _Snapshot(JobProperties):
-    """Properties at one moment."""
-
-    def __init__(self, values: dict[str, bytes]) -> None:
-        self._values = values
-
-    def get(self, key: str) -> bytes | None:
-        return self._values.get(key)
 
 
 def _state(output: Path, job: JobProperties) -> JobState:

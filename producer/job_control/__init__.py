@@ -1,3 +1,3 @@
-"""Commands on jobs: what is asked of one is done, in the background too; listed, cancelled,
-forgotten, watched.
+"""Commands on jobs: options are resolved, a job is started in the background, listed, collected,
+cancelled, forgotten.
 """

@@ -79,7 +79,7 @@ def _start(
         sources.check()
         check_below(sources, settings)
         if not options.is_piped and (restart or read_snapshot(output) is None):
-            check_not_empty(sources, waits.check)
+            check_not_empty(sources)
     log = producer_log(output)
     is_new = not os.path.lexists(log)
     begin = 0 if is_new else log.lstat().st_size

@@ -55,7 +55,7 @@ class Target(msgspec.Struct, frozen=True):
     """The target number of children, and the backlog since it was decided."""
 
     children: int
-    seen: tuple[tuple[float, int], ...] = ()  #: time in seconds, batches without a result
+    polls: tuple[tuple[float, int], ...] = ()  #: time in seconds, batches without a result
 
 
 def decide(target: Target, bounds: Bounds, now_s: float, batches: int) -> Target:
@@ -67,30 +67,30 @@ def decide(target: Target, bounds: Bounds, now_s: float, batches: int) -> Target
     children = bounds.clamp(target.children)
     if children != target.children:
         return Target(children)
-    seen = (*_recent(target.seen, now_s), (now_s, batches))
-    wanted = bounds.clamp(_wanted(children, seen))
-    return Target(wanted) if wanted != children else Target(children, seen)
+    polls = (*_recent(target.polls, now_s), (now_s, batches))
+    wanted = bounds.clamp(_wanted(children, polls))
+    return Target(wanted) if wanted != children else Target(children, polls)
 
 
-def _recent(seen: tuple[tuple[float, int], ...], now_s: float) -> tuple[tuple[float, int], ...]:
+def _recent(polls: tuple[tuple[float, int], ...], now_s: float) -> tuple[tuple[float, int], ...]:
     """The polls of the last QUIET_S and the last one before, which shows that they cover it."""
-    if not seen or now_s - seen[-1][0] > GAP_S:
+    if not polls or now_s - polls[-1][0] > GAP_S:
         return ()
-    older = sum(now_s - at_s > QUIET_S for at_s, _ in seen)
-    return seen[max(0, older - 1) :]
+    older = sum(now_s - at_s > QUIET_S for at_s, _ in polls)
+    return polls[max(0, older - 1) :]
 
 
-def _wanted(children: int, seen: tuple[tuple[float, int], ...]) -> float:
+def _wanted(children: int, polls: tuple[tuple[float, int], ...]) -> float:
     """The number of children for the batches in progress and waiting: more when they crowd for some
-    polls, fewer when few were seen for long. `seen` has the time and the number of batches."""
-    recent = [batches for _, batches in seen[-POLLS:]]
+    polls, fewer when few were there for long. `polls` has the time and the number of batches."""
+    recent = [batches for _, batches in polls[-POLLS:]]
     if not children:
         return recent[-1] / BATCHES_PER_CHILD
     mean = sum(recent) / POLLS
     if len(recent) == POLLS and mean > CROWDED * children:
         return max(2 * children, mean / BATCHES_PER_CHILD)
-    quiet = seen[-1][0] - seen[0][0] > QUIET_S
-    most = max(batches for _, batches in seen)
+    quiet = polls[-1][0] - polls[0][0] > QUIET_S
+    most = max(batches for _, batches in polls)
     return most if quiet and most <= WORTH_IT * children else children
 
 

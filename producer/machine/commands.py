@@ -16,7 +16,7 @@ from producer.machine.machine_resources import cores
 from shared import installation
 from shared.broker import address
 from shared.broker.address import Address
-from shared.broker.runtime_paths import has_supervisor, runtime_dir, stack_dir
+from shared.broker.runtime_paths import runtime_dir
 from shared.errors import SetupError
 from shared.installation import (
     DRAW_PACKAGES,
@@ -104,7 +104,7 @@ def run(settings: Settings, children: int, starts: Callable[[int], None]) -> NoR
     _check_broker(
         settings,
         "a worker in the foreground needs a broker; "
-        f"set it, or have this machine's stack {_more(settings)}: hangtag up --workers {children}",
+        f"set it, or start or scale this machine's stack: hangtag up --workers {children}",
     )
     _check_root(settings)
     check_installed()
@@ -161,9 +161,9 @@ def _url(broker: Address, settings: Settings) -> str:
 
 def _needed(broker: Address, settings: Settings, part: str) -> dict[str, str]:
     """The settings that are needed besides the URL, by name; empty: not set."""
-    given = bool(broker.password or settings.redis_password_file)
+    is_given = bool(broker.password or settings.redis_password_file)
     demanded = not address.is_private(broker) and not settings.redis_insecure
-    secret = given or demanded
+    secret = is_given or demanded
     insecure = not secret or not broker.verified
     return {
         "user": _user(broker, settings, part) if secret else "",
@@ -178,8 +178,8 @@ def _needed(broker: Address, settings: Settings, part: str) -> dict[str, str]:
 
 def _user(broker: Address, settings: Settings, part: str) -> str:
     """The user with the rights of this part; empty if none is configured."""
-    ours = settings.redis_user or broker.user
-    if ours.startswith(_USERS):
+    user = settings.redis_user or broker.user
+    if user.startswith(_USERS):
         return _USERS + part
     return settings.redis_user or (TO_BE_FILLED_IN if broker.user else "")
 
@@ -192,13 +192,6 @@ def _check_broker(settings: Settings, otherwise: str) -> None:
     if not settings.redis_url:
         raise SetupError(f"HANGTAG_REDIS_URL is not set, and {otherwise}")
     address.address(settings)
-
-
-def _more(settings: Settings) -> str:
-    """The effect of `hangtag up`."""
-    if has_supervisor(stack_dir(settings)):
-        return "scale its worker"
-    return "start one"
 
 
 def _check_root(settings: Settings) -> None:
@@ -222,16 +215,16 @@ def environment(settings: Settings) -> dict[str, str]:
     Raises:
         SetupError: the broker's URL or the runtime folder cannot be used.
     """
-    given = {PREFIX + name.upper(): getattr(settings, name) for name in Settings.__struct_fields__}
-    made = {name: value for name, value in os.environ.items() if name not in given}
-    made |= {name: str(value) for name, value in given.items() if value != ""}
-    made[PREFIX + "RUNTIME_DIR"] = str(runtime_dir(settings).absolute())
-    made[PREFIX + "STORE"] = str(settings.store_path.absolute())
+    values = {PREFIX + name.upper(): getattr(settings, name) for name in Settings.__struct_fields__}
+    variables = {name: value for name, value in os.environ.items() if name not in values}
+    variables |= {name: str(value) for name, value in values.items() if value != ""}
+    variables[PREFIX + "RUNTIME_DIR"] = str(runtime_dir(settings).absolute())
+    variables[PREFIX + "STORE"] = str(settings.store_path.absolute())
     for name, path in _files(settings).items():
-        made[PREFIX + name.upper()] = os.path.abspath(path)
+        variables[PREFIX + name.upper()] = os.path.abspath(path)
     if path := installation.python_path():
-        made["PYTHONPATH"] = path
-    return made
+        variables["PYTHONPATH"] = path
+    return variables
 
 
 def _files(settings: Settings) -> dict[str, str]:

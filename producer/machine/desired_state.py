@@ -38,7 +38,7 @@ class Environment(msgspec.Struct, frozen=True):
         return {**others, "PYTHONPATH": os.fsdecode(self.python_path)}
 
 
-def own() -> Environment:
+def own_environment() -> Environment:
     """The environment of this process."""
     python, path = os.fsencode(sys.executable), os.fsencode(installation.python_path())
     return Environment(python, path, installation.present())
@@ -50,14 +50,14 @@ def chosen(recorded: Environment | None, running: bool) -> Environment:
     `recorded` is that of the last start; `running`: the stack runs in it. Of two environments the
     one with all packages of the other is chosen. If neither has them, a running one stays.
     """
-    mine = own()
+    current = own_environment()
     if recorded is None or not os.access(recorded.python, os.X_OK):
-        return mine
-    if recorded.python == mine.python:  # packages may have been added or removed since
-        return recorded if recorded.packages == mine.packages else mine
+        return current
+    if recorded.python == current.python:  # packages may have been added or removed since
+        return recorded if recorded.packages == current.packages else current
     if running:
-        return mine if recorded.packages < mine.packages else recorded
-    return recorded if recorded.packages >= mine.packages else mine
+        return current if recorded.packages < current.packages else recorded
+    return recorded if recorded.packages >= current.packages else current
 
 
 class Desired(msgspec.Struct, frozen=True):
@@ -65,7 +65,7 @@ class Desired(msgspec.Struct, frozen=True):
 
     keep: bool = False  #: whether the stack stays without jobs
     #: Upper bound on the children of the worker; None: the default.
-    children: int | None = msgspec.field(default=None, name="workers")
+    children: int | None = None
     floor: int | None = None  #: lower bound for autoscaling; None disables autoscaling
     environment: Environment | None = None  #: of the last start; None: that of the supervisor
     #: When `hangtag down` was last used, in ns: commands that ran then do not start it again.

@@ -7,29 +7,26 @@ import time
 from pathlib import Path
 
 from producer.machine import commands, redis_server, stack_log
-from producer.machine.desired_state import Environment, own
+from producer.machine.desired_state import Environment, own_environment
 from producer.machine.redis_server import is_ready
 from shared import logs
 from shared.broker.runtime_paths import LOG_NAME, has_supervisor, socket_path
 from shared.errors import BrokerAway, SetupError
 from shared.settings import Settings
-from shared.stop import Waits, unstoppable
+from shared.stop import Waits
 
 START_S = 10.0
 #: A supervisor may be killed during its start.
 STARTS_MAX = 3
 _POLL_S = 0.005
-_TAIL_BYTES = 4096
 
 
-def serving(settings: Settings, folder: Path, waits: Waits | None = None) -> bool:
+def serving(settings: Settings, folder: Path, waits: Waits) -> bool:
     """Whether the server is usable. Without its supervisor a server is about to end."""
     return has_supervisor(folder) and is_ready(socket_path(settings), waits)
 
 
-def launch(
-    settings: Settings, folder: Path, environment: Environment, waits: Waits | None = None
-) -> None:
+def launch(settings: Settings, folder: Path, environment: Environment, waits: Waits) -> None:
     """Start the server if necessary. Only one process at a time may do this.
 
     Raises:
@@ -37,7 +34,6 @@ def launch(
         SetupError: something is not installed, or the stack does not start; see its log.
         BrokerAway: its supervisor runs, but the server has not responded for START_S.
     """
-    waits = waits or unstoppable()
     deadline, starts = time.monotonic() + START_S, 0
     while not serving(settings, folder, waits):
         if not has_supervisor(folder):
@@ -54,7 +50,7 @@ def _start_supervisor(
     settings: Settings, folder: Path, environment: Environment, waits: Waits
 ) -> None:
     """Start it and wait until it goes into the background. A start that is stopped is killed."""
-    if environment == own():
+    if environment == own_environment():
         redis_server.find()
         commands.check_installed()
     _ = settings.has_json_logs  # an invalid setting is reported here, not in the log
@@ -81,15 +77,6 @@ def _start_supervisor(
 
 def _failed(folder: Path, what: str) -> str:
     path = folder / LOG_NAME
-    lines = [line for line in _tail(path).decode(errors="replace").splitlines() if line.strip()]
-    last = logs.message(lines[-1].strip()) if lines else "(empty)"
+    text = path.read_text(errors="replace").strip() if path.exists() else ""
+    last = logs.message(text.splitlines()[-1].strip()) if text else "(empty)"
     return f"this machine's stack {what} ({path}: {last:.200}); remove it with: hangtag down"
-
-
-def _tail(path: Path) -> bytes:
-    try:
-        with path.open("rb") as log:
-            log.seek(max(0, path.stat().st_size - _TAIL_BYTES))
-            return log.read()
-    except OSError:
-        return b""

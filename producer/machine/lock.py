@@ -30,11 +30,11 @@ class Lock:
         `sleep` may raise what ends the wait."""
         self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            taken = file_lock.acquire_within(self._file, wait_s, _POLL_S, sleep)
+            acquired = file_lock.acquire_within(self._file, wait_s, _POLL_S, sleep)
         except BaseException:
             self.free()
             raise
-        if not taken:
+        if not acquired:
             self.free()
             return False
         os.ftruncate(self._file, 0)  # removes a previous holder's pid

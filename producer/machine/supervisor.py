@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from producer.machine import desired_state, lock, stack_log
 from producer.machine.autoscaler import Autoscaler
-from producer.machine.desired_state import Desired, own
+from producer.machine.desired_state import Desired, own_environment
 from producer.machine.redis_server import ServerSocket, is_ready
 from producer.machine.service import Services
 from shared import file_lock, logs, process
@@ -30,6 +30,7 @@ from shared.broker.runtime_paths import (
 )
 from shared.errors import SetupError
 from shared.settings import Settings
+from shared.stop import unstoppable
 
 if TYPE_CHECKING:
     from producer.machine.server_client import ServerClient
@@ -45,8 +46,8 @@ POLL_EVERY_S = 1.0
 class Supervisor:
     """Keeps the stack in `folder` running until it is not needed or receives a signal."""
 
-    def __init__(self, settings: Settings, folder: Path, mine: lock.Lock) -> None:
-        self._settings, self._folder, self._lock = settings, folder, mine
+    def __init__(self, settings: Settings, folder: Path, held: lock.Lock) -> None:
+        self._settings, self._folder, self._lock = settings, folder, held
         self._socket = ServerSocket(socket_path(settings))
         self._services = Services(settings, folder, self._socket.bound)
         self._serving = 0  #: the pid of the server that clients connect to
@@ -78,7 +79,7 @@ class Supervisor:
 
     @property
     def _is_open(self) -> bool:
-        return 0 < self._serving == self._services.server
+        return 0 < self._serving == self._services.server.pid
 
     def _turn(self) -> None:
         if self._lock.lost:
@@ -90,18 +91,18 @@ class Supervisor:
         children = self._autoscaler.children(bounds, self._backlog)
         if self._is_open and time.monotonic() >= self._poll_due:
             self._poll(wanted)
-        self._services.tend(children, self._training, wanted.environment or own())
+        self._services.tend(children, self._training, wanted.environment or own_environment())
         if self._is_open:
             return
-        if is_ready(self._socket.bound):
+        if is_ready(self._socket.bound, unstoppable()):
             self._open()
-        elif not self._serving and self._services.server_failed:
+        elif not self._serving and self._services.server.failures:
             raise SetupError("the server does not start")
 
     def _open(self) -> None:
         self._publish()
         self._socket.open()
-        self._serving = self._services.server
+        self._serving = self._services.server.pid
 
     def _publish(self) -> None:
         """Publish models before the first client connects: a job may name one at once."""
@@ -136,7 +137,7 @@ class Supervisor:
         """The backlog; None until the worker is ready, since it says nothing before that."""
         if not self._is_open or self._client is None:
             return None
-        worker = self._services.worker
+        worker = self._services.worker.pid
         return self._client.outstanding() if not worker or self._client.ready(worker) else None
 
     @property
@@ -148,11 +149,11 @@ class Supervisor:
         return self._client
 
     def _end(self) -> None:
-        mine = not self._lock.lost
-        if mine:
+        has_folder = not self._lock.lost
+        if has_folder:
             self._socket.close()
         self._services.end()
-        if mine:
+        if has_folder:
             self._socket.remove()
 
 
@@ -160,18 +161,18 @@ def main() -> None:
     """Take the lock, go into the background and run the stack. Without the lock, do nothing."""
     settings = Settings.from_env()
     folder = private_stack_dir(settings)
-    mine = lock.Lock(folder / SUPERVISOR_LOCK)
-    if not mine.take(LOCK_WAIT_S):
+    held = lock.Lock(folder / SUPERVISOR_LOCK)
+    if not held.take(LOCK_WAIT_S):
         return
     if os.fork():
         os._exit(0)  # the child holds the lock now, so the caller can continue
     # A cleaner of old files in /tmp passes over a locked folder (tmpfiles.d(5)).
     file_lock.try_share(os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
-    mine.sign()
+    held.sign()
     process.skip_last_search()
     logs.log_to_stderr(settings, "%(asctime)s supervisor: %(message)s")
     try:
-        Supervisor(settings, folder, mine).run()
+        Supervisor(settings, folder, held).run()
     except SetupError:
         raise SystemExit(1) from None  # without a traceback: the log ends with the server's error
 

@@ -106,10 +106,10 @@ def older_workers(settings: Settings, names: Sequence[str]) -> str:
     if not names:
         return ""
     more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    those = one_line(", ".join(names[:_NAMED])) + more
-    subject, it = f"worker {those} runs", "it"
+    listed = one_line(", ".join(names[:_NAMED])) + more
+    subject, it = f"worker {listed} runs", "it"
     if len(names) > 1:
-        subject, it = f"workers {those} run", "them"
+        subject, it = f"workers {listed} run", "them"
     fault = f"{subject} Hangtag 0.2.0 and cannot do this job"
     if not settings.redis_url:
         return f"{fault}; stop the stack, which the same command starts again, with: hangtag down"

@@ -165,8 +165,8 @@ def _answering(settings: Settings) -> Iterator[Finding]:
     yield from guarded("broker", partial(_memory, name, info))
     had_time_to_start = own and info["uptime_in_seconds"] >= STARTING_S
     for topic, queue in (("workers", keys.CLASSIFY_QUEUE), ("trainers", keys.TRAIN_QUEUE)):
-        there = [beat for beat in beats if beat.queue == queue]
-        yield _alive(settings, topic, there, had_time_to_start)
+        alive = [beat for beat in beats if beat.queue == queue]
+        yield _alive(settings, topic, alive, had_time_to_start)
     if old:
         text = f"of Hangtag 0.2.0, which get no job: {', '.join(one_line(one.name) for one in old)}"
         yield Finding("workers", Level.NOTE, text, _UPDATE)

@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 #: Role of the connections; they do not keep this machine's stack running
 #: (producer/machine/server_client.py).
 ROLE = "metrics"
-#: For a connection or a reply. A scrape takes three replies, and Prometheus waits for 10 s.
+#: For a connection or a reply. A scrape ends at the first late one; Prometheus waits for 10 s.
 ANSWER_S = 2.0
 #: For what a client sends or takes next: an idle one occupies a thread no longer.
 CLIENT_S = 5.0

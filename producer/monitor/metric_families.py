@@ -1,6 +1,6 @@
 """The metric families for Prometheus. Names and labels are stable: dashboards depend on them.
 
-All of them are made of one snapshot of Redis, in three round trips, or a few more for a server with
+All of them are made of one snapshot of Redis, in six round trips, or a few more for a server with
 thousands of keys. The cost does not depend on the size of jobs: only counts and times are read.
 """
 
@@ -9,8 +9,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from itertools import islice
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 import redis
@@ -22,7 +21,7 @@ from shared import keys
 from shared.broker.redis_client import answers
 from shared.image_status import BY_CODE, Status
 from shared.ledger import heartbeats
-from shared.ledger.heartbeats import FUTURE_MS, Heartbeat
+from shared.ledger.heartbeats import Heartbeat
 from shared.ledger.jobs import SILENT_S, memory_share
 from shared.ledger.request_inbox import ALIVE_MS
 from shared.registry import packaged
@@ -36,7 +35,6 @@ _Life = tuple[str, int]  #: a worker's id and the start of its counters
 KEYS_PER_SCAN = 2_000
 STATES = (JobState.RUNNING, JobState.PAUSED, JobState.CANCELLED)
 _HISTORY = keys.model_history("")
-_WORKER = keys.worker("").encode()  # any client may write the rest, also what is not UTF-8
 _QUEUES = (keys.CLASSIFY_QUEUE, keys.TRAIN_QUEUE)
 
 
@@ -101,17 +99,6 @@ class Snapshot(msgspec.Struct, frozen=True):
     now_ms: int  #: by the server's clock
 
 
-class _Names(NamedTuple):
-    """The keys whose content is read."""
-
-    now_ms: int
-    memory: dict[str, int]
-    jobs: list[tuple[bytes, float]]
-    workers: list[bytes]
-    requests: list[bytes]
-    histories: list[bytes]
-
-
 class _Job(NamedTuple):
     """The data of a job without its images."""
 
@@ -132,61 +119,42 @@ def take_snapshot(client: redis.Redis) -> Snapshot:
         redis.exceptions.RedisError: the server is unreachable.
         BrokerRefuses: it denies access.
     """
-    names = _names(client)
-    now_ms = names.now_ms
-    records, batches, beats, requests, histories = _contents(client, names)
-    pairs = zip(names.jobs, records, batches, strict=True)
-    jobs = [_job(at, record, held) for (_, at), record, held in pairs]
-    running = [job for job in jobs if job.runs(now_ms)]
-    states = [_state(job, now_ms) for job in jobs]
-    return Snapshot(
-        workers=_alive(beats, now_ms),
-        jobs={state: states.count(state) for state in STATES},
-        outstanding=sum(job.batches for job in running),
-        oldest_s=max((_age_s(job, now_ms) for job in running), default=0.0),
-        aliases=sorted(_aliases(names.histories, histories)),
-        requests_open=len(names.requests),
-        leases=sum(_number(at_ms) > now_ms - ALIVE_MS for (at_ms,) in filter(None, requests)),
-        memory_ratio=memory_share(names.memory),
-        now_ms=now_ms,
-    )
-
-
-def _names(client: redis.Redis) -> _Names:
     histories = list(client.scan_iter(f"{_HISTORY}*", KEYS_PER_SCAN))
     with client.pipeline(transaction=False) as pipe:
         pipe.time()
         pipe.info("memory")
         pipe.zrange(keys.JOBS, 0, -1, withscores=True)
-        pipe.zrange(keys.WORKERS, 0, -1)
         pipe.zrange(keys.REQUESTS, 0, -1)
         (seconds, micros), memory, *listed = answers(pipe)
-    jobs, workers, requests = (members or [] for members in listed)
-    return _Names(seconds * 1000 + micros // 1000, memory, jobs, workers, requests, histories)
-
-
-def _contents(client: redis.Redis, names: _Names) -> list[list[Any]]:
-    """The records of jobs, their numbers of batches with images, and the content of workers,
-    requests and models."""
+    now_ms = seconds * 1000 + micros // 1000
+    job_beats, requests = (members or [] for members in listed)
     with client.pipeline(transaction=False) as pipe:
-        for job, _ in names.jobs:
+        for job, _ in job_beats:
             pipe.hmget(keys.job(_text(job), "record"), ("state", "oldest_ms"))
-        for job, _ in names.jobs:
             pipe.hlen(keys.job(_text(job), "payload"))
-        for worker in names.workers:
-            pipe.get(_WORKER + worker)
-        for request in names.requests:
+        for request in requests:
             pipe.hmget(keys.request(_text(request), "state"), ("at_ms",))
-        for name in names.histories:
+        for name in histories:
             pipe.get(name)
         values = iter(answers(pipe))
-    parts = (names.jobs, names.jobs, names.workers, names.requests, names.histories)
-    return [list(islice(values, len(part))) for part in parts]
-
-
-def _job(at_s: float, record: list[bytes | None] | None, held: int | None) -> _Job:
-    state, oldest_ms = record or (None, None)
-    return _Job(at_s, state, oldest_ms, held or 0)
+    jobs: list[_Job] = []
+    for _, at_s in job_beats:
+        state, oldest_ms = next(values) or (None, None)
+        jobs.append(_Job(at_s, state, oldest_ms, next(values) or 0))
+    reported = [(next(values) or (None,))[0] for _ in requests]
+    running = [job for job in jobs if job.runs(now_ms)]
+    states = [_state(job, now_ms) for job in jobs]
+    return Snapshot(
+        workers=heartbeats.alive(client),
+        jobs={state: states.count(state) for state in STATES},
+        outstanding=sum(job.batches for job in running),
+        oldest_s=max((_age_s(job, now_ms) for job in running), default=0.0),
+        requests_open=len(requests),
+        leases=sum(_number(at_ms) > now_ms - ALIVE_MS for at_ms in reported),
+        aliases=sorted(_aliases(histories, values)),
+        memory_ratio=memory_share(memory),
+        now_ms=now_ms,
+    )
 
 
 def _state(job: _Job, now_ms: int) -> JobState | None:
@@ -206,11 +174,6 @@ def _age_s(job: _Job, now_ms: int) -> float:
     """
     oldest_ms = _number(job.oldest_ms)
     return max(0, now_ms - oldest_ms) / 1000 if oldest_ms else 0.0
-
-
-def _alive(values: Iterable[bytes | None], now_ms: int) -> list[Heartbeat]:
-    beats = heartbeats.readable(value for value in values if value)
-    return [beat for beat in beats if beat.at_ms <= now_ms + FUTURE_MS]
 
 
 def _aliases(

@@ -14,7 +14,7 @@ from producer.job.row_batch import RowBatch
 from producer.job.sealed_journal import SealedJournal
 from producer.pages import page as pages
 from producer.pages import text
-from producer.pages.pictures import PageImages, Picture
+from producer.pages.pictures import PageImages
 from producer.pages.shots import FileList, Group, Shot, shot_of
 from producer.present.progress import Stages
 from producer.sources.job_sources import JobSources
@@ -22,6 +22,7 @@ from producer.sources.row_files import RowFiles
 from shared.image_status import BY_CODE, Status
 from shared.messages.batch import BatchResult
 from shared.messages.files import STAMP
+from shared.messages.helpers import Thumbnail
 from shared.messages.model_card import Card
 from shared.messages.replies import CheckedDataset, CheckedRows, DataReport
 
@@ -217,7 +218,7 @@ def _values(
 
 
 def _shots(
-    findings: Findings, labels: Sequence[str], pictures: Mapping[int, Picture]
+    findings: Findings, labels: Sequence[str], pictures: Mapping[int, Thumbnail]
 ) -> Callable[[int], Shot]:
     """A function from a row to its image."""
     names, truths = [text.label(label) for label in labels], findings.rows.labels

@@ -16,12 +16,12 @@ from producer.pages.comparison import (
 )
 from producer.pages.figures import Matrix, Smallest, matrix
 from producer.pages.page import Page
-from producer.pages.pictures import Picture
 from producer.pages.shots import Answer, Group, Shot
 from producer.present import style
 from producer.present.formatting import counted, near, one_line, percent, typed
 from producer.present.style import Column, Figure, figures, next_commands, paragraphs, table
 from shared.errors import HangtagError
+from shared.messages.helpers import Thumbnail
 from shared.messages.model_name import PRODUCTION, parse
 from shared.registry.registry import Registry
 
@@ -185,7 +185,7 @@ def _confusions(comparison: Comparison) -> list[str]:
 
 
 def compare_page(
-    comparison: Comparison, tally: Tally, pictures: Mapping[ComparedRows, Picture], missing: str
+    comparison: Comparison, tally: Tally, pictures: Mapping[ComparedRows, Thumbnail], missing: str
 ) -> Page:
     """The page; `pictures` has the chosen disagreements, in order."""
     names = [text.label(label) for label in tally.labels]
@@ -225,7 +225,7 @@ def _groups(
             yield Group(f"group-{anchor}", title, f"{images[kind]:,}", mine)
 
 
-def _shot(pair: ComparedRows, names: Sequence[str], picture: Picture) -> Shot:
+def _shot(pair: ComparedRows, names: Sequence[str], picture: Thumbnail) -> Shot:
     sides = ("A", pair.label_a, pair.a), ("B", pair.label_b, pair.b)
     return Shot(
         text.path(pair.a.name),

@@ -14,7 +14,7 @@ import msgspec
 from producer.machine.helper import Helper
 from producer.pages import page, text
 from producer.pages.figures import matrix
-from producer.pages.pictures import PageImages, Picture
+from producer.pages.pictures import PageImages
 from producer.pages.shots import Answer, Shot, galleries
 from producer.present.progress import Stages, make_progress
 from producer.sources.reader import FileReader
@@ -32,6 +32,7 @@ from shared.messages.helpers import (
     MistakesQuestion,
     MistakesReply,
     Searched,
+    Thumbnail,
 )
 from shared.messages.model_card import Card, encode_card
 from shared.messages.model_name import parse
@@ -92,7 +93,7 @@ def _checked(mistakes: FoundMistakes, labels: int) -> FoundMistakes:
 class Plot(NamedTuple):
     title: str
     words: str
-    picture: Picture
+    picture: Thumbnail
 
 
 def version_plots(card: Card, read: Callable[[str], bytes], images: PageImages) -> dict[str, Plot]:
@@ -103,7 +104,7 @@ def version_plots(card: Card, read: Callable[[str], bytes], images: PageImages) 
             try:
                 picture = images.plot(read(name))
             except SetupError as error:
-                picture = Picture(why=str(error))
+                picture = Thumbnail(why=str(error))
             plots_by_name[name] = Plot(title, words, picture)
     return plots_by_name
 
@@ -194,14 +195,8 @@ def _write(
         **heldout,
         **version_values(details, plots),
     )
-    page.write(output, made)
-    size = len(made.html.encode(errors="replace"))
+    size = page.write(output, made)
     return WrittenVersion(str(output), card.ref, len(shots), heldout["wrong"], size, tuple(notices))
-
-
-class _MistakesReply(NamedTuple):
-    found: FoundMistakes | None
-    why: str  #: there is nothing
 
 
 def _mistakes(
@@ -210,20 +205,18 @@ def _mistakes(
     corrections: bytes | None,
     missing: bool,
     progress: Stages,
-) -> _MistakesReply:
+) -> tuple[FoundMistakes | None, str]:
+    """What was found; None with the reason, which is empty where another line has it."""
     if HELDOUT not in card.files:
-        return _MistakesReply(None, f"{card.ref} has no record of held-out images, so no mistakes.")
+        return None, f"{card.ref} has no record of held-out images, so no mistakes."
     if missing:
-        return _MistakesReply(None, "")
+        return None, ""
     progress.stage("searching the data", 0)
     try:
-        answers, labelled = (
-            read_file(HELDOUT),
-            _labelled(card, read_file, corrections),
-        )
-        return _MistakesReply(find_mistakes(card, answers, labelled, progress.reached), "")
+        answers, labelled = read_file(HELDOUT), _labelled(card, read_file, corrections)
+        return find_mistakes(card, answers, labelled, progress.reached), ""
     except HangtagError as error:
-        return _MistakesReply(None, str(error))
+        return None, str(error)
 
 
 def _labelled(
@@ -251,7 +244,7 @@ def _read(mistake: Mistake) -> bytes | Status:
     return mistake.image or Status.MISSING
 
 
-def _shot(mistake: Mistake, names: list[str], picture: Picture) -> Shot:
+def _shot(mistake: Mistake, names: list[str], picture: Thumbnail) -> Shot:
     pairs = zip(mistake.labels, mistake.confidences, strict=True)
     labels = [(names[label], confidence) for label, confidence in pairs]
     known = mistake.path or mistake.name.encode(errors="replace") or b"not found"

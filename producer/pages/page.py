@@ -19,8 +19,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from producer.present import formatting
-from producer.table.output_path import check_unused, draft_of, lock_draft
-from shared import atomic_file
+from producer.table.output_path import write_file
 from shared.errors import UsageError
 from shared.messages.files import printable
 
@@ -102,22 +101,15 @@ def check(path: Path, kind: Kind, force: bool) -> None:
         )
 
 
-def write(path: Path, page: Page) -> None:
-    """Write a page atomically.
+def write(path: Path, page: Page) -> int:
+    """Write a page atomically; returns its size in bytes.
 
     Raises:
-        UsageError: another command is writing the same page.
         SetupError: the disk is full or the folder read-only.
     """
-    path = path.absolute()
-    draft = draft_of(path)
-    with atomic_file.writing(path, "fix this and run the same command again"):
-        check_unused(path)
-        with atomic_file.created(draft) as file:
-            lock_draft(file)  # until the draft is in place
-            file.write(page.html.encode(errors="replace"))
-            atomic_file.sync(file)
-            atomic_file.place(draft, path)
+    data = page.html.encode(errors="replace")
+    write_file(path, data)
+    return len(data)
 
 
 @functools.cache

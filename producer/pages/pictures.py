@@ -7,11 +7,10 @@ and replaced.
 
 from __future__ import annotations
 
-import base64
 import queue
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 from producer.machine.helper import Helper
 from producer.machine.machine_resources import cores
@@ -101,15 +100,6 @@ def _helper() -> Helper:
 Read = Callable[[], bytes | Status]
 
 
-class Picture(NamedTuple):
-    """A picture in a page, or the reason why there is none."""
-
-    source: str = ""  #: of the element `img`; empty: none
-    width: int = 0
-    height: int = 0
-    why: str = ""
-
-
 class PageImages:
     """Makes the pictures of one page, within its limit of bytes.
 
@@ -132,21 +122,21 @@ class PageImages:
         if self._thumbnails is not None:
             self._thumbnails.__exit__(*error)
 
-    def thumbnails(self, reads: Mapping[Key, Read], progress: Stages) -> dict[Key, Picture]:
+    def thumbnails(self, reads: Mapping[Key, Read], progress: Stages) -> dict[Key, Thumbnail]:
         """A picture of each image."""
         progress.stage("pictures", len(reads))
         pictures = {}
         for key, made in zip(reads, self._made(list(reads.values())), strict=True):
-            pictures[key] = self._picture(made)
+            pictures[key] = self._bounded(made)
             progress.passed(1)
         return pictures
 
-    def plot(self, data: bytes) -> Picture:
+    def plot(self, data: bytes) -> Thumbnail:
         """A plot, encoded again like any picture."""
         if self._thumbnails is None:
-            return Picture(why=self.missing)
+            return Thumbnail(why=self.missing)
         plot = self._thumbnails.make(data, PLOT_SIDE_PIXELS, MAX_PLOT_BYTES)
-        return self._picture(plot)
+        return self._bounded(plot)
 
     def _made(self, reads: Sequence[Read]) -> Iterator[Thumbnail]:
         if self._thumbnails is None:
@@ -163,12 +153,9 @@ class PageImages:
             return Thumbnail(why=_WHY.get(data, data.sentence))
         return self._thumbnails.make(data)
 
-    def _picture(self, made: Thumbnail) -> Picture:
-        if not made.webp:
-            return Picture(why=made.why)
+    def _bounded(self, made: Thumbnail) -> Thumbnail:
         if len(made.webp) > self._left:
             self._left = 0
-            return Picture(why=LEFT_OUT.why)
+            return LEFT_OUT
         self._left -= len(made.webp)
-        source = f"data:image/webp;base64,{base64.b64encode(made.webp).decode()}"
-        return Picture(source, made.width, made.height)
+        return made

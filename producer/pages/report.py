@@ -21,7 +21,7 @@ from producer.job.totals import Withdrawn
 from producer.pages import page, text
 from producer.pages.figures import histograms, matrix
 from producer.pages.model_report import Plot, version_plots, version_values
-from producer.pages.pictures import PageImages, Picture
+from producer.pages.pictures import PageImages
 from producer.pages.shots import FileList, Shot, galleries, shot_of
 from producer.pages.survey import Choice, Survey
 from producer.present.formatting import near, typed
@@ -36,6 +36,7 @@ from producer.table.table_file import is_foreign
 from producer.versions.catalog import Catalog
 from shared.errors import HangtagError
 from shared.image_status import BY_CODE, FLAGS
+from shared.messages.helpers import Thumbnail
 from shared.messages.model_card import card_sha256
 from shared.messages.model_name import ModelName
 from shared.registry.catalog import VersionDetails
@@ -76,7 +77,7 @@ def table_values(
     sealed: SealedJournal,
     survey: Survey,
     choice: Choice,
-    pictures: Mapping[Row, Picture],
+    pictures: Mapping[Row, Thumbnail],
     table: Path,
 ) -> dict[str, Any]:
     """The values of the template by name."""
@@ -310,10 +311,9 @@ def _write(
         **table_values(sealed, survey, choice, pictures, table),
         **version_values(details, plots),
     )
-    page.write(output, made)
+    size = page.write(output, made)
     foreign = sealed.finished and is_foreign(sealed, table)
     notices = [missing, _foreign(table) if foreign else ""]
-    size = len(made.html.encode(errors="replace"))
     return Written(
         str(output), survey.rows, len(rows), size, "\n".join(filter(None, notices)), foreign
     )

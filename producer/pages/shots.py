@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from producer.job.row_batch import Row
 from producer.pages import text
-from producer.pages.pictures import Picture
+from shared.messages.helpers import Thumbnail
 
 
 class Answer(NamedTuple):
@@ -24,7 +24,7 @@ class Shot(NamedTuple):
 
     path: str
     name: str
-    picture: Picture
+    picture: Thumbnail
     cell: tuple[int | None, int]  #: of the matrix: the true label and that in the table, or both
     answers: list[Answer]  #: one of each table
     rows: tuple[int, ...] = ()  #: its row in each table, the first is 1; empty: it is in no table
@@ -63,7 +63,7 @@ class Shot(NamedTuple):
         return " ".join(["shot", *(kind for kind, holds in kinds.items() if holds), *only])
 
 
-def shot_of(row: Row, names: Sequence[str], truth: int | None, picture: Picture) -> Shot:
+def shot_of(row: Row, names: Sequence[str], truth: int | None, picture: Thumbnail) -> Shot:
     """The image of a row, whose folder is named after the label `truth`."""
     labels = row.named(names)
     return Shot(

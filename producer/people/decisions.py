@@ -16,23 +16,11 @@ from shared.labels.labels_file import LabelsFile
 from shared.labels.labels_so_far import Decided, LabelsSoFar
 
 
-class _Held(NamedTuple):
-    """What holds for an image."""
-
-    decided: Decided | None
-    excluded: tuple[str, ...]  #: names that it does not have
-    line: LabelLine | None  #: that of the decision, which says where it was taken from
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """All names that it depends on."""
-        return (*self.excluded, *([self.decided.label] if self.decided is not None else []))
-
-
 class _Step(NamedTuple):
     """What a decision has changed, to take it back."""
 
-    images: dict[str, _Held]  #: as they were, by SHA-256; of a rename those that had the name
+    #: The lines about each image before, by SHA-256; of a rename about every one.
+    images: dict[str, Sequence[LabelLine]]
     others: list[LabelLine]  #: its lines about no image
 
 
@@ -76,13 +64,12 @@ class Decisions:
             lines = make(so_far)
             if not lines:
                 return
-            renamed = {line.taken_from for line in lines if line.kind == "rename"}
-            changed = so_far.known() if renamed else {line.sha256 for line in lines} - {""}
-            held = {sha256: self._held(sha256) for sha256 in changed}
-            if renamed:
-                held = {sha256: one for sha256, one in held.items() if renamed & {*one.names}}
+            images = {line.sha256 for line in lines} - {""}
+            if any(line.kind == "rename" for line in lines):
+                images = so_far.known()
+            before = {sha256: so_far.about(sha256) for sha256 in images}
             self._append(lines)
-            self._steps.append(_Step(held, [line for line in lines if not line.sha256]))
+            self._steps.append(_Step(before, [line for line in lines if not line.sha256]))
 
     def relabel(self, before: str, after: str) -> None:
         """Give all images of a label another one; one that exists already gets them.
@@ -110,68 +97,53 @@ class Decisions:
             if not self._steps:
                 return None
             images, others = self._steps[-1]
-            taken = {sha256: self._since(sha256, before) for sha256, before in images.items()}
+            taken = {} if others else {one: self._since(one, images[one]) for one in images}
             lines = [self.stamped(line, undo=True) for line in others]
             if any(line.kind == "rename" for line in others):  # changes what is to be restored
                 self._append(lines)
                 lines = []
-            restored = (line for held in images.items() for line in self._restored(*held))
-            self._append([*lines, *restored])
+            for sha256, before in images.items():
+                lines += self._restored(sha256, before)
+            self._append(lines)
             self._steps.pop()
-            return {} if others else taken
+            return taken
 
     def stamped(self, line: LabelLine, **changes: object) -> LabelLine:
         """A line with these changes, by this person and of now."""
         return replace(line, by=self._by, at=utc_now(), **changes)
 
-    def taken_back(self, sha256: str) -> Iterator[LabelLine]:
-        """The lines after which nothing holds for an image, nor a label that a name has hidden."""
-        for name in self._held(sha256).excluded:
-            yield self._again(sha256, Decided("not-this", name), undo=True)
-        last = self.file.so_far.last(sha256)
-        if last is not None and not last.undo:
-            yield self.stamped(last, undo=True)
+    def taken_back(self, sha256: str) -> list[LabelLine]:
+        """The lines after which nothing holds for an image, and no name is excluded."""
+        lines = _in_force(self.file.so_far.about(sha256)).values()
+        return [self.stamped(line, undo=True) for line in lines]
 
-    def _since(self, sha256: str, before: _Held) -> Decided | None:
-        """What was decided about an image of which this held before."""
-        now = self._held(sha256)
-        names = [name for name in now.excluded if name not in before.excluded]
-        return Decided("not-this", names[0]) if names else now.decided
+    def _since(self, sha256: str, before: Sequence[LabelLine]) -> Decided | None:
+        """What was decided about an image since these lines were the ones about it."""
+        so_far, known = self.file.so_far, _in_force(before)
+        new = (decided for decided in _in_force(so_far.about(sha256)) if decided not in known)
+        return next(new, so_far.of(sha256))
 
-    def _restored(self, sha256: str, before: _Held) -> Iterator[LabelLine]:
-        """The lines after which this holds for an image again."""
-        now = self._held(sha256)
-        for name in now.excluded:
-            if name not in before.excluded:
-                yield self._again(sha256, Decided("not-this", name), undo=True)
-        if now.decided != before.decided:
-            yield self._back(sha256, now, before)
-        for name in before.excluded:
-            if name not in now.excluded:
-                yield self._again(sha256, Decided("not-this", name))
-
-    def _back(self, sha256: str, now: _Held, before: _Held) -> LabelLine:
-        """The line after which an image has the decision before: from where that was taken. A label
-        of a class folder that is taken back may be given by it again."""
-        if before.decided is None:
-            assert now.decided is not None
-            line = self._again(sha256, now.decided, undo=True)
-            return replace(line, taken_from=NO_FOLDERS) if is_of_folder(line.taken_from) else line
-        assert before.line is not None
-        kind, label = before.decided.kind, before.decided.label
-        return replace(before.line, kind=kind, label=label, at=utc_now())
-
-    def _again(self, sha256: str, decided: Decided, *, undo: bool = False) -> LabelLine:
-        """A line about an image that has one."""
-        line = self.file.so_far.line(sha256)
-        assert line is not None
-        return self.stamped(line, kind=decided.kind, label=decided.label, undo=undo)
-
-    def _held(self, sha256: str) -> _Held:
-        so_far = self.file.so_far
-        return _Held(so_far.of(sha256), so_far.excluded(sha256), so_far.line(sha256))
+    def _restored(self, sha256: str, before: Sequence[LabelLine]) -> Iterator[LabelLine]:
+        """The lines after which an image has these decisions again."""
+        now, wanted = _in_force(self.file.so_far.about(sha256)), _in_force(before)
+        lost = {decided: line for decided, line in wanted.items() if decided not in now}
+        is_replaced = any(decided.kind != "not-this" for decided in lost)
+        for decided, line in now.items():
+            if decided not in wanted and (decided.kind == "not-this" or not is_replaced):
+                # A label of a class folder may be given by it again.
+                of_folder = is_of_folder(line.taken_from)
+                taken_from = NO_FOLDERS if of_folder else line.taken_from
+                yield self.stamped(line, undo=True, taken_from=taken_from)
+        for line in lost.values():
+            yield replace(line, at=utc_now())
 
     def _append(self, lines: Sequence[LabelLine]) -> None:
         if lines:
             self.file.append(lines)
             self.note(self.file.refresh())
+
+
+def _in_force(lines: Sequence[LabelLine]) -> dict[Decided, LabelLine]:
+    """The decisions of lines about one image that do not take one back."""
+    in_force = (line for line in lines if not line.undo)
+    return {Decided(line.kind, line.label): line for line in in_force}  # type: ignore[arg-type]

@@ -113,7 +113,7 @@ class FolderDecisions(Decisions):
         """The lines about an image, none if there is nothing to say; or why it cannot be used."""
         sha256 = self._images.sha256(image)
         if decided is None:
-            return list(self.taken_back(sha256))
+            return self.taken_back(sha256)
         file = self._images.file(image)
         if isinstance(file, str):
             self._lost.add(image)

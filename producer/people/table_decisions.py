@@ -156,7 +156,7 @@ class TableDecisions(Decisions):
     def _row_taken_back(self, so_far: LabelsSoFar, position: int) -> LabelLine | None:
         """The line after which a row has no label of a person."""
         row = self._rows.get(position)
-        last = None if row is None else so_far.last(row.sha256)
+        last = None if row is None else so_far.line(row.sha256)
         return None if last is None else self.stamped(last, undo=True)
 
     def _made(self, labels: Mapping[int, str]) -> tuple[list[Refused], dict[int, LabelLine]]:

@@ -14,7 +14,7 @@ from producer.predict.predictions import Prediction, Predictions
 from producer.present.formatting import one_line
 from producer.present.style import Keep, shortened
 from producer.sources.reader import FileReader
-from producer.table.output_path import check_plot, write_plot
+from producer.table.output_path import check_plot, write_file
 from shared import installation
 from shared.errors import SetupError, UsageError
 from shared.image_status import Status
@@ -118,4 +118,4 @@ def draw(path: Path, predictions: Predictions) -> None:
         SetupError: the disk is full, or no process starts that decodes or draws images.
     """
     _check_inputs(path, predictions.paths)
-    write_plot(path, plot(predictions.paths, predictions.images, predictions.labels))
+    write_file(path, plot(predictions.paths, predictions.images, predictions.labels))

@@ -19,8 +19,7 @@ from producer.machine.stack import BrokerSession
 from producer.predict.predictions import Predictions, prediction
 from producer.present.events import Events
 from producer.present.formatting import near
-from producer.run.attempt import Attempt, OpenJob
-from producer.run.connect import Connector
+from producer.run.connect import Attempt, Connector, OpenJob
 from producer.run.loop import DispatchLoop
 from producer.sources import row_files
 from producer.sources.job_sources import JobSources

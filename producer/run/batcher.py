@@ -14,17 +14,16 @@ from typing import Generic, NamedTuple, TypeVar
 
 import msgspec
 
-from producer.job.job_options import JobOptions
 from producer.job.journal import WALKED, Journal
 from producer.job.records import FrozenBatch, RowPlace
 from producer.job.retries import ONLY_CHANGED
 from producer.job.skipped import Counts, Unlisted
 from producer.run.file_transport import Transport
-from producer.sources.job_sources import JobSources, Walk, WalkedImage, announced
+from producer.sources.job_sources import Walk, WalkedImage, announced
 from producer.sources.row_files import RowFiles
 from shared.image_status import Status
 from shared.messages.batch import MAX_BATCH_IMAGES, encode_images
-from shared.messages.files import INLINE, Reference, Stamp, digests
+from shared.messages.files import Reference, Stamp, digests
 from shared.settings import Settings
 
 T = TypeVar("T")
@@ -133,20 +132,13 @@ class Batcher:
 
     def __init__(
         self,
-        options: JobOptions,
+        files: RowFiles,
         settings: Settings,
+        transport: Transport,
         before: EarlierRuns = EarlierRuns(),  # noqa: B008  it is frozen
-        transport: Transport | None = None,
-        row_files: RowFiles | None = None,
-        check: Callable[[], None] = lambda: None,
     ) -> None:
-        """Without `transport` files are sent as bytes. `row_files` finds the files of failed rows;
-        without it each is at its path. `check` may end the search for files."""
-        files = row_files or RowFiles(JobSources(options))
         self._one_pass = files.sources.one_pass
-        self._walk = Walk(
-            files.sources, skipped=before.skipped, unlisted=before.unlisted, check=check
-        )
+        self._walk = Walk(files.sources, skipped=before.skipped, unlisted=before.unlisted)
         self.skipped: Counts = before.skipped  #: up to the last file of a batch, or all
         self.unlisted = before.unlisted  #: likewise
         self._images_max = min(settings.batch_images, MAX_BATCH_IMAGES)
@@ -155,9 +147,8 @@ class Batcher:
         self._few = SMALL_IMAGES
         self._pieces = 1
         self._n = before.batches
-        self._max_bytes = options.max_file_bytes
-        inline = msgspec.structs.replace(options, transport=INLINE)
-        self._transport = transport or Transport(inline, settings)
+        self._max_bytes = files.sources.options.max_file_bytes
+        self._transport = transport
         self._sources, self._reads_ahead = files.sources, files.sources.ahead > 0
         #: Of most jobs: then no name needs to be compared.
         self._only = None if files.sources.has_others else files.sources.local
@@ -277,14 +268,7 @@ class _FailedImage(WalkedImage, gc=False):
     place: RowPlace = (0, 0)  #: the row that it replaces
 
 
-def resumed(
-    options: JobOptions,
-    settings: Settings,
-    journal: Journal,
-    transport: Transport | None = None,
-    row_files: RowFiles | None = None,
-    check: Callable[[], None] = lambda: None,
-) -> Batcher:
+def resumed(files: RowFiles, settings: Settings, transport: Transport, journal: Journal) -> Batcher:
     """The batches that a journal's job still lacks."""
     before = EarlierRuns(
         journal.last(),
@@ -295,7 +279,7 @@ def resumed(
         journal.skipped,
         journal.get(ONLY_CHANGED) is not None,
     )
-    return Batcher(options, settings, before, transport, row_files, check)
+    return Batcher(files, settings, transport, before)
 
 
 def read_batch_again(row_files: RowFiles, frozen: FrozenBatch) -> list[bytes | Status]:

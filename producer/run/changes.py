@@ -47,7 +47,7 @@ class Stretch(msgspec.Struct, gc=False):
         return self.stop - self.start
 
 
-class Settling:
+class WritesInProgress:
     """One update waits until the files that were written before it began are old enough, which is
     once and for two seconds at most. Files that are written while it runs wait for the next one. A
     time in the future is that of another clock, and says nothing."""
@@ -58,7 +58,7 @@ class Settling:
         self._sleep, self._now_ns = sleep, now_ns
         self._begun_ns = now_ns()
 
-    def is_settled(self, stamp: Stamp, again: Callable[[], Stamp]) -> bool:
+    def is_finished(self, stamp: Stamp, again: Callable[[], Stamp]) -> bool:
         """Whether a file with this stamp is not being written; `again` reads its stamp a second
         time."""
         if not self._is_young(stamp):
@@ -76,9 +76,9 @@ class Settling:
 class Changes:
     """One comparison of the files with the rows of a finished job."""
 
-    def __init__(self, present: PresentFiles, settling: Settling, retry_failed: bool) -> None:
+    def __init__(self, present: PresentFiles, writes: WritesInProgress, retry_failed: bool) -> None:
         """With `retry_failed` each row without a label is classified again."""
-        self._present, self._settling, self._retry = present, settling, retry_failed
+        self._present, self._writes, self._retry = present, writes, retry_failed
         self._files = present.row_files
         self.counts = dict.fromkeys(Kind, 0)
         self.named: list[tuple[Kind, bytes]] = []  #: what has happened, as far as it is listed
@@ -86,7 +86,7 @@ class Changes:
         self.unreached = 0  #: images whose server does not answer, or refuses them
         self.namesakes = 0  #: new files with the name of a row whose file was sorted elsewhere
 
-    def runs(self, journal: Journal) -> Iterator[Stretch]:
+    def stretches(self, journal: Journal) -> Iterator[Stretch]:
         """The rows of the next table, in order. Raises SetupError, BadMessage."""
         run, record = Stretch(0, []), None
         for file, row in compared(self._present, journal, self._present):
@@ -172,6 +172,6 @@ class Changes:
         """Whether a file may still be written."""
         if self._files.path(name) is None:
             return False
-        is_settled = self._settling.is_settled(stamp, lambda: self._files.stamp(name))
-        self.young += not is_settled
-        return not is_settled
+        is_finished = self._writes.is_finished(stamp, lambda: self._files.stamp(name))
+        self.young += not is_finished
+        return not is_finished

@@ -4,7 +4,7 @@ signal handler and displays nothing: events go to subscribers, and a stop ends i
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -13,16 +13,18 @@ import msgspec
 
 from producer.job.job_options import JobOptions
 from producer.job.skipped import listed
-from producer.job.snapshot import is_formed
+from producer.job.snapshot import is_formed, not_started
 from producer.machine.stack import BrokerSession
 from producer.present.events import Events
 from producer.present.formatting import counted, typed
-from producer.run.attempt import Attempt
+from producer.run.connect import Attempt
 from producer.run.file_transport import check_below
+from producer.run.follow import followed, is_followed
 from producer.run.job import Job
 from producer.run.new_files import NewFiles
 from producer.run.run import Run, Summary
 from producer.run.update import bring_up_to_date
+from producer.run.watch import watch
 from producer.sources import row_files
 from producer.sources.job_sources import JobSources, Walk
 from producer.sources.lists import is_empty, list_name, received
@@ -42,19 +44,19 @@ from shared.stop import Stop, Waits
 PATTERNS_MAX = 4
 #: The least time that an update gets after its job: none at all means no limit.
 _LEAST_S = 0.001
-#: What to do with a finished job, unless the caller says something else.
-RESTART = "run it again with classify --restart"
+#: What to do with a finished job.
+_RESTART = "run it again with classify --restart"
 
 
-def check_not_empty(sources: JobSources, check: Callable[[], None] = lambda: None) -> None:
-    """Check that a job that has no files yet finds at least one. `check` may end the search.
+def check_not_empty(sources: JobSources) -> None:
+    """Check that a job that has no files yet finds at least one.
 
     Raises:
         UsageError: there is no file.
         SetupError: a folder that was typed cannot be listed.
     """
     closed: list[bytes] = []
-    walk = Walk(sources, lambda folder, why: closed.append(folder), check=check)
+    walk = Walk(sources, lambda folder, why: closed.append(folder))
     # A folder that cannot be listed may have files; the job reports it.
     if next(walk.paths(), None) is None and not closed:
         raise UsageError(_nothing(sources.options, listed(walk.skipped)))
@@ -78,20 +80,16 @@ def _nothing(options: JobOptions, skipped: str) -> str:
     return f"{where}: {what}, {there}; name another folder, or {other}"
 
 
-def _nothing_to_do(
-    job: Job, settings: Settings, retry_failed: bool, added: int, if_finished: str
-) -> str:
+def _nothing_to_do(job: Job, settings: Settings, retry_failed: bool, added: int) -> str:
     """Why there is nothing to do. Empty if files were added: the line on these says what to run."""
     if retry_failed:
         return f"no row of {job.output} has failed; there is nothing to retry"
-    if if_finished != RESTART:
-        return f"{job.output} is finished already; {if_finished}"
     if added:
         return ""
     if now := _in_use_now(job, settings):
         finished = f"{job.output} is finished already, with {job.card.ref}"
-        return f"{finished}; {now} is in use now: {RESTART} to classify with it"
-    return f"{job.output} is finished already; {RESTART}"
+        return f"{finished}; {now} is in use now: {_RESTART} to classify with it"
+    return f"{job.output} is finished already; {_RESTART}"
 
 
 def _in_use_now(job: Job, settings: Settings) -> str:
@@ -130,14 +128,13 @@ def classify(
     options: JobOptions,
     settings: Settings,
     *,
-    if_finished: str = RESTART,
     stdin: BinaryIO | None = None,
     events: Events | None = None,
     stop: Stop | None = None,
 ) -> Summary:
-    """Finish a job, or leave it resumable; then bring its table up to date, if the options say so.
+    """Finish a job, or leave it resumable; follow one that another process runs; then bring its
+    table up to date, or watch its files, if the options say so.
     Of a finished job other display options render the table again, also without its folders.
-    `if_finished` ends the notice on one that needs no work.
     `stdin` has the list of a job whose list is standard input; without it the recorded one is used.
     Once it has `stop`ped while it classified, the summary says so.
 
@@ -147,8 +144,25 @@ def classify(
         StillOpen: Redis was not ready within --timeout, or no image was found.
         Stopped: it was stopped before or after it classified; a started job can be resumed.
     """
-    started = time.monotonic()
     events, stop = events or Events(), stop or Stop()
+
+    def classified(timeout_s: float | None) -> Summary:
+        asked = msgspec.structs.replace(options, timeout_s=timeout_s)
+        return _attempted(asked, settings, stdin, events, stop)
+
+    if options.watch:
+        return watch(options, classified, events, stop)
+    if stdin is None and is_followed(options) and (summary := followed(options, events, stop)):
+        return summary
+    if not (options.roots or options.list_file):  # its table was named
+        raise not_started(Path(options.output))
+    return classified(options.timeout_s)
+
+
+def _attempted(
+    options: JobOptions, settings: Settings, stdin: BinaryIO | None, events: Events, stop: Stop
+) -> Summary:
+    started = time.monotonic()
     deadline = started + options.timeout_s if options.timeout_s else float("inf")
     with (
         closing(Waits(stop)) as waits,
@@ -165,24 +179,24 @@ def classify(
         else:
             may_lack = is_update and job.has_started
             retry_failed = options.retry_failed and (may_lack or not is_update)
-            summary = _classified(run, retry_failed, if_finished)
+            summary = _classified(run, retry_failed)
     if not may_lack or summary.exit_code not in COMPLETE:
         return summary
     left_s = options.timeout_s and max(deadline - time.monotonic(), _LEAST_S)
     again = msgspec.structs.replace(options, retry_failed=False, timeout_s=left_s)
-    return classify(again, settings, stdin=stdin, events=events, stop=stop)
+    return _attempted(again, settings, stdin, events, stop)
 
 
-def _classified(run: Run, retry_failed: bool, if_finished: str) -> Summary:
+def _classified(run: Run, retry_failed: bool) -> Summary:
     job, files, (settings, events, waits, _, budget, deadline, _) = run.job, run.files, run.attempt
     _report_reopened(job, events)
     with _in_time(waits, deadline):
         absent = _absent(job, files.sources, settings)
-        _check_start(job, files.sources, retry_failed, waits)
-    new = None if absent else _new_files(job, events, files, waits)
+        _check_start(job, files.sources, retry_failed)
+    new = None if absent else _new_files(job, events, files)
     if not _has_work(job):
         added = _count_new(new, events, absent)
-        then = _nothing_to_do(job, settings, retry_failed, added, if_finished)
+        then = _nothing_to_do(job, settings, retry_failed, added)
         _report_finished(job, events, waits, then)
         return run.summary(job.judge(budget), run.result(0, job.journal.attempt.skipped))
     if job.has_started:
@@ -256,14 +270,14 @@ def appeared(count: int) -> str:
     )
 
 
-def _new_files(job: Job, events: Events, files: RowFiles, waits: Waits) -> NewFiles:
+def _new_files(job: Job, events: Events, files: RowFiles) -> NewFiles:
     def notice(count: int) -> None:
         events.notice(appeared(count))
 
     # With --restart the journal still has the earlier job, or cannot be read.
     journal = job.journal if job.has_started else None
     finished = job.exit_code is not None
-    return NewFiles(files.sources, journal, finished, notice, files.is_placed, waits.check)
+    return NewFiles(files.sources, journal, finished, notice, files.is_placed)
 
 
 def _count_new(new: NewFiles | None, events: Events, absent: str) -> int:
@@ -274,7 +288,7 @@ def _count_new(new: NewFiles | None, events: Events, absent: str) -> int:
     return new.found
 
 
-def _check_start(job: Job, sources: JobSources, retry_failed: bool, waits: Waits) -> None:
+def _check_start(job: Job, sources: JobSources, retry_failed: bool) -> None:
     """Raises UsageError if there is nothing to classify, SetupError if the table's form is not
     installed, Stopped."""
     if retry_failed and not job.has_started:
@@ -282,7 +296,7 @@ def _check_start(job: Job, sources: JobSources, retry_failed: bool, waits: Waits
     if job.exit_code is not None:
         return
     if not job.has_started or job.journal.last() is None:
-        check_not_empty(sources, waits.check)
+        check_not_empty(sources)
     check_installed(job.options.form)
 
 

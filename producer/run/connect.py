@@ -1,4 +1,4 @@
-"""Connecting a job to Redis.
+"""Connects a job to Redis, for one attempt.
 
 A server that has never replied may not exist, or its address may be wrong: an immediate error.
 A server that has replied that it is loading, or full, is retried, even if it becomes unreachable.
@@ -11,19 +11,22 @@ import time
 from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import msgspec
 import redis
 from redis.exceptions import BusyLoadingError, RedisError
 
-from producer.job.job_options import KEPT_LABELS, JobOptions
+from producer.job.job_options import KEPT_LABELS, ErrorBudget, JobOptions
 from producer.job.job_properties import Pinned
-from producer.present.events import PAUSE_S, Outage
+from producer.job.journal import Journal
+from producer.machine.stack import BrokerSession
+from producer.present.events import PAUSE_S, Events, Outage
 from producer.present.formatting import mib
-from producer.run.attempt import Attempt
 from producer.run.job_queue import JobQueue, delete_job
+from producer.run.job_table import JobTable
 from producer.run.window import file_limit
+from producer.sources.row_files import RowFiles
 from shared import runtimes
 from shared.broker.access_errors import write_refusal
 from shared.broker.address import Address
@@ -39,6 +42,29 @@ from shared.registry.mirror_reader import Mirror
 from shared.registry.mirror_writer import Incomplete, publish
 from shared.registry.registry import Registry
 from shared.settings import Settings
+from shared.stop import Waits
+
+
+class Attempt(NamedTuple):
+    """Settings and limits of one attempt, from the first connection to the last result."""
+
+    settings: Settings
+    events: Events
+    waits: Waits
+    use: BrokerSession
+    budget: ErrorBudget = ErrorBudget()
+    deadline: float = float("inf")  #: monotonic
+    started: float = 0.0  #: monotonic
+
+
+class OpenJob(NamedTuple):
+    """A started job with its two stores: the journal on disk and the queue in Redis."""
+
+    pinned: Pinned
+    journal: Journal
+    queue: JobQueue
+    row_files: RowFiles  #: where failed rows and lost batches are read again
+    table: JobTable | None = None  #: the rows that are written meanwhile, if any
 
 
 def pin(client: redis.Redis, options: JobOptions, settings: Settings) -> Pinned:
@@ -218,7 +244,7 @@ class Connector:
         if time.monotonic() > self._deadline:
             raise self._too_late()
         self._waits.sleep(PAUSE_S)
-        if self._use.over:
+        if self._use.has_ended:
             raise StillOpen(
                 "this machine's stack was stopped with hangtag down; "
                 "run the same command to restart it"

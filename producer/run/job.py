@@ -16,7 +16,6 @@ from producer.job.job_options import (
     ErrorBudget,
     JobOptions,
     differences,
-    encode_budget,
     encode_options,
 )
 from producer.job.job_properties import (
@@ -25,10 +24,9 @@ from producer.job.job_properties import (
     TABLE,
     AttemptResult,
     Pinned,
-    encode_attempt,
 )
 from producer.job.journal import WALKED, Journal, discard_next, journal_path
-from producer.job.skipped import SKIPPED, UNLISTED, Unlisted, encode_skipped, encode_unlisted
+from producer.job.skipped import SKIPPED, UNLISTED, Unlisted
 from producer.job.snapshot import read_snapshot
 from producer.run.job_table import JobTable
 from producer.sources.job_sources import as_started
@@ -38,7 +36,6 @@ from producer.table.display_options import (
     DISPLAY,
     DisplayOptions,
     asked_display,
-    encode_display,
     make_table,
 )
 from producer.table.output_path import check_folder
@@ -144,7 +141,7 @@ class Job:
             options=encode_options(self.options),
             # With --restart, the file that is there may be replaced.
             **{TABLE: sha256_of(self.output).encode(), PART: self.table.part()},
-            **{DISPLAY: encode_display(self.table.display)},
+            **{DISPLAY: msgspec.json.encode(self.table.display)},
             **also,
         )
         self._earlier = False
@@ -193,15 +190,18 @@ class Job:
         process, by which `submit` recognizes its producer."""
         self.journal.put(
             stopped=b"%d" % Exit.INTERRUPTED,
-            budget=encode_budget(budget),
-            **{ATTEMPT: encode_attempt(AttemptResult()), PRODUCER: child_id(os.getpid()).encode()},
+            budget=msgspec.json.encode(budget),
+            **{
+                ATTEMPT: msgspec.json.encode(AttemptResult()),
+                PRODUCER: child_id(os.getpid()).encode(),
+            },
         )
 
     def store_stop(self, code: Exit, attempt: AttemptResult | None = None) -> None:
         """Store why an attempt ended before the job, for `status`."""
         properties = {"stopped": b"%d" % code}
         if attempt is not None:
-            properties[ATTEMPT] = encode_attempt(attempt)
+            properties[ATTEMPT] = msgspec.json.encode(attempt)
         self.journal.put(**properties)
 
     def finish(
@@ -215,10 +215,10 @@ class Job:
         self.table.remove_part()
         properties = {"exit": b"%d" % code, **self.table.written(sha256)}
         if unlisted is not None:
-            properties[UNLISTED] = encode_unlisted(unlisted)
+            properties[UNLISTED] = msgspec.json.encode(unlisted)
         if attempt is not None:
-            properties[ATTEMPT] = encode_attempt(attempt)
-            properties[SKIPPED] = encode_skipped(attempt.skipped)
+            properties[ATTEMPT] = msgspec.json.encode(attempt)
+            properties[SKIPPED] = msgspec.json.encode(attempt.skipped)
         self.journal.put(**properties)
         with suppress(SetupError):  # the job is finished; only its version is kept for longer
             set_model(self.record.id, "")
@@ -234,13 +234,13 @@ class Job:
             lacks = totals.failed or self.journal.unlisted.count
             code = Exit.SOME_FAILED if lacks else Exit.OK
         if code is not self.exit_code:
-            self.journal.put(exit=b"%d" % code, budget=encode_budget(budget))
+            self.journal.put(exit=b"%d" % code, budget=msgspec.json.encode(budget))
         return code
 
     def close(self) -> None:
         """Close the journal; remove that of a job that never started, and a table that has not all
         of its rows."""
-        self.table.growing.give_up()
+        self.table.stop_growing()
         if self.listed is not None:
             self.listed.close()
         for suffix in self._lists - {""}:

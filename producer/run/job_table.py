@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
 
 import msgspec
 
-from producer.job.job_properties import ANSWERS, TABLE, Pinned, encode_answers
+from producer.job.job_properties import ANSWERS, TABLE, Pinned
 from producer.job.journal import Journal
 from producer.job.totals import AnswerCounts
 from producer.present.formatting import typed
@@ -18,7 +19,6 @@ from producer.table.display_options import (
     ALL_CORRECTIONS,
     DISPLAY,
     DisplayOptions,
-    encode_display,
     make_table,
     stored_display,
     with_current_corrections,
@@ -28,14 +28,13 @@ from producer.table.person_labels import Taken, notices, take_learned
 from producer.table.table_file import (
     PART,
     PLACING,
-    GrowingTable,
     TableDraft,
     check_replaceable,
     is_own_part,
     sha256_of,
 )
 from producer.table.table_formats import TooManyRows, check_columns, check_rows
-from shared.errors import SetupError
+from shared.errors import HangtagError, SetupError
 from shared.labels import labels_file
 from shared.labels.label_line import LabelLine
 
@@ -53,8 +52,8 @@ class JobTable:
         self._journal, self._output, self._pinned = journal, output, pinned
         self.display = display
         self._answers: AnswerCounts | None = None  #: of the table that this process has written
-        #: The rows that are written while the job runs.
-        self.growing = GrowingTable(journal, lambda: self._draft(output))
+        self._growing: TableDraft | None = None  #: the rows that are written while the job runs
+        self._may_grow = True
 
     def resume(self, finished: bool) -> None:
         """Complete the options with those of the journal. Those of an unfinished job are stored.
@@ -64,12 +63,14 @@ class JobTable:
             SetupError: the log of corrections has fewer than the table, or is damaged.
         """
         before = stored_display(self._journal)
-        self.display = with_current_corrections(self.display, self._output, before).over(before)
+        self.display = with_current_corrections(self.display, self._output, before).completed_by(
+            before
+        )
         if self.display == before:
             return
         check_columns(self.form, make_table(self._pinned(), self.display))
         if not finished:
-            self._journal.put(**{DISPLAY: encode_display(self.display)})  # `collect` uses them
+            self._journal.put(**{DISPLAY: msgspec.json.encode(self.display)})  # `collect` uses them
 
     def follow_decisions(self) -> None:
         """Display every decision there is now, if the table has some: rows have other numbers than
@@ -78,7 +79,30 @@ class JobTable:
         if before.corrections:
             now = msgspec.structs.replace(before, corrections=ALL_CORRECTIONS)
             self.display = with_current_corrections(now, self._output, before)
-            self._journal.put(**{DISPLAY: encode_display(self.display)})
+            self._journal.put(**{DISPLAY: msgspec.json.encode(self.display)})
+
+    def advance(self, seconds: float) -> None:
+        """Write final rows for this time. A failure ends no job: all rows are written at the end,
+        which reports what is still wrong."""
+        if not self._may_grow:
+            return
+        until_s = time.monotonic() + seconds
+        try:
+            if self._growing is None and self._journal.has_final_rows:
+                self._growing = self._draft(self._output)
+            if (draft := self._growing) is not None:
+                draft.append(self._journal.final_row_batches(draft.rules, draft.end), until_s)
+        except HangtagError:
+            self.stop_growing()
+
+    def stop_growing(self) -> bool:
+        """Write no rows while the job runs. Returns whether there were some, whose space is free
+        now."""
+        self._may_grow = False
+        draft, self._growing = self._growing, None
+        if draft is not None:
+            draft.close()
+        return draft is not None
 
     @property
     def form(self) -> str:
@@ -133,7 +157,12 @@ class JobTable:
         self._check_rows()
         if not force:
             check_replaceable(self._journal, self._output)
-        with closing(self.growing.taken(self.display)) as draft:
+        draft = self._growing
+        if draft is None or draft.display != self.display:
+            self.stop_growing()
+            draft = self._draft(self._output)
+        self._growing = None
+        with closing(draft):
             sha256 = self._completed(draft, passed)
             own = {PLACING: sha256.encode()}
             # A killed process may have placed the table that the journal names so far.
@@ -177,7 +206,7 @@ class JobTable:
         except TooManyRows as error:
             notice(str(error))
             return ""
-        self.growing.give_up()
+        self.stop_growing()
         with closing(self._draft(part)) as draft:
             sha256 = self._completed(draft, passed)
             # A process that is killed now leaves the rows before.
@@ -225,13 +254,13 @@ class JobTable:
         return {
             TABLE: sha256.encode(),
             PLACING: b"",
-            DISPLAY: encode_display(self.display),
+            DISPLAY: msgspec.json.encode(self.display),
             **self.counted(),
         }
 
     def counted(self) -> dict[str, bytes]:
         """The counts of the results, as a property, if a table was written."""
-        return {} if self._answers is None else {ANSWERS: encode_answers(self._answers)}
+        return {} if self._answers is None else {ANSWERS: msgspec.json.encode(self._answers)}
 
     def _counted_now(self) -> AnswerCounts:
         table = make_table(self._pinned(), self.display)

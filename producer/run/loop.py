@@ -14,8 +14,8 @@ from redis.exceptions import RedisError
 from producer.job.records import FrozenBatch, StoredResult
 from producer.job.skipped import Unlisted, passed_over
 from producer.present.events import PAUSE_S, Found, Outage
-from producer.run.attempt import Attempt, OpenJob
 from producer.run.batcher import Batch, resumed
+from producer.run.connect import Attempt, OpenJob
 from producer.run.file_transport import Transport
 from producer.run.job_queue import PublishedProgress, Result
 from producer.run.loop_report import FileCount, LoopReport
@@ -46,14 +46,13 @@ class DispatchLoop:
         self._pinned, self._journal, self._queue, row_files, self._table = job
         options = job.pinned.options
         self._transport = Transport(options, settings)
-        check = self._waits.check
-        self._batches = resumed(options, settings, job.journal, self._transport, row_files, check)
+        self._batches = resumed(row_files, settings, self._transport, job.journal)
         self._reconciler = Reconciler(job, settings.orphan_s, self._transport)
         self._new = new  #: new files are counted while the job runs
         runtime = runtimes.find(job.pinned.record.runtime)
         self._limits = SendLimits(runtime, job.journal.totals.done)
         self._rate = Rate()
-        self._count = FileCount(row_files.sources, job.journal.file_count, check)
+        self._count = FileCount(row_files.sources, job.journal.file_count)
         self._report = LoopReport(attempt, runtime)
         self._started = time.monotonic()
         self._done_before = job.journal.totals.done  #: in earlier runs
@@ -115,7 +114,7 @@ class DispatchLoop:
             self._end = Exit.BUDGET
         elif self.complete:
             return True
-        elif self._waits.over or time.monotonic() > self._deadline:
+        elif self._waits.is_ending or time.monotonic() > self._deadline:
             self._end = self._end or Exit.INTERRUPTED
         return self._end is not None
 
@@ -187,7 +186,7 @@ class DispatchLoop:
     def _next_batches(self) -> Iterator[Batch]:
         """The batches to offer in this turn."""
         for most in self._limits.of_turn(self._reconciler.under_way):
-            if self._waits.over:
+            if self._waits.is_ending:
                 return
             batch = self._batches.next(most)
             if batch is None:
@@ -208,11 +207,11 @@ class DispatchLoop:
     def _free_disk(self) -> bool:
         """Remove the rows that are written so far, since they may fill a disk that is needed now.
         Returns whether there were any."""
-        return self._table is not None and self._table.give_up()
+        return self._table is not None and self._table.stop_growing()
 
     def _stack_ended(self) -> bool:
         """Whether this machine's stack was stopped on purpose. Then this run stops, too."""
-        if not self._use.over:
+        if not self._use.has_ended:
             return False
         self._events.notice("this machine's stack was stopped with hangtag down; the job stops")
         self._end = self._end or Exit.INTERRUPTED

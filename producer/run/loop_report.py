@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from functools import partial
 from itertools import islice
 
@@ -11,7 +10,7 @@ from producer.job.job_properties import FILE_COUNT
 from producer.job.totals import JobCounts
 from producer.machine.workers import how_to_start, lacks_runtime, older_workers
 from producer.present.events import Found, Stored, Waiting
-from producer.run.attempt import Attempt
+from producer.run.connect import Attempt
 from producer.run.window import Window
 from producer.sources.job_sources import JobSources, Walk
 from shared.errors import SetupError
@@ -36,12 +35,10 @@ class FileCount:
     def __init__(
         self,
         sources: JobSources,
-        known: int | None = None,
-        check: Callable[[], None] = lambda: None,
+        known: int | None,
     ) -> None:
-        """`check` may end the count."""
         self.total = self._stored = known
-        self._paths = Walk(sources, check=check).paths()
+        self._paths = Walk(sources).paths()
         self._start_s, self._count = time.monotonic() + START_AFTER_S, 0
         if sources.one_pass:  # counting would take another pass over all bytes
             self._start_s = float("inf")

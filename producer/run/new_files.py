@@ -33,17 +33,15 @@ class NewFiles:
         finished: bool,
         report: Callable[[int], None],
         placed: Callable[[bytes], bool] = lambda path: False,
-        check: Callable[[], None] = lambda: None,
     ) -> None:
         """`report` is called once with the number, if there are any. Without a journal the job has
         not started, and there are none. Files that are `placed` are old ones, which were sorted.
-        `check` may end the count.
 
         Raises:
             UsageError: the job's list was changed.
         """
-        self._counts = _counts(sources, journal, finished, placed, check)
-        self._report, self._check = report, check
+        self._counts = _counts(sources, journal, finished, placed)
+        self._report, self._sources = report, sources
         self.found = 0
         self.over = False
 
@@ -54,7 +52,7 @@ class NewFiles:
         until = time.monotonic() + seconds
         for count in self._counts:
             self.found = count
-            self._check()
+            self._sources.waits.check()
             if time.monotonic() >= until:
                 return
         self.over = True
@@ -67,7 +65,6 @@ def _counts(
     journal: Journal | None,
     finished: bool,
     placed: Callable[[bytes], bool],
-    check: Callable[[], None],
 ) -> Iterator[int]:
     """The number so far, after each file. A list is compared at once: no batch may be formed from
     a changed one."""
@@ -75,7 +72,7 @@ def _counts(
     if journal is None or last is None:
         return iter(())
     if sources.options.list_file:
-        added = _added(sources, journal, last.argument, check)
+        added = _added(sources, journal, last.argument)
         return iter((added,) if finished else ())
     end = None if finished else (last.argument, last.names[-1])
     position = _position(sources)
@@ -83,7 +80,7 @@ def _counts(
     def until_end(places: Iterator[WalkPosition]) -> Iterator[tuple[WalkPosition, None]]:
         return ((place, None) for place in _until(places, end, position))
 
-    walk = Walk(sources, check=check)
+    walk = Walk(sources)
     there = (place for place in walk.paths() if not placed(place[1]))
     pairs = in_order(until_end(there), until_end(_known(sources, journal)), position)
     counts = _without_row(pairs, sources)
@@ -92,9 +89,9 @@ def _counts(
     return iter(deque(counts, maxlen=1))  # at once, as a list: no batch may follow a wrong place
 
 
-def _added(sources: JobSources, journal: Journal, last_line: int, check: Callable[[], None]) -> int:
+def _added(sources: JobSources, journal: Journal, last_line: int) -> int:
     """The number of paths in a list after those in the journal, which must be the same."""
-    lines = Walk(sources, check=check).paths()
+    lines = Walk(sources).paths()
     number = -1
     for names in journal.names():
         for name in names:

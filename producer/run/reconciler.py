@@ -7,8 +7,8 @@ from collections.abc import Collection
 
 from redis.exceptions import RedisError
 
-from producer.run.attempt import OpenJob
 from producer.run.batcher import read_batch_again
+from producer.run.connect import OpenJob
 from producer.run.file_transport import Transport
 from shared.broker.access_errors import write_refusal
 from shared.ledger.batch_ledger import BatchState
@@ -73,14 +73,14 @@ class Reconciler:
         refused = None
         for n, state in seen.items():
             try:
-                self._repair_one(n, state)
+                self._repair_batch(n, state)
             except RedisError as error:
                 if not write_refusal(error):
                     raise
                 refused = error
         return refused
 
-    def _repair_one(self, n: int, state: BatchState) -> None:
+    def _repair_batch(self, n: int, state: BatchState) -> None:
         if state is BatchState.HELD:
             self._waiting[n] = time.monotonic()
         elif state is BatchState.FREED:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -39,6 +40,7 @@ from producer.table.table_file import TableDraft, render
 from producer.table.table_formats import (
     BY_SUFFIX,
     CSV,
+    Sink,
     check_columns,
     check_installed,
     check_rows,
@@ -128,13 +130,13 @@ def render_copy(
         progress.stage(_STAGE, sealed.count)
         sealed.passed = progress.passed
         before = stored_display(sealed)
-        shown = with_current_corrections(display, source, before).over(before)
+        shown = with_current_corrections(display, source, before).completed_by(before)
         table = make_table(Pinned(sealed.record, sealed.card, sealed.options), shown)
         check_columns(form, table)
         check_rows(form, sealed.count, source, output)
         counter = AnswerCounter(sealed.card, shown)
         if output is None:
-            render(sealed, table, form, _StandardOutput(), counter.add)
+            render(sealed, table, form, Sink(partial(click.echo, nl=False)), counter.add)
         else:
             with closing(TableDraft(table, output, form, shown)) as draft:
                 draft.complete(sealed)
@@ -145,17 +147,6 @@ def render_copy(
             sealed.record.id, str(output or STDOUT), sealed.card.ref, answers.rows,
             sealed.finished, answers,
         )  # fmt: skip
-
-
-class _StandardOutput:
-    """Standard output as a sink."""
-
-    def write(self, data: bytes, /) -> int:
-        click.echo(data, nl=False)
-        return len(data)
-
-    def flush(self) -> None:
-        """Each write is flushed."""
 
 
 def _checked(target: CopyTarget) -> tuple[Path | None, str]:

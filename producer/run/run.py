@@ -15,8 +15,7 @@ from producer.job.skipped import Unlisted
 from producer.job.snapshot import JobState, JobView, view_of
 from producer.present.events import Events, Stage, Started
 from producer.present.formatting import counted
-from producer.run.attempt import Attempt, OpenJob
-from producer.run.connect import Connector
+from producer.run.connect import Attempt, Connector, OpenJob
 from producer.run.job import Job
 from producer.run.job_queue import JobQueue
 from producer.run.loop import DispatchLoop
@@ -80,7 +79,7 @@ class Run:
         if retry_failed:
             self._report_retry(job.repeat_failed())
         before = job.journal.totals.done
-        opened = OpenJob(job.pinned, job.journal, queue, self.files, job.table.growing)
+        opened = OpenJob(job.pinned, job.journal, queue, self.files, job.table)
         loop = DispatchLoop(attempt, opened, new)
         job.store_attempt(attempt.budget)
         resumed = 0 if retry_failed or new is None else before
@@ -93,7 +92,7 @@ class Run:
                 queue.finish()  # without its journal the job cannot be resumed
             raise
         classified = job.journal.totals.done - before
-        with closing(self._waits.rest()) as self._waits:
+        with closing(self._waits.successor()) as self._waits:
             self.files.sources.wait_as(self._waits)
             if not loop.complete:
                 result = self.result(classified, loop.skipped)

@@ -1,7 +1,7 @@
 """`classify --update`: a finished table gets the rows of the files that there are now.
 
 New files and changed ones are classified; all other rows keep their answers. A next job is formed
-beside the table (producer/run/next_job.py), finished like any other, and replaces it.
+beside the table (producer/run/next_journal.py), finished like any other, and replaces it.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from producer.job.journal import Journal
 from producer.job.row_batch import Row
 from producer.present.events import RowChanged
 from producer.present.formatting import counted
-from producer.run.changes import Changes, Kind, Settling
+from producer.run.changes import Changes, Kind, WritesInProgress
 from producer.run.job import Job
-from producer.run.next_job import current, form
+from producer.run.next_journal import form_next_journal, interrupted_update
 from producer.run.run import Run, Summary
 from producer.sources.compared import PresentFiles
 from producer.table.display_options import make_table
@@ -40,7 +40,7 @@ def bring_up_to_date(run: Run, retry_failed: bool) -> tuple[Summary, bool]:
     old = run.job
     check_installed(old.options.form)
     check_replaceable(old.journal, old.output)
-    if (formed := current(old.journal, old.output)) is not None:
+    if (formed := interrupted_update(old.journal, old.output)) is not None:
         run.attempt.events.notice("continuing an update that was interrupted")
         return _finished(run, formed, None), True
     changes, formed = _compared(run, retry_failed)
@@ -51,9 +51,11 @@ def bring_up_to_date(run: Run, retry_failed: bool) -> tuple[Summary, bool]:
 def _compared(run: Run, retry_failed: bool) -> tuple[Changes, Journal | None]:
     """Compare the rows with the files; the next journal, if any differs."""
     old, waits, events = run.job, run.attempt.waits, run.attempt.events
-    present = PresentFiles(run.files, waits.check)
-    changes = Changes(present, Settling(waits.sleep, now_ns), retry_failed)
-    formed = form(old.journal, old.output, changes, present, run.passing("comparing files"))
+    present = PresentFiles(run.files)
+    changes = Changes(present, WritesInProgress(waits.sleep, now_ns), retry_failed)
+    formed = form_next_journal(
+        old.journal, old.output, changes, present, run.passing("comparing files")
+    )
     if not _are_listed(run, changes) and (line := _counts(changes)):
         events.notice(line)
     for line in _left_out(changes, present):

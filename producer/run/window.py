@@ -129,7 +129,7 @@ class BatchSize:
         doubled = FIRST_IMAGES << min(self._formed - 1, 16)
         return min(doubled, max(UNKNOWN_IMAGES_MAX, int(BATCH_S * speed)))
 
-    def few(self, window: Window) -> int:
+    def small(self, window: Window) -> int:
         """The images of a batch that is not worth its message."""
         return int(FEW_S * self._speed(window)[1])
 
@@ -140,7 +140,7 @@ class BatchSize:
         self._start_s = self._start_s or now_s
         if not window.children:
             return False, 0.0
-        seen = self._rate.seen(now_s, self._done)
+        seen = self._rate.rate_at(now_s, self._done)
         least = (self._done - self._earlier) / max(_TICK_S, now_s - self._start_s)
         # Other jobs take their share of each process.
         return bool(seen), (seen or least) * max(1, window.jobs) / window.children
@@ -174,7 +174,7 @@ class SendLimits:
         is `sent` before the next."""
         window, most_bytes = self.window, self._sent_bytes + TURN_BYTES
         while self.room(under_way) > 0 and self._sent_bytes < most_bytes:
-            images, few = self._size.images(window), self._size.few(window)
+            images, few = self._size.images(window), self._size.small(window)
             yield BatchLimits(window.batch_share, window.batches, images, few)
             if not under_way:
                 return  # the workers, which have none, need not wait for the others

@@ -1,19 +1,20 @@
 """The log of a sort: lines in this user's state folder, synced before a file is touched.
 
 It has what lies in OUT, where each file came from, and what was under way when a process ended. The
-log is held in memory: about a kilobyte for each file that is in OUT.
+log is held in memory: about half a kilobyte for each file that is in OUT.
 """
 
 from __future__ import annotations
 
 import enum
 import os
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 import msgspec
 
@@ -47,7 +48,7 @@ class State(enum.StrEnum):
     OVER = "over"  #: it is back, or was not placed
 
 
-class ClassifiedContent(NamedTuple):
+class ClassifiedContent(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """What was classified."""
 
     size: int
@@ -75,12 +76,12 @@ class Entry(msgspec.Struct, frozen=True, tag="file", tag_field="line", gc=False)
     inode: int  #: of the source when it was planned
 
     @property
-    def shown(self) -> str:
+    def source_text(self) -> str:
         """Its source for people."""
         return printable(self.source)
 
     @property
-    def shown_place(self) -> str:
+    def place_text(self) -> str:
         """Its place below OUT for people."""
         return f"{self.folder}/{printable(self.name)}"
 
@@ -126,6 +127,7 @@ class SortLog:
         self.entries: dict[int, Entry] = {}  #: by row
         self.open: dict[int, State] = {}  #: of those that were under way when a process ended
         self.folders: set[bytes] = set()  #: that files ever came from
+        self.labels: set[str] = set()  #: the folders that files ever came into
         self.damaged: list[int] = []  #: the numbers of lines that are damaged or missing
         self._waiting: list[Line] = []  #: to be written with the next ones
         for line in intact(path, decode, self.damaged):
@@ -156,8 +158,11 @@ class SortLog:
             SetupError: the log is damaged.
         """
         self.check()
+        if not self.entries:
+            return
         before = self.started
-        if before is not None and self.entries and (before.way, before.rule) != (way, rule):
+        assert before is not None  # it precedes them in a log that is not damaged
+        if (before.way, before.rule) != (way, rule):
             what = (
                 "with other labels or thresholds, or before an update"
                 if before.way == way
@@ -205,8 +210,10 @@ class SortLog:
                     raise SetupError(f"{self.path} was written by another version of Hangtag")
                 self.started = line
             case Entry():
+                msgspec.structs.force_setattr(line, "folder", sys.intern(line.folder))
                 self.entries[line.row], self.open[line.row] = line, State.PLACING
                 self.folders.add(line.source.rpartition(b"/")[0])
+                self.labels.add(line.folder)
             case Marked():
                 for row in line.rows:
                     self.open.pop(row, None)

@@ -16,7 +16,7 @@ from pathlib import Path
 import msgspec
 
 from producer.job import job_index
-from producer.sort_log.log import FORMAT, SortLog, intact
+from producer.sort_log.log import SortLog, intact
 from shared import atomic_file, file_lock, regular_file
 from shared.errors import MISFITS, BadMessage, SetupError, UsageError
 from shared.failpoints import failpoint
@@ -35,8 +35,6 @@ class Record(msgspec.Struct, frozen=True):
     out: bytes  #: absolute, without symbolic links
     inode: int = 0  #: of OUT; 0 before it was made
     made: int = 0  #: the number of folders that were made, from OUT up
-    folders: tuple[str, ...] = ()  #: those of labels that were made
-    form: int = FORMAT
 
 
 class SortedFolder:
@@ -44,10 +42,9 @@ class SortedFolder:
 
     def __init__(self, out: str, token: str, lock: int) -> None:
         self.out, self._token, self._lock = out, token, lock
-        self._record = _read(token) or Record(os.fsencode(out))
-        if self._record.out != os.fsencode(out):  # moved: the folders above it are not its own
-            made = min(self._record.made, 1)
-            self._record = msgspec.structs.replace(self._record, out=os.fsencode(out), made=made)
+        record = _read(token) or Record(os.fsencode(out))
+        is_moved = record.out != os.fsencode(out)  # the folders above it are not its own
+        self._made = min(record.made, 1) if is_moved else record.made
 
     def logs(self) -> list[SortLog]:
         """The logs of all tables that were sorted into it, the newest first. Raises SetupError."""
@@ -55,14 +52,13 @@ class SortedFolder:
 
     def log(self, job: str) -> SortLog:
         """That of the table of a job, which may be new. Raises SetupError."""
-        return SortLog(_path(f"{self._token}-{job}"), self.out)
+        return log_of(self._token, job, self.out)
 
-    def make(self, labels: Iterable[str]) -> None:
-        """Make the folder. What is missing of it, and of the folders of labels, is recorded first.
-        Raises SetupError."""
-        before, path = self._record, Path(self.out, SORT_LOG)
-        missing = {label for label in labels if not os.path.lexists(Path(self.out, label))}
-        self._note(made=before.made or _missing(self.out), folders={*before.folders, *missing})
+    def make(self) -> None:
+        """Make the folder, with its record and its id. Raises SetupError."""
+        path = Path(self.out, SORT_LOG)
+        self._made = self._made or _missing(self.out)
+        self._write_record()
         with atomic_file.writing(Path(self.out), "choose another --into"):
             atomic_file.make_folder(Path(self.out))
             failpoint("sort.out-made")
@@ -75,24 +71,24 @@ class SortedFolder:
                     written.write(b"%s\n" % self._token.encode())
                     atomic_file.sync(written)
                 atomic_file.sync_folder(path.parent)
-        self._note(made=self._record.made, folders=self._record.folders)
+        self._write_record()  # with its inode
 
     def remove(self) -> None:
-        """Remove the logs, which have no files left, the folders that were made, as far as they are
-        empty, and the record. Raises SetupError."""
+        """Remove the logs, which have no files left, the record, and the folders that are empty.
+        Raises SetupError."""
+        logs = self.logs()
         with atomic_file.writing(_path(self._token), job_index.REMEDY):
-            for log in self.logs():
+            for label in {label for log in logs for label in log.labels}:
+                _remove_empty(Path(self.out, label))
+            for log in logs:
                 log.path.unlink()
                 failpoint("sort.log-removed")
             if self._has_id():
                 Path(self.out, SORT_LOG).unlink()
                 failpoint("sort.id-removed")
-            for label in self._record.folders:
-                _remove_empty(Path(self.out, label))
-            for folder in [Path(self.out), *Path(self.out).parents][: self._record.made]:
+            for folder in [Path(self.out), *Path(self.out).parents][: self._made]:
                 _remove_empty(folder)
-            _path(self._token).unlink()
-            atomic_file.sync_folder(sorts())
+            _path(self._token).unlink()  # without a sync: a record that returns names no file
         failpoint("sort.record-removed")
 
     def _has_id(self) -> bool:
@@ -101,19 +97,16 @@ class SortedFolder:
             return _id_file(self.out) in (b"", f"{self._token}\n".encode())
         return False
 
-    def _note(self, made: int, folders: Iterable[str]) -> None:
-        out = os.fsencode(self.out)
-        self._record = Record(out, _inode(out), made, tuple(sorted(folders)))
-        if self._record != _read(self._token):
-            path = _path(self._token)
-            with atomic_file.writing(path, job_index.REMEDY):
-                line = msgspec.json.encode(self._record)
-                line_log.append_to(self._lock, path, [line], _decode)
-            failpoint("sort.recorded")
+    def _write_record(self) -> None:
+        out, path = os.fsencode(self.out), _path(self._token)
+        line = msgspec.json.encode(Record(out, _inode(out), self._made))
+        with atomic_file.writing(path, job_index.REMEDY):
+            line_log.append_to(self._lock, path, [line], _decode)
+        failpoint("sort.recorded")
 
 
 @contextmanager
-def held(out: str, create: bool = False) -> Iterator[SortedFolder]:
+def locked(out: str, create: bool = False) -> Iterator[SortedFolder]:
     """A folder that was sorted into; with `create` also another one. Raises as `token_of`, and
     UsageError: another process holds it, or there is none."""
     token = token_of(out)
@@ -190,22 +183,22 @@ def _newest_first(logs: Iterable[SortLog]) -> list[SortLog]:
 
 
 def _logs(token: str, out: str, job: str = "*") -> Iterator[SortLog]:
-    for path in sorted(sorts().glob(f"{token}-{job}.jsonl")):
+    for path in sorted(state_folder().glob(f"{token}-{job}.jsonl")):
         yield SortLog(path, out)
 
 
-def sorts() -> Path:
+def state_folder() -> Path:
     """The folder of all records and logs."""
     return job_index.index_dir().with_name("sorts")
 
 
 def _path(name: str) -> Path:
-    return sorts() / f"{name}.jsonl"
+    return state_folder() / f"{name}.jsonl"
 
 
 def tokens() -> list[str]:
     """The ids of all folders that this user has sorted into."""
-    return [path.stem for path in sorted(sorts().glob("*.jsonl")) if "-" not in path.stem]
+    return [path.stem for path in sorted(state_folder().glob("*.jsonl")) if "-" not in path.stem]
 
 
 def _read(token: str) -> Record | None:

@@ -26,10 +26,10 @@ from shared.labels.class_folders import MAX_NAME_BYTES
 _NOREPLACE = 1
 #: A longer one is no ending of an image.
 _SUFFIX_MAX_BYTES = 16
-#: The kernel, the C library or the file system has no rename that refuses to replace.
-_LACKING = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP}
 # Non-blocking: a FIFO may have replaced the file.
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
+#: Opening a symbolic link or a socket fails with one of these, or a link as a folder.
+_NO_FILE = {errno.ELOOP, errno.ENXIO, errno.ENOTDIR}
 _CHUNK_BYTES = 1 << 20
 MISSING = "missing"
 CHANGED = "changed since it was classified"
@@ -72,14 +72,12 @@ def numbered(name: bytes, number: int) -> bytes:
 
 def rename(old: Spot, new: Spot) -> None:
     """Rename a file. Raises FileExistsError if there is anything at `new`, OSError."""
-    code = _renameat2()(old.folder, old.name, new.folder, new.name, _NOREPLACE)
-    if code == 0:
+    renameat2 = _renameat2()
+    names = (old.folder, old.name, new.folder, new.name)
+    if renameat2 is not None and renameat2(*names, _NOREPLACE) == 0:
         failpoint("sort.renamed")
-        return
-    number = ctypes.get_errno()
-    if number not in _LACKING:
-        raise OSError(number, os.strerror(number), os.fsdecode(old.name))
-    _link_and_unlink(old, new)
+    else:  # also where the kernel or the file system has no such rename; errors are those of `link`
+        _link_and_unlink(old, new)
 
 
 def _link_and_unlink(old: Spot, new: Spot) -> None:
@@ -97,8 +95,7 @@ def _link_and_unlink(old: Spot, new: Spot) -> None:
 
 def same_file(one: Spot, other: Spot) -> bool:
     """Whether two names stand for one file."""
-    first, second = one.stat(), other.stat()
-    return first is not None and second is not None and os.path.samestat(first, second)
+    return identity_at(one) == identity_at(other)
 
 
 def link(old: Spot, new: Spot) -> None:
@@ -108,19 +105,9 @@ def link(old: Spot, new: Spot) -> None:
 
 
 @functools.cache
-def _renameat2() -> Callable[[int, bytes, int, bytes, int], int]:
-    function = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
-    if function is None:
-        return _no_renameat2
-    function.argtypes = (
-        ctypes.c_int, ctypes.c_char_p, ctypes.c_int, ctypes.c_char_p, ctypes.c_uint,
-    )  # fmt: skip
-    return function  # type: ignore[no-any-return]
-
-
-def _no_renameat2(*_: object) -> int:
-    ctypes.set_errno(errno.ENOSYS)
-    return -1
+def _renameat2() -> Callable[..., int] | None:
+    """None: the C library has none."""
+    return getattr(ctypes.CDLL(None), "renameat2", None)
 
 
 @contextmanager
@@ -131,7 +118,14 @@ def opened(spot: Spot) -> Iterator[int]:
         FileStays: there is none, or it is a link or a special file.
         OSError: it cannot be opened.
     """
-    fd = _open(spot)
+    try:
+        fd = os.open(spot.name, _READ, dir_fd=spot.folder)
+    except FileNotFoundError:
+        raise FileStays(MISSING) from None
+    except OSError as error:
+        if error.errno in _NO_FILE:
+            raise FileStays(NOT_REGULAR) from None
+        raise
     try:
         if not stat.S_ISREG(os.fstat(fd).st_mode):
             raise FileStays(NOT_REGULAR)
@@ -140,21 +134,15 @@ def opened(spot: Spot) -> Iterator[int]:
         os.close(fd)
 
 
-def _open(spot: Spot) -> int:
-    info = spot.stat()
-    if info is None:
-        raise FileStays(MISSING)
-    if not stat.S_ISREG(info.st_mode):
-        raise FileStays(NOT_REGULAR)
-    try:
-        return os.open(spot.name, _READ, dir_fd=spot.folder)
-    except FileNotFoundError:
-        raise FileStays(MISSING) from None
-
-
 def identity(info: os.stat_result) -> Identity:
     """What shows that a name still stands for the same, unchanged file."""
     return info.st_dev, info.st_ino, info.st_size, info.st_mtime_ns
+
+
+def identity_at(spot: Spot) -> Identity | None:
+    """That of what a name stands for; None if there is nothing. Raises OSError."""
+    info = spot.stat()
+    return None if info is None else identity(info)
 
 
 def chunks(fd: int) -> Iterator[bytes]:
@@ -203,16 +191,13 @@ _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 #: To pass through a folder; on Linux it needs no permission to list it.
 _PASS = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
-#: Opening a symbolic link so fails with one of these.
-_LINK = {errno.ENOTDIR, errno.ELOOP}
-
 
 class Folders:
     """The folders of a batch, each opened once and closed with this object."""
 
-    def __init__(self, out: bytes) -> None:
+    def __init__(self, out: str) -> None:
         """`out` is absolute and has no symbolic links."""
-        self._out = out
+        self._out = os.fsencode(out)
         self._open: dict[bytes, int] = {}
 
     def __enter__(self) -> Folders:
@@ -228,45 +213,45 @@ class Folders:
             os.close(fd)
         self._open.clear()
 
-    def source(self, entry: Entry, make: bool = False) -> Spot:
+    def source_spot(self, entry: Entry, make: bool = False) -> Spot:
         """Where the file came from. With `make` a missing folder is created.
 
         Raises:
             FileStays: its folder is missing, a link, or may not be read.
         """
         folder, _, name = entry.source.rpartition(b"/")
-        return Spot(self.at(folder, make), name)
+        return Spot(self.descriptor(folder, make), name)
 
     def is_placed(self, entry: Entry) -> bool:
         """Whether the file was in its place before anything was sorted."""
         return entry.source == b"/".join((self._out, os.fsencode(entry.folder), entry.name))
 
-    def place(self, entry: Entry) -> Spot:
+    def goal_spot(self, entry: Entry) -> Spot:
         """Where the file is put. Its folder is created if it is missing. Raises as `existing`."""
-        folder = self.existing(entry.folder, make=True)
+        folder = self.label_folder(entry.folder, make=True)
         assert folder is not None
         return Spot(folder, entry.name)
 
-    def placed(self, entry: Entry) -> Spot | None:
+    def placed_spot(self, entry: Entry) -> Spot | None:
         """Where the file was put; None if its folder is gone. Raises SetupError."""
-        folder = self.existing(entry.folder)
+        folder = self.label_folder(entry.folder)
         return None if folder is None else Spot(folder, entry.name)
 
     def names(self, folder: str) -> list[bytes]:
         """What OUT/FOLDER has. Raises SetupError."""
-        fd = self.existing(folder)
+        fd = self.label_folder(folder)
         return [] if fd is None else [os.fsencode(name) for name in os.listdir(fd)]
 
-    def existing(self, folder: str, make: bool = False) -> int | None:
+    def label_folder(self, folder: str, make: bool = False) -> int | None:
         """The descriptor of OUT/FOLDER; None if it does not exist. With `make` it is created.
 
         Raises:
             SetupError: it is no folder, or cannot be created or opened.
         """
         try:
-            return self.at(self._out + b"/" + os.fsencode(folder), make)
+            return self.descriptor(self._out + b"/" + os.fsencode(folder), make)
         except (FileStays, OSError) as error:
-            if str(error) == MISSING and not make:
+            if str(error) == MISSING:
                 return None
             why = error.strerror if isinstance(error, OSError) else error
             raise SetupError(
@@ -274,7 +259,7 @@ class Folders:
                 "another --into, and run the same command again"
             ) from error
 
-    def at(self, path: bytes, make: bool = False) -> int:
+    def descriptor(self, path: bytes, make: bool = False) -> int:
         """The descriptor of a folder. Raises FileStays, OSError."""
         if path not in self._open:
             self._open[path] = _opened(path, make)
@@ -307,7 +292,7 @@ def _entered(folder: int, name: bytes, flags: int, make: bool) -> int:
         if not make:
             raise FileStays(MISSING) from None
     except OSError as error:
-        if error.errno in _LINK:
+        if error.errno in _NO_FILE:
             raise FileStays(NOT_REGULAR) from None
         raise
     _make(folder, name)

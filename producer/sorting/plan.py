@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import stat
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -24,6 +25,7 @@ from producer.sorting.folders import (
     Spot,
     numbered,
 )
+from producer.sorting.transfer import stopped
 from producer.sources.job_sources import JobSources
 from producer.sources.reader import FileReader
 from producer.sources.remote.address import without_line
@@ -58,7 +60,7 @@ class Sources:
             self._last = folder, self._real(folder or (b"/" if name.startswith(b"/") else b"."))
         return self._last[1].rstrip(b"/") + b"/" + file
 
-    def has(self, folder: bytes) -> bool:
+    def covers(self, folder: bytes) -> bool:
         """Whether a folder was typed, or is below one that was."""
         return any((folder + b"/").startswith(real) for _, real in self._roots)
 
@@ -66,6 +68,8 @@ class Sources:
         return os.path.realpath(self._files.local_path(path))
 
 
+#: Errors that the next file meets, too.
+_STOP = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EMFILE, errno.ENFILE, errno.ENOMEM}
 #: The name of an image whose address has none.
 _UNNAMED = b"image"
 #: The folder of rows without a label that counts.
@@ -111,8 +115,9 @@ class Plan:
         self._class_folders = ClassFolders({*labels, *(given.labels if given else ())})
         self._folders = [self._class_folders.folder(label) for label in labels]
 
-    def survey(self, out: bytes) -> PlanCounts:
-        """What is to be sorted into `out`; reads all rows."""
+    def survey(self, into: str) -> PlanCounts:
+        """What is to be sorted into a folder; reads all rows."""
+        out = os.fsencode(into)
         counts, within = Counter[str](), set[bytes]()  #: folders directly in OUT; b"": OUT itself
         digest, sources = hashlib.sha256(), Sources(self._sealed.options)
         for batch in self._sealed.row_batches(self._rules):
@@ -123,7 +128,7 @@ class Plan:
                 if path.startswith(out + b"/"):
                     folder, slash, _ = path[len(out) + 1 :].partition(b"/")
                     within.add(folder if slash else b"")
-        is_source = bool(within) and sources.has(out)
+        is_source = bool(within) and sources.covers(out)
         is_mixed = is_source or not within.isdisjoint({b"", *map(os.fsencode, counts)})
         return PlanCounts(counts, digest.hexdigest(), is_mixed)
 
@@ -167,41 +172,50 @@ class Remaining:
         self.counts[reason] += 1
         self.first.setdefault(reason, path)
 
+    def refuse(self, path: str, error: FileStays | OSError) -> None:
+        """Count a file. Raises SetupError if the next one would stay, too."""
+        reason = str(error)
+        if isinstance(error, OSError):
+            if error.errno in _STOP:
+                raise stopped(path, error) from error
+            reason = (error.strerror or type(error).__name__).lower()
+        self.add(reason, path)
+
 
 class Names:
     """The names in the folders of OUT that are free: nothing has them, is to return to them, or
     differs from them in case only."""
 
-    def __init__(self, out: bytes, placed: Iterable[Entry]) -> None:
-        self._out = out + b"/"
+    def __init__(self, log: SortLog) -> None:
+        self._out = os.fsencode(log.out) + b"/"
         self._logged: dict[str, set[str]] = {}  #: by folder: of files in the log, and their sources
         self._taken: dict[str, set[str]] = {}
         self._last: dict[tuple[str, str], int] = {}  #: the last number of a name
-        for entry in placed:
-            self._logged.setdefault(entry.folder, set()).add(_same(entry.name))
-            self.keep(entry.source)
+        for entry in log.entries.values():
+            self._logged.setdefault(entry.folder, set()).add(_folded_name(entry.name))
+            self.keep_name(entry.source)
 
-    def keep(self, source: bytes) -> None:
+    def keep_name(self, source: bytes) -> None:
         """Keep the name of a file that is about to be moved out of one of the folders."""
         if source.startswith(self._out):
             folder, _, name = source[len(self._out) :].rpartition(b"/")
             for names in (self._logged, self._taken):
-                names.setdefault(os.fsdecode(folder), set()).add(_same(name))
+                names.setdefault(os.fsdecode(folder), set()).add(_folded_name(name))
 
-    def free(self, folder: str, wanted: bytes, folders: Folders) -> bytes:
+    def free_name(self, folder: str, wanted: bytes, folders: Folders) -> bytes:
         """A free name, with a number if need be, which is taken from now on. Raises SetupError."""
         if folder not in self._taken:
-            there = map(_same, folders.names(folder))
+            there = map(_folded_name, folders.names(folder))
             self._taken[folder] = self._logged.pop(folder, set()) | set(there)
-        taken, number = self._taken[folder], self._last.get((folder, _same(wanted)), 0) + 1
-        while _same(name := numbered(wanted, number)) in taken:
+        taken, number = self._taken[folder], self._last.get((folder, _folded_name(wanted)), 0) + 1
+        while _folded_name(name := numbered(wanted, number)) in taken:
             number += 1
-        taken.add(_same(name))
-        self._last[folder, _same(wanted)] = number
+        taken.add(_folded_name(name))
+        self._last[folder, _folded_name(wanted)] = number
         return name
 
 
-def _same(name: bytes) -> str:
+def _folded_name(name: bytes) -> str:
     """Equal for names that some file system takes for one."""
     return folded(os.fsdecode(name))
 
@@ -209,9 +223,9 @@ def _same(name: bytes) -> str:
 class Planner:
     """Makes the entries of rows that have none in `log`."""
 
-    def __init__(self, way: Way, log: SortLog, out: bytes, left: Remaining) -> None:
-        self._way, self._placed, self._left = way, log.entries, left
-        self._names = Names(out, self._placed.values())
+    def __init__(self, way: Way, log: SortLog, remaining: Remaining) -> None:
+        self._way, self._placed, self._remaining = way, log.entries, remaining
+        self._names = Names(log)
 
     def plan(
         self, rows: Sequence[PlannedFile], folders: Folders
@@ -225,9 +239,9 @@ class Planner:
             (there if folders.is_placed(entry) else entries).append(entry)
         return entries, there
 
-    def again(self, entry: Entry, folders: Folders) -> Entry:
+    def with_free_name(self, entry: Entry, folders: Folders) -> Entry:
         """The entry with another name, because its name is taken."""
-        name = self._names.free(entry.folder, file_name(entry.source), folders)
+        name = self._names.free_name(entry.folder, file_name(entry.source), folders)
         return msgspec.structs.replace(entry, name=name)
 
     def _entry(self, row: PlannedFile, folders: Folders) -> Entry | None:
@@ -237,14 +251,14 @@ class Planner:
         try:
             if row.content is None:
                 raise FileStays(never_read(row.status))
-            inode = 0 if row.name else _inode(folders.source(entry), row.content.size)
+            inode = 0 if row.name else _inode(folders.source_spot(entry), row.content.size)
         except (FileStays, OSError) as error:
-            self._left.add(reason(error), entry.shown)
+            self._remaining.refuse(entry.source_text, error)
             return None
         if folders.is_placed(entry):
             return entry
-        self._names.keep(row.source)
-        return self.again(msgspec.structs.replace(entry, inode=inode), folders)
+        self._names.keep_name(row.source)
+        return self.with_free_name(msgspec.structs.replace(entry, inode=inode), folders)
 
 
 def file_name(source: bytes) -> bytes:
@@ -268,10 +282,3 @@ def _inode(spot: Spot, size: int) -> int:
     if info.st_size != size:
         raise FileStays(CHANGED)
     return info.st_ino
-
-
-def reason(error: FileStays | OSError) -> str:
-    """Why a file stays where it is."""
-    if isinstance(error, OSError):
-        return (error.strerror or type(error).__name__).lower()
-    return str(error)

@@ -20,9 +20,10 @@ from producer.sort_log import sorted_folder
 from producer.sort_log.log import Way, base_of, batches
 from producer.sorting import placing
 from producer.sorting.folders import Folders
-from producer.sorting.placing import Placing, no_links
+from producer.sorting.placing import Placing
 from producer.sorting.plan import Plan, PlanCounts, Planner, Remaining
 from producer.sorting.settle import settle
+from producer.sorting.transfer import no_links
 from producer.sorting.undo import Undo
 from producer.sources import row_files
 from producer.sources.job_sources import JobSources
@@ -53,21 +54,23 @@ def sort(table: Path, into: Path, way: Way, quiet: bool = False) -> Sorted:
     ):
         plan, survey = _planned(table, out, way, sealed, files.sources, progress)
         outdated = lacks_corrections(sealed)  # before a file moves: the log may be damaged
-        with sorted_folder.held(out, create=True) as folder:
+        with sorted_folder.locked(out, create=True) as folder:
             log = folder.log(sealed.record.id)
             log.check()
-            folder.make(survey.counts)
-            settle(log, os.fsencode(out))
+            folder.make()
+            settle(log)
             log.start(way, survey.rule)
-            left = Remaining()
+            remaining = Remaining()
             progress.stage("", survey.counts.total())
-            passed = partial(_count, progress, left)
-            planner = Planner(way, log, os.fsencode(out), left)
-            work = Placing(log, os.fsencode(out), left, passed, planner, files)
+            passed, planner = (
+                partial(_count_files, progress, remaining),
+                Planner(way, log, remaining),
+            )
+            work = Placing(log, remaining, passed, planner, files)
             for rows in batches(plan.files(), placing.BATCH_FILES):
-                work.place(rows)
+                work.place_rows(rows)
             log.write()
-            result = _sorted(out, way, log.counts(), left, work.there)
+            result = _result(out, way, log.counts(), remaining, work.there)
             return msgspec.structs.replace(result, outdated=outdated)
 
 
@@ -83,19 +86,19 @@ def rehearse(table: Path, into: Path, way: Way, quiet: bool = False) -> Sorted:
         log = sorted_folder.log_of(sorted_folder.token_of(out), sealed.record.id, out)
         log.check_same(way, survey.rule)
         progress.stage("", survey.counts.total())
-        left, examples, there = Remaining(), list[tuple[str, str]](), Counter[str]()
-        counts, planner = log.counts(), Planner(way, log, os.fsencode(out), left)
+        remaining, examples, there = Remaining(), list[tuple[str, str]](), Counter[str]()
+        counts, planner = log.counts(), Planner(way, log, remaining)
         for rows in batches(plan.files(), placing.BATCH_FILES):
-            with Folders(os.fsencode(out)) as folders:
+            with Folders(out) as folders:
                 entries, placed = planner.plan(rows, folders)
             there.update(entry.folder for entry in placed)
             counts.update(entry.folder for entry in entries)
             examples += [
-                (entry.shown, f"{out}/{entry.shown_place}")
+                (entry.source_text, f"{out}/{entry.place_text}")
                 for entry in entries[: EXAMPLES - len(examples)]
             ]
-            progress.passed(len(rows), left.counts.total())
-        result = _sorted(out, way, counts, left, there)
+            progress.passed(len(rows), remaining.counts.total())
+        result = _result(out, way, counts, remaining, there)
         return msgspec.structs.replace(result, dry_run=True, examples=examples)
 
 
@@ -112,7 +115,7 @@ def _planned(
     plan = Plan(sealed, sources, table_of(sealed).rules)
     progress.stage("reading", sealed.count)
     sealed.passed = progress.passed
-    survey = plan.survey(os.fsencode(out))
+    survey = plan.survey(out)
     sealed.passed = lambda rows: None  # they are read again while files are counted
     if survey.is_mixed and not sorted_folder.token_of(out):
         apart = typed(["--into", f"{near(out)}-sorted"])
@@ -123,11 +126,11 @@ def _planned(
     return plan, survey
 
 
-def _sorted(
-    out: str, way: Way, placed: Mapping[str, int], left: Remaining, there: Counter[str]
+def _result(
+    out: str, way: Way, placed: Mapping[str, int], remaining: Remaining, there: Counter[str]
 ) -> Sorted:
     folders = dict(Counter(placed) + there)
-    return Sorted(out, way, folders, dict(left.counts), left.first, there.total())
+    return Sorted(out, way, folders, dict(remaining.counts), remaining.first, there.total())
 
 
 def undo(into: Path, quiet: bool = False, back_to: Path | None = None) -> Sorted:
@@ -138,10 +141,10 @@ def undo(into: Path, quiet: bool = False, back_to: Path | None = None) -> Sorted
         UsageError: nothing was sorted into it, or its log is not of this user.
         SetupError: a disk is full or read-only, and the same call continues.
     """
-    out, left, count = _checked(into), Remaining(), Counter[str]()
+    out, remaining, count = _checked(into), Remaining(), Counter[str]()
     to = None if back_to is None else os.fsencode(_checked(back_to)).rstrip(b"/")
     with (
-        sorted_folder.held(out) as folder,
+        sorted_folder.locked(out) as folder,
         closing(Stages(make_progress(quiet))) as progress,
     ):
         logs = folder.logs()
@@ -149,11 +152,11 @@ def undo(into: Path, quiet: bool = False, back_to: Path | None = None) -> Sorted
         for log in logs:
             if to is not None:
                 log.return_below(to, base_of(logs))
-            settle(log, os.fsencode(out))
-            count += Undo(log, os.fsencode(out), left, partial(_count, progress, left)).run()
-        if not left.counts:
+            settle(log)
+            count += Undo(log, remaining, partial(_count_files, progress, remaining)).run()
+        if not remaining.counts:
             folder.remove()
-    return Sorted(out, "", dict(count), dict(left.counts), left.first)
+    return Sorted(out, "", dict(count), dict(remaining.counts), remaining.first)
 
 
 def _checked(into: Path) -> str:
@@ -209,6 +212,6 @@ def _check_way(sources: JobSources, out: str, way: Way) -> None:
             raise no_links(printable(argument.typed))
 
 
-def _count(progress: Stages, left: Remaining) -> None:
-    """Count a file that was placed, or stays where it is."""
-    progress.passed(1, left.counts.total())
+def _count_files(progress: Stages, remaining: Remaining, files: int) -> None:
+    """Count files that were placed, or stay where they are."""
+    progress.passed(files, remaining.counts.total())

@@ -22,6 +22,7 @@ from producer.sorting.folders import (
     chunks,
     content_of,
     identity,
+    identity_at,
     link,
     numbered,
     opened,
@@ -30,11 +31,13 @@ from producer.sorting.folders import (
     same_file,
 )
 from shared import atomic_file
-from shared.errors import SetupError
+from shared.errors import SetupError, UsageError
 from shared.failpoints import failpoint
 from shared.messages.files import printable
 
 _CREATE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+#: What a hard link fails with on a file system, or between two, that cannot have it.
+_NO_LINK = {errno.EXDEV, errno.EPERM, errno.ENOTSUP}
 
 
 def copy(old: Spot, new: Spot, part: Spot, wanted: ClassifiedContent | None) -> Identity:
@@ -49,7 +52,7 @@ def copy(old: Spot, new: Spot, part: Spot, wanted: ClassifiedContent | None) -> 
     """
     with opened(old) as source:
         before = os.fstat(source)
-        with _part(part, new, 0o600) as fd:
+        with _new_file(part, new, 0o600) as fd:
             _fill(source, fd, before)
             content = content_of(source) if wanted is None else wanted
             check(fd, content)
@@ -61,14 +64,14 @@ def copy(old: Spot, new: Spot, part: Spot, wanted: ClassifiedContent | None) -> 
 def make_file(data: bytes, new: Spot, part: Spot, wanted: ClassifiedContent) -> None:
     """Make a file of an image that was in none, and contains `wanted`. `part` and what is raised
     are as in `copy`."""
-    with _part(part, new, 0o666) as fd:
+    with _new_file(part, new, 0o666) as fd:
         _write(fd, data)
         os.fsync(fd)
         check(fd, wanted)
 
 
 @contextmanager
-def _part(part: Spot, new: Spot, mode: int) -> Iterator[int]:
+def _new_file(part: Spot, new: Spot, mode: int) -> Iterator[int]:
     """A new file, to be filled and synced, which then gets its name."""
     unlink(part)  # of an earlier attempt
     fd = os.open(part.name, _CREATE, mode, dir_fd=part.folder)
@@ -124,7 +127,7 @@ def move(old: Spot, new: Spot, wanted: ClassifiedContent | None) -> bool:
         OSError: it cannot be renamed.
     """
     with opened(old) as fd:
-        before = os.fstat(fd)
+        before = identity(os.fstat(fd))
         if wanted is not None:
             check(fd, wanted)
         try:
@@ -134,47 +137,54 @@ def move(old: Spot, new: Spot, wanted: ClassifiedContent | None) -> bool:
                 return False
             raise
         failpoint("sort.moved")
-        after = new.stat()
-        same = after is not None and identity(after) == identity(before)
-    if wanted is not None and not same:
+    if wanted is not None and identity_at(new) != before:
         put_back(new, old)
         raise FileStays(CHANGED)
     return True
 
 
-def make_link(old: Spot, new: Spot, wanted: ClassifiedContent) -> None:
-    """Make a hard link to a file that contains `wanted`.
+def make_link(old: Spot, new: Spot, wanted: ClassifiedContent, path: str) -> None:
+    """Make a hard link to a file that contains `wanted`; `path` names the file in errors.
 
     Raises:
+        UsageError: no other file could get a link in that folder either.
         FileStays: the file is missing, contains something else, or was replaced meanwhile.
         FileExistsError: there is something at `new`.
-        OSError: among others EXDEV, if `new` is on another file system.
+        OSError: it cannot be made.
     """
     with opened(old) as fd:
         before = os.fstat(fd)
         check(fd, wanted)
-        link(old, new)
-        after = new.stat()
-        if after is None or identity(after) != identity(before):
+        try:
+            link(old, new)
+        except OSError as error:
+            # Linux refuses a link to another user's file, which says nothing of the next one.
+            if error.errno in _NO_LINK and before.st_uid == os.geteuid():
+                raise no_links(path) from error
+            raise
+        if identity_at(new) != identity(before):
             unlink(new)
             raise FileStays(CHANGED)
 
 
-def is_on_another_disk(one: Spot, other: Spot) -> bool:
-    """Whether a move between two files is a copy: they are on two file systems."""
-    first, second = one.stat(), other.stat()
-    return first is not None and second is not None and first.st_dev != second.st_dev
+def no_links(path: str) -> UsageError:
+    """The error where there can be no hard links."""
+    return UsageError(
+        f"there can be no hard link to {path} in that folder, which is on another file system or "
+        "one without hard links; use --copy"
+    )
 
 
-def remove(spot: Spot, wanted: Identity | ClassifiedContent | Spot, aside: Spot) -> None:
+def remove(spot: Spot, wanted: Identity | ClassifiedContent | Spot, name: bytes) -> None:
     """Remove a file that was copied elsewhere: the one with this identity or content, or the one
-    that is equal to another file, byte for byte. It is renamed to `aside` first, so that no file is
-    removed that takes its name between the check and the removal.
+    that is equal to another file, byte for byte. It is renamed to `name` first, so that no file is
+    removed that takes its own name between the check and the removal.
 
     Raises:
         FileStays: it is another file, which has its name again.
         OSError: it cannot be removed.
     """
+    aside = Spot(spot.folder, name)
     try:
         rename(spot, aside)
     except FileNotFoundError:

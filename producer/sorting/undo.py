@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from collections.abc import Callable
 from contextlib import closing, suppress
 
 from producer.job.job_options import JobOptions
-from producer.sort_log.log import ClassifiedContent, Entry, State, Way, batches
+from producer.sort_log.log import ClassifiedContent, Entry, SortLog, State, Way, batches
 from producer.sorting import placing, transfer
 from producer.sorting.folders import FileStays, Folders, Identity, Spot, content_at
-from producer.sorting.placing import Work
+from producer.sorting.plan import Remaining
 from producer.sources.job_sources import JobSources
 from producer.sources.remote.address import line_of
 from producer.sources.source import address_of_path
@@ -79,8 +80,13 @@ DAMAGED = "the line in the log is damaged or missing"
 TAKEN = "another file has its former name"
 
 
-class Undo(Work):
+class Undo:
     """Takes back every file of a log."""
+
+    def __init__(self, log: SortLog, remaining: Remaining, passed: Callable[[int], None]) -> None:
+        """`passed` gets the number of files that are back or stay."""
+        self._log, self._remaining, self._passed = log, remaining, passed
+        self._originals = Originals()
 
     def run(self) -> Counter[str]:
         """Take the files back; returns how many by folder.
@@ -88,50 +94,52 @@ class Undo(Work):
         Raises:
             SetupError: the disk is full or read-only; the same command continues.
         """
-        count, self._originals = Counter[str](), Originals()
-        for number in self.log.damaged:
-            self.left.add(DAMAGED, f"{self.log.path}:{number}")
-        for entries in batches(list(self.log.entries.values())[::-1], placing.BATCH_FILES):
-            self.log.mark(State.RETURNING, entries)
-            self.log.write()
-            with Folders(self.out) as folders:
-                back = self.completed(entries, folders)
-            self.log.mark(State.OVER, back)
-            self.log.mark(State.PLACED, self.log.under_way())
+        count, log = Counter[str](), self._log
+        for number in log.damaged:
+            self._remaining.add(DAMAGED, f"{log.path}:{number}")
+        for entries in batches(list(log.entries.values())[::-1], placing.BATCH_FILES):
+            log.mark(State.RETURNING, entries)
+            log.write()
+            with Folders(log.out) as folders:
+                back = placing.completed(
+                    entries, folders, self._act, self._remove, self._refuse, self._passed
+                )
+            log.mark(State.OVER, back)
+            log.mark(State.PLACED, log.under_way())
             count.update(entry.folder for entry in back)
-        self.log.write()
+        log.write()
         return count
 
-    def act(self, entry: Entry, folders: Folders) -> Identity | None:
-        place = folders.placed(entry)
+    def _act(self, entry: Entry, folders: Folders) -> Identity | None:
+        place = folders.placed_spot(entry)
         if place is None or place.stat() is None:
-            _check(entry.way is not Way.MOVE or _is_back(entry, folders), GONE)
+            _require(entry.way is not Way.MOVE or _is_back(entry, folders), GONE)
             return None
         if entry.way is Way.MOVE:
             info = place.stat()
             is_same = info is not None and info.st_ino == entry.inode
-            _check(is_same or content_at(place) == entry.content, REPLACED)
-            return self._move_back(entry, place, folders.source(entry, make=True))
+            _require(is_same or content_at(place) == entry.content, REPLACED)
+            return self._move_back(entry, place, folders.source_spot(entry, make=True))
         if entry.way is Way.COPY:
-            _check(content_at(place) == entry.content, EDITED)
+            _require(content_at(place) == entry.content, EDITED)
         if not self._originals.holds(entry.source):
-            self._remove_second(entry, place, folders.source(entry))
+            self._remove_second(entry, place, folders.source_spot(entry))
         else:
-            _check(not self._originals.is_in_list(entry.source), LIST_UNREAD)
-            _check(self._originals.content(entry.source) == entry.content, SOURCE_GONE)
-            transfer.remove(place, entry.content, self.aside(entry, place.folder))
+            _require(not self._originals.is_in_list(entry.source), LIST_UNREAD)
+            _require(self._originals.content(entry.source) == entry.content, SOURCE_GONE)
+            transfer.remove(place, entry.content, entry.aside(self._log.name))
         return None
 
     def _remove_second(self, entry: Entry, place: Spot, source: Spot) -> None:
         """Remove a copy or a link, unless its original is another file, of the same size and
         CRC-32, or the same name."""
         try:
-            transfer.remove(place, source, self.aside(entry, place.folder))
+            transfer.remove(place, source, entry.aside(self._log.name))
         except FileStays:
             raise FileStays(SOURCE_GONE) from None
 
     def _move_back(self, entry: Entry, place: Spot, source: Spot) -> Identity | None:
-        part = Spot(source.folder, entry.part(self.log.name))
+        part = Spot(source.folder, entry.part(self._log.name))
         try:
             if transfer.move(place, source, None):
                 return None
@@ -139,23 +147,21 @@ class Undo(Work):
         except FileExistsError:
             raise FileStays(TAKEN) from None
 
-    def remove(self, entry: Entry, copied: Identity, folders: Folders) -> None:
-        place = folders.place(entry)
-        transfer.remove(place, copied, self.aside(entry, place.folder))
+    def _remove(self, entry: Entry, copied: Identity, folders: Folders) -> None:
+        transfer.remove(folders.goal_spot(entry), copied, entry.aside(self._log.name))
 
-    @staticmethod
-    def shown(entry: Entry) -> str:
-        return entry.shown_place
+    def _refuse(self, entry: Entry, error: FileStays | OSError) -> None:
+        self._remaining.refuse(entry.place_text, error)
 
 
 def _is_back(entry: Entry, folders: Folders) -> bool:
     """Whether a person has put a file back."""
     try:
-        return folders.source(entry).stat() is not None
+        return folders.source_spot(entry).stat() is not None
     except FileStays:
         return False
 
 
-def _check(good: bool, why: str) -> None:
+def _require(good: bool, why: str) -> None:
     if not good:
         raise FileStays(why)

@@ -25,12 +25,12 @@ R = TypeVar("R")
 class PresentFiles:
     """One walk. `row_files` finds those that were sorted."""
 
-    def __init__(self, row_files: RowFiles, check: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, row_files: RowFiles) -> None:
         self.row_files, self.sources = row_files, row_files.sources
         self.unlisted = Unlisted()
         self._options = self.sources.options
         self._has_one_root = len(self._options.roots) == 1
-        self._walk = Walk(self.sources, self._not_listed, check=check)
+        self._walk = Walk(self.sources, self._not_listed)
         self.closed: dict[bytes, str] = {}  #: folders that cannot be listed, and why
 
     @property

@@ -48,9 +48,9 @@ class JobSources:
         self._listed = listed
         self._is_new = options.file_roots is None
         self.options = as_started(options)
-        self._waits = waits or unstoppable()
+        self.waits = waits or unstoppable()
         #: What reads files, also of other paths than those of the job.
-        self.local = LocalSource(self.options, self._waits)
+        self.local = LocalSource(self.options, self.waits)
         #: Those of other kinds that are used so far, by the number of their argument or kind.
         self._others: dict[int, Source] = {}
         self._last: Source = self.local
@@ -103,7 +103,7 @@ class JobSources:
         for number in range(len(self.options.roots)):
             kind = self.options.kinds[number] if self.options.kinds else LOCAL
             if kind in (LOCAL, ARCHIVES_FOLDER):
-                yield LocalSource(self.options, self._waits, number)
+                yield LocalSource(self.options, self.waits, number)
 
     def arguments(self) -> Iterator[Source]:
         """The source of each argument. Raises as `argument`."""
@@ -114,7 +114,7 @@ class JobSources:
         kinds = self.options.kinds
         if kinds and kinds[number] != LOCAL:
             return self._other(number, self.options.roots[number])
-        return LocalSource(self.options, self._waits, number)
+        return LocalSource(self.options, self.waits, number)
 
     def source_of(self, name: bytes) -> Source:
         """The source of an image. Raises as `argument`."""
@@ -155,7 +155,7 @@ class JobSources:
     def wait_as(self, waits: Waits) -> None:
         """Let these end the waits that follow."""
         self.close()
-        self._waits = waits
+        self.waits = waits
 
     def close(self) -> None:
         """Release what is open. They may be used again."""
@@ -177,7 +177,7 @@ class JobSources:
     def _other(self, number: int, typed: bytes) -> Source:
         if number not in self._others:
             load = loaded(self.options.kinds[number])
-            self._others[number] = load(typed, self.options, self._waits)
+            self._others[number] = load(typed, self.options, self.waits)
             self._others[number].listed = self._listed
         return self._others[number]
 
@@ -248,14 +248,12 @@ class Walk:
         sources: JobSources,
         on_unlisted: Callable[[bytes, str], None] = lambda folder, why: None,
         skipped: Counts | None = None,
-        check: Callable[[], None] = lambda: None,
         unlisted: Unlisted = Unlisted(),  # noqa: B008  it is frozen
     ) -> None:
         """`skipped` and `unlisted` are what earlier passes have passed over, up to the start of
         this one. `on_unlisted` is called for each folder below an argument that cannot be listed,
-        with the reason; `check` again and again while no image is found, and may raise what ends
-        the walk."""
-        self._sources, self._on_unlisted, self.check = sources, on_unlisted, check
+        with the reason. The waits of the sources may end the walk while no image is found."""
+        self._sources, self._on_unlisted = sources, on_unlisted
         #: Entries that are no row, by reason, and folders that cannot be listed. Each is replaced
         #: by the next one, never changed.
         self.skipped: Counts = skipped or {}
@@ -301,6 +299,10 @@ class Walk:
             sources.ahead,
             lambda place: sources.source_of(place[1]).announce((place[1],), stamps=True),
         )
+
+    def check(self) -> None:
+        """Raises Stopped if the walk is to end."""
+        self._sources.waits.check()
 
     def skip(self, reason: str) -> None:
         """Count an entry that is no row."""

@@ -29,7 +29,7 @@ from producer.sources.source import LOCAL, is_address, kind_of_line
 from shared import atomic_file, regular_file
 from shared.errors import UsageError
 from shared.failpoints import failpoint
-from shared.messages.files import MAX_PATH_BYTES, printable
+from shared.messages.files import printable
 from shared.stop import Waits
 
 _BLOCK_BYTES = 1 << 20
@@ -79,29 +79,38 @@ def check_list(options: JobOptions, is_new: bool) -> None:
     if is_address(options.list_file, list_path(options)):
         raise UsageError(f"{where} is an address; put it into a file, and name that with --list")
     try:
-        regular_file.check(list_path(options))
+        with regular_file.open_file(list_path(options)) as file:
+            check_names(file, options, is_new)
     except OSError as error:  # it is read more than once: a pipe cannot be
         advice = "save the list as one" if error.errno == errno.EINVAL else "check the path"
         raise UsageError(f"{where}: {error.strerror}; {advice}") from None
-    try:
-        with regular_file.open_file(list_path(options)) as file:
-            check_names(file, options, is_new)
-    except OSError as error:
-        raise UsageError(f"{where}: {error.strerror}; check the path") from None
 
 
 def check_names(file: IO[bytes], options: JobOptions, is_new: bool) -> None:
-    """Check what a list contains.
+    """Check what a list contains; the addresses in it only if `is_new`.
 
     Raises:
-        UsageError: it is no list of this kind.
+        UsageError: it is no list of this kind, or as `check_line`.
         OSError: it cannot be read.
     """
-    check = _check_names if options.list0 else _check_lines
-    has_address = check(file, list_name(options))
-    if has_address and is_new:
-        file.seek(0)
-        _check_addresses(file, options)
+    where, size = list_name(options), file.seek(0, os.SEEK_END)
+    file.seek(max(0, size - 1))
+    if options.list0 and file.read(1) not in (b"", _NUL):
+        raise UsageError(
+            f"{where} does not end with NUL; give names as of find -print0, or one path a line to "
+            "--list"
+        )
+    file.seek(0)
+    if not options.list0 and file.read(len(codecs.BOM_UTF8)).startswith(_MARKS):
+        raise UsageError(f"{where} starts with a byte order mark; save it as UTF-8 without one")
+    file.seek(0)
+    for line in lines_of(file, options):
+        if _NUL in line:
+            raise UsageError(
+                f"{where} has NUL bytes; give one path a line, or read it with --list0"
+            )
+        if is_new:
+            check_line(line, options)
 
 
 def list_name(options: JobOptions) -> str:
@@ -134,44 +143,6 @@ def _names(file: IO[bytes]) -> Iterator[bytes]:
         yield from names
     if rest:
         yield rest
-
-
-def _check_lines(file: IO[bytes], where: str) -> bool:
-    """Returns whether a line may be an address."""
-    is_first, has_address = True, False
-    while block := file.read(_BLOCK_BYTES):
-        if is_first and block.startswith(_MARKS):
-            raise UsageError(f"{where} starts with a byte order mark; save it as UTF-8 without one")
-        if _NUL in block:
-            raise UsageError(
-                f"{where} has NUL bytes; give one path a line, or read it with --list0"
-            )
-        is_first = False
-        has_address |= _ADDRESS_MARK in block
-    return has_address
-
-
-def _check_names(file: IO[bytes], where: str) -> bool:
-    """Returns whether a name may be an address."""
-    rest, has_address = b"", False
-    ends_with_nul = True
-    while block := file.read(_BLOCK_BYTES):
-        has_address |= _ADDRESS_MARK in block
-        *_, rest = (rest + block).split(_NUL)
-        ends_with_nul = not rest
-        if len(rest) > MAX_PATH_BYTES:
-            break
-    if not ends_with_nul:
-        raise UsageError(
-            f"{where} does not end with NUL; give names as of find -print0, or one path a line to "
-            "--list"
-        )
-    return has_address
-
-
-def _check_addresses(file: IO[bytes], options: JobOptions) -> None:
-    for line in lines_of(file, options):
-        check_line(line, options)
 
 
 def check_line(line: bytes, options: JobOptions) -> None:
@@ -275,7 +246,7 @@ def record(file: BufferedRandom, output: str) -> str:
         draft = path.with_name(f"{path.name}{atomic_file.DRAFT_SUFFIX}")
         with atomic_file.created(draft) as copy:
             shutil.copyfileobj(file, copy, _BLOCK_BYTES)
-        atomic_file.place(draft, path)
+        atomic_file.rename_durably(draft, path)
         failpoint("list.recorded")
     return suffix
 

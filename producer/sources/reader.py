@@ -69,16 +69,6 @@ class FileReader:
         except (OSError, ValueError):
             return NO_STAMP
 
-    def is_missing(self, name: bytes) -> bool:
-        """Whether `read` would call the file missing, and not unreadable."""
-        try:
-            os.stat(self.local_path(name))
-        except OSError as error:
-            return error.errno in GONE
-        except ValueError:  # a NUL byte, as in `read`
-            return True
-        return False
-
     def holds_image(self, name: bytes) -> bool:
         """Whether a file without an ending starts like an image; False if it cannot be read."""
         try:

@@ -93,7 +93,7 @@ class MovedFiles:
 
     def is_placed(self, path: bytes) -> bool:
         """Whether the job has placed the file that is at this absolute path."""
-        return bool(self._own) and any(_resolved(path) in places.placed for places in self._own)
+        return any(_resolved(path) in places.placed for places in self._own)
 
     def _last_place(self, place: bytes) -> bytes | None:
         """Where a file is that was sorted to `place`, from where other jobs may have sorted it
@@ -205,7 +205,7 @@ class RowFiles:
         if isinstance(data, Status):
             return data
         if known and known != NO_DIGEST:
-            same = len(data) == stamp[0] and digest(data) == known
+            same = (len(data), digest(data)) == (stamp[0], known)
         else:
             same = stamp_now == stamp
         return data if same else Status.CHANGED
@@ -225,7 +225,7 @@ def of_table(
 ) -> Iterator[RowFiles]:
     """The images of the job of a table. `listed` is its list, if its record lacks the secrets of
     addresses. Raises SetupError: a log is damaged."""
-    view = read_snapshot(table) if sorted_folder.tokens() else None
+    view = read_snapshot(table)
     older = table.with_name(f"{table.name}.sorted")  # where version 0.2.0 has sorted its images
     moved = MovedFiles(view.job if view else "", older if older.exists() else None)
     with closing(JobSources(options, waits, listed)) as sources:

@@ -20,7 +20,7 @@ from typing import IO, TYPE_CHECKING, NamedTuple
 from shared import installation
 from shared.errors import SetupError
 from shared.image_status import Status
-from shared.messages.files import NO_STAMP, Stamp
+from shared.messages.files import Stamp
 
 if TYPE_CHECKING:
     from producer.job.job_options import JobOptions
@@ -217,9 +217,8 @@ class Source(ABC):
             yield name, self.stamp(name)
 
     def is_missing(self, name: bytes) -> bool:
-        """Whether `read` would call the image missing, and not unreadable: to be overridden where
-        an unreadable one has no stamp."""
-        return self.stamp(name) == NO_STAMP
+        """Whether `read` calls the image missing, and not unreadable."""
+        return self.read_small(name, 0, self.options.max_file_bytes)[0] is Status.MISSING
 
     def local_path(self, name: bytes) -> bytes | None:
         """The absolute path of the file of an image; None if it is in no file of its own."""

@@ -5,25 +5,17 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
-import msgspec
-
+from producer.job.row_batch import Row
 from producer.job.sealed_journal import SealedJournal
 from producer.sources.compared import KnownRow, PresentFiles, compared
 from producer.sources.job_sources import JobSources, WalkPosition, announced
 from producer.sources.row_files import RowFiles
 from shared.errors import NoCredentials, SetupError
-from shared.image_status import BY_CODE, Status
+from shared.image_status import Status
 from shared.messages.batch import MAX_FILE_BYTES
 from shared.messages.files import NO_DIGEST, NO_STAMP, Stamp, digest, printable
 
 _File = tuple[WalkPosition, Stamp]
-
-
-class _ClassifiedFile(msgspec.Struct, frozen=True):
-    name: bytes  #: as in the table
-    stamp: Stamp
-    digest: bytes
-    status: Status
 
 
 GONE = "was removed or moved"
@@ -59,7 +51,7 @@ def file_problems(
         row = None
         if placed_row is not None:
             known = placed_row[1]
-            row, place = _row(known), (known.record.n, known.i)
+            row, place = known.rows.row(known.i, 1), (known.record.n, known.i)
             if known.i == 0:
                 sealed.passed(len(known.rows))
             if file is not None and place < last:
@@ -76,14 +68,8 @@ def _announce(row: tuple[WalkPosition, KnownRow] | None, sources: JobSources) ->
         sources.announce((row[0][1],))
 
 
-def _row(known: KnownRow) -> _ClassifiedFile:
-    rows, i = known.rows, known.i
-    status = BY_CODE[rows.statuses[i]]
-    return _ClassifiedFile(rows.names[i], rows.stamps[i], rows.digests[i], status)
-
-
 def _problems(
-    file: _File | None, row: _ClassifiedFile | None, files: RowFiles, walk: _Walk, deep: bool
+    file: _File | None, row: Row | None, files: RowFiles, walk: _Walk, deep: bool
 ) -> Iterator[str]:
     """The problems of a file and its row; of one that was moved, where it is."""
     moved = None if row is None else files.moved_to(row.name)
@@ -97,7 +83,7 @@ def _problems(
         return
     if file is not None and not walk.present.is_absent(file):
         problem = _problem(row, file[1], files, deep)
-    elif walk.may_hold(row.name) or _says_so(row, files.sources):
+    elif walk.may_hold(row.name) or _is_missing_as_stated(row, files.sources):
         problem = ""
     else:
         problem = GONE
@@ -105,7 +91,7 @@ def _problems(
         yield f"{printable(row.name)}: {problem}"
 
 
-def _says_so(row: _ClassifiedFile, sources: JobSources) -> bool:
+def _is_missing_as_stated(row: Row, sources: JobSources) -> bool:
     """Whether a row has the status of a file that is missing, and it is."""
     has_gone = row.status in (Status.MISSING, Status.CHANGED)
     return has_gone and sources.source_of(row.name).is_missing(row.name)
@@ -162,7 +148,7 @@ class _Walk:
             yield self.error
 
 
-def _moved_problem(row: _ClassifiedFile, files: RowFiles, deep: bool) -> str:
+def _moved_problem(row: Row, files: RowFiles, deep: bool) -> str:
     """The problem of a moved file. A disk may store less exact times, so its content decides."""
     stamp = files.stamp(row.name)
     rounded = stamp != row.stamp and stamp[0] == row.stamp[0] and row.digest not in (b"", NO_DIGEST)
@@ -171,9 +157,7 @@ def _moved_problem(row: _ClassifiedFile, files: RowFiles, deep: bool) -> str:
     return _problem(row, stamp, files, deep, _UPDATE_OR_RESTORE)
 
 
-def _problem(
-    row: _ClassifiedFile, stamp: Stamp, files: RowFiles, deep: bool, restart: str = _UPDATE
-) -> str:
+def _problem(row: Row, stamp: Stamp, files: RowFiles, deep: bool, restart: str = _UPDATE) -> str:
     """`stamp` is that of the file now, `restart` the remedy for a file that has a label."""
     if row.status is Status.CHANGED:
         return ""  # its row says so

@@ -2,45 +2,38 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from itertools import islice
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, islice
 from pathlib import Path
-from typing import IO, TypeVar
 
 from producer.job.sealed_journal import SealedJournal
 from producer.present.formatting import one_line, typed
 from producer.table.display_options import table_of
 from producer.table.table_file import PLACING, render, sha256_of
-from producer.table.table_formats import Cell, Format, Unreadable, loaded, row_of
+from producer.table.table_formats import Cell, Format, Sink, Unreadable, loaded, row_of
 from producer.table.text_format import Cells, heads
-from shared import regular_file
 
-E = TypeVar("E")
-F = TypeVar("F")
 #: A longer run of entries in only one stream is reported as unmatched entries of both; the streams
 #: differ either way.
 AHEAD = 2_048
 _CELL_CHARS = 80
 
 
-def align(
-    expected: Iterator[E],
-    actual: Iterator[F],
-    key: Callable[[E], object],
-    key_found: Callable[[F], object],
-) -> Iterator[tuple[E | None, F | None]]:
-    """Pairs with equal keys, in order; None for the stream that lacks an entry. They need no order:
+NumberedCells = tuple[int, list[str]]  # of a row: its number, 0 for the header, and its cells
+
+
+def _aligned(
+    expected: Iterator[NumberedCells], actual: Iterator[NumberedCells]
+) -> Iterator[tuple[NumberedCells | None, NumberedCells | None]]:
+    """Pairs with equal paths, in order; None for the stream that lacks a row. They need no order:
     rows of a damaged table may have any."""
-    left: deque[E] = deque(islice(expected, AHEAD))
-    right: deque[F] = deque(islice(actual, AHEAD))
+    left, right = deque(islice(expected, AHEAD)), deque(islice(actual, AHEAD))
     while left and right:
-        if key(left[0]) == key_found(right[0]):
+        if _path(left[0]) == _path(right[0]):
             yield left.popleft(), right.popleft()
         else:
-            more = _position(right, key_found, key(left[0]))
-            less = _position(left, key, key_found(right[0]))
+            more, less = _position(right, _path(left[0])), _position(left, _path(right[0]))
             if more and (not less or more <= less):
                 yield from ((None, right.popleft()) for _ in range(more))
             elif less:
@@ -50,20 +43,13 @@ def align(
                 yield None, right.popleft()
         left.extend(islice(expected, AHEAD - len(left)))
         right.extend(islice(actual, AHEAD - len(right)))
-    for entry in left:
-        yield entry, None
-    yield from ((entry, None) for entry in expected)
-    for other in right:
-        yield None, other
-    yield from ((None, other) for other in actual)
+    yield from ((row, None) for row in chain(left, expected))
+    yield from ((None, row) for row in chain(right, actual))
 
 
-def _position(queue: deque[F], key: Callable[[F], object], wanted: object) -> int:
-    """The index of `wanted`; 0 if it is not after the first entry."""
-    return next((i for i, entry in enumerate(queue) if i and key(entry) == wanted), 0)
-
-
-NumberedCells = tuple[int, list[str]]  # of a row: its number, 0 for the header, and its cells
+def _position(rows: deque[NumberedCells], path: str | None) -> int:
+    """The index of the row of a path; 0 if it is not after the first row."""
+    return next((i for i, row in enumerate(rows) if i and _path(row) == path), 0)
 
 
 def table_problems(output: Path, sealed: SealedJournal) -> Iterator[str]:
@@ -72,16 +58,17 @@ def table_problems(output: Path, sealed: SealedJournal) -> Iterator[str]:
         again = typed(["hangtag", "table", str(output)])
         yield f"{output}: it was interrupted while it was replaced; write it again with: {again}"
         return
-    is_text = row_of(sealed.options.form).is_text
-    same, sha256 = _same_bytes(output, sealed)
+    is_text, rendered = row_of(sealed.options.form).is_text, Sink()
+    render(sealed, table_of(sealed), sealed.options.form, rendered)
+    sha256 = rendered.sha256.hexdigest()
     if sha256 != sealed.sha256 and is_text:
         yield f"{sealed.path}: its results differ from those that the table was written from"
+    # Another version of a library writes other bytes.
+    same = sha256_of(output) == (sha256 if is_text else sealed.sha256)
     if same and (is_text or sha256 == sealed.sha256):
         return
-    if sha256 != sealed.sha256 and not is_text:  # another version of its library writes other bytes
-        same = sha256_of(output) == sealed.sha256
     differs = False
-    for problem in _rows(output, sealed):
+    for problem in _row_problems(output, sealed):
         differs = True
         yield problem
     if not differs and not same:
@@ -89,54 +76,21 @@ def table_problems(output: Path, sealed: SealedJournal) -> Iterator[str]:
         yield f"{output}: its rows are right, but its bytes differ{what}"
 
 
-class _Compared:
-    """Compares what is written with a file."""
-
-    def __init__(self, file: IO[bytes]) -> None:
-        self._file, self.sha256, self.same = file, hashlib.sha256(), True
-
-    def write(self, data: bytes, /) -> int:
-        self.sha256.update(data)
-        self.same = self.same and self._file.read(len(data)) == data
-        return len(data)
-
-    def flush(self) -> None:
-        """Nothing is stored."""
-
-
-def _same_bytes(output: Path, sealed: SealedJournal) -> tuple[bool, str]:
-    """Whether the file equals the journal's table, and the SHA-256 of the latter."""
-    with regular_file.open_file(output) as file:
-        compared = _Compared(file)
-        render(sealed, table_of(sealed), sealed.options.form, compared)
-        return compared.same and not file.read(1), compared.sha256.hexdigest()
-
-
-def _rows(output: Path, sealed: SealedJournal) -> Iterator[str]:
+def _row_problems(output: Path, sealed: SealedJournal) -> Iterator[str]:
     form, table = loaded(sealed.options.form), table_of(sealed)
     columns = heads(table.columns)
-    expected, actual = _expected(form, sealed), _found(form, output)
+    cells = Cells(table.columns)
+    rows = chain.from_iterable(map(cells.rows, sealed.row_batches(table.rules)))
+    expected = _numbered(form, chain([columns], rows))
     try:
-        for should, is_ in align(expected, actual, lambda cells: cells[0], _path):
-            yield from _problems(columns, should, is_)
+        for row, found in _aligned(expected, _numbered(form, form.read(output))):
+            yield from _problems(columns, row, found)
     except Unreadable as error:
         yield f"{output}: its remaining rows cannot be parsed ({one_line(str(error))})"
 
 
-def _expected(form: type[Format], sealed: SealedJournal) -> Iterator[list[str]]:
-    table = table_of(sealed)
-    yield heads(table.columns)
-    cells = Cells(table.columns)
-    for batch in sealed.row_batches(table.rules):
-        yield from (_texts(form, row) for row in cells.rows(batch))
-
-
-def _found(form: type[Format], output: Path) -> Iterator[NumberedCells]:
-    yield from enumerate(_texts(form, row) for row in form.read(output))
-
-
-def _texts(form: type[Format], row: Sequence[Cell]) -> list[str]:
-    return list(map(form.text, row))
+def _numbered(form: type[Format], rows: Iterable[Sequence[Cell]]) -> Iterator[NumberedCells]:
+    return enumerate(list(map(form.text, row)) for row in rows)
 
 
 def _path(row: NumberedCells) -> str | None:
@@ -144,16 +98,15 @@ def _path(row: NumberedCells) -> str | None:
 
 
 def _problems(
-    columns: list[str], should: list[str] | None, is_: NumberedCells | None
+    columns: list[str], row: NumberedCells | None, found: NumberedCells | None
 ) -> Iterator[str]:
-    if is_ is None:
-        assert should is not None
-        yield f"{_display_cell(should[0])}: its row is missing, or in the wrong place"
-    elif should is None:
-        number, cells = is_
-        yield f"{_place_of(number, cells[0] if cells else '')}: does not belong there"
-    elif should != is_[1]:
-        yield _difference(columns, should, *is_)
+    if found is None:
+        assert row is not None
+        yield f"{_display_cell(row[1][0])}: its row is missing, or in the wrong place"
+    elif row is None:
+        yield f"{_place_of(found[0], _path(found) or '')}: does not belong there"
+    elif row[1] != found[1]:
+        yield _difference(columns, row[1], *found)
 
 
 def _difference(columns: list[str], should: list[str], number: int, cells: list[str]) -> str:

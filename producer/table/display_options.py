@@ -14,7 +14,7 @@ from producer.job.job_options import ALL, JobOptions
 from producer.job.job_properties import JobProperties, Pinned
 from producer.job.row_batch import Rules
 from producer.table.person_labels import PersonLabels, too_few
-from shared.errors import MISFITS, BadMessage, UsageError
+from shared.errors import UsageError
 from shared.labels import labels_file
 from shared.messages.model_card import Card
 
@@ -41,27 +41,16 @@ class DisplayOptions(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unk
     #: The corrections of people that the table has: bytes of their log, which only grows. 0: none.
     corrections: int | None = None
 
-    def over(self, before: DisplayOptions) -> DisplayOptions:
+    def completed_by(self, before: DisplayOptions) -> DisplayOptions:
         """These options, and for those that are None the options before."""
         given = {name: value for name in self.__struct_fields__ if (value := getattr(self, name))
                  is not None}  # fmt: skip
         return msgspec.structs.replace(before, **given)
 
 
-def encode_display(display: DisplayOptions) -> bytes:
-    """JSON."""
-    return msgspec.json.encode(display)
-
-
 def stored_display(job: JobProperties) -> DisplayOptions:
     """The options in a job's journal. Raises BadMessage."""
-    try:
-        return msgspec.json.decode(job.get(DISPLAY) or b"{}", type=DisplayOptions)
-    except MISFITS as error:
-        raise BadMessage(
-            f"the display options in the job's journal cannot be read ({error}); "
-            "update Hangtag here, or start over with --restart"
-        ) from error
+    return job.decoded(DISPLAY, DisplayOptions, DisplayOptions())
 
 
 def acceptance(card: Card, display: DisplayOptions) -> Acceptance | None:

@@ -146,15 +146,15 @@ def check_plot(path: Path, force: bool) -> None:
         )
 
 
-def write_plot(path: Path, data: bytes) -> None:
-    """Write the bytes of a plot atomically.
+def write_file(path: Path, data: bytes) -> None:
+    """Write a page or a plot atomically.
 
     Raises:
         SetupError: the disk is full or the folder read-only.
     """
     path = path.absolute()
     part = path.with_name(f"{new_id()}{atomic_file.DRAFT_SUFFIX}")
-    with atomic_file.writing(path, "fix this and run again"):
+    with atomic_file.writing(path, "fix this and run the same command again"):
         with atomic_file.created(part) as file:
             file.write(data)
-        atomic_file.place(part, path)
+        atomic_file.rename_durably(part, path)

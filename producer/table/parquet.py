@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 
 from producer.job.columns import Column, Decimals, Names, Table, Words
 from producer.job.row_batch import RowBatch
-from producer.table.table_formats import Cell, Format, Sink, Unreadable
+from producer.table.table_formats import Cell, Format, Unreadable
 from producer.table.text_format import heads, names, texts
 from shared.image_status import Status
 
@@ -103,7 +103,7 @@ class Parquet(Format):
         self._made = ArrowRows(table)
         schema = self._made.schema
         self._writer = pq.ParquetWriter(
-            _SinkFile(self._sink),
+            self._sink,
             schema,
             compression="zstd",
             use_dictionary=[field.name for field in schema if field.type == WORD],
@@ -142,25 +142,3 @@ class Parquet(Format):
                     yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
         except Exception as error:  # pyarrow raises many kinds, OSError without a number too
             raise Unreadable(str(error)) from error
-
-
-class _SinkFile:
-    """A sink as a file that pyarrow writes."""
-
-    closed = False
-
-    def __init__(self, sink: Sink) -> None:
-        self._sink, self._at = sink, 0
-
-    def write(self, data: Any) -> int:
-        self._at += len(data)
-        return self._sink.write(bytes(data))
-
-    def tell(self) -> int:
-        return self._at
-
-    def flush(self) -> None:
-        """The sink is synced as a whole."""
-
-    def close(self) -> None:
-        """It is not this file's to close."""

@@ -78,7 +78,7 @@ class PersonLabels:
         """Every label that a person gave."""
         return {known.label for known in self._images.values() if known.label}
 
-    def of(self, batch: RowBatch) -> dict[int, str]:
+    def labels_by_row(self, batch: RowBatch) -> dict[int, str]:
         """The labels of the batch's rows, by index."""
         return {i: known.label for i, known in self._known(batch, self._rows.lines) if known.label}
 
@@ -132,15 +132,15 @@ def take_learned(
         known.setdefault(line.sha256, []).append(line)
     new: dict[Content, list[LabelLine]] = {}
     for line in learned:
-        if not any(_is_instead(other, line) for other in known.get(line.sha256, ())):
+        if not any(_replaces(other, line) for other in known.get(line.sha256, ())):
             new.setdefault(line.content, []).append(line)
-    lines = list(_of_rows(journal, labels, new, passed)) if new else []
+    lines = list(_lines_of_rows(journal, labels, new, passed)) if new else []
     if lines:
         log.append(lines)
     earlier = [
         line
         for line in learned
-        if any(_is_same(other, line) for other in known.get(line.sha256, ()))
+        if any(_is_equal(other, line) for other in known.get(line.sha256, ()))
     ]
     return Taken(size, [*earlier, *lines], len(lines))
 
@@ -169,18 +169,18 @@ def notices(taken: Taken, output: Path, card: Card) -> Iterator[str]:
         yield f"{card.ref} does not give all of these labels: not {some}{more}"
 
 
-def _is_instead(logged: LabelLine, learned: LabelLine) -> bool:
+def _replaces(logged: LabelLine, learned: LabelLine) -> bool:
     """Whether a line of the log about an image is as late as one that was learned, and about the
     same: its label, or that it has a certain one."""
     is_of_name = "not-this" in (logged.kind, learned.kind)
     return logged.at >= learned.at and (not is_of_name or logged.label == learned.label)
 
 
-def _is_same(logged: LabelLine, learned: LabelLine) -> bool:
+def _is_equal(logged: LabelLine, learned: LabelLine) -> bool:
     return (logged.at, logged.kind, logged.label) == (learned.at, learned.kind, learned.label)
 
 
-def _of_rows(
+def _lines_of_rows(
     journal: BatchReader,
     labels: Sequence[str],
     new: Mapping[Content, Sequence[LabelLine]],

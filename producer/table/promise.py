@@ -14,8 +14,6 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -29,7 +27,6 @@ from producer.job.totals import AnswerCounts, Withdrawn
 from producer.present.formatting import near, percent, typed
 from producer.sources.reader import FileReader
 from shared.errors import BadMessage
-from shared.image_formats import DECODED_ENDINGS
 from shared.messages.model_card import IMPORTED, Card, RightOfOthers
 from shared.messages.model_name import DEFAULT_NAME, of_folder
 from shared.registry.learned_lines import is_of_labels
@@ -83,12 +80,13 @@ def withdrawn(
         return Withdrawn(why, typed(["hangtag", "label", _folder(options)]), _LABELS)
     if own := own_model_command(options):
         return Withdrawn(why, own, OWN_MODEL)
+    train = typed(["hangtag", "train", _FOLDER])
     if card.name == DEFAULT_NAME:
-        return Withdrawn(why, train_command(options))
+        return Withdrawn(why, train)
     if card.recipe == IMPORTED:
         command = ["hangtag", "models", "calibrate", card.ref, "--data", _FOLDER]
         return Withdrawn(why, typed(command), _IMPORTED)
-    return Withdrawn(why, typed(["hangtag", "train", _FOLDER]), _OWN)
+    return Withdrawn(why, train, _OWN)
 
 
 def without_withdrawn(
@@ -140,13 +138,6 @@ def classify_command(table: str, *more: str) -> str:
     return typed(["hangtag", "classify", *more, *ends, name])
 
 
-def train_command(options: JobOptions) -> str:
-    """What trains a version on these images: of their folder, if it has class folders."""
-    folder = folder_of_job(options)
-    known = _folder(options) if folder and _has_classes(folder) else _FOLDER
-    return typed(["hangtag", "train", known])
-
-
 def _folder(options: JobOptions) -> str:
     """As a person types it."""
     folder = folder_of_job(options)
@@ -188,24 +179,3 @@ def _clearly_more(count: int, rows: int, usual: float, held: int) -> bool:
     ratio = math.log(some * usual_others / (others * usual_some))
     error = math.sqrt(1 / some + 1 / others + 1 / usual_some + 1 / usual_others)
     return ratio - Z * error > math.log(FACTOR)
-
-
-def _has_classes(folder: bytes) -> bool:
-    """Whether two or more of its folders have images."""
-    with suppress(OSError):
-        classes = filter(None, map(_has_image, _folders(folder)))
-        return next(classes, False) and next(classes, False)
-    return False
-
-
-def _folders(folder: bytes) -> Iterator[bytes]:
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            if entry.is_dir(follow_symlinks=False) and not entry.name.startswith(b"."):
-                yield entry.path
-
-
-def _has_image(folder: bytes) -> bool:
-    with suppress(OSError), os.scandir(folder) as entries:
-        return any(entry.name.lower().rpartition(b".")[2] in DECODED_ENDINGS for entry in entries)
-    return False

@@ -11,7 +11,6 @@ starts another one.
 
 from __future__ import annotations
 
-import hashlib
 import math
 import os
 import time
@@ -30,7 +29,7 @@ from producer.table.display_options import DisplayOptions
 from producer.table.output_path import PART_SUFFIX, check_unused, draft_of, lock_draft, parts_of
 from producer.table.table_formats import Sink, loaded
 from shared import atomic_file, regular_file
-from shared.errors import HangtagError, SetupError, UsageError
+from shared.errors import SetupError, UsageError
 from shared.failpoints import failpoint
 
 #: The property of a job with the digest of a table that is about to be placed.
@@ -38,7 +37,6 @@ PLACING = "placing"
 #: The property of a job with the digests of its rows so far, as they were written to a file: those
 #: that it placed last, or was about to, and the ones that they replace.
 PART = "part"
-Count = Callable[[RowBatch], None]
 AS_BY_DEFAULT = DisplayOptions()
 #: Small, since it stays for the whole job: rows are written a few at a time.
 _WRITE_BUFFER_BYTES = 1 << 16
@@ -49,17 +47,14 @@ def render(
     table: Table,
     form: str,
     sink: Sink,
-    count: Count | None = None,
-    folder: Path | None = None,
+    count: Callable[[RowBatch], None] = lambda batch: None,
 ) -> None:
-    """Write the rows of every finished batch, one in memory at a time. `count` gets each batch;
-    `folder` is for what a form cannot write at once (None: a temporary one)."""
-    with closing(loaded(form)(sink, folder)) as writer:
+    """Write the rows of every finished batch, one in memory at a time. `count` gets each batch."""
+    with closing(loaded(form)(sink)) as writer:
         writer.begin(table)
         for batch in journal.row_batches(table.rules):
             writer.write(batch)
-            if count is not None:
-                count(batch)
+            count(batch)
         writer.end()
 
 
@@ -146,7 +141,7 @@ class TableDraft:
             self._removal.callback(atomic_file.remove, self._path)
             opened.enter_context(self._removal)
             failpoint("table.started")
-            self._sink, parts = _Hashed(self._file), parts_of(self._path)
+            self._sink, parts = Sink(self._file.write), parts_of(self._path)
             self._writer = opened.enter_context(closing(loaded(form)(self._sink, parts)))
             self._writer.begin(table)
             self._opened = opened.pop_all()
@@ -184,7 +179,7 @@ class TableDraft:
     def place(self) -> None:
         """Replace the output atomically with the completed draft."""
         with self._errors():
-            atomic_file.place(self._path, self._output)
+            atomic_file.rename_durably(self._path, self._output)
             self._removal.pop_all()  # another process may write the next draft
             failpoint("table.placed")
 
@@ -196,62 +191,6 @@ class TableDraft:
         return atomic_file.writing(self._output, "fix this and run the same command again")
 
 
-class _Hashed:
-    """Appends to a file, and digests what it appends."""
-
-    def __init__(self, file: IO[bytes]) -> None:
-        self._file, self.sha256 = file, hashlib.sha256()
-
-    def write(self, data: bytes, /) -> int:
-        self.sha256.update(data)
-        return self._file.write(data)
-
-    def flush(self) -> None:
-        """The file is synced as a whole."""
-
-
 def _close(file: IO[bytes]) -> None:
     with suppress(OSError):  # a full disk may lack room for what is still in memory
         file.close()
-
-
-class GrowingTable:
-    """The draft of a running job. Its failures end no job: all rows are written at the end, which
-    reports what is still wrong."""
-
-    def __init__(self, journal: BatchReader, start: Callable[[], TableDraft]) -> None:
-        self._journal, self._start = journal, start
-        self._draft: TableDraft | None = None
-        self._given_up = False
-
-    def advance(self, seconds: float) -> None:
-        """Write final rows for this time."""
-        if self._given_up:
-            return
-        until_s = time.monotonic() + seconds
-        try:
-            if self._draft is None and self._journal.has_final_rows:
-                self._draft = self._start()
-            if (draft := self._draft) is not None:
-                draft.append(self._journal.final_row_batches(draft.rules, draft.end), until_s)
-        except HangtagError:
-            self.give_up()
-
-    def give_up(self) -> bool:
-        """Remove the draft, and write no other one. Returns whether there was one, whose space is
-        free now."""
-        self._given_up = True
-        draft, self._draft = self._draft, None
-        if draft is not None:
-            draft.close()
-        return draft is not None
-
-    def taken(self, display: DisplayOptions) -> TableDraft:
-        """The draft, to be completed by the caller; a new one if there is none with these options.
-        Raises as `TableDraft`."""
-        draft = self._draft
-        if draft is None or draft.display != display:
-            self.give_up()
-            return self._start()
-        self._draft = None
-        return draft

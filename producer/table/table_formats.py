@@ -5,12 +5,13 @@ A **form** is the name of a format, as jobs store it.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import pkgutil
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple
 
 from producer.present.formatting import near, typed
 from shared import installation
@@ -28,14 +29,31 @@ ROOMY = ".parquet"
 _ENDLESS = 1 << 62
 
 
-class Sink(Protocol):
-    """Where a form writes: it only ever appends."""
+class Sink:
+    """A file that a form writes, and its digest. A form only ever appends."""
+
+    closed = False
+
+    def __init__(self, append: Callable[[bytes], object] = lambda data: None) -> None:
+        """`append` gets all bytes in order; without it they are only digested."""
+        self._append, self._size, self.sha256 = append, 0, hashlib.sha256()
 
     def write(self, data: bytes, /) -> int:
-        """Append all of the bytes."""
+        """Append bytes, or a buffer of Arrow."""
+        self.sha256.update(data)
+        self._append(bytes(data))
+        self._size += len(data)
+        return len(data)
+
+    def tell(self) -> int:
+        """The number of bytes so far."""
+        return self._size
 
     def flush(self) -> None:
-        """Nothing has to be on disk yet."""
+        """The caller syncs the file as a whole."""
+
+    def close(self) -> None:
+        """The caller closes the file."""
 
 
 class Unreadable(Exception):

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from producer.present.events import Events
 from producer.present.style import columns
-from producer.table.output_path import write_plot
+from producer.table.output_path import write_file
 from producer.trainer.check_class_folders import check_class_folders
 from producer.trainer.client import make_request
 from producer.trainer.show import check_folder
@@ -60,7 +60,7 @@ def describe(
     report = submit(settings, request, events=events, stop=stop).decode(DataReport)
     paths = [] if folder is None else [folder / name for name in plots]
     for path in paths:
-        write_plot(path, answer_file(settings, request.id, path.name, stop))
+        write_file(path, answer_file(settings, request.id, path.name, stop))
     return DataSetSummary(report, paths)
 
 

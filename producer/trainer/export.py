@@ -11,7 +11,7 @@ import msgspec
 
 from producer.present.formatting import counted, size
 from producer.present.style import next_commands
-from producer.table.output_path import write_plot
+from producer.table.output_path import write_file
 from producer.trainer.show import check_folder
 from producer.versions.catalog import Catalog
 from shared.errors import SetupError, UsageError
@@ -54,7 +54,7 @@ def export(catalog: Catalog, card: Card, folder: Path, force: bool) -> Exported:
         if not force and (path.exists() or path.is_symlink()):
             raise UsageError(f"{printable(path)} exists; choose another folder, or add --force")
     for name, data in files.items():
-        write_plot(folder / name, data)
+        write_file(folder / name, data)
     sizes = {name: len(data) for name, data in files.items()}
     return Exported(card.ref, str(folder), sizes, ("pillow", "numpy", runtime.package))
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from producer.present.formatting import counted, moment, one_line, percent, share, size
 from producer.present.style import columns, columns_of, wrapped
-from producer.table.output_path import PLOT_SUFFIX, check_plot, write_plot
+from producer.table.output_path import PLOT_SUFFIX, check_plot, write_file
 from producer.table.promise import sentence
 from producer.versions.catalog import Catalog
 from shared.errors import SetupError, UsageError
@@ -69,7 +69,7 @@ def put(folder: Path, plots: dict[str, bytes], force: bool) -> list[Path]:
     missing = {path: data for path, data in paths.items() if not _holds(path, data)}
     check_folder(folder, [path.name for path in missing], force)
     for path, data in missing.items():
-        write_plot(path, data)
+        write_file(path, data)
     return list(paths)
 
 

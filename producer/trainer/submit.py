@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 
 from redis.exceptions import RedisError
 
@@ -18,7 +18,7 @@ from producer.sources.source import is_address
 from producer.trainer.client import RequestClient, opened, read, stored
 from shared.broker.redis_client import GLANCE_TIMEOUT_S
 from shared.broker.runtime_paths import is_in_charge, log_path
-from shared.errors import RequestCancelled, SetupError, StillOpen, Stopped, UsageError
+from shared.errors import BrokerAway, RequestCancelled, SetupError, StillOpen, Stopped, UsageError
 from shared.ledger.request_store import RequestState, RequestView, other_work
 from shared.messages.requests import CheckDataset, ComputeFeatures, Outcome, Request
 from shared.messages.training import FASHION_MNIST
@@ -104,7 +104,8 @@ class RequestWaiter:
             outcome = self._read()
         except RedisError as error:
             self._outage.report(error)
-            stack.revive(self._settings, self._waits)
+            with suppress(BrokerAway):  # it may still start
+                stack.ensure(self._settings, self._waits)
             return None
         self._outage.over()
         return outcome

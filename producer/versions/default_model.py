@@ -71,7 +71,7 @@ def use(settings: Settings, model: str) -> str:
             draft = file.with_name(f".{file.name}.{os.getpid()}")
             with atomic_file.created(draft) as out:
                 out.write(model.encode())
-            atomic_file.place(draft, file)
+            atomic_file.rename_durably(draft, file)
             failpoint("default-model.stored")
     return before
 

@@ -141,13 +141,13 @@ def connect(
         SetupError: the broker's URL cannot be used.
     """
     address = address_of(broker)
-    where: dict[str, Any] = {"host": address.host, "port": address.port}
+    endpoint: dict[str, Any] = {"host": address.host, "port": address.port}
     if address.scheme == SOCKET:
-        where = {"unix_socket_path": address.path}
+        endpoint = {"unix_socket_path": address.path}
     elif tls := address.tls():
-        where |= {"ssl": True, **tls}
+        endpoint |= {"ssl": True, **tls}
     client = Client(
-        **where,
+        **endpoint,
         db=address.db,
         credential_provider=Credentials(address),
         socket_timeout=timeout_s,

@@ -26,7 +26,6 @@ from shared.settings import Settings
 #: A longer path does not fit into a sockaddr_un.
 MAX_SOCKET_PATH_BYTES = 107
 _SOCKET_NAME = "redis.sock"
-_LIVENESS = "alive"  #: of worker/lifecycle/process_files.py
 LOG_NAME = "stack.log"
 #: Locked by the supervisor while it runs.
 SUPERVISOR_LOCK = "supervisor.lock"
@@ -92,22 +91,12 @@ def is_in_charge(settings: Settings, stack: str) -> bool:
         return False
 
 
-def private_runtime_dir(settings: Settings) -> Path:
-    """This user's runtime folder, created for this user only.
-
-    Raises:
-        SetupError: another user owns it, or others use it for other files.
-    """
-    folder = runtime_dir(settings)
-    _check_unshared(folder)
-    return _private(folder)
-
-
 def check_stack_dir(settings: Settings) -> None:
     """Refuse the folders that `private_stack_dir` refuses; nothing is created.
 
     Raises:
-        SetupError: as `private_stack_dir`.
+        SetupError: another user owns one, others use the runtime folder for other files, or the
+            path is too long for a socket.
     """
     folder = stack_dir(settings)
     if len(os.fsencode(folder / _SOCKET_NAME)) > MAX_SOCKET_PATH_BYTES:
@@ -123,10 +112,10 @@ def private_stack_dir(settings: Settings) -> Path:
     """The folder of this machine's stack, created for this user only.
 
     Raises:
-        SetupError: as `private_runtime_dir`; or its path is too long for a socket.
+        SetupError: as `check_stack_dir`.
     """
     check_stack_dir(settings)
-    private_runtime_dir(settings)
+    _private(runtime_dir(settings))
     return _private(stack_dir(settings))
 
 
@@ -169,16 +158,12 @@ def _check_unshared(folder: Path) -> None:
     """Raises SetupError if the folder is not for stacks alone: `_private` would lock others out."""
     with suppress(FileNotFoundError):
         mode = _check_owner(folder).st_mode
-        shared = mode & _USED_BY_OTHERS and not all(map(_is_own, os.listdir(folder)))
+        shared = mode & _USED_BY_OTHERS and not all(map(_STACK.fullmatch, os.listdir(folder)))
         if shared or mode & stat.S_ISVTX:
             raise SetupError(
                 f"{folder} is not for this user's stacks alone; set HANGTAG_RUNTIME_DIR to a "
                 f"folder in it, such as {folder / f'hangtag-{os.getuid()}'}"
             )
-
-
-def _is_own(entry: str) -> bool:
-    return entry == _LIVENESS or _STACK.fullmatch(entry) is not None
 
 
 def _check_owner(folder: Path) -> os.stat_result:

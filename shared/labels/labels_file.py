@@ -104,8 +104,7 @@ class LabelsFile:
     def refresh(self) -> list[LabelLine]:
         """Read the lines that there are since the last time. Raises as `read`."""
         lines = self._follower.new()
-        for line in lines:
-            self.rows.add(line)
+        self.rows.add(lines)
         return lines
 
     def append(self, lines: Sequence[LabelLine]) -> None:

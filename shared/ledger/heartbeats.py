@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from typing import Annotated, cast
 
@@ -79,15 +78,11 @@ def _alive(client: redis.Redis, roster: str, prefix: bytes) -> list[Heartbeat]:
         return []
     values = cast(list[bytes | None], client.mget([prefix + i for i in ids]))
     latest = server_ms(client) + FUTURE_MS
-    beats = [beat for beat in readable(v for v in values if v) if beat.at_ms <= latest]
-    return sorted(beats, key=lambda beat: beat.id)
-
-
-def readable(values: Iterable[bytes]) -> Iterator[Heartbeat]:
-    """The valid heartbeats; others are skipped."""
-    for value in values:
+    beats = []
+    for value in filter(None, values):
         with suppress(BadMessage):
-            yield decode(value)
+            beats.append(decode(value))
+    return sorted((beat for beat in beats if beat.at_ms <= latest), key=lambda beat: beat.id)
 
 
 def stop(client: redis.Redis, worker_id: str) -> None:

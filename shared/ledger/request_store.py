@@ -359,7 +359,7 @@ def replace(path: Path, data: bytes) -> None:
     with atomic_file.created(part) as file:
         file.write(data)
     failpoint("kept.part-written")
-    atomic_file.place(part, path)
+    atomic_file.rename_durably(part, path)
     failpoint("kept.replaced")
 
 

@@ -8,6 +8,7 @@ with their predictions. `worker.helpers.thumbnails` gets orders, and makes small
 
 from __future__ import annotations
 
+from base64 import b64encode
 from typing import Literal, TypeAlias
 
 import msgspec
@@ -104,6 +105,11 @@ class Thumbnail(msgspec.Struct, frozen=True):
             raise ValueError("not a thumbnail: no WebP file")
         if not (0 <= self.width <= 1 << 14 and 0 <= self.height <= 1 << 14):
             raise ValueError("not a thumbnail: its size is out of range")
+
+    @property
+    def source(self) -> str:
+        """That of an element `img`; empty: there is no picture."""
+        return f"data:image/webp;base64,{b64encode(self.webp).decode()}" if self.webp else ""
 
 
 class ThumbnailOrder(msgspec.Struct, frozen=True):

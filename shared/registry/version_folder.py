@@ -238,7 +238,7 @@ def _link(old: Path, new: Path, data: bytes) -> bool:
 
 def _appear(folder: Path, confirm: Callable[[], None]) -> None:
     try:
-        atomic_file.place(folder / STAGED, folder / CARD)
+        atomic_file.rename_durably(folder / STAGED, folder / CARD)
         failpoint("version.appeared")
     except FileNotFoundError:
         confirm()

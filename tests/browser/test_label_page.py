@@ -27,8 +27,8 @@ from tests.support.processes.fleet import Fleet
 from tests.support.processes.label_server import Label
 from tests.support.processes.manual_trainer import Hand
 
-MANY = 800
-DECIDED = 50
+MANY = 400
+DECIDED = 24
 #: What the heading says as long as nothing can be estimated.
 STANDING = re.compile(r"\d+ of \d+ images named by a person · ")
 SERVER_ENDED = tuple(

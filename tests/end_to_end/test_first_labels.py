@@ -47,10 +47,10 @@ pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:Depreca
 #: Folders of the images, which say nothing of what they show.
 FOLDERS = ("2024", "2025/summer")
 SHAPES = {"circle": "round", "triangle": "pointed"}
-IMAGES = 60  #: of each shape in each folder
-#: With NAMED labels, all of them right, guesses are accepted at 90 %, with FEW none.
-NAMED, FEW = 180, 90
-JUDGED = 40  #: fewer than have no label
+IMAGES = 40  #: of each shape in each folder
+#: With these labels, all of them right, guesses are accepted at 90 %.
+NAMED = 120
+JUDGED = 25  #: fewer than have no label
 AT = "2026-11-29T06:01:53.237+00:00"
 MOVED = "2024/circle/001.png"
 

@@ -12,13 +12,11 @@ import pytest
 
 from shared import keys
 from shared.errors import Exit
-from shared.process import resident_bytes
 from shared.registry import mirror_writer
 from shared.registry.registry import Registry
 from tests.support.images.gallery import Gallery
 from tests.support.jobs import expected_table, model_versions
 from tests.support.jobs.claims import catch
-from tests.support.jobs.version_swaps import Swaps
 from tests.support.processes import in_process, procfs
 from tests.support.processes.fleet import SHORT_TIMES, Fleet, Producer, Worker, wait_for
 from tests.support.servers.redis_server import RedisServer
@@ -107,10 +105,3 @@ def order_of_versions(worker: Worker) -> list[str]:
     """The versions that were used, in order, until both jobs were done."""
     versions = re.findall(r"'(\S+@\d+)'\]\)", worker.log)  # a child logs the version used last
     return [version for version, _ in itertools.groupby(versions)]
-
-
-def measure(swaps: Swaps, worker: Worker, version: expected_table.Version) -> int:
-    """The resident bytes of the only child after correct results with this version."""
-    swaps.check(version)
-    (child,) = worker.children
-    return resident_bytes(child)

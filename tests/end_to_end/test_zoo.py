@@ -16,8 +16,6 @@ from tests.support.images.image_zoo import CLEAN, SAME, SKIPPED, write_zoo
 from tests.support.processes import in_process
 from tests.support.processes.fleet import Fleet
 
-GONE = b"zoo/gone.png"
-
 
 @pytest.fixture(scope="module")
 def cwd(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -66,23 +64,3 @@ def test_every_file_of_the_zoo_gets_its_row(
         isinstance(w, Status) and w is not Status.OK for w in wanted.values()
     )
     assert sum(summary["skipped"].values()) == len(expected) - len(wanted)
-
-
-def test_a_file_removed_before_it_is_read_has_the_status_missing(
-    fleet: Fleet, cwd: Path, expected: dict[bytes, Status | str], tmp_path: Path
-) -> None:
-    good = b"zoo/" + os.fsencode(CLEAN)
-    (tmp_path / "list").write_bytes(b"\n".join([good, GONE, good]) + b"\n")
-    job = in_process.run(
-        fleet,
-        "classify",
-        "--list",
-        str(tmp_path / "list"),
-        "-o",
-        str(tmp_path / "out.csv"),
-        cwd=cwd,
-    )
-    assert job.code == Exit.SOME_FAILED, job.story
-    with (tmp_path / "out.csv").open(newline="") as file:
-        statuses = [row["status"] for row in csv.DictReader(file)]
-    assert statuses == [Status.OK, Status.MISSING, Status.OK]

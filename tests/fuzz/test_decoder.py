@@ -28,7 +28,7 @@ from tests.support.images.encoders import png
 #: Read at import, before a fixture cleans the environment.
 MINUTES = float(os.environ.get("HANGTAG_FUZZ_MINUTES", "0"))
 #: Of the quick profile, the same each time, on a machine of any speed.
-QUICK_CASES = 6_000
+QUICK_CASES = 3_000
 
 pytestmark = pytest.mark.timeout(300 + 120 * MINUTES)
 randoms = st.randoms(use_true_random=False)

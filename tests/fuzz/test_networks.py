@@ -12,7 +12,7 @@ import pytest
 
 from tests.support.models import drawn_networks, drawn_tflite
 
-BY_DAY, BY_NIGHT = 300, 10_000
+BY_DAY, BY_NIGHT = 100, 10_000
 #: A process may end in the libraries: only it does, and its file is refused.
 GOOD = {"refused", "passed", "killed"}
 
@@ -32,7 +32,7 @@ def outcomes(folder: Path, kind: str, seed: str, count: int) -> Counter[str]:
 
 
 @pytest.mark.parametrize("kind", ["onnx", "tflite"])
-def test_300_damaged_files_by_day(tmp_path: Path, kind: str) -> None:
+def test_100_damaged_files_by_day(tmp_path: Path, kind: str) -> None:
     found = outcomes(tmp_path, kind, "day", BY_DAY)
     assert set(found) <= GOOD, found
     assert found["refused"] > BY_DAY / 10

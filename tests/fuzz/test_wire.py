@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producer.job.job_options import JobOptions, decode_options, encode_options
+from producer.job.job_options import JobOptions, encode_options
+from producer.job.job_properties import PropertyValues
 from producer.table.csv_cells import unescape
 from shared import keys
 from shared.broker.message_filter import sanitized
@@ -61,7 +62,7 @@ JSON: dict[str, tuple[Reader, list[bytes]]] = {
     "heartbeat": (heartbeats.decode, [msgspec.json.encode(_BEAT)]),
     "request": (decode_request, _REQUESTS),
     "card": (decode_card, [encode_card(packaged.card())]),
-    "options": (decode_options, [encode_options(_OPTIONS)]),
+    "options": (lambda data: PropertyValues({"options": data}).options, [encode_options(_OPTIONS)]),
     "history": (decode_history, [b'[{"alias":"production","version":1}]']),
 }
 _HINT = hostile_messages.message(args=("abcdefgh", 7))

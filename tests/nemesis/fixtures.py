@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -34,8 +33,3 @@ class School:
     def table(self, paths: Sequence[str]) -> bytes:
         """The table of a plain loop over these paths, in this order."""
         return b"".join([self._header, *(self._row[path] for path in paths)])
-
-
-def short(table: bytes) -> str:
-    """A short hash of a table."""
-    return hashlib.sha256(table).hexdigest()[:12]

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from shared import installation, recipes
-from shared.errors import SetupError, no_such, row_named
+from shared.errors import SetupError, no_such
 from shared.messages.model_card import ImportedNetwork, Look, Preprocessing
 from shared.registry import own_backbones, packaged
 from shared.registry.own_backbones import OwnBackbone
@@ -83,15 +83,6 @@ SIDE_PIXELS = max(backbone.size_pixels for backbone in BACKBONES.values())
 SPEC = Preprocessing(SIDE_PIXELS, SIDE_PIXELS, channels=3)
 
 
-def find(name: str) -> Backbone:
-    """The backbone with this name.
-
-    Raises:
-        SetupError: there is none.
-    """
-    return row_named(BACKBONES, "backbone", name, "hangtag train --help")
-
-
 class LoadedBackbone(NamedTuple):
     row: Backbone
     files: Mapping[str, bytes]  #: by their names in a version
@@ -122,7 +113,7 @@ def load(name: str, store: Path) -> LoadedBackbone:
         raise SetupError(no_such("backbone", name, known, own_backbones.LIST))
     row = own_backbones.find(store, name)
     if ONNX.missing:
-        raise installation.of_trainer(ONNX.missing)
+        raise installation.trainer_error(ONNX.missing)
     return LoadedBackbone(_row(row), own_backbones.files(store, row))
 
 

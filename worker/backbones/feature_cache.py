@@ -23,12 +23,13 @@ from PIL import Image
 from shared import atomic_file
 from shared.ledger.request_store import replace
 from shared.messages.model_card import ImportedNetwork, Preprocessing
+from worker.datasets.examples import DIGEST_BYTES
 from worker.decoding.decode import decode
 
 #: The bound on all packs. An image takes 9 kB with EfficientNet-Lite0, and 12 kB with
 #: EfficientNet-Lite2; its mirror image, where it is computed, 9 kB.
 MAX_BYTES = 1 << 30
-DIGEST_BYTES, CHECK_BYTES = 32, 4
+CHECK_BYTES = 4
 SUFFIX = ".pack"
 
 
@@ -44,7 +45,7 @@ class FeatureCache:
         for path in sorted(self._folder.glob(f"*{SUFFIX}")):
             self._index(path)
 
-    def beside(self, key: str, row_bytes: int) -> FeatureCache:
+    def with_key(self, key: str, row_bytes: int) -> FeatureCache:
         """Other rows in the same folder, within the same bound."""
         return FeatureCache(self._root, key, row_bytes, self._max_bytes)
 

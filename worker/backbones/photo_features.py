@@ -20,7 +20,15 @@ from shared.messages.model_card import Preprocessing
 from worker.backbones.backbone_table import LoadedBackbone
 from worker.backbones.feature_cache import FeatureCache
 from worker.datasets.decode_files import THREADS, Bad, prefetched, read_file
-from worker.datasets.examples import Digests, Hashes, Images, Labels, Parts, content_hashes
+from worker.datasets.examples import (
+    DIGEST_BYTES,
+    Digests,
+    Hashes,
+    Images,
+    Labels,
+    Parts,
+    content_hashes,
+)
 from worker.datasets.folder_layout import Item
 from worker.decoding.decode import decode
 from worker.runtimes.tflite_network import BackboneGraph
@@ -56,7 +64,7 @@ class PhotoFeatures(NamedTuple):
         """Those of the first look."""
         return self.looks[0]
 
-    def where(self, mask: npt.NDArray[np.bool_]) -> PhotoFeatures:
+    def selected(self, mask: npt.NDArray[np.bool_]) -> PhotoFeatures:
         """The images selected by the mask bool [n]; itself if these are all."""
         if mask.all():
             return self
@@ -192,7 +200,7 @@ class _Collected:
             self._paths,
             np.array(self._labels, np.int64),
             np.array(self._parts, np.int8),
-            np.frombuffer(self._digests, np.uint8).reshape(-1, 32),
+            np.frombuffer(self._digests, np.uint8).reshape(-1, DIGEST_BYTES),
             np.frombuffer(self._contents, "<u8").astype(np.uint64),
             looks,
             mirrored,

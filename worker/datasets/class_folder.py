@@ -131,7 +131,6 @@ def store(
     Raises:
         SetupError: there is no such data set, or too many of its files are not images.
     """
-    shape = (spec.height, spec.width, spec.channels)
     root = os.fsencode(Path(data.where))
     key = root + msgspec.json.encode([spec, to_learn, unlearned, data.only, data.corrections])
     stored = DatasetCache(scratch / f"decoded-{hashlib.sha256(key).hexdigest()[:16]}")
@@ -142,7 +141,6 @@ def store(
     counts = without_empty(walk, count_files(walk, on_progress), on_progress)
     check_files(walk, counts, to_learn)
     stored.delete()
-    _check_room(scratch, sum(counts.values()) * int(np.prod(shape)))
     refused = UnreadableFiles(walk.root, sum(counts.values()), max_unreadable, on_progress)
     stored.folder.mkdir(parents=True)
     failpoint("stored.begun")
@@ -166,14 +164,12 @@ def count_files(walk: ClassFolderWalk, on_progress: Progress) -> Counts:
 
 
 def without_empty(
-    walk: ClassFolderWalk, counts: Counts, on_progress: Progress, also: Collection[int] = ()
+    walk: CorrectedWalk, counts: Counts, on_progress: Progress, also: Collection[int] = ()
 ) -> Counts:
     """The counts without classes that corrections made and whose files are all lost, which the walk
     drops; `also` are labels that stay."""
     used = {label for label, _ in counts} | set(also)
-    if isinstance(walk, CorrectedWalk) and walk.drop_empty(used):
-        return count_files(walk, on_progress)
-    return counts
+    return count_files(walk, on_progress) if walk.drop_empty(used) else counts
 
 
 def _decode(
@@ -186,7 +182,7 @@ def _decode(
 ) -> DataReport:
     shape = (spec.height, spec.width, spec.channels)
     with open(stored.decoded, "wb") as out:
-        rows = decode_all(walk.items(), spec, out, refused.add, refused.done)
+        rows = decode_all(walk.items(), spec, out, refused.files.append, refused.done)
     refused.check()
     parts = examples.parts(rows.given, rows.labels, rows.files, rows.contents)
     if to_learn:
@@ -197,7 +193,10 @@ def _decode(
     copies, count = _named_copies(walk, rows)
     return data_report(
         walk, spec, rows.labels, parts, refused,
-        notes(walk.labels, rows, parts, walk.skipped, to_learn), copies,
+        notes(
+            walk.labels, rows.labels, parts, rows.contents, walk.skipped,
+            alike="copies", to_learn=to_learn,
+        ), copies,
         duplicates_count=count, duplicates_are_copies=True,
     )  # fmt: skip
 
@@ -260,21 +259,10 @@ def _check_parts(walk: ClassFolderWalk, rows: DecodedRows, parts: Parts) -> None
         )
 
 
-def _check_room(scratch: Path, size: int) -> None:
-    """Check the free space. Splitting needs two copies of the images."""
-    scratch.mkdir(parents=True, exist_ok=True)
-    free = shutil.disk_usage(scratch).free
-    if 2 * size > free:
-        raise SetupError(
-            f"the decoded images need {2 * size / 1e9:.1f} GB in {scratch}, which has "
-            f"{free / 1e9:.1f}; make room, or put the store elsewhere (HANGTAG_STORE)"
-        )
-
-
 def _named_copies(walk: ClassFolderWalk, rows: DecodedRows) -> tuple[list[str], int]:
     """A line for each of the first copies of an earlier image, and the number of all. The walk is
     repeated for their names: to hold all of them would take memory."""
-    copies = list(quality.copies(rows))
+    copies = list(quality.repeated(rows.contents))
     named = copies[:NAMED]
     wanted = {int(rows.places[i]) for pair in named for i in pair}
     places = range(max(wanted, default=-1) + 1)

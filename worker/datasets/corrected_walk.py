@@ -42,23 +42,23 @@ class CorrectedWalk(ClassFolderWalk):
         SetupError: there is no such folder, or its classes are ambiguous.
     """
 
-    def __init__(self, root: Path, corrections: Sequence[LabelLine]) -> None:
-        super().__init__(root)
+    def __init__(
+        self, root: Path, corrections: Sequence[LabelLine], *, has_classes: bool = True
+    ) -> None:
+        super().__init__(root, has_classes=has_classes)
         self._files_by_sha256 = {correction.sha256: correction for correction in corrections}
         self.lost: list[LostFile] = []  #: of the last pass
         self._sizes = {correction.size for correction in corrections}
         self._own = len(self.labels)  #: labels of class folders; those of corrections alone follow
         #: `T-shirt/top` of a card is the class folder `T-shirt_top`.
-        label_of = {folder_of(label): label for label in self.labels}
-        by_label = sorted(corrections, key=lambda correction: correction.label)
-        for correction in by_label:
-            label_of.setdefault(folder_of(correction.label), correction.label)
-        self.labels = tuple(label_of.values())
-        numbers = {folder: number for number, folder in enumerate(label_of)}
+        numbers = {folder_of(label): number for number, label in enumerate(self.labels)}
         #: The number of the label of each content.
-        self._corrected = {
-            correction.sha256: numbers[folder_of(correction.label)] for correction in by_label
-        }
+        self._corrected: dict[str, int] = {}
+        for correction in sorted(corrections, key=lambda correction: correction.label):
+            number = numbers.setdefault(folder_of(correction.label), len(self.labels))
+            if number == len(self.labels):
+                self.labels = (*self.labels, correction.label)
+            self._corrected[correction.sha256] = number
         are_split = any(branch.part != UNDECIDED for branch in self.branches)
         self._elsewhere = TRAINING if are_split else UNDECIDED
 
@@ -124,7 +124,7 @@ class LabelledWalk(CorrectedWalk):
 
     def __init__(self, root: Path, corrections: Sequence[LabelLine]) -> None:
         learned = _without_rare(corrections)
-        super().__init__(root, learned)
+        super().__init__(root, learned, has_classes=False)
         self._rare = len(corrections) - len(learned)  #: files
 
     def items(self) -> Iterator[Item]:
@@ -140,15 +140,11 @@ class LabelledWalk(CorrectedWalk):
                 yield Item(path, self._corrected[sha256], UNDECIDED)
         yield from self._elsewhere_than(hashes)
 
-    def _splits(self) -> list[tuple[bytes, int]]:
-        return []
-
-    def _classes(self, folder: bytes) -> list[bytes]:
-        return []
-
 
 def sha256_of(path: bytes, sizes: Collection[int]) -> str:
     """The content of a file of one of these sizes, hexadecimal; otherwise empty."""
+    if not sizes:
+        return ""
     try:
         info = os.stat(path)
         if not stat.S_ISREG(info.st_mode) or info.st_size not in sizes:
@@ -177,11 +173,6 @@ def found_here(root: Path, corrections: Sequence[LabelLine]) -> list[LabelLine]:
     return [file for file in corrections if file.sha256 not in lost]
 
 
-def lost_files(walk: ClassFolderWalk) -> list[LostFile]:
-    """The corrected files that the last pass did not find."""
-    return walk.lost if isinstance(walk, CorrectedWalk) else []
-
-
 class LabelledData(NamedTuple):
     """Data, and the labels that people gave to some of their files."""
 
@@ -194,9 +185,7 @@ class LabelledData(NamedTuple):
         """The corrections that are learned from."""
         return _without_rare(self.corrections) if self.only else self.corrections
 
-    def walk(self) -> ClassFolderWalk:
+    def walk(self) -> CorrectedWalk:
         """The walk of a folder, as corrected. Raises as `CorrectedWalk`."""
-        root = Path(self.where)
-        if self.only:
-            return LabelledWalk(root, self.corrections)
-        return CorrectedWalk(root, self.corrections) if self.corrections else ClassFolderWalk(root)
+        kind = LabelledWalk if self.only else CorrectedWalk
+        return kind(Path(self.where), self.corrections)

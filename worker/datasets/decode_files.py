@@ -21,7 +21,7 @@ from shared.errors import ImageError
 from shared.image_status import Status
 from shared.messages.batch import MAX_FILE_BYTES
 from shared.messages.model_card import Preprocessing
-from worker.datasets.examples import DIGEST_BYTES, Digests, Hashes, Images, Labels, Parts
+from worker.datasets.examples import DIGEST_BYTES, Digests, Hashes, Images, Labels, Parts, hash64
 from worker.datasets.folder_layout import Item
 from worker.decoding.decode import decode_into
 
@@ -32,7 +32,6 @@ R = TypeVar("R")
 TURN_IMAGES = 64
 TURN_BYTES = 4 << 20
 THREADS = len(os.sched_getaffinity(0))
-_HASH_BYTES = 8
 
 
 class DecodedRows(NamedTuple):
@@ -121,7 +120,7 @@ def _decode(items: list[Item], spec: Preprocessing) -> _Turn:
             bad.append(Bad(item.path, error.status))
         else:
             digest = hashlib.sha256(data).digest()
-            good.append(_Good(item, _hash(data), _hash(row.data), number, digest))
+            good.append(_Good(item, hash64(data), hash64(row.data), number, digest))
     return _Turn(pixels[: len(good)], good, bad)
 
 
@@ -134,11 +133,6 @@ def read_file(path: bytes) -> bytes:
             return file.read()
     except OSError as error:
         raise ImageError(Status.UNREADABLE) from error
-
-
-def _hash(data: bytes | memoryview) -> int:
-    digest = hashlib.blake2b(data, digest_size=_HASH_BYTES).digest()
-    return int.from_bytes(digest, "little")
 
 
 def prefetched(work: Callable[[T], R], items: Iterable[T], threads: int) -> Iterator[R]:

@@ -61,7 +61,7 @@ class Examples(NamedTuple):
         shape = images.shape if images.ndim == 4 else (*images.shape, 1)
         return cls(images.reshape(shape), labels.astype(np.int64))
 
-    def where(self, mask: npt.NDArray[np.bool_]) -> Examples:
+    def selected(self, mask: npt.NDArray[np.bool_]) -> Examples:
         """The examples selected by the mask bool [n], in order: a copy in memory."""
         return Examples(self.images[mask], self.labels[mask])
 
@@ -72,6 +72,12 @@ class Examples(NamedTuple):
             digest.update(np.ascontiguousarray(chunk).data)
         digest.update(np.ascontiguousarray(self.labels, dtype="<i8").data)
         return digest.hexdigest()
+
+
+def evenly_spaced(total: int, count: int) -> npt.NDArray[np.int64]:
+    """`count` places from 0 to `total`; all places if there are fewer."""
+    count = min(total, count)
+    return np.arange(count) * total // max(count, 1)
 
 
 def chunks(images: Images) -> Iterator[Images]:
@@ -171,7 +177,7 @@ def hold_out(examples: Examples) -> tuple[Examples, Examples]:
     retraining, whatever the seed and the order, and versions are compared on the same images.
     """
     held = heldout_mask(examples.images, examples.labels)
-    return examples.where(~held), examples.where(held)
+    return examples.selected(~held), examples.selected(held)
 
 
 def heldout_mask(images: Images, labels: Labels) -> npt.NDArray[np.bool_]:
@@ -192,9 +198,10 @@ def heldout_mask(images: Images, labels: Labels) -> npt.NDArray[np.bool_]:
 
 
 def content_hashes(images: Images) -> Hashes:
-    """The first 8 bytes of the BLAKE2b of each image's pixels, uint64 [n]."""
-    digests = (
-        hashlib.blake2b(np.ascontiguousarray(image).data, digest_size=_HASH_BYTES).digest()
-        for image in images
-    )
-    return np.frombuffer(b"".join(digests), "<u8").astype(np.uint64)
+    """The `hash64` of each image's pixels, uint64 [n]."""
+    return np.array([hash64(np.ascontiguousarray(image).data) for image in images], np.uint64)
+
+
+def hash64(data: bytes | memoryview) -> int:
+    """The first 8 bytes of the BLAKE2b."""
+    return int.from_bytes(hashlib.blake2b(data, digest_size=_HASH_BYTES).digest(), "little")

@@ -113,12 +113,6 @@ class Sample(NamedTuple):
     bad: list[Bad]  #: the chosen files that are not images
 
 
-def spread(total: int, count: int) -> npt.NDArray[np.int64]:
-    """`count` evenly spaced places from 0 to `total`; all places if there are fewer."""
-    count = min(total, count)
-    return np.arange(count) * total // max(count, 1)
-
-
 def sample(
     walk: ClassFolderWalk,
     places: Iterable[int],

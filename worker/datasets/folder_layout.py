@@ -67,7 +67,8 @@ class Remedies(NamedTuple):
 
 
 class ClassFolderWalk:
-    """The class folders under `root`. `skipped` counts the entries that the last pass skipped.
+    """The class folders under `root`; without classes only the files. `skipped` counts the entries
+    that the last pass skipped.
 
     Raises:
         SetupError: there is no such folder, or its classes are ambiguous.
@@ -82,12 +83,13 @@ class ClassFolderWalk:
         "corrections out with --without-corrections",
     )
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, has_classes: bool = True) -> None:
         self.root = os.fsencode(root)
         self.skipped: Counter[str] = Counter()
         self.closed: dict[bytes, str] = {}  #: folders that cannot be read, and why
-        splits = self._splits()
-        tops = splits or [(self.root, UNDECIDED)]
+        self._entries(self.root)  # raises if there is no such folder
+        splits = self._splits() if has_classes else []
+        tops = splits or [(self.root, UNDECIDED)] * has_classes
         self._unlabelled: list[bytes] = []  #: folders of images that `hangtag sort` gave no label
         named = [(folder, part, self._classes(folder)) for folder, part in tops]
         known = {name for _, part, names in named if part != TEST for name in names}
@@ -226,17 +228,10 @@ class LooseWalk(ClassFolderWalk):
     SetupError: there is no such folder."""
 
     def __init__(self, root: Path) -> None:
-        super().__init__(root)
-        self._entries(self.root)
+        super().__init__(root, has_classes=False)
 
     def items(self) -> Iterator[Item]:
         """Every file with the ending of an image that is decoded, ordered by name."""
         self.skipped.clear()
         for path in self._files(self.root):
             yield Item(path, NO_LABEL, UNDECIDED)
-
-    def _splits(self) -> list[tuple[bytes, int]]:
-        return []
-
-    def _classes(self, folder: bytes) -> list[bytes]:
-        return []

@@ -12,8 +12,8 @@ from shared.errors import SetupError
 from shared.messages.files import printable
 from shared.messages.model_card import Preprocessing
 from shared.messages.replies import DataReport
-from worker.datasets.decode_files import Bad, DecodedRows
-from worker.datasets.examples import HELDOUT, TEST, TRAINING, Labels, Parts
+from worker.datasets.decode_files import Bad
+from worker.datasets.examples import HELDOUT, TEST, TRAINING, Hashes, Labels, Parts
 from worker.datasets.folder_layout import (
     BESIDE,
     CLOSED,
@@ -31,87 +31,58 @@ from worker.datasets.folder_layout import (
 IMBALANCE_RATIO = 3
 #: Number of files named in a report, and in an error.
 NAMED, NAMED_IN_ERROR = 1000, 3
-Groups = npt.NDArray[np.int64]  #: [n], images with the same number are copies
+Groups = npt.NDArray[np.int64]  #: [n], images with the same number are alike
 _FOLDERS = {TRAINING: "train/", HELDOUT: "validation/", TEST: "test/"}
 
 
-def photo_notes(
-    labels: tuple[str, ...],
-    rows: DecodedRows,
+def notes(
+    names: tuple[str, ...],
+    labels: Labels,
     parts: Parts,
+    groups: Groups | Hashes,
     skipped: Mapping[str, int],
+    *,
+    alike: str,
+    to_learn: bool,
 ) -> tuple[str, ...]:
-    """As `notes`, where rows with equal `contents` are near-duplicates, which a report lists."""
+    """Imbalance (for training only), groups of images [n] that are `alike` in several parts or
+    classes, and the numbers of skipped files."""
     return (
-        *_imbalance(labels, rows, parts),
-        *_near_duplicates(rows, parts),
+        *(_imbalance(names, labels, parts) if to_learn else ()),
+        *_shared_groups(np.unique(groups, return_inverse=True)[1], labels, parts, alike),
         *_skipped_files(skipped),
     )
 
 
-def notes(
-    labels: tuple[str, ...],
-    rows: DecodedRows,
-    parts: Parts,
-    skipped: Mapping[str, int],
-    to_learn: bool,
-) -> tuple[str, ...]:
-    """Imbalance (for training only), copies, and the numbers of skipped files."""
-    about = _imbalance(labels, rows, parts) if to_learn else ()
-    return (*about, *_copies(rows, parts), *_skipped_files(skipped))
-
-
-def _imbalance(labels: tuple[str, ...], rows: DecodedRows, parts: Parts) -> Iterator[str]:
-    counts = np.bincount(rows.labels[parts == TRAINING], minlength=len(labels))
+def _imbalance(names: tuple[str, ...], labels: Labels, parts: Parts) -> Iterator[str]:
+    counts = np.bincount(labels[parts == TRAINING], minlength=len(names))
     most, least = int(counts.argmax()), int(counts.argmin())
     if counts[most] > IMBALANCE_RATIO * counts[least]:
         yield (
-            f"{labels[most]} has {counts[most]} images to learn from, {labels[least]} only "
+            f"{names[most]} has {counts[most]} images to learn from, {names[least]} only "
             f"{counts[least]}; with --weighted every class counts the same"
         )
 
 
-def copies(rows: DecodedRows) -> Iterator[tuple[int, int]]:
-    """Each row whose pixels an earlier one has, and the first of these."""
-    _, first, same = np.unique(rows.contents, return_index=True, return_inverse=True)
+def repeated(groups: Groups | Hashes) -> Iterator[tuple[int, int]]:
+    """Each image of the group of an earlier one, and the first of that group."""
+    _, first, same = np.unique(groups, return_index=True, return_inverse=True)
     first_of = first[same]
-    for row in np.flatnonzero(first_of != np.arange(len(first_of))).tolist():
-        yield row, int(first_of[row])
+    for image in np.flatnonzero(first_of != np.arange(len(first_of))).tolist():
+        yield image, int(first_of[image])
 
 
-def _copies(rows: DecodedRows, parts: Parts) -> Iterator[str]:
-    groups, same = np.unique(rows.contents, return_inverse=True)
-    if len(groups) == len(same):
-        return
-    yield f"{_are(len(same) - len(groups))} copied from others, pixel by pixel"
-    for one, other, count in _leaks(same, parts):
-        yield (
-            f"{_are(count)} both in {_FOLDERS[one]} and in {_FOLDERS[other]}: "
-            "figures of the latter are too good"
-        )
-    twice = int(np.count_nonzero(_is_ambiguous(same, rows.labels)))
-    if twice:
-        yield f"{_are(twice)} in more than one class"
-
-
-def _near_duplicates(rows: DecodedRows, parts: Parts) -> Iterator[str]:
-    _, same = np.unique(rows.contents, return_inverse=True)
-    for one, other, count in _leaks(same, parts):
-        yield (
-            f"{_images(count)} of {_FOLDERS[other]} {'has' if count == 1 else 'have'} "
-            f"near-duplicates in {_FOLDERS[one]}: figures of {_FOLDERS[other]} are too good"
-        )
-    twice = int(np.count_nonzero(_is_ambiguous(same, rows.labels)[same]))
-    if twice:
-        yield f"{_images(twice)} have near-duplicates in another class"
-
-
-def _leaks(groups: Groups, parts: Parts) -> Iterator[tuple[int, int, int]]:
-    """Two parts that share groups [n], and how many images of the second one are of these."""
+def _shared_groups(groups: Groups, labels: Labels, parts: Parts, alike: str) -> Iterator[str]:
     for one, other in ((TRAINING, TEST), (HELDOUT, TEST), (TRAINING, HELDOUT)):
-        shared = np.isin(groups[parts == other], groups[parts == one])
-        if shared.any():
-            yield one, other, int(np.count_nonzero(shared))
+        count = int(np.isin(groups[parts == other], groups[parts == one]).sum())
+        if count:
+            yield (
+                f"{_images(count)} of {_FOLDERS[other]} {'has' if count == 1 else 'have'} {alike} "
+                f"in {_FOLDERS[one]}: figures of {_FOLDERS[other]} are too good"
+            )
+    count = int(_is_ambiguous(groups, labels)[groups].sum())
+    if count:
+        yield f"{_images(count)} have {alike} in another class"
 
 
 def _is_ambiguous(groups: Groups, labels: Labels) -> npt.NDArray[np.bool_]:
@@ -123,10 +94,6 @@ def _is_ambiguous(groups: Groups, labels: Labels) -> npt.NDArray[np.bool_]:
     np.maximum.at(highest, groups, labels)
     differ: npt.NDArray[np.bool_] = lowest != highest
     return differ
-
-
-def _are(count: int) -> str:
-    return f"{_images(count)} {'is' if count == 1 else 'are'}"
 
 
 def _images(count: int) -> str:
@@ -149,15 +116,15 @@ class UnreadableFiles:
         self._root, self._total, self._share = root, total, share
         self._on_progress = on_progress
         self._done = 0
-        self.count = 0
-        self.described: list[str] = []
+        self.files: list[Bad] = []
 
-    def add(self, bad: Bad) -> None:
-        """Count a file."""
-        self.count += 1
-        if len(self.described) < NAMED:
-            path = printable(bad.path.removeprefix(self._root + b"/"))
-            self.described.append(f"{path}: {bad.status.sentence}")
+    def described(self, most: int) -> list[str]:
+        """The first files, each with its reason."""
+        root = self._root + b"/"
+        return [
+            f"{printable(bad.path.removeprefix(root))}: {bad.status.sentence}"
+            for bad in self.files[:most]
+        ]
 
     def done(self, files: int) -> None:
         """Record that `files` more files were read."""
@@ -171,11 +138,11 @@ class UnreadableFiles:
         Raises:
             SetupError: too many files are unreadable.
         """
-        if self.count <= self._share * self._total:
+        if len(self.files) <= self._share * self._total:
             return
-        first = "; ".join(line.removesuffix(".") for line in self.described[:NAMED_IN_ERROR])
+        first = "; ".join(line.removesuffix(".") for line in self.described(NAMED_IN_ERROR))
         raise SetupError(
-            f"{self.count} of the first {self._done} files could not be read, more than "
+            f"{len(self.files)} of the first {self._done} files could not be read, more than "
             f"{self._share:.1%} of all {self._total} ({first}); remove them, or allow more with "
             "--max-unreadable"
         )
@@ -205,8 +172,8 @@ def data_report(
         training=counts(TRAINING),
         heldout=counts(HELDOUT),
         test=counts(TEST),
-        unreadable=tuple(refused.described),
-        unreadable_count=refused.count,
+        unreadable=tuple(refused.described(NAMED)),
+        unreadable_count=len(refused.files),
         notes=tuple(notes),
         duplicates=tuple(duplicates),
         **about_duplicates,

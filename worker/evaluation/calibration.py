@@ -6,6 +6,7 @@ Guo, Pleiss, Sun and Weinberger, arXiv:1706.04599. The predicted labels do not c
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -77,11 +78,8 @@ def log_losses(logits: npt.NDArray[np.floating], labels: Labels) -> npt.NDArray[
     return losses
 
 
-class Passes(NamedTuple):
-    """The logits of both passes over the same images; without the second there is one pass."""
-
-    first: Logits
-    second: Logits | None
+#: The logits of one pass or two over the same images.
+Passes = Sequence[Logits]
 
 
 class SecondPass(NamedTuple):
@@ -96,13 +94,13 @@ def choose_second_pass(passes: Passes, labels: Labels) -> SecondPass:
     """The smallest share of second passes, of images whose best labels are close, that is about as
     good as a second pass for all: that halves the speed, and most of its gain comes from a few."""
     never, always = second_pass(passes, 0.0), second_pass(passes, ALWAYS)
-    if passes.second is None or not len(labels):
+    if len(passes) == 1 or not len(labels):
         return never
     cooling = temperature(always.logits, labels)
     losses = [log_loss(judged.logits / cooling, labels) for judged in (never, always)]
     loss_allowed = losses[0] - REMAINING * (losses[0] - losses[1])
     right_wanted = _right(always.logits, labels) - TOLERANCE * len(labels)
-    gaps = np.sort(margins(passes.first))
+    gaps = np.sort(margins(passes[0]))
     for share in SHARES:
         tried = second_pass(passes, _margin_of(gaps, share))
         right, loss = _right(tried.logits, labels), log_loss(tried.logits / cooling, labels)
@@ -113,10 +111,10 @@ def choose_second_pass(passes: Passes, labels: Labels) -> SecondPass:
 
 def second_pass(passes: Passes, margin: float) -> SecondPass:
     """The logits with a second pass for the images whose margin is below `margin`."""
-    logits = passes.first.copy()
-    again = margins(passes.first) < margin
-    if passes.second is not None:
-        logits[again] = mean(passes.first[again], passes.second[again])
+    logits = passes[0].copy()
+    again = margins(passes[0]) < margin
+    for second in passes[1:]:
+        logits[again] = mean(passes[0][again], second[again])
     return SecondPass(margin, float(again.mean()) if len(again) else 0.0, logits)
 
 

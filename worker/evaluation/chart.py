@@ -24,7 +24,7 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.patches import Rectangle
 from PIL import Image
 
-from worker.datasets.examples import Labels
+from worker.datasets.examples import Labels, evenly_spaced
 
 #: The tutorial's colours of a bar and its caption. The colour-blind can distinguish this blue and
 #: red.
@@ -70,11 +70,9 @@ def shortened(label: str, limit: int) -> str:
 
 def sample_indices(truth: Labels, count: int) -> npt.NDArray[np.intp]:
     """Indices of images to draw: the first `count`, or evenly spaced if sorted by label."""
-    total = len(truth)
-    count = min(count, total)
-    if total and np.all(np.diff(truth) >= 0):
-        return np.arange(count) * total // max(count, 1)
-    return np.arange(count)
+    if np.all(np.diff(truth) >= 0):
+        return evenly_spaced(len(truth), count)
+    return np.arange(min(count, len(truth)))
 
 
 def png_chart(draw: Callable[P, Figure]) -> Callable[P, bytes]:

@@ -89,13 +89,8 @@ class SeenImages(NamedTuple):
     held_out: Hashes
 
 
-def seen_files(learn: Examples, held: Examples) -> dict[str, bytes]:
-    """The hashes as files of a version."""
-    return seen_files_of(content_hashes(learn.images), content_hashes(held.images))
-
-
-def seen_files_of(learned: Hashes, held_out: Hashes) -> dict[str, bytes]:
-    """The same from hashes of the pixels, in any order."""
+def seen_files(learned: Hashes, held_out: Hashes) -> dict[str, bytes]:
+    """The hashes of the pixels, in any order, as files of a version."""
     parts = {LEARNED: learned, HELD_OUT: held_out}
     return {name: np.unique(part).astype("<u8").tobytes() for name, part in parts.items()}
 

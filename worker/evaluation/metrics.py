@@ -35,13 +35,6 @@ class Epoch(msgspec.Struct, frozen=True):
     heldout_accuracy: float
     seconds: float
 
-    def __str__(self) -> str:
-        return (
-            f"epoch {self.number:2d}  loss {self.loss:.4f}  accuracy {self.accuracy:.4f}  "
-            f"held-out loss {self.heldout_loss:.4f}  accuracy {self.heldout_accuracy:.4f}  "
-            f"{self.seconds:.1f} s"
-        )
-
 
 class Bins(NamedTuple):
     """Predictions by confidence, in equally wide bins from 0 to 1, lower edge excluded."""
@@ -72,11 +65,6 @@ def reliability(probabilities: Probabilities, labels: Labels) -> Bins:
     )
 
 
-def calibration_error(probabilities: Probabilities, labels: Labels) -> float:
-    """Expected calibration error: |confidence - accuracy|, averaged over images."""
-    return reliability(probabilities, labels).error
-
-
 def score(probabilities: Probabilities, labels: Labels, names: Sequence[str] = ()) -> Evaluation:
     """The metrics of given predictions; with the labels' names also the confusion matrix.
 
@@ -91,7 +79,7 @@ def score(probabilities: Probabilities, labels: Labels, names: Sequence[str] = (
         count=count,
         accuracy=float(right.sum() / max(count, 1)),
         loss=float(losses.sum() / max(count, 1)),
-        ece=calibration_error(probabilities, labels),
+        ece=reliability(probabilities, labels).error,
         labels=tuple(names),
         confusion=tuple(tuple(row) for row in counts.tolist()),
     )

@@ -147,12 +147,12 @@ def _without_int8(requested: precision.Requested, error: Exception) -> precision
 def _passes(graph: Graph, images: Images, mirror: bool) -> Passes:
     first = graph.run(images).logits
     if not mirror:
-        return Passes(first, None)
+        return [first]
     second = np.empty_like(first)
     for start in range(0, len(images), MIRRORED_IMAGES):
         rows = slice(start, start + MIRRORED_IMAGES)
         second[rows] = graph.look_again(images[rows])
-    return Passes(first, second)
+    return [first, second]
 
 
 def _served(

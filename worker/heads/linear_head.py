@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -34,23 +35,20 @@ TOLERANCE = 2e-3
 MAX_STEPS = 200
 #: Images whose deviations are summed at a time: bounds the memory.
 BLOCK_IMAGES = 1024
-Matrix = npt.NDArray[np.floating]
 #: A class without images has logits lower than any other's by this.
 ABSENT = 10.0
 
 
-def minimize(
-    objective: Objective, start: Vector, *, tolerance: float, max_steps: int
-) -> tuple[Vector, int]:
-    """The point where the norm of the gradient of a smooth convex function is below `tolerance`,
-    and the number of steps to it, by L-BFGS (Liu and Nocedal, 1989)."""
+def minimize(objective: Objective, start: Vector) -> Vector:
+    """The point where the norm of the gradient of a smooth convex function is below TOLERANCE, by
+    L-BFGS (Liu and Nocedal, 1989)."""
     point = start
     value, gradient = objective(point)
     pairs: deque[tuple[Vector, Vector, float]] = deque(maxlen=MEMORY)
-    for step in range(max_steps):
+    for _ in range(MAX_STEPS):
         norm = float(np.linalg.norm(gradient))
-        if norm < tolerance:
-            return point, step
+        if norm < TOLERANCE:
+            return point
         direction = _direction(gradient, pairs)
         slope = _dot(direction, gradient)
         if slope >= 0:  # rounding has spoilt the curvature
@@ -64,12 +62,12 @@ def minimize(
                 break
             length /= 2
         else:
-            return point, step
+            return point
         change = new_gradient - gradient
         if (curvature := _dot(moved - point, change)) > 0:
             pairs.append((moved - point, change, curvature))
         point, value, gradient = moved, new_value, new_gradient
-    return point, max_steps
+    return point
 
 
 def _direction(gradient: Vector, pairs: deque[tuple[Vector, Vector, float]]) -> Vector:
@@ -110,12 +108,7 @@ def fit_regression(
     point: Vector = np.zeros((features.shape[1] + 1, classes), np.float32)
     heads = []
     for penalty in penalties:
-        point, _ = minimize(
-            lambda at, penalty=penalty: loss(at, penalty),  # type: ignore[misc]
-            point,
-            tolerance=TOLERANCE,
-            max_steps=MAX_STEPS,
-        )
+        point = minimize(partial(loss, penalty=penalty), point)
         weights = (scale[:, None] * point[:-1]).astype(np.float32)
         heads.append(Head(weights, (point[-1] - mean @ weights).astype(np.float32)))
     return heads
@@ -216,7 +209,7 @@ def fit_discriminant(
 
 
 def _discriminant_head(
-    weights: Matrix,
+    weights: Vector,
     centres: Features,
     present: npt.NDArray[np.bool_],
     mean: npt.NDArray[np.float32],
@@ -235,19 +228,19 @@ class _Solver:
 
     def __init__(self, rows: Features) -> None:
         self._rows = rows
-        self._few = len(rows) < rows.shape[1]
-        self._products = (rows @ rows.T if self._few else rows.T @ rows).astype(np.float64)
+        self._is_wide = len(rows) < rows.shape[1]
+        self._products = (rows @ rows.T if self._is_wide else rows.T @ rows).astype(np.float64)
         #: The mean variance; the rest of constant features would be 0.
         self._variance = max(float(np.trace(self._products)) / rows.size, 1e-6)
 
-    def __call__(self, right: Features, shrinkage: float) -> Matrix:
+    def __call__(self, right: Features, shrinkage: float) -> Vector:
         """The inverse covariance times `right` [features, several]."""
         ridge = shrinkage * self._variance
         share = (1 - shrinkage) / len(self._rows)
         matrix = share * self._products
         matrix[np.diag_indices_from(matrix)] += ridge
-        if not self._few:
-            solution: Matrix = np.linalg.solve(matrix, right)
+        if not self._is_wide:
+            solution: Vector = np.linalg.solve(matrix, right)
             return solution
         # Woodbury's identity.
         inner = np.linalg.solve(matrix, self._rows @ right)

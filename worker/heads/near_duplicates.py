@@ -43,12 +43,7 @@ Folds = npt.NDArray[np.int64]  #: [n], counted from 0
 Presence = npt.NDArray[np.int64]  #: [classes, folds], images
 
 
-def groups(
-    features: Features,
-    digests: Digests,
-    similar: float = SIMILAR,
-    mirrored: Features | None = None,
-) -> Groups:
+def groups(features: Features, digests: Digests, mirrored: Features | None = None) -> Groups:
     """The group of each image: near-duplicates, and near-duplicates of those.
 
     `mirrored` are the features of the mirror images: what is like one of them belongs to the group
@@ -58,14 +53,12 @@ def groups(
     _, first, same = np.unique(digests, return_index=True, return_inverse=True)
     links = _Links(len(first))
     mirrors = None if mirrored is None else mirrored[first]
-    for alike in _alike(features[first], mirrors, similar):
+    for alike in _alike(features[first], mirrors):
         links.join(alike)
     return _numbered(links.roots()[same], digests)
 
 
-def _alike(
-    features: Features, mirrored: Features | None, similar: float
-) -> Iterator[npt.NDArray[np.int64]]:
+def _alike(features: Features, mirrored: Features | None) -> Iterator[npt.NDArray[np.int64]]:
     """Each image, by its number, with the later ones that are like it."""
     if not len(features):
         return
@@ -74,9 +67,9 @@ def _alike(
     mirrors = None if mirrored is None else _directions(mirrored, *form)
     for start in range(0, len(rows), COMPARED_IMAGES):
         end = start + COMPARED_IMAGES
-        close = rows[start:end] @ rows[start:].T >= similar
+        close = rows[start:end] @ rows[start:].T >= SIMILAR
         if mirrors is not None:
-            close |= rows[start:end] @ mirrors[start:].T >= similar
+            close |= rows[start:end] @ mirrors[start:].T >= SIMILAR
         # Each pair once: earlier rows were compared in their own block.
         close = np.triu(close, 1)
         for row in np.flatnonzero(close.any(1)):
@@ -126,10 +119,10 @@ class _Links:
         return roots
 
 
-def embedded(features: Features, components: int = COMPONENTS) -> npt.NDArray[np.float16]:
+def embedded(features: Features) -> npt.NDArray[np.float16]:
     """float16 [n, k] of features [n, features]: standardized, turned, and divided by the deviation
     of the first component. The same for the same features."""
-    count = min(components, *features.shape)
+    count = min(COMPONENTS, *features.shape)
     form = standardization(features)
     axes = _axes(_products(features, *form), count)
     made = np.empty((len(features), count), np.float32)

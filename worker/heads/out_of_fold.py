@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from worker.evaluation import calibration
-from worker.evaluation.calibration import Passes, SecondPass, log_loss, temperature
+from worker.evaluation.calibration import SecondPass, log_loss, temperature
 from worker.heads import linear_head
 from worker.heads.linear_head import Features, Labels
 from worker.heads.near_duplicates import Folds, Groups
@@ -31,11 +31,11 @@ Method = Callable[[Features, Labels, Sequence[float]], list[Head]]
 
 
 class OutOfFold(NamedTuple):
-    """A head that learned from all images, and how heads that did not know an image label it."""
+    """A head that learned from all images, and how heads that did not know an image label it. Both
+    are divided by the temperature of the answers."""
 
     head: Head
-    logits: Logits  #: [n, classes], before `temperature`; each image by its fold's head
-    temperature: float
+    logits: Logits  #: [n, classes], of each image by its fold's head
     accuracy: float
     error: float  #: standard error of the accuracy
     mirrored: bool  #: whether the head learned from mirror images as well
@@ -98,8 +98,6 @@ def fit_out_of_fold(
     classes: int,
     folds: Folds,
     groups: Groups,
-    penalties: Sequence[float] = PENALTIES,
-    shrinkages: Sequence[float] = SHRINKAGES,
     *,
     mirrored: Features | None = None,
     weighted: bool = False,
@@ -123,20 +121,20 @@ def fit_out_of_fold(
     def analysis(rows: Features, labels: Labels, values: Sequence[float]) -> list[Head]:
         return linear_head.fit_discriminant(rows, labels, classes, values)
 
-    methods = 1 + (mirrored is not None) + bool(shrinkages)
+    methods = 2 + (mirrored is not None)
     total, answered = methods * len(np.unique(folds)), itertools.count(1)
     images = _Images([features], labels, classes, folds, lambda: on_fold(next(answered), total))
-    first = images.best(regression, penalties)
+    first = images.best(regression, PENALTIES)
     if mirrored is not None:
         images, first = _with_mirrored(images, first, mirrored)
-    second = images.best(analysis, shrinkages) if shrinkages else None
+    second = images.best(analysis, SHRINKAGES)
     on_last()
     head, logits = _combined(images, first, second)
     right = logits.argmax(1) == labels
+    cooling = np.float32(temperature(logits, labels))
     return OutOfFold(
-        head=head,
-        logits=logits,
-        temperature=temperature(logits, labels),
+        head=Head(head.weights / cooling, head.bias / cooling),
+        logits=logits / cooling,
         accuracy=float(right.mean()),
         error=standard_error(right, groups),
         mirrored=len(images.views) > 1,
@@ -150,11 +148,9 @@ def _with_mirrored(images: _Images, first: _Tried, mirrored: Features) -> tuple[
     return (both, augmented) if augmented.loss < first.loss else (images, first)
 
 
-def _combined(images: _Images, first: _Tried, second: _Tried | None) -> tuple[Head, Logits]:
+def _combined(images: _Images, first: _Tried, second: _Tried) -> tuple[Head, Logits]:
     """The best of two methods, softmax regression and discriminant analysis, and their sum: the
     head, and its answers out of fold."""
-    if second is None:
-        return images.cooled_head(first), first.cooled
     logits = first.cooled + second.cooled
     loss = log_loss(logits / np.float32(temperature(logits, images.labels)), images.labels)
     if first.loss <= min(loss, second.loss):
@@ -192,15 +188,10 @@ class FittedLooks(NamedTuple):
 def combined_looks(fits: Sequence[OutOfFold], labels: Labels, groups: Groups) -> FittedLooks:
     """The rule for looks that were fitted to the same images [n] in the same folds. A second look
     that helps nowhere is left out."""
-    answers = calibration.choose_second_pass(
-        _passes([_cooled_values(fit.logits, fit) for fit in fits]), labels
-    )
+    answers = calibration.choose_second_pass([fit.logits for fit in fits], labels)
     used = fits if answers.margin else fits[:1]
     return FittedLooks(
-        tuple(
-            Head(_cooled_values(fit.head.weights, fit), _cooled_values(fit.head.bias, fit))
-            for fit in used
-        ),
+        tuple(fit.head for fit in used),
         answers,
         temperature(answers.logits, labels),
         standard_error(answers.logits.argmax(1) == labels, groups),
@@ -212,12 +203,4 @@ def served_looks(fitted: FittedLooks, features: Sequence[Features]) -> Logits:
     """The logits [n, classes] of images with these features [n, ...] by each look, as a worker
     computes them."""
     looks = [head.served_logits(rows) for head, rows in zip(fitted.heads, features, strict=False)]
-    return calibration.second_pass(_passes(looks), fitted.answers.margin).logits
-
-
-def _passes(looks: Sequence[Logits]) -> Passes:
-    return Passes(looks[0], looks[1] if len(looks) > 1 else None)
-
-
-def _cooled_values(values: Logits, fit: OutOfFold) -> Logits:
-    return values / np.float32(fit.temperature)
+    return calibration.second_pass(looks, fitted.answers.margin).logits

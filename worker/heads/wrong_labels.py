@@ -3,8 +3,8 @@
 A label is that of the image with probability 1 - s, otherwise any other class with equal chances;
 what the image shows follows the answers, at a temperature. Both numbers are those under which the
 given labels are most likely. So hard images, of which some classes have many, are no reason to
-doubt a label: they set the temperature. `python -m benchmarks.wrong_labels` shows how right the
-probabilities are where labels were planted, beside confident learning (Northcutt et al., 2021).
+doubt a label: they set the temperature. `make bench-corrections` counts planted labels that are
+found.
 """
 
 from __future__ import annotations

@@ -29,7 +29,6 @@ from shared.broker.access_errors import access_error
 from shared.broker.address import Address
 from shared.broker.redis_client import connect
 from shared.broker.runtime_paths import broker_url
-from shared.broker.transport import LONGEST_S, STEP_S
 from shared.errors import Exit, ForeignKey, SetupError, is_foreign
 from shared.ledger import heartbeats
 from shared.settings import Settings
@@ -44,8 +43,8 @@ SAME_CAUSE_S = 15.0
 AS_ROOT = "You're running the worker with superuser privileges"
 #: Import path, for the setting `worker_consumer`.
 CONSUMER = "worker.lifecycle.access_check:HintConsumer"
-#: Errors further apart than this have different causes.
-SAME_ERROR_S = 10.0
+#: Before a worker connects again after an error reply of the server.
+PAUSE_S = 1.0
 
 
 def configuration() -> tuple[Settings, Address]:
@@ -159,12 +158,9 @@ class HintConsumer(Consumer):
     """Stops the worker if Redis denies access at its start, or later for longer than the limit, and
     waits before it reconnects after a server error. Celery's own reconnects at once."""
 
-    _failed_at = 0.0
-    _pause_s = 0.0
-
     def on_ready(self) -> None:
         refusals.was_connected = True
-        outages.over()
+        outages.log_end()
         super().on_ready()
 
     def on_connection_error_before_connected(self, exc: Any) -> None:
@@ -178,7 +174,7 @@ class HintConsumer(Consumer):
         super().on_connection_error_after_connected(exc)
 
     def _wait(self, error: BaseException) -> None:
-        """Back off after an error reply of the server (READONLY, a refusal).
+        """Wait after an error reply of the server (READONLY, a refusal).
 
         Broken connections are left to kombu, which waits between its own attempts.
         """
@@ -188,7 +184,4 @@ class HintConsumer(Consumer):
             refusals.refused(error)
         elif not isinstance(error, ResponseError):
             return
-        recent = time.monotonic() - self._failed_at < SAME_ERROR_S
-        self._pause_s = min(self._pause_s + STEP_S, LONGEST_S) if recent else STEP_S
-        time.sleep(self._pause_s)
-        self._failed_at = time.monotonic()
+        time.sleep(PAUSE_S)

@@ -78,14 +78,17 @@ def pids(pool: Any) -> list[int]:
 
 
 def assigned(pool: Any) -> set[int]:
-    """The pids of the pool's processes that a hint was written to whose result has not been read.
+    """The pids of the pool's processes that a hint was written to whose result has not been read,
+    also of dead ones; of this process if the pool has none.
 
     Such a process may work, although the parent, which may be busy reconnecting, has not read that
     it accepted the hint.
     """
-    jobs = tuple(getattr(getattr(pool, "_pool", None), "_cache", {}).values())
-    processes = (getattr(job, "_write_to", None) for job in jobs)
-    return {process.pid for process in processes if process is not None}
+    processes = getattr(pool, "_pool", None)
+    if not processes:
+        return {os.getpid()}
+    writers = (getattr(job, "_write_to", None) for job in tuple(processes._cache.values()))
+    return {process.pid for process in writers if process is not None}
 
 
 def keep_assigned(pool: Any) -> None:

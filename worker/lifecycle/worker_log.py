@@ -97,7 +97,7 @@ class OutageLog:
         self._lines.error(_outage_line(record.args[1]), key=_ATTEMPT)  # its reasons differ
         return False
 
-    def over(self) -> None:
+    def log_end(self) -> None:
         """Log the end of an outage, if there was one."""
         if self._since is not None:
             log.info("Redis is back after %.0f s", time.monotonic() - self._since)
@@ -107,10 +107,10 @@ class OutageLog:
 def _outage_line(error: object) -> str:
     settings = Settings.from_env()
     fix = "it, or correct HANGTAG_REDIS_URL" if settings.redis_url else "it with: hangtag up"
-    why = bounded(str(error)).rstrip(".")
+    reason = bounded(str(error)).rstrip(".")
     return (
-        f"Redis at {broker_url(settings)} does not answer ({why}), and this worker waits for it; "
-        f"start {fix}"
+        f"Redis at {broker_url(settings)} does not answer ({reason}), and this worker waits for "
+        f"it; start {fix}"
     )
 
 
@@ -153,7 +153,7 @@ def _read(reading: int, out: TextIO) -> None:
         for line in lines:
             if line.strip() and not _REMARK.match(line):
                 text = line.decode(errors="replace").rstrip("\n")
-                shown = (
+                displayed = (
                     logs.json_line("stderr", text, logging.WARNING) if logs.wants_json() else text
                 )
-                out.write(f"{shown}\n")
+                out.write(f"{displayed}\n")

@@ -20,7 +20,7 @@ from shared.messages.requests import CheckDataset, Progress
 from worker.backbones import backbone_table
 from worker.backbones.photo_features import PhotoFeatures
 from worker.datasets.corrected_walk import LabelledData
-from worker.datasets.decode_files import Bad, read_file
+from worker.datasets.decode_files import read_file
 from worker.datasets.examples import TEST
 from worker.evaluation.metrics import score
 from worker.evaluation.operating_points import operating_points
@@ -51,15 +51,13 @@ def check(context: Context, work: CheckDataset) -> Reply:
     """
     backbone = backbone_table.load(work.backbone, context.registry.root)
     context.stage(LOADING)
-    bad: list[Bad] = []
     folder = photo_folder.load(
         LabelledData(work.data, context.corrections),
         [backbone],
         context.registry.root,
         work.max_unreadable,
         context.loading,
-        bad.append,
-        mirrored=False,
+        to_train=False,
         on_part=context.loading_part,
     )
     context.stage(CHECKING)
@@ -71,7 +69,7 @@ def check(context: Context, work: CheckDataset) -> Reply:
     checked = answer_out_of_fold(photos, photos.labels, len(folder.labels), fold)
     context.report(Progress(CHECKING, part="searching images unlike all others"))
     odd = fit_outlier_detector(photos.features, backbone.row.part_widths, checked.folds).outliers
-    rows = _rows(work, folder, photos, checked, odd, bad)
+    rows = _rows(work, folder, photos, checked, odd)
     answer = CheckedDataset(folder.report, checked.out_of_fold.accuracy, checked.out_of_fold.error)
     return Reply(answer, {replies.ROWS_FILE: replies.encode_rows(rows)})
 
@@ -96,8 +94,8 @@ def answer_out_of_fold(
     alike = groups(photos.features, digest_numbers(photos))
     parts = folds(alike, digest_numbers(photos), labels, fold_count(len(labels)))
     fitted = fit_out_of_fold(photos.features, labels, classes, parts, alike, on_fold=on_fold)
-    answers = probabilities(fitted.logits, fitted.temperature)
-    wrong = wrong_labels(fitted.logits / np.float32(fitted.temperature), labels)
+    answers = probabilities(fitted.logits, 1.0)
+    wrong = wrong_labels(fitted.logits, labels)
     return Checked(fitted, parts, alike, answers, wrong)
 
 
@@ -122,9 +120,8 @@ def _rows(
     photos: PhotoFeatures,
     checked: Checked,
     odd: npt.NDArray[np.bool_],
-    bad: Sequence[Bad],
 ) -> CheckedRows:
-    fitted, answers = checked.out_of_fold, checked.answers
+    fitted, answers, bad = checked.out_of_fold, checked.answers, folder.unreadable
     k, count = min(MAX_LABELS, len(folder.labels)), len(photos.paths)
     paths = [*photos.paths, *(failure.path for failure in bad)]
     order = sorted(range(len(paths)), key=paths.__getitem__)
@@ -181,7 +178,6 @@ def _card(
         folder.labels,
         folder.preprocessing,
         folder.name,
-        temperature=fitted.temperature,
         metrics=Metrics(measured.accuracy, measured.count, measured.loss, measured.ece),
         heldout_error=fitted.error,
         folds=fold_count(len(photos.labels)),

@@ -19,7 +19,7 @@ from shared.messages.training import FASHION_MNIST
 from worker.datasets import fashion_mnist, find_images, folder_layout, load
 from worker.datasets.class_folder import Counts, count_files
 from worker.datasets.corrected_walk import LabelledData
-from worker.datasets.examples import HELDOUT, TEST, TRAINING, UNDECIDED, Examples
+from worker.datasets.examples import HELDOUT, TEST, TRAINING, UNDECIDED, Examples, evenly_spaced
 from worker.evaluation import image_sheets
 from worker.requests.context import LOADING, Context, Reply
 
@@ -106,7 +106,7 @@ def _samples(walk: folder_layout.ClassFolderWalk, counts: Counts) -> find_images
     """Files to learn from, evenly spaced, ordered by label; of all parts if there are none."""
     learned = (TRAINING, UNDECIDED)
     parts = learned if any(part in learned for _, part in counts) else find_images.ALL_PARTS
-    places = find_images.spread(sum(n for (_, part), n in counts.items() if part in parts), SAMPLES)
+    places = evenly_spaced(sum(n for (_, part), n in counts.items() if part in parts), SAMPLES)
     some = find_images.sample(walk, places, SPEC, parts)
     order = np.argsort(some.examples.labels, kind="stable")
     examples = Examples(some.examples.images[order], some.examples.labels[order])

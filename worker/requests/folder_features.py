@@ -138,7 +138,7 @@ def short_rows(
     # All rows depend on all images, not on their order.
     parts = [FORM, features.key.encode(), *sorted(digests)]
     key = hashlib.sha256(b"".join(parts)).hexdigest()[:24]
-    cache = features.beside(key, NUMBER_BYTES * width + STACK_BYTES)
+    cache = features.with_key(key, NUMBER_BYTES * width + STACK_BYTES)
     if (stored := _read(cache, digests)) is not None:
         return stored
     on_part(COMPARING, 0, 0)

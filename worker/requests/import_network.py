@@ -54,7 +54,7 @@ def import_network(context: Context, work: ImportNetwork) -> Reply:
         RequestStopped: the request was cancelled or taken over.
     """
     if work.kind == "onnx" and (lack := installation.missing(ONNX_PACKAGES, "onnx")):
-        raise installation.of_trainer(lack)
+        raise installation.trainer_error(lack)
     context.stage(LOADING)
     if work.data:
         return try_forms(context, work, sent_file(context, work.sha256))
@@ -101,7 +101,7 @@ def add_backbone(context: Context, work: AddBackbone) -> Reply:
         RequestStopped: the request was cancelled or taken over.
     """
     if lack := installation.missing(ONNX_PACKAGES, "onnx"):
-        raise installation.of_trainer(lack)
+        raise installation.trainer_error(lack)
     if work.name in BACKBONES:
         raise SetupError(f"{work.name} is part of Hangtag; give another --name")
     store, mark = context.registry.root, context.request.mark

@@ -99,7 +99,7 @@ def failed(error: Exception, log_file: str | Path = "") -> Outcome:
     if package in NEEDED:
         extra = OF_NETWORKS if package in TENSORFLOW_PACKAGES else "all"
         lack = installation.lacks([NEEDED[package]], extra)
-        return failed(installation.of_trainer(lack))
+        return failed(installation.trainer_error(lack))
     log.error("a request failed", exc_info=error)
     where = f"see {log_file}" if log_file else f"see the trainer's log on {socket.gethostname()}"
     if isinstance(error, OSError) and error.errno in _FULL:

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from shared.errors import SetupError
+from worker.runtimes.array_archive import one_line
 
 CONFIG, WEIGHTS = "config.json", "model.weights.h5"
 #: Required members and their maximum unpacked size in bytes. A network of Hangtag's has a
@@ -117,9 +118,8 @@ def _readable() -> Iterator[None]:
     except SetupError:
         raise
     except Exception as error:  # zipfile and its decompressors raise exceptions of any class
-        reason = " ".join(str(error).split())[:200]
         fix = "save it again with model.save('model.keras')"
-        raise SetupError(f"this is not a .keras file ({reason}); {fix}") from error
+        raise SetupError(f"this is not a .keras file ({one_line(error)}); {fix}") from error
 
 
 def _config(archive: bytes) -> Any:

@@ -22,8 +22,6 @@ from worker.runtimes.runtime import (
 )
 from worker.runtimes.tflite_network import TfliteNetwork
 
-#: A worker has one child per core, so a child uses one core.
-THREADS = 1
 #: Call sizes that are compared with a full call. Some libraries have special kernels for one image,
 #: and three is an odd number.
 PROBE_IMAGES = (1, 3)
@@ -46,14 +44,14 @@ class LiteRT(Graph):
     call size, or whose size is fixed, gets full calls with padding.
     """
 
-    def __init__(self, card: Card, artifact: bytes, threads: int = THREADS) -> None:
+    def __init__(self, card: Card, artifact: bytes) -> None:
         """Load the model and run it once.
 
         Raises:
             SetupError: this is no `.tflite` file, or its shapes differ from the card's.
         """
         self._card = card
-        self._interpreter, self._input, self._outputs = _loaded(card, artifact, threads)
+        self._interpreter, self._input, self._outputs = _loaded(card, artifact)
         self._images = int(self._input["shape"][0])
         self._check()
         self._same_bits = self._same_bits_in_small_calls()
@@ -137,17 +135,14 @@ class LiteRT(Graph):
 
 
 def _loaded(
-    card: Card, artifact: bytes, threads: int
+    card: Card, artifact: bytes
 ) -> tuple[Interpreter, dict[str, Any], list[dict[str, Any]]]:
     """The interpreter, and the details of its only input and of its outputs."""
     try:
-        interpreter = Interpreter(model_content=artifact, num_threads=threads)
+        interpreter = Interpreter(model_content=artifact, num_threads=1)
         interpreter.allocate_tensors()
         # The names in a damaged file may not be UTF-8.
         (input_,), outputs = interpreter.get_input_details(), interpreter.get_output_details()
     except (ValueError, RuntimeError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise SetupError(
-            f"model.tflite of {card.ref} cannot be loaded ({reason}); publish it again"
-        ) from error
+        raise refused(card, error) from error
     return interpreter, input_, outputs

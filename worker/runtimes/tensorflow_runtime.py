@@ -14,6 +14,7 @@ import tensorflow as tf
 from shared.errors import SetupError
 from shared.messages.model_card import Card
 from worker.runtimes import keras_archive
+from worker.runtimes.array_archive import one_line
 from worker.runtimes.runtime import (
     Graph,
     Images,
@@ -93,9 +94,8 @@ def load_model(artifact: bytes) -> keras.Model:
             keras_archive.check_arrays(artifact)
             return keras.saving.load_model(path, safe_mode=True, compile=False)
         except Exception as error:  # Keras raises exceptions of any class for a damaged file
-            reason = " ".join(str(error).split())[:200]
             raise SetupError(
-                f"the .keras file cannot be loaded ({reason}); publish the model again"
+                f"the .keras file cannot be loaded ({one_line(error)}); publish the model again"
             ) from error
 
 

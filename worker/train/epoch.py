@@ -139,13 +139,6 @@ class Step(msgspec.Struct, frozen=True):
     rate: float  #: images per second since the first step of the epoch, which has 0
 
 
-class EpochResult(NamedTuple):
-    """The means over an epoch's training images."""
-
-    loss: float
-    accuracy: float
-
-
 def train_epoch(
     step: StepFunction,
     examples: Examples,
@@ -154,8 +147,8 @@ def train_epoch(
     seed: int,
     epoch: int,
     on_step: Callable[[Step], None],
-) -> EpochResult:
-    """Train epoch 0, 1, ...
+) -> tuple[float, float]:
+    """Train epoch 0, 1, ...; the mean loss and accuracy over its images.
 
     Raises:
         SetupError: the loss is not finite.
@@ -177,7 +170,8 @@ def train_epoch(
             loss, accuracy = (sums / seen).tolist()
             pace = (seen - before) / (now - paced) if seen > before else 0.0
             on_step(Step(epoch + 1, plan.epochs, number + 1, plan.steps, loss, accuracy, pace))
-    return EpochResult(*(sums / plan.images).tolist())
+    loss, accuracy = (sums / plan.images).tolist()
+    return loss, accuracy
 
 
 def _order(plan: Schedule, seed: int, epoch: int) -> Numbers:
@@ -243,7 +237,7 @@ class Checkpoint:
         with atomic_file.created(part) as file:
             np.savez(file, allow_pickle=False, about=about, **values)
         failpoint("checkpoint.written")
-        atomic_file.place(part, self._file)
+        atomic_file.rename_durably(part, self._file)
         failpoint("checkpoint.placed")
 
     def _restored(self, file: Path) -> list[Epoch]:

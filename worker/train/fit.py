@@ -15,7 +15,6 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from shared.errors import SetupError
-from shared.messages.training import Train
 from shared.recipes import Recipe
 from worker.datasets.examples import Examples, Labels
 from worker.evaluation.metrics import Epoch, score
@@ -23,7 +22,6 @@ from worker.runtimes.runtime import softmax
 from worker.train import networks
 from worker.train.epoch import Checkpoint, Schedule, Step, StepFunction, plan, train_epoch
 
-PLAIN = Train("", "")  #: a request without options
 #: Part of a checkpoint's key. A change of code that leads to other weights increases it, so that
 #: no training continues a half of the old code.
 FORMAT = 3
@@ -52,7 +50,7 @@ def train(
     seed: int,
     *,
     state: Path | None = None,
-    options: Train = PLAIN,
+    weighted: bool = False,
     loss: Loss = on_labels,
     on_epoch: Callable[[Epoch], None] = lambda epoch: None,
     on_step: Callable[[Step], None] = lambda step: None,
@@ -60,10 +58,10 @@ def train(
     """Train `recipe` on `examples`; `heldout` is only measured.
 
     After each epoch the checkpoint is stored in the file `state`; a training that finds its own
-    checkpoint there resumes from it and ends with the same weights. Of the request's `options` only
-    the weights of classes are used. `loss`: in place of that on the labels, which the history has
-    all the same; a checkpoint belongs to any. `on_step` is called a few times a second at most; it
-    and `on_epoch` may raise to stop.
+    checkpoint there resumes from it and ends with the same weights. `weighted`: every class has the
+    same weight in the loss. `loss`: in place of that on the labels, which the history has all the
+    same; a checkpoint belongs to any. `on_step` is called a few times a second at most; it and
+    `on_epoch` may raise to stop.
 
     Raises:
         SetupError: the images are too few or too small, `state` belongs to another training, or
@@ -76,9 +74,9 @@ def train(
     make = partial(networks.build, recipe, shape, classes)
     network = make(networks.precision_of(recipe))
     optimizer = _optimizer(recipe, schedule, network)
-    key = _key(recipe, seed, examples, options)
+    key = _key(recipe, seed, examples, weighted)
     saved = Checkpoint(state, key, [*network.variables, *optimizer.variables])
-    weights = _weights(examples.labels, classes, options)
+    weights = _weights(examples.labels, classes, weighted)
     step = _step(network, optimizer, weights, loss)
     for epoch in range(len(saved.history), schedule.epochs):
         start = time.perf_counter()
@@ -101,15 +99,15 @@ def _exact(network: keras.Model, make: Callable[[str], keras.Model]) -> keras.Mo
     return exact
 
 
-def _key(recipe: Recipe, seed: int, examples: Examples, options: Train) -> str:
+def _key(recipe: Recipe, seed: int, examples: Examples, weighted: bool) -> str:
     """Identifies a checkpoint's training by everything that the weights depend on."""
     text = f"{FORMAT} {msgspec.json.encode(recipe).decode()} {seed} {examples.fingerprint()}"
-    return f"{text} weighted" if options.weighted else text
+    return f"{text} weighted" if weighted else text
 
 
-def _weights(labels: Labels, classes: int, options: Train) -> npt.NDArray[np.float32]:
+def _weights(labels: Labels, classes: int, weighted: bool) -> npt.NDArray[np.float32]:
     """The weight of each class's images, float32 [classes]; their mean over the images is 1."""
-    if not options.weighted:
+    if not weighted:
         return np.ones(classes, np.float32)
     counts = np.bincount(labels, minlength=classes)
     present = np.count_nonzero(counts)

@@ -57,8 +57,8 @@ def load(task: Task) -> HeadOfPhotos:
         backbones,
         task.store,
         task.work.max_unreadable,
-        task.observer.loading,
-        remembered=True,
+        task.observer.steps,
+        to_train=True,
         on_part=task.observer.part,
     )
     return HeadOfPhotos(task, folder, backbones)
@@ -95,7 +95,7 @@ class HeadOfPhotos(Learner[FittedLooks]):
                 features, labels, len(data.labels), parts, data.groups,
                 mirrored=None if number else data.learn.mirrored,
                 weighted=self.task.work.weighted,
-                on_fold=lambda done, of: observer.fold(number * of + done, len(looks) * of),
+                on_fold=lambda done, of: observer.steps(number * of + done, len(looks) * of),
                 on_last=lambda: observer.part(FITTING_ALL),
             )  # fmt: skip
 
@@ -151,7 +151,7 @@ class HeadOfPhotos(Learner[FittedLooks]):
         records = {
             outliers.FILE: outliers.encode(detector),
             heldout_answers.FILE: heldout_answers.encode(answers),
-            **heldout_answers.seen_files_of(learn.contents, np.empty(0, np.uint64)),
+            **heldout_answers.seen_files(learn.contents, np.empty(0, np.uint64)),
         }
         return BuiltVersion(
             msgspec.structs.replace(card, metrics=assessed.metrics, images_per_s=speed),

@@ -76,8 +76,8 @@ class Observer:
         self._heldout_accuracy: float | None = None
         self._ended: tuple[EndedEpoch, ...] = ()
 
-    def loading(self, done: int, total: int) -> None:
-        """Files that are read."""
+    def steps(self, done: int, total: int) -> None:
+        """The steps of a stage: files that are read, folds of a head that are answered."""
         self._send(step=done, steps=total)
 
     def part(self, name: str, done: int = 0, total: int = 0) -> None:
@@ -92,10 +92,6 @@ class Observer:
     def planned(self, images: int, epochs: int) -> None:
         """The images that the network learns from, and its epochs."""
         self._images, self._epochs = images, epochs
-
-    def fold(self, done: int, total: int) -> None:
-        """The folds of a head that are answered."""
-        self._send(step=done, steps=total)
 
     def step(self, step: Step) -> None:
         """A step within an epoch."""

@@ -7,7 +7,7 @@ import numpy as np
 
 from shared.messages.replies import DataReport
 from worker.datasets import load as datasets
-from worker.datasets.examples import Images
+from worker.datasets.examples import Images, content_hashes
 from worker.datasets.load import DataSet
 from worker.evaluation import heldout_answers
 from worker.graphs.convert import CALIBRATION_IMAGES
@@ -30,7 +30,7 @@ def load(task: Task) -> Network:
         None,
         task.folder,
         max_unreadable=task.work.max_unreadable,
-        on_progress=task.observer.loading,
+        on_progress=task.observer.steps,
     )
     return Network(task, data, report)
 
@@ -59,7 +59,7 @@ class Network(Learner[TrainedNetwork]):
             len(self._data.labels),
             task.work.seed,
             state=task.state,
-            options=task.work,
+            weighted=task.work.weighted,
             loss=self._loss,
             on_epoch=task.observer.epoch,
             on_step=task.observer.step,
@@ -104,9 +104,8 @@ class Network(Learner[TrainedNetwork]):
             HISTORY: msgspec.json.format(msgspec.json.encode(history), indent=2),
             heldout_answers.FILE: heldout_answers.encode(answers),
         }
-        return BuiltVersion(
-            card, files | assessment.files | heldout_answers.seen_files(learn, held)
-        )
+        seen = heldout_answers.seen_files(content_hashes(learn.images), answers.images)
+        return BuiltVersion(card, files | assessment.files | seen)
 
 
 def calibration_images(images: Images) -> Images:

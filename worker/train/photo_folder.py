@@ -20,8 +20,8 @@ from worker.backbones.feature_cache import FeatureCache
 from worker.backbones.photo_features import PhotoFeatures, View
 from worker.datasets import class_folder, quality
 from worker.datasets.class_folder import Counts
-from worker.datasets.corrected_walk import LabelledData, LostFile, lost_files
-from worker.datasets.decode_files import Bad, DecodedRows
+from worker.datasets.corrected_walk import CorrectedWalk, LabelledData, LostFile
+from worker.datasets.decode_files import Bad
 from worker.datasets.examples import TEST, TRAINING, Hashes
 from worker.datasets.folder_layout import LOST, ClassFolderWalk
 from worker.datasets.quality import NAMED, NAMED_IN_ERROR, UnreadableFiles
@@ -55,6 +55,7 @@ class PhotoFolder(NamedTuple):
     groups: Groups  #: of `learn`
     test: PhotoFeatures | None
     report: DataReport
+    unreadable: Sequence[Bad] = ()
 
 
 def load(
@@ -63,18 +64,16 @@ def load(
     store: Path,
     max_unreadable: float,
     on_progress: Progress,
-    on_bad: Callable[[Bad], None] = lambda bad: None,
     *,
-    mirrored: bool = True,
-    remembered: bool = False,
+    to_train: bool,
     on_part: OnPart = unobserved,
 ) -> PhotoFolder:
     """The photos of a folder, as corrected, with the features of backbones in the order of their
     looks; what `store` has is not computed again.
 
-    `mirrored`: also those of the mirror images, in a folder of at most MOST_MIRRORED files.
-    `remembered`: also corrected photos that are gone, if `store` has their features. `on_part` gets
-    the name of what takes its time beside the photos, and its steps.
+    `to_train`: also those of the mirror images, in a folder of at most MOST_MIRRORED files, and
+    corrected photos that are gone, if `store` has their features. `on_part` gets the name of what
+    takes its time beside the photos, and its steps.
 
     Raises:
         SetupError: there is no such data set, too many of its files are not images, or the store
@@ -82,63 +81,52 @@ def load(
     """
     walk = data.walk()
     counts = class_folder.count_files(walk, on_progress)
-    if not lost_files(walk):  # else the store may have the features of some
+    if not walk.lost:  # else the store may have the features of some
         class_folder.check_files(walk, counts, to_learn=True)
     spec = backbones[0].row.spec
     refused = UnreadableFiles(walk.root, sum(counts.values()), max_unreadable, on_progress)
-    both = mirrored and sum(counts.values()) <= MOST_MIRRORED
+    both = to_train and sum(counts.values()) <= MOST_MIRRORED
     with atomic_file.writing(store / FOLDER, REMEDY):
         views = [view(backbone, store / FOLDER) for backbone in backbones]
         if both:
             views.append(view(backbones[0], store / FOLDER, is_mirrored=True))
-        gone = _remembered(walk, views) if remembered else []
+        gone = _remembered(walk, views) if to_train else []
         _check_with_lost(walk, counts, gone, on_progress)
         refused.done(0)
         photos = photo_features.compute(
-            walk.items(), spec, views, _both(refused.add, on_bad), refused.done, gone
+            walk.items(), spec, views, refused.files.append, refused.done, gone
         )
     refused.check()
     _check_classes(walk, photos)
     on_part(COMPARING, 0, 0)
     alike = _near_duplicates(photos)
     report = _report(walk, spec, photos, alike, refused, len(gone))
-    return _in_parts(walk, spec, photos, alike, report)
-
-
-def _in_parts(
-    walk: ClassFolderWalk,
-    spec: Preprocessing,
-    photos: PhotoFeatures,
-    alike: Groups,
-    report: DataReport,
-) -> PhotoFolder:
     learn = photos.parts != TEST
     return PhotoFolder(
         name=printable(walk.root.rpartition(b"/")[2]),
         labels=walk.labels,
         preprocessing=spec,
-        learn=photos.where(learn),
+        learn=photos.selected(learn),
         groups=np.unique(alike[learn], return_inverse=True)[1],
-        test=photos.where(~learn) if not learn.all() else None,
+        test=photos.selected(~learn) if not learn.all() else None,
         report=report,
+        unreadable=refused.files,
     )
 
 
-def _remembered(walk: ClassFolderWalk, views: Sequence[View]) -> list[LostFile]:
+def _remembered(walk: CorrectedWalk, views: Sequence[View]) -> list[LostFile]:
     """The corrected photos that are gone and whose features every cache has."""
     return [
-        lost
-        for lost in lost_files(walk)
-        if all(view.cache.get(lost.digest) is not None for view in views)
+        lost for lost in walk.lost if all(view.cache.get(lost.digest) is not None for view in views)
     ]
 
 
 def _check_with_lost(
-    walk: ClassFolderWalk, counts: Counts, gone: list[LostFile], on_progress: Progress
+    walk: CorrectedWalk, counts: Counts, gone: list[LostFile], on_progress: Progress
 ) -> None:
     """Check the classes where corrected photos are lost; those in `gone` are learned from. Without
     a class whose photos are all lost the others have other numbers, also in `gone`."""
-    if not lost_files(walk):
+    if not walk.lost:
         return
     names = [walk.labels[lost.item.label] for lost in gone]
     still_used = {lost.item.label for lost in gone}
@@ -169,14 +157,6 @@ def view(backbone: LoadedBackbone, folder: Path, *, is_mirrored: bool = False) -
     return View(backbone, cache, is_mirrored)
 
 
-def _both(first: Callable[[Bad], None], second: Callable[[Bad], None]) -> Callable[[Bad], None]:
-    def add(bad: Bad) -> None:
-        first(bad)
-        second(bad)
-
-    return add
-
-
 def digest_numbers(photos: PhotoFeatures) -> Hashes:
     """The first 8 bytes of each digest, uint64 [n]."""
     return photos.digests[:, :8].copy().view("<u8")[:, 0].astype(np.uint64)
@@ -191,18 +171,18 @@ def _report(
     gone: int,
 ) -> DataReport:
     parts = np.where(photos.parts == TEST, TEST, TRAINING).astype(np.int8)
-    groups_, every = alike.astype(np.uint64), np.arange(len(photos.labels))
-    numbers, digests = digest_numbers(photos), photos.digests
-    rows = DecodedRows(photos.labels, photos.parts, numbers, groups_, every, digests)
     learn = photos.parts != TEST
     single = near_duplicates.alike(alike[learn], photos.labels[learn])
     named = _duplicates(walk, photos, alike)
     walk.skipped[LOST] -= gone
     notes = (
-        *quality.photo_notes(walk.labels, rows, parts, walk.skipped),
+        *quality.notes(
+            walk.labels, photos.labels, parts, alike, walk.skipped,
+            alike="near-duplicates", to_learn=True,
+        ),
         *_of_one_scene([walk.labels[label] for label in single]),
         *_of_lost(gone),
-    )
+    )  # fmt: skip
     return quality.data_report(
         walk, spec, photos.labels, parts, refused, notes, named[:NAMED], duplicates_count=len(named)
     )
@@ -231,10 +211,5 @@ def _duplicates(walk: ClassFolderWalk, photos: PhotoFeatures, alike: Groups) -> 
     def path(number: int) -> str:
         return printable(photos.paths[number].removeprefix(walk.root + b"/"))
 
-    _, first = np.unique(alike, return_index=True)
-    first_of = first[alike].tolist()
-    return [
-        f"{path(number)}: like {path(like)}"
-        for number, like in enumerate(first_of)
-        if like != number
-    ]
+    pairs = quality.repeated(alike)
+    return [f"{path(number)}: like {path(first)}" for number, first in pairs]

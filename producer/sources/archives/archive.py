@@ -18,7 +18,6 @@ from typing import NamedTuple
 
 from producer.sources.folder_walk import END, FOLDER, unpacked
 from shared import regular_file
-from shared.errors import SetupError
 from shared.image_status import Status
 from shared.messages.files import MAX_PATH_BYTES, fits
 
@@ -43,16 +42,12 @@ BAD = Status.UNREADABLE
 _NUMBER, _PLACE = 20, 43
 #: The number of records held as objects; more are packed into runs.
 _RUN = 1 << 14
-_NONE: tuple[bytes, Member | None] = (b"", None)
 _TAIL = len(END) + 8
 
 
 class ArchiveDamaged(Exception):
-    """The members from some place on cannot be read; the text is the reason."""
-
-
-class ArchiveTooLarge(SetupError):
-    """An archive beyond the limits."""
+    """The members from some place on cannot be read, or are beyond the limits; the text is the
+    reason."""
 
 
 class Member(NamedTuple):
@@ -102,15 +97,15 @@ class Bounds:
         self._members = self._bytes = 0
 
     def check(self, member: Member) -> int:
-        """Count one more member; return its number. Raises ArchiveTooLarge."""
+        """Count one more member; return its number. Raises ArchiveDamaged."""
         self._members += 1
         self._bytes += len(member.name)
         if member.place > PLACE_MAX:
-            raise ArchiveTooLarge(f"it has more than {PLACE_MAX:,} bytes")
+            raise ArchiveDamaged(f"it has more than {PLACE_MAX:,} bytes")
         if self._members > MEMBERS_MAX:
-            raise ArchiveTooLarge(f"it has more than {MEMBERS_MAX:,} members")
+            raise ArchiveDamaged(f"it has more than {MEMBERS_MAX:,} members")
         if self._bytes > NAMES_MAX_BYTES:
-            raise ArchiveTooLarge(
+            raise ArchiveDamaged(
                 f"the names of its members have more than {NAMES_MAX_BYTES:,} bytes"
             )
         return self._members
@@ -148,28 +143,25 @@ class Archive(ABC):
 
     def __init__(self, file: ArchiveFile, check: Callable[[], None]) -> None:
         """`check` is called again and again while members are searched, and may raise what ends
-        that. Raises ArchiveDamaged, ArchiveTooLarge, OSError."""
+        that. Raises ArchiveDamaged, OSError."""
         self.file, self.check = file, check
 
     @abstractmethod
     def members(self, after: bytes) -> Iterator[tuple[bytes, Member]]:
-        """The names of all members' rows after one, and the members. Raises ArchiveDamaged of a
-        name that is not there, ArchiveTooLarge, OSError."""
+        """The names of all members' rows after one, and the members. Raises ArchiveDamaged, also of
+        a name that is not there, and OSError."""
 
     @abstractmethod
     def find(self, row: bytes) -> Member | None:
         """The member whose row has this name. Raises as `members`."""
 
     @abstractmethod
-    def content(self, row: bytes, member: Member) -> bytes | Status:
-        """The bytes of a file among the members, or why there are none. Raises OSError."""
+    def content(self, row: bytes, member: Member, most: int) -> bytes | Status:
+        """The first bytes of a file among the members, `most` or all, or why there are none. Raises
+        OSError."""
 
     def close(self) -> None:  # noqa: B027  the file is closed with its last reader
         """No member is looked up any more; walks go on."""
-
-    @abstractmethod
-    def head(self, row: bytes, member: Member, count: int) -> bytes:
-        """Its first bytes; empty if they cannot be read. Raises OSError."""
 
 
 class MemberIndex:
@@ -183,7 +175,7 @@ class MemberIndex:
         check: Callable[[], None] = lambda: None,
     ) -> None:
         """`at` reads the member whose header starts at a place. `check` is called again and again,
-        and may raise what ends this. Raises ArchiveTooLarge, ArchiveDamaged."""
+        and may raise what ends this. Raises ArchiveDamaged."""
         self._at = at
         runs = _runs(_records(members), check)
         again = list[bytes]()
@@ -191,8 +183,7 @@ class MemberIndex:
         if again:
             everything = heapq.merge(_first(runs, []), sorted(again))
             self._entries = array("Q", map(_packed, everything))
-        #: Members are mostly looked up in order, and each as soon as it is listed.
-        self._next, self._passed = 0, _NONE
+        self._next = 0  #: members are mostly looked up in order, and each as soon as it is listed
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -200,16 +191,13 @@ class MemberIndex:
     def after(self, name: bytes) -> Iterator[tuple[bytes, Member]]:
         """The names of rows after `name`, and their members."""
         start = bisect_right(self._entries, name, key=self._name) if name else 0
-        for packed in islice(self._entries, start, None):
-            member = self._member(packed)
-            name = row_name(member)
-            self._passed = name, member
-            yield name, member
+        for at in range(start, len(self._entries)):
+            self._next = at
+            member = self._member(self._entries[at])
+            yield row_name(member), member
 
     def find(self, name: bytes) -> Member | None:
         """The member whose row has this name."""
-        if name == self._passed[0]:
-            return self._passed[1]
         at = self._next
         if at >= len(self._entries) or self._name(self._entries[at]) != name:
             at = bisect_left(self._entries, name, key=self._name)

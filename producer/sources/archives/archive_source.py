@@ -14,7 +14,6 @@ from producer.sources.archives.archive import (
     Archive,
     ArchiveDamaged,
     ArchiveFile,
-    ArchiveTooLarge,
     Member,
     cleaned,
     is_refused,
@@ -71,7 +70,7 @@ class ArchiveSource(Source):
             raise SetupError(f"{what}; {REMEDY}") from None
         except OSError as error:
             raise self._unlisted(error.strerror or str(error)) from error
-        except (ArchiveDamaged, ArchiveTooLarge) as error:
+        except ArchiveDamaged as error:
             raise UsageError(self._unread(error)) from None
 
     def entries(self, after: bytes, walk: Walk) -> Iterator[bytes]:
@@ -88,16 +87,16 @@ class ArchiveSource(Source):
             if member is None or member.kind is not FILE:
                 return Status.MISSING, NO_STAMP
             why = _refusal(archive, row, member, max_bytes)
-            return why or archive.content(row, member), _stamp(member)
+            return why or archive.content(row, member, member.size), _stamp(member)
         except FileNotFoundError:
             return Status.MISSING, NO_STAMP
-        except (OSError, ArchiveDamaged, ArchiveTooLarge):
+        except (OSError, ArchiveDamaged):
             return Status.UNREADABLE, NO_STAMP
 
     def stamp(self, name: bytes) -> Stamp:
         try:
             member = self._now().find(name[len(self.prefix) :])
-        except (OSError, ArchiveDamaged, ArchiveTooLarge):
+        except (OSError, ArchiveDamaged):
             return NO_STAMP
         return _stamp(member) if member is not None and member.kind is FILE else NO_STAMP
 
@@ -109,7 +108,7 @@ class ArchiveSource(Source):
 
     def _now(self) -> Archive:
         """The archive as it is; it is opened again when it has changed. Raises OSError,
-        ArchiveDamaged, ArchiveTooLarge."""
+        ArchiveDamaged."""
         info = os.stat(self._path)
         state = info.st_dev, info.st_ino, info.st_size, info.st_mtime_ns
         if self._archive is None or state != self._state:
@@ -130,14 +129,14 @@ class ArchiveSource(Source):
                     walk.skip(why)
         except OSError as error:
             raise self._unlisted(error.strerror or str(error)) from error
-        except (ArchiveDamaged, ArchiveTooLarge) as error:
+        except ArchiveDamaged as error:
             raise SetupError(self._unread(error)) from error
         if archive.damage:
             walk.report(self.typed, archive.damage)
 
     def _why_skipped(self, archive: Archive, row: bytes, member: Member, walk: Walk) -> str | None:
         def starts_like_one() -> bool:
-            return is_image(archive.head(row, member, HEAD_BYTES))
+            return is_image(_head(archive, row, member))
 
         name = cleaned(member.name) or member.name
         if is_hidden(name):
@@ -158,10 +157,16 @@ def _stamp(member: Member) -> Stamp:
     return min(member.size, _SIZE_MAX), member.mark
 
 
+def _head(archive: Archive, row: bytes, member: Member) -> bytes:
+    """The first bytes of a file; empty if they cannot be read."""
+    data = archive.content(row, member, HEAD_BYTES)
+    return data if isinstance(data, bytes) else b""
+
+
 def _refusal(archive: Archive, row: bytes, member: Member, max_bytes: int) -> Status | None:
     if is_refused(row):
         return BAD
-    if is_other_kind(row) and not is_misnamed(archive.head(row, member, HEAD_BYTES)):
+    if is_other_kind(row) and not is_misnamed(_head(archive, row, member)):
         return Status.UNSUPPORTED
     return Status.TOO_LARGE if member.size > max_bytes else None
 
@@ -214,9 +219,6 @@ class ArchivesFolder(Source):
 
     def stamp(self, name: bytes) -> Stamp:
         return self._of(name).stamp(name)
-
-    def is_missing(self, name: bytes) -> bool:
-        return self._of(name).is_missing(name)
 
     def local_path(self, name: bytes) -> bytes | None:
         return self._of(name).local_path(name)

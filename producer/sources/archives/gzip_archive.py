@@ -17,7 +17,6 @@ from producer.sources.archives.archive import (
     Archive,
     ArchiveDamaged,
     ArchiveFile,
-    ArchiveTooLarge,
     Bounds,
     Member,
     is_refused,
@@ -170,6 +169,14 @@ class GzipTape(Tape):
         return True
 
 
+class _Passed(NamedTuple):
+    """The member that any reader came to last, and its tape."""
+
+    row: bytes
+    there: TarMember
+    tape: GzipTape
+
+
 class GzipArchive(Archive):
     """Members in the archive's order. Where those are that were passed is known."""
 
@@ -179,7 +186,7 @@ class GzipArchive(Archive):
         super().__init__(file, check)
         self._states, self._places, self._bounds = States(), dict[int, int](), Bounds()
         self._known = 0  #: the number of members whose places are known
-        self._passes = dict[int, _Pass]()
+        self._last: _Passed | None = None
         self._search = self._pass(0, 0)
         self._second = TarReader(self._new_tape(), self._place_of)
         next(self._search, None)  # raises of a file that is no such archive
@@ -196,9 +203,8 @@ class GzipArchive(Archive):
             yield row, there.member
 
     def find(self, row: bytes) -> Member | None:
-        for one in self._passes.values():
-            if one.row == row and one.there is not None:
-                return one.there.member
+        if self._last is not None and self._last.row == row:
+            return self._last.there.member
         while (
             not (packed := self._places.get(hash(row), 0)) and next(self._search, None) is not None
         ):
@@ -208,29 +214,24 @@ class GzipArchive(Archive):
         member = self._second.at(packed >> _NUMBER_BITS).member
         return member._replace(number=packed & _NUMBER_MASK, is_repeat=is_refused(row))
 
-    def content(self, row: bytes, member: Member) -> bytes | Status:
-        data = self._data(row, member, member.size)
-        return BAD if data is None or len(data) < member.size else data
-
-    def head(self, row: bytes, member: Member, count: int) -> bytes:
-        return self._data(row, member, min(count, member.size)) or b""
+    def content(self, row: bytes, member: Member, most: int) -> bytes | Status:
+        count = min(most, member.size)
+        try:
+            tape, there = self._reader(row, member)
+            tape.seek(there.data)
+            data = tape.read(count)
+        except ArchiveDamaged:
+            return BAD
+        return BAD if there.is_sparse or len(data) < count else data
 
     def close(self) -> None:
         self._search = iter(())
 
-    def _data(self, row: bytes, member: Member, count: int) -> bytes | None:
-        try:
-            tape, there = self._reader(row, member)
-            tape.seek(there.data)
-            return None if there.is_sparse else tape.read(count)
-        except ArchiveDamaged:
-            return None
-
     def _reader(self, row: bytes, member: Member) -> tuple[Tape, TarMember]:
         """A tape that is at a member, or comes to it."""
-        for one in self._passes.values():
-            if one.row == row and one.there is not None and one.there.data > member.place:
-                return one.tape, one.there
+        last = self._last
+        if last is not None and last.row == row and last.there.data > member.place:
+            return last.tape, last.there
         return self._second.tape, self._second.at(member.place)
 
     def _place_of(self, row: bytes) -> int | None:
@@ -242,30 +243,26 @@ class GzipArchive(Archive):
 
     def _pass(self, start: int, number: int) -> Iterator[tuple[bytes, TarMember]]:
         """The members from a position on, where one of this number ends."""
-        mine = _Pass(self._new_tape())
-        self._passes[id(mine)] = mine
+        tape = self._new_tape()
         try:
-            while (there := read_member(mine.tape, start)) is not None:
+            while (there := read_member(tape, start)) is not None:
                 number, start = number + 1, there.next
                 if there.member.kind is FOLDER:
                     self._count(there.member, number)
                     continue
                 there = self._second.resolved(there)
                 member = self._numbered(there.member, number)
-                mine.row, mine.there = row_name(member), there._replace(member=member)
-                yield mine.row, mine.there
-            mine.tape.check_rest()
+                row, there = row_name(member), there._replace(member=member)
+                self._last = _Passed(row, there, tape)
+                yield row, there
+            tape.check_rest()
         except ArchiveDamaged as error:
             if not start:
                 raise
             self.damage = str(error)
-        except ArchiveTooLarge as error:
-            self.damage = str(error)
-        finally:
-            del self._passes[id(mine)]
 
     def _count(self, member: Member, number: int) -> bool:
-        """Whether this is the first pass that comes to a member. Raises ArchiveTooLarge."""
+        """Whether this is the first pass that comes to a member. Raises ArchiveDamaged."""
         if number <= self._known:
             return False
         self._known = self._bounds.check(member)
@@ -283,12 +280,3 @@ class GzipArchive(Archive):
         if is_new:
             self._places[hash(row)] = member.place << _NUMBER_BITS | number
         return alone
-
-
-class _Pass:
-    """One way through the archive, and the member that it is at."""
-
-    def __init__(self, tape: GzipTape) -> None:
-        self.tape = tape
-        self.row = b""
-        self.there: TarMember | None = None

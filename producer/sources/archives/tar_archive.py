@@ -317,13 +317,10 @@ class TarArchive(Archive):
         member = self._index.find(row)
         return None if member is None else self._resolved(member)
 
-    def content(self, row: bytes, member: Member) -> bytes | Status:
-        there = self._headers.at(member.place)
-        data = self.file.read(member.size, there.data)
-        return BAD if there.is_sparse or len(data) < member.size else data
-
-    def head(self, row: bytes, member: Member, count: int) -> bytes:
-        return self.file.read(min(count, member.size), self._headers.at(member.place).data)
+    def content(self, row: bytes, member: Member, most: int) -> bytes | Status:
+        there, count = self._headers.at(member.place), min(most, member.size)
+        data = self.file.read(count, there.data)
+        return BAD if there.is_sparse or len(data) < count else data
 
     def _resolved(self, member: Member) -> Member:
         if member.kind is not HARD_LINK:
@@ -343,5 +340,4 @@ class TarArchive(Archive):
         except ArchiveDamaged as error:
             if there is None:
                 raise
-            is_cut = there.next > self.file.size
-            self.damage = "it is cut off in a member" if is_cut else str(error)
+            self.damage = str(error)

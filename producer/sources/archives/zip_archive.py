@@ -42,7 +42,8 @@ _FOLDER_ATTRIBUTE = 0x10
 _ENCRYPTED = 1 << 0 | 1 << 6 | 1 << 13
 _HEADER, _HEADER_MARK = struct.Struct("<4s2B4HL2L2H"), b"PK\3\4"
 _STORED, _DEFLATED = 0, 8
-_INFLATE_BYTES = 1 << 20
+#: Read at a time, at most and at least.
+_INFLATE_BYTES, _PACKED_BYTES = 1 << 20, 1 << 12
 #: What Deflate adds at most to data that it cannot make smaller: more is a member that lies.
 _ADDED_SHARE, _ADDED_BYTES = 100, 1 << 16
 
@@ -225,35 +226,21 @@ class BadMember(Exception):
     """A member without the bytes that the directory promises."""
 
 
-def content(file: ArchiveFile, entry: Entry, end: int) -> bytes:
-    """The bytes of a member whose data end before `end`. At most its size is held, and a chunk.
-    Raises BadMember, OSError."""
-    start = _data_start(file, entry)
+def content(file: ArchiveFile, entry: Entry, end: int, most: int) -> bytes:
+    """The first bytes of a member whose data end before `end`, `most` or all. No more than these
+    are held, and a chunk. Raises BadMember, OSError."""
+    start, count = _data_start(file, entry), min(most, entry.size)
     if start + entry.packed_bytes > end:
         raise BadMember  # it overlaps the next member
-    if entry.method == _STORED:
-        data = _stored(file, start, entry)
+    if entry.method == _STORED and entry.packed_bytes == entry.size:
+        data = file.read(count, start)
     elif entry.method == _DEFLATED:
-        data = _inflated(file, start, entry)
+        data = _inflated(file, start, entry, count)
     else:
         raise BadMember
-    if len(data) != entry.size or zlib.crc32(data) != entry.crc:
+    if len(data) != count or (count == entry.size and zlib.crc32(data) != entry.crc):
         raise BadMember
     return data
-
-
-def head(file: ArchiveFile, entry: Entry, count: int) -> bytes:
-    """The first bytes of a member; empty if it cannot be read. Raises OSError."""
-    try:
-        start = _data_start(file, entry)
-        data = file.read(
-            min(count if entry.method == _STORED else 4 * count, entry.packed_bytes), start
-        )
-        if entry.method == _DEFLATED:
-            return zlib.decompressobj(-zlib.MAX_WBITS).decompress(data, count)
-    except (BadMember, zlib.error):
-        return b""
-    return data if entry.method == _STORED else b""
 
 
 def _data_start(file: ArchiveFile, entry: Entry) -> int:
@@ -270,29 +257,24 @@ def _data_start(file: ArchiveFile, entry: Entry) -> int:
     return entry.header + _HEADER.size + len(entry.name) + int(extra_bytes)
 
 
-def _stored(file: ArchiveFile, start: int, entry: Entry) -> bytes:
-    if entry.packed_bytes != entry.size:
-        raise BadMember
-    return file.read(entry.size, start)
-
-
-def _inflated(file: ArchiveFile, start: int, entry: Entry) -> bytes:
+def _inflated(file: ArchiveFile, start: int, entry: Entry, count: int) -> bytes:
     if entry.packed_bytes > entry.size + entry.size // _ADDED_SHARE + _ADDED_BYTES:
         raise BadMember
     inflate = zlib.decompressobj(-zlib.MAX_WBITS)
-    parts, left = [], entry.size + 1
-    for at in range(start, start + entry.packed_bytes, _INFLATE_BYTES):
-        packed = file.read(min(_INFLATE_BYTES, start + entry.packed_bytes - at), at)
+    parts, left, step = [], count + 1, min(_INFLATE_BYTES, _PACKED_BYTES + count)
+    for at in range(start, start + entry.packed_bytes, step):
+        packed = file.read(min(step, start + entry.packed_bytes - at), at)
         try:
             parts.append(inflate.decompress(packed, left))
         except zlib.error:
             raise BadMember from None
         left -= len(parts[-1])
         if left <= 0:
-            raise BadMember  # it is larger than it claims
-    if not inflate.eof:
-        raise BadMember
-    return b"".join(parts) if len(parts) > 1 else parts[0] if parts else b""
+            break
+    if count == entry.size and (left <= 0 or not inflate.eof):
+        raise BadMember  # it is larger or smaller than it claims
+    data = b"".join(parts) if len(parts) > 1 else parts[0] if parts else b""
+    return data[:count]
 
 
 class HeaderPositions:
@@ -334,19 +316,15 @@ class ZipArchive(Archive):
     def find(self, row: bytes) -> Member | None:
         return self._index.find(row)
 
-    def content(self, row: bytes, member: Member) -> bytes | Status:
+    def content(self, row: bytes, member: Member, most: int) -> bytes | Status:
         entry = self._directory.at(member.place)
         end = self._headers.end_of(entry.header, self._directory.start)
         if entry.encrypted:
             return BAD
         try:
-            return content(self.file, entry, end)
+            return content(self.file, entry, end, most)
         except BadMember:
             return BAD
-
-    def head(self, row: bytes, member: Member, count: int) -> bytes:
-        entry = self._directory.at(member.place)
-        return b"" if entry.encrypted else head(self.file, entry, count)
 
     def _entries(self) -> Iterator[Member]:
         try:

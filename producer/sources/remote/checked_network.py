@@ -2,8 +2,7 @@
 
 A name is resolved once for each connection, and the connection leads to an address of that answer:
 a name that leads elsewhere a moment later changes nothing. Each redirect has a connection of its
-own. Sockets are known before they connect, which httpcore's own are not, so that every wait can be
-ended: a server may accept none of 32 connections.
+own.
 """
 
 from __future__ import annotations
@@ -16,6 +15,7 @@ import time
 from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
+from weakref import WeakSet
 
 import httpcore
 
@@ -57,13 +57,13 @@ class Untrusted(Exception):
     """The certificate of a server is not trusted. The text says why."""
 
 
-class CheckedNetwork(httpcore.NetworkBackend):
+class CheckedNetwork(httpcore.SyncBackend):
     """Opens connections. With `local` also to this machine and its link; with `only_here` to this
     machine alone."""
 
     def __init__(self, local: bool, only_here: bool = False) -> None:
         self._local, self._only_here = local, only_here
-        self._open: set[socket.socket] = set()
+        self._open = WeakSet[socket.socket]()
         self._lock = threading.Lock()
         self._closed = False
 
@@ -75,38 +75,33 @@ class CheckedNetwork(httpcore.NetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.NetworkStream:
-        """Raises Refused, NoSuchHost, Untrusted, and what httpcore's own raises."""
+        """Raises Refused, NoSuchHost, and what httpcore's own raises."""
         error: Exception = httpcore.ConnectError("no address")
-        for family, place in self._places(host, port):
+        for address in self._addresses(host, port):
             try:
-                return self._connected(family, place, timeout)
-            except TimeoutError as late:
-                error = httpcore.ConnectTimeout(str(late))
-            except OSError as failed:
-                error = httpcore.ConnectError(failed.strerror or str(failed))
+                return _Stream(super().connect_tcp(address, port, timeout), self)
+            except (httpcore.ConnectError, httpcore.ConnectTimeout) as failed:
+                error = failed
         raise error
 
     def close(self) -> None:
-        """End every wait, from now on."""
+        """End every wait of an open connection, and open no further ones."""
         with self._lock:
             self._closed = True
             for opened in self._open:
                 with suppress(OSError):
-                    opened.shutdown(socket.SHUT_RDWR)
+                    # Not that of TLS, which another thread reads.
+                    socket.socket.shutdown(opened, socket.SHUT_RDWR)
 
-    def know(self, opened: socket.socket, instead: socket.socket | None = None) -> None:
-        """Close this socket, too. Raises OSError: all were closed."""
+    def add(self, opened: socket.socket) -> None:
+        """Let `close` end the waits of this socket. Raises httpcore.ConnectError: it was called."""
         with self._lock:
             if self._closed:
-                raise OSError("closed")
-            self._open.discard(instead or opened)
+                opened.close()
+                raise httpcore.ConnectError("closed")
             self._open.add(opened)
 
-    def forget(self, opened: socket.socket) -> None:
-        with self._lock:
-            self._open.discard(opened)
-
-    def _places(self, host: str, port: int) -> list[tuple[socket.AddressFamily, Any]]:
+    def _addresses(self, host: str, port: int) -> list[str]:
         try:
             found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         except socket.gaierror as error:
@@ -115,13 +110,14 @@ class CheckedNetwork(httpcore.NetworkBackend):
             raise NoSuchHost(host) from None
         except UnicodeError:
             raise NoSuchHost(host) from None
-        for *_, place in found:  # one of them is enough: the list may be that of an attacker
-            self._check(ipaddress.ip_address(str(place[0]).partition("%")[0]))
-        return [(family, place) for family, *_, place in found]
+        addresses = [str(place[0]) for *_, place in found]
+        for address in addresses:  # one of them is enough: the list may be that of an attacker
+            self._check(ipaddress.ip_address(address.partition("%")[0]))
+        return addresses
 
     def _check(self, address: IPAddress) -> None:
         """Raises Refused."""
-        if any(map(is_metadata, forms(address))):
+        if any(each in _METADATA for each in forms(address)):
             raise Refused("its host gives away credentials, and is never read")
         if any(map(is_local, forms(address))) and not self._local:
             raise Refused(
@@ -131,104 +127,51 @@ class CheckedNetwork(httpcore.NetworkBackend):
         if self._only_here and not any(each.is_loopback for each in forms(address)):
             raise Refused("without encryption only this machine is read, others by https://")
 
-    def _connected(
-        self, family: socket.AddressFamily, place: Any, timeout: float | None
-    ) -> httpcore.NetworkStream:
-        opened = socket.socket(family, socket.SOCK_STREAM)
-        try:
-            self.know(opened)
-            opened.settimeout(timeout)
-            opened.connect(place)
-            opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        except BaseException:
-            self.forget(opened)
-            opened.close()
-            raise
-        return _Stream(opened, self)
-
 
 class _Stream(httpcore.NetworkStream):
-    """A connection, whose socket the network knows. TLS is another layer of the same connection:
-    the socket below it stays open until that is closed."""
+    """A connection whose network can end its waits, and whose server must neither send too little
+    nor too much."""
 
-    def __init__(self, opened: socket.socket, network: CheckedNetwork) -> None:
-        self._socket, self._known, self._network = opened, opened, network
+    def __init__(self, stream: httpcore.NetworkStream, network: CheckedNetwork) -> None:
+        self._stream, self._network = stream, network
         self._waited_s, self._received = 0.0, 0  #: since something was sent
+        network.add(stream.get_extra_info("socket"))
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        """Raises httpcore.ReadTimeout for a server that sends too little, and never ends; Endless
+        for one that sends too much."""
         started = time.monotonic()
-        try:
-            self._socket.settimeout(timeout)
-            data = self._socket.recv(max_bytes)
-            self._check_pace(len(data), time.monotonic() - started, timeout)
-            return data
-        except TimeoutError as error:
-            raise httpcore.ReadTimeout(str(error)) from None
-        except OSError as error:
-            raise httpcore.ReadError(str(error)) from None
-
-    def _check_pace(self, received: int, waited_s: float, timeout: float | None) -> None:
-        """Raises TimeoutError for a server that sends too little, and never ends; Endless for one
-        that sends too much."""
-        self._received += received
+        data = self._stream.read(max_bytes, timeout)
+        self._received += len(data)
         if self._received > ANSWER_MAX_BYTES:
             raise Endless
-        self._waited_s += waited_s
+        self._waited_s += time.monotonic() - started
         is_late = timeout is not None and self._waited_s > timeout
         if is_late and self._received < SLOWEST_BYTES_S * self._waited_s:
-            raise TimeoutError("slow")
+            raise httpcore.ReadTimeout("slow")
+        return data
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         self._waited_s, self._received = 0.0, 0
-        try:
-            self._socket.settimeout(timeout)
-            self._socket.sendall(buffer)
-        except TimeoutError as error:
-            raise httpcore.WriteTimeout(str(error)) from None
-        except OSError as error:
-            raise httpcore.WriteError(str(error)) from None
+        self._stream.write(buffer, timeout)
 
     def close(self) -> None:
-        self._network.forget(self._known)
-        self._known.close()
-        self._socket.close()
+        self._stream.close()
 
     def start_tls(
         self, ssl_context: Any, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.NetworkStream:
+        """Raises Untrusted."""
         try:
-            # A duplicate stays reachable for `close` of the network: TLS takes the socket itself.
-            self._known = self._socket.dup()
-            self._network.know(self._known, instead=self._socket)
-            self._socket.settimeout(timeout)
-            self._socket = ssl_context.wrap_socket(self._socket, server_hostname=server_hostname)
-        except TimeoutError as error:
-            self.close()
-            raise httpcore.ConnectTimeout(str(error)) from None
-        except ssl.SSLCertVerificationError as error:
-            self.close()
-            raise Untrusted(error.verify_message) from None
-        except OSError as error:
-            self.close()
-            raise httpcore.ConnectError(error.strerror or str(error)) from None
-        return self
+            secured = self._stream.start_tls(ssl_context, server_hostname, timeout)
+        except httpcore.ConnectError as error:
+            if isinstance(error.__cause__, ssl.SSLCertVerificationError):
+                raise Untrusted(error.__cause__.verify_message) from None
+            raise
+        return _Stream(secured, self._network)
 
     def get_extra_info(self, info: str) -> Any:
-        if info == "is_readable":
-            return _has_ended(self._socket)
-        return self._socket if info == "socket" else None
-
-
-def _has_ended(opened: socket.socket) -> bool:
-    """Whether an idle connection has something to read: its end."""
-    import select
-
-    poll = select.poll()
-    try:
-        poll.register(opened, select.POLLIN)
-    except (OSError, ValueError):
-        return True
-    return bool(poll.poll(0))
+        return self._stream.get_extra_info(info)
 
 
 def forms(address: IPAddress) -> list[IPAddress]:
@@ -258,7 +201,3 @@ def is_local(address: IPAddress) -> bool:
         or address in ipaddress.ip_network("0.0.0.0/8")
         or address == ipaddress.ip_address("255.255.255.255")
     )
-
-
-def is_metadata(address: IPAddress) -> bool:
-    return address in _METADATA

@@ -7,12 +7,11 @@ import os
 import random
 import re
 import threading
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from array import array
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from functools import cached_property
-from typing import IO, TYPE_CHECKING, Generic, TypeVar
+from typing import IO, TYPE_CHECKING
 
 from producer.sources.lists import list_name, list_path, separator
 from producer.sources.remote.address import is_web, line_of, named
@@ -38,12 +37,12 @@ AHEAD_NAMES = 128
 
 
 class ListedAddresses:
-    """The addresses of a list, whose secrets are in no name. For several threads. `listed` is the
-    list itself, if its record lacks the secrets. 8 bytes of each line are in memory."""
+    """The addresses of a source's list, whose secrets are in no name. For several threads. 8 bytes
+    of each line are in memory."""
 
-    def __init__(self, options: JobOptions, listed: IO[bytes] | None) -> None:
-        self._options, self._listed = options, listed
-        self._end = separator(options)
+    def __init__(self, source: Source) -> None:
+        self._source, self._options = source, source.options
+        self._end = separator(source.options)
         self._file: IO[bytes] | None = None
         self._ends = array("Q")  #: where each line ends
         self._lock = threading.Lock()
@@ -56,7 +55,7 @@ class ListedAddresses:
         options = self._options
         if not options.list_file:
             raise SetupError("the list that this address was in is not known here")
-        if options.is_piped and self._listed is None:
+        if options.is_piped and self._source.listed is None:
             raise SetupError(
                 f"{list_name(options)} has addresses with a query or a password, which are not "
                 "stored; give the list again, and the same command resumes the job"
@@ -99,8 +98,8 @@ class ListedAddresses:
     def _opened(self) -> IO[bytes]:
         with self._lock:
             if self._file is None:
-                if self._listed is not None:
-                    file: IO[bytes] = os.fdopen(os.dup(self._listed.fileno()), "rb")
+                if (listed := self._source.listed) is not None:
+                    file: IO[bytes] = os.fdopen(os.dup(listed.fileno()), "rb")
                 else:
                     file = regular_file.open_file(list_path(self._options))
                 self._ends, self._file = _ends_in(file, self._end), file
@@ -116,66 +115,6 @@ def _ends_in(file: IO[bytes], end: bytes) -> array[int]:
     if size > (ends[-1] + 1 if ends else 0):
         ends.append(size)
     return ends
-
-
-class RemoteImages(ABC):
-    """Several images are requested ahead, and each answer is one that may be decoded, or none.
-    `check` may raise what ends a wait."""
-
-    def __init__(self, max_bytes: int, check: Callable[[], None]) -> None:
-        self._max_bytes = max_bytes
-        self._ahead = RequestsAhead(self._fetch, check)
-        self._heads = RequestsAhead(self._fetch_stamp, check)
-
-    def announce(self, names: Sequence[bytes], stamps: bool = False) -> None:
-        (self._heads if stamps else self._ahead).announce(names)
-
-    def is_ready(self, name: bytes, seconds: float) -> bool:
-        return self._ahead.is_ready(name, seconds)
-
-    def read(self, name: bytes) -> Read:
-        """The bytes of an image, or why there are none, and its stamp.
-
-        Raises:
-            SetupError: no server answers, or it refuses all images.
-        """
-        return self._ahead.read(name)
-
-    def head(self, name: bytes) -> Read:
-        """As `read`, without the bytes."""
-        return self._heads.read(name)
-
-    def close(self) -> None:
-        """End all requests."""
-        self._ahead.close()
-        self._heads.close()
-
-    @abstractmethod
-    def _fetch(self, name: bytes, hold: Hold) -> Read:
-        """The answer to `read`, by a request."""
-
-    @abstractmethod
-    def _fetch_stamp(self, name: bytes, hold: Hold) -> Read:
-        """The answer to `head`, by a request."""
-
-    def _image_in(self, name: bytes, response: Response, hold: Hold) -> Read:
-        """The image in an answer; `unsupported` for one of a kind that is not decoded, as of a file
-        (producer/sources/reader.py)."""
-        size = response.number(b"content-length")
-        if size is not None and size > self._max_bytes:
-            return Status.TOO_LARGE, stamp_in(response)
-        hold(size or 0)
-        content = bytearray()
-        for piece in response.body:
-            content += piece
-            if size is None:
-                hold(-(-len(content) // _PIECE_BYTES) * _PIECE_BYTES)
-                if len(content) > self._max_bytes:
-                    return Status.TOO_LARGE, stamp_in(response)
-        stamp = stamp_in(response, len(content))
-        if is_other_kind(name) and not is_misnamed(bytes(content[:HEAD_BYTES])):
-            return Status.UNSUPPORTED, stamp
-        return bytes(content), stamp
 
 
 def stamp_in(response: Response, length: int | None = None) -> Stamp:
@@ -199,24 +138,25 @@ def _length(response: Response) -> int:
     return (response.number(b"content-length") or 0) if total is None else total
 
 
-Images = TypeVar("Images", bound=RemoteImages)
-
-
-class RemoteSource(Source, Generic[Images]):
-    """Images of servers."""
+class RemoteSource(Source):
+    """Images of servers. Several are requested ahead, and each answer is one that may be decoded,
+    or none. It is used until it is closed."""
 
     ahead = AHEAD_NAMES
 
     def __init__(self, typed: bytes, options: JobOptions, waits: Waits) -> None:
         super().__init__(typed, options, waits)
-        self._opened: Images | None = None
-        #: A name whose stamp was read, and whether its image is missing: a silent server is asked
-        #: once for both.
-        self._last: tuple[bytes, bool] = b"", False
+        self._images = RequestsAhead(self._fetch, waits.check)
+        self._stamps = RequestsAhead(self._fetch_stamp, waits.check)
+        self._addresses = ListedAddresses(self)
 
     @abstractmethod
-    def _open(self) -> Images:
-        """Its images, of which none is requested yet."""
+    def _fetch(self, name: bytes, hold: Hold) -> Read:
+        """The answer to `read`, by a request."""
+
+    @abstractmethod
+    def _fetch_stamp(self, name: bytes, hold: Hold) -> Read:
+        """The stamp that `read` returns, by a request, and no bytes."""
 
     def row_name(self, line: bytes, number: int) -> bytes:
         return named(line, number)
@@ -225,32 +165,35 @@ class RemoteSource(Source, Generic[Images]):
         return self._images.read(name)
 
     def stamp(self, name: bytes) -> Stamp:
-        read = self._images.head(name)
-        self._last = name, read[0] is Status.MISSING
-        return read[1]
-
-    def is_missing(self, name: bytes) -> bool:
-        (last, is_missing), self._last = self._last, (b"", False)
-        return is_missing if last == name else self._images.head(name)[0] is Status.MISSING
+        return self._stamps.read(name)[1]
 
     def announce(self, names: Sequence[bytes], stamps: bool = False) -> None:
-        self._images.announce(names, stamps)
+        (self._stamps if stamps else self._images).announce(names)
 
     def is_ready(self, name: bytes, seconds: float) -> bool:
         return self._images.is_ready(name, seconds)
 
     def close(self) -> None:
-        if self._opened is not None:
-            self._opened.close()
-            self._opened = None
-            self._listed_addresses.close()
+        """End all requests, once the client has ended their waits."""
+        self._images.close()
+        self._stamps.close()
+        self._addresses.close()
 
-    @property
-    def _images(self) -> Images:
-        if self._opened is None:
-            self._opened = self._open()
-        return self._opened
-
-    @cached_property
-    def _listed_addresses(self) -> ListedAddresses:
-        return ListedAddresses(self.options, self.listed)
+    def _image_in(self, name: bytes, response: Response, hold: Hold) -> Read:
+        """The image in an answer; `unsupported` for one of a kind that is not decoded, as of a file
+        (producer/sources/reader.py)."""
+        size, max_bytes = response.number(b"content-length"), self.options.max_file_bytes
+        if size is not None and size > max_bytes:
+            return Status.TOO_LARGE, stamp_in(response)
+        hold(size or 0)
+        content = bytearray()
+        for piece in response.body:
+            content += piece
+            if size is None:
+                hold(-(-len(content) // _PIECE_BYTES) * _PIECE_BYTES)
+                if len(content) > max_bytes:
+                    return Status.TOO_LARGE, stamp_in(response)
+        stamp = stamp_in(response, len(content))
+        if is_other_kind(name) and not is_misnamed(bytes(content[:HEAD_BYTES])):
+            return Status.UNSUPPORTED, stamp
+        return bytes(content), stamp

@@ -22,7 +22,7 @@ THREADS = 32
 MAX_BYTES = 32 << 20
 #: The time between two checks whether the work is to end.
 _CHECK_S = 0.02
-#: The time in which threads end that are closed. One that resolves a name ends in its own time.
+#: The time in which threads end that are closed. One that resolves a name or connects ends later.
 JOIN_S = 1.0
 
 Read = tuple[bytes | Status, Stamp]

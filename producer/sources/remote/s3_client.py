@@ -120,11 +120,10 @@ def _is_set(name: str) -> bool:
 
 
 class S3Client:
-    """Buckets, for several threads. Raises SetupError: the environment names no server."""
+    """Buckets, for several threads."""
 
     def __init__(self) -> None:
         self._region = next(filter(None, map(os.environ.get, _REGION)), _DEFAULT_REGION)
-        self.server = server_address(self._region)
         self._client = WebClient(local=True, plain=_is_set(_PLAIN), redirects=0)
         self._lock = threading.Lock()
 
@@ -142,14 +141,16 @@ class S3Client:
             S3Error: the server refuses it.
             Failed: the server does not answer.
             NoCredentials: there are none.
+            SetupError: the environment names no server.
             Closed: this client was closed.
         """
         path = f"/{quote(bucket)}/{quote(key)}" if key else f"/{quote(bucket)}"
         pairs = sorted((quote(name, ""), quote(value, "")) for name, value in query.items())
         asked = "&".join(f"{name}={value}" for name, value in pairs)
-        path = self.server.target.decode().rstrip("/") + path
+        server = server_address(self._region)
+        path = server.target.decode().rstrip("/") + path
         target = (f"{path}?{asked}" if asked else path).encode()
-        address = self.server._replace(target=target, user=b"")
+        address = server._replace(target=target, user=b"")
         credentials = None if _is_set(_UNSIGNED) else self._found()
         headers = {}
         if credentials is not None:

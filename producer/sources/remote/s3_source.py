@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from producer.job import skipped
 from producer.sources.folder_walk import FILE, Selection, is_hidden
 from producer.sources.remote.address import check_argument, line_of
-from producer.sources.remote.remote_source import RemoteImages, RemoteSource, stamp_in, tag_stamp
+from producer.sources.remote.remote_source import RemoteSource, stamp_in, tag_stamp
 from producer.sources.remote.requests_ahead import Hold, Read, RequestsAhead
 from producer.sources.remote.s3_client import (
     NO_BUCKET,
@@ -25,7 +26,6 @@ from producer.sources.remote.s3_client import (
 from producer.sources.remote.web_client import Failed, Response
 from shared.errors import SetupError, UsageError
 from shared.image_status import Status
-from shared.messages.batch import MAX_FILE_BYTES
 from shared.messages.files import NO_STAMP, Stamp, printable
 
 if TYPE_CHECKING:
@@ -49,34 +49,85 @@ def is_bucket(name: str) -> bool:
     return bool(name) and not _NO_BUCKET.search(name)
 
 
-class S3Objects(RemoteImages):
-    """Objects of any bucket, by the names of their rows; `address_of` returns the address of a
-    name."""
+def _line(where: str, error: object) -> SetupError:
+    """The one line on what a server answers, or that it does not."""
+    what = f"cannot be reached ({error})" if isinstance(error, Failed) else f"answers {error}"
+    return SetupError(
+        f"{where}: its server {what}; check the bucket, AWS_ENDPOINT_URL, AWS_REGION and the "
+        "credentials, then run the same command again"
+    )
 
-    def __init__(
-        self,
-        max_bytes: int = MAX_FILE_BYTES,
-        check: Callable[[], None] = lambda: None,
-        address_of: Callable[[bytes], bytes] = lambda name: name,
-    ) -> None:
-        super().__init__(max_bytes, check)
-        self._client, self._address_of = S3Client(), address_of
-        self._listings = RequestsAhead(self._fetch_page, check)
 
-    def entries(self, root: bytes, after: bytes = b"") -> Iterator[tuple[bytes, Stamp]]:
-        """The names and stamps of the objects below an address, after a name. Raises SetupError."""
-        bucket, prefix = split(root.rstrip(b"/") + b"/")
+class S3Source(RemoteSource):
+    """Objects of S3 servers."""
+
+    def __init__(self, typed: bytes, options: JobOptions, waits: Waits) -> None:
+        super().__init__(typed, options, waits)
+        self._listings = RequestsAhead(self._fetch_page, waits.check)
+        self._client = S3Client()
+
+    def check(self, is_new: bool) -> None:
+        if is_new:
+            check_argument(self.typed)
+        if not self.typed.startswith(SCHEME):
+            small = printable(SCHEME + self.typed[len(SCHEME) :])
+            raise UsageError(f"{printable(self.typed)}: write it as {small}")
+        try:
+            bucket = split(self.typed)[0]
+        except UnicodeDecodeError:
+            bucket = ""
+        if not is_bucket(bucket):
+            raise UsageError(
+                f"{printable(self.typed)}: name a bucket and a prefix, like s3://bucket/photos/"
+            )
+        # Whatever is wrong with the bucket or the credentials is reported before work starts.
+        if self._own_stamp == NO_STAMP:
+            next(self._objects(), None)
+
+    def holds(self, name: bytes) -> bool:
+        if not self.typed:
+            return name[: len(SCHEME)].lower() == SCHEME
+        return name == self.typed or name.startswith(self.prefix)
+
+    def entries(self, after: bytes, walk: Walk) -> Iterator[bytes]:
+        return (name for name, _ in self.stamps(after, walk))
+
+    def stamps(self, after: bytes, walk: Walk) -> Iterator[tuple[bytes, Stamp]]:
+        if self._own_stamp != NO_STAMP:
+            if self.typed > after:
+                yield self.typed, self._own_stamp
+            return
+        selection = Selection(self.options.globs)
+        for name, stamp in self._objects(after):
+            below = name[len(self.prefix) :]
+            why = selection.why_skipped(below, FILE, lambda: False, walk.skipped)
+            if is_hidden(below):
+                walk.skip(skipped.HIDDEN)
+            elif why is None:
+                yield name, stamp
+            else:
+                walk.skip(why)
+
+    @cached_property
+    def _own_stamp(self) -> Stamp:
+        """The stamp of a single object that was typed; NO_STAMP if it is a prefix."""
+        is_prefix = self.typed.endswith(b"/") or not split(self.typed)[1]
+        return NO_STAMP if is_prefix else self.stamp(self.typed)
+
+    def close(self) -> None:
+        self._client.close()
+        self._listings.close()
+        super().close()
+
+    def _objects(self, after: bytes = b"") -> Iterator[tuple[bytes, Stamp]]:
+        """The names and stamps of the objects below the prefix, after a name. Raises SetupError."""
+        bucket, prefix = split(self.prefix)
         start = split(after)[1] if after else ""
         try:
             for key, size, tag in in_order(self._pages(bucket, prefix, start), start):
                 yield b"%s%s/%s" % (SCHEME, bucket.encode(), key.encode()), tag_stamp(size, tag)
         except NotListed as error:
             raise SetupError(f"s3://{bucket} cannot be listed: {error}") from None
-
-    def close(self) -> None:
-        self._client.close()
-        self._listings.close()
-        super().close()
 
     def _pages(self, bucket: str, prefix: str, after: str) -> Iterator[Page]:
         page = Page([], "")
@@ -106,7 +157,7 @@ class S3Objects(RemoteImages):
     def _answered(
         self, name: bytes, act: Callable[[Response], Read], method: bytes = b"GET"
     ) -> Read:
-        address, started = self._address_of(name), False
+        address, started = self._addresses.address_of(name), False
 
         def begun(response: Response) -> Read:
             nonlocal started
@@ -134,75 +185,3 @@ class S3Objects(RemoteImages):
             if started:  # its body ends early, each time
                 return Status.UNREADABLE, NO_STAMP
             raise _line(where, error) from None
-
-
-def _line(where: str, error: object) -> SetupError:
-    """The one line on what a server answers, or that it does not."""
-    what = f"cannot be reached ({error})" if isinstance(error, Failed) else f"answers {error}"
-    return SetupError(
-        f"{where}: its server {what}; check the bucket, AWS_ENDPOINT_URL, AWS_REGION and the "
-        "credentials, then run the same command again"
-    )
-
-
-class S3Source(RemoteSource[S3Objects]):
-    """Objects of S3 servers."""
-
-    def __init__(self, typed: bytes, options: JobOptions, waits: Waits) -> None:
-        super().__init__(typed, options, waits)
-        self._stamp_of_one: Stamp | None = None  #: of a single object; NO_STAMP: it is none
-
-    def _open(self) -> S3Objects:
-        return S3Objects(
-            self.options.max_file_bytes, self.waits.check, self._listed_addresses.address_of
-        )
-
-    def check(self, is_new: bool) -> None:
-        if is_new:
-            check_argument(self.typed)
-        if not self.typed.startswith(SCHEME):
-            small = printable(SCHEME + self.typed[len(SCHEME) :])
-            raise UsageError(f"{printable(self.typed)}: write it as {small}")
-        try:
-            bucket = split(self.typed)[0]
-        except UnicodeDecodeError:
-            bucket = ""
-        if not is_bucket(bucket):
-            raise UsageError(
-                f"{printable(self.typed)}: name a bucket and a prefix, like s3://bucket/photos/"
-            )
-        # Whatever is wrong with the bucket or the credentials is reported before work starts.
-        if self._one() == NO_STAMP:
-            next(self._images.entries(self.prefix), None)
-
-    def holds(self, name: bytes) -> bool:
-        if not self.typed:
-            return name[: len(SCHEME)].lower() == SCHEME
-        return name == self.typed or name.startswith(self.prefix)
-
-    def entries(self, after: bytes, walk: Walk) -> Iterator[bytes]:
-        return (name for name, _ in self.stamps(after, walk))
-
-    def stamps(self, after: bytes, walk: Walk) -> Iterator[tuple[bytes, Stamp]]:
-        stamp = self._one()
-        if stamp != NO_STAMP:
-            if self.typed > after:
-                yield self.typed, stamp
-            return
-        selection = Selection(self.options.globs)
-        for name, stamp in self._images.entries(self.prefix, after):
-            below = name[len(self.prefix) :]
-            why = selection.why_skipped(below, FILE, lambda: False, walk.skipped)
-            if is_hidden(below):
-                walk.skip(skipped.HIDDEN)
-            elif why is None:
-                yield name, stamp
-            else:
-                walk.skip(why)
-
-    def _one(self) -> Stamp:
-        """The stamp of a single object that was typed; NO_STAMP if it is a prefix."""
-        if self._stamp_of_one is None:
-            is_prefix = self.typed.endswith(b"/") or not split(self.typed)[1]
-            self._stamp_of_one = NO_STAMP if is_prefix else self._images.head(self.typed)[1]
-        return self._stamp_of_one

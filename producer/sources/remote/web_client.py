@@ -287,4 +287,4 @@ def _failure_reason(error: Exception) -> str:
         return f"it is silent, or too slow, for {TIMEOUT_S:.0f} s"
     if isinstance(error, httpcore.ProtocolError):
         return "its answers end early"
-    return str(error) or type(error).__name__
+    return getattr(error.__cause__, "strerror", "") or str(error) or type(error).__name__

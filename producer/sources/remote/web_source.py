@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from producer.sources.folder_walk import REMEDY
 from producer.sources.remote.address import Address, check_argument, is_web, parsed
-from producer.sources.remote.remote_source import RemoteImages, RemoteSource, stamp_in
+from producer.sources.remote.remote_source import RemoteSource, stamp_in
 from producer.sources.remote.requests_ahead import Hold, Read
 from producer.sources.remote.web_client import (
     ATTEMPTS,
@@ -21,51 +21,57 @@ from producer.sources.remote.web_client import (
 )
 from shared.errors import SetupError
 from shared.image_status import Status
-from shared.messages.batch import MAX_FILE_BYTES
 from shared.messages.files import NO_STAMP, printable
 from shared.settings import Settings
 
 if TYPE_CHECKING:
+    from producer.job.job_options import JobOptions
     from producer.sources.job_sources import Walk
+    from shared.stop import Waits
 
 
 _GONE = {404, 410}
 _FIRST_BYTE = {b"Range": b"bytes=0-0"}
-#: Of the address that was answered last, when another one fails: a busy server may refuse one.
-_LAST_ATTEMPTS = 3
-#: An answer of another host is the proof that the network works for this time.
+#: The answer of another host is the proof that the network works for this time.
 RECENT_S = 1.0
 #: A list may name any number of silent servers; this number is remembered.
 SILENT_MAX = 1000
-#: Other addresses are asked for this time, each once, where none was answered in this run.
+#: Other addresses are asked for this time, each once, where none was answered so recently.
 SEARCH_S = 60.0
 Act = Callable[[Response], Read]
 
 
-class Web(RemoteImages):
-    """Images by the names of their rows; `address_of` returns the address of a name, with its
-    secrets. `check` may raise what ends a wait. `others` returns the addresses of the job, with
-    their secrets."""
+def _stamped(response: Response) -> Read:
+    stamp = stamp_in(response)
+    if response.status == 206:
+        for _ in response.body:  # one byte, after which the connection can be used again
+            pass
+    return b"", stamp
 
-    def __init__(
-        self,
-        address_of: Callable[[bytes], bytes],
-        local: bool = False,
-        max_bytes: int = MAX_FILE_BYTES,
-        check: Callable[[], None] = lambda: None,
-        others: Callable[[], Iterable[bytes]] = tuple,
-    ) -> None:
-        super().__init__(max_bytes, check)
-        self._address_of = address_of
-        self._others = others
-        self._client = WebClient(local)
+
+class WebSource(RemoteSource):
+    """Images of web servers."""
+
+    def __init__(self, typed: bytes, options: JobOptions, waits: Waits) -> None:
+        super().__init__(typed, options, waits)
+        self._client = WebClient(Settings.from_env().allows_local_addresses)
         #: Hosts whose last answer was none.
         self._silent = set[bytes]()
         #: The address that was answered last, and when.
         self._last: Address | None = None
         self._last_s = float("-inf")
-        self._failed = set[Address]()  #: in this run
         self._search, self._searched_s = threading.Lock(), float("-inf")
+
+    def check(self, is_new: bool) -> None:
+        if is_new:
+            check_argument(self.typed)
+            self.stamp(self.typed)
+
+    def holds(self, name: bytes) -> bool:
+        return name == self.typed if self.typed else is_web(name)
+
+    def entries(self, after: bytes, walk: Walk) -> Iterator[bytes]:
+        return iter((self.typed,) if self.typed > after else ())
 
     def close(self) -> None:
         self._client.close()
@@ -83,7 +89,7 @@ class Web(RemoteImages):
 
     def _answer(self, name: bytes, act: Act, headers: dict[bytes, bytes]) -> Read:
         try:
-            address = parsed(self._address_of(name))
+            address = parsed(self._addresses.address_of(name))
         except ValueError:
             return Status.UNREADABLE, NO_STAMP
         try:
@@ -120,7 +126,6 @@ class Web(RemoteImages):
         try:
             read = self._client.get(address, act, headers, attempts)
         except Failed:
-            self._failed.add(address)
             if len(self._silent) >= SILENT_MAX:
                 self._silent.clear()
             self._silent.add(address.host)
@@ -134,7 +139,6 @@ class Web(RemoteImages):
         return read
 
     def _note_answer(self, address: Address) -> None:
-        self._failed.discard(address)
         self._silent.discard(address.host)
         self._last, self._last_s = address, time.monotonic()
 
@@ -148,76 +152,31 @@ class Web(RemoteImages):
                 recent_s = since if last.host == failed.host else since - RECENT_S
                 if self._last_s > recent_s:
                     return last
-            found = None if self._searched_s > since else self._found(failed)
-            if found is None:
-                self._searched_s = time.monotonic()
-            return found
+            if self._searched_s > since:  # by another thread, without success
+                return None
+            until = since + SEARCH_S
+            for other in self._others():
+                if time.monotonic() > until:
+                    break
+                if other != failed and self._answers(other):
+                    return other
+            self._searched_s = time.monotonic()
+            return None
 
-    def _found(self, failed: Address) -> Address | None:
-        """As `_answering`, by requests."""
-        down, last = set[bytes](), self._last
-        if last is not None and last != failed:
-            if self._answers(last, _LAST_ATTEMPTS):
-                return last
-            down = self._silent.copy()
-        until = time.monotonic() + SEARCH_S
-        for line in self._others():
-            if time.monotonic() > until:
-                break
-            try:
-                other = parsed(line)
-            except ValueError:
-                continue
-            is_known = other.host in down or other in self._failed
-            if not is_known and self._answers(other, 1):
-                return other
-        return None
+    def _others(self) -> Iterator[Address]:
+        """The address that was answered last, and all web addresses of the job."""
+        if self._last is not None:
+            yield self._last
+        listed = self._addresses.web_addresses() if self.options.list_file else self.options.roots
+        for line in filter(is_web, listed):
+            with suppress(ValueError):
+                yield parsed(line)
 
-    def _answers(self, address: Address, attempts: int) -> bool:
+    def _answers(self, address: Address) -> bool:
         try:
-            self._asked(address, _stamped, _FIRST_BYTE, attempts)
+            self._asked(address, _stamped, _FIRST_BYTE, 1)
         except Failed:
             return False
         except Rejected:  # it is an answer that a signature has expired
             pass
         return True
-
-
-def _stamped(response: Response) -> Read:
-    stamp = stamp_in(response)
-    if response.status == 206:
-        for _ in response.body:  # one byte, after which the connection can be used again
-            pass
-    return b"", stamp
-
-
-class WebSource(RemoteSource[Web]):
-    """Images of web servers."""
-
-    def _open(self) -> Web:
-        options = self.options
-        return Web(
-            self._listed_addresses.address_of,
-            Settings.from_env().allows_local_addresses,
-            options.max_file_bytes,
-            self.waits.check,
-            self._addresses,
-        )
-
-    def check(self, is_new: bool) -> None:
-        if not is_new:
-            return
-        check_argument(self.typed)
-        self._images.head(self.typed)
-
-    def holds(self, name: bytes) -> bool:
-        return name == self.typed if self.typed else is_web(name)
-
-    def entries(self, after: bytes, walk: Walk) -> Iterator[bytes]:
-        return iter((self.typed,) if self.typed > after else ())
-
-    def _addresses(self) -> Iterable[bytes]:
-        """All web addresses of the job."""
-        if self.options.list_file:
-            return self._listed_addresses.web_addresses()
-        return filter(is_web, self.options.roots)

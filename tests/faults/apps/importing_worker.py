@@ -11,18 +11,18 @@ from typing import Any
 from celery.signals import worker_process_init
 
 from tests.faults.apps import late_pool_check
-from worker import app as _product
 from worker.app import app
+from worker.lifecycle import heartbeat_thread
 from worker.lifecycle.heartbeat_thread import running
 
 MODULE = "tests.faults.apps.slow_module"
-product: Any = _product
-_hint = product._hint
+product: Any = heartbeat_thread
+_send_hint = product.send_hint
 
 
 def _with_import(*hint: Any) -> None:
     importlib.import_module(MODULE)
-    _hint(*hint)
+    _send_hint(*hint)
 
 
 late_pool_check.put_off()
@@ -34,6 +34,6 @@ def _import_in_child(**_: Any) -> None:
         importlib.import_module(MODULE)
 
 
-product._hint = _with_import
+product.send_hint = _with_import
 
 __all__ = ["app"]

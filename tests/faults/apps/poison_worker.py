@@ -1,4 +1,5 @@
-"""`celery -A tests.faults.apps.poison_worker worker`: workers whose decoder some files crash.
+"""`celery -A tests.faults.apps.poison_worker worker`: workers whose decoder some files crash, with
+armed points.
 
 The product has no switch for it: this module replaces the decoder.
 """
@@ -14,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.messages.model_card import Preprocessing
+from tests.support.failpoints import armed
 from worker.app import app
 from worker.decoding import decode
 
@@ -65,5 +67,6 @@ def _devour() -> None:
 
 
 decode.decode_by_format = _poisoned
+armed.watch()
 
 __all__ = ["app"]

@@ -1,4 +1,5 @@
-"""`celery -A tests.faults.apps.waiting_trainer worker`: a trainer that waits at chosen moments.
+"""`celery -A tests.faults.apps.waiting_trainer worker`: a trainer that waits at chosen moments,
+with armed points.
 
 The product has no switch for it: this module replaces the functions at which a moment starts.
 tests/support/processes/trainers.py has the tests' side. TensorFlow is imported before the fork to
@@ -17,6 +18,7 @@ import tensorflow  # noqa: F401
 from shared.messages.requests import Progress
 from shared.registry import version_folder
 from shared.registry.alias_log import AliasLog
+from tests.support.failpoints import armed
 from tests.support.processes.trainers import MOMENTS_VARIABLE, reach
 from worker.requests.attempt import Attempt
 from worker.train import learner
@@ -63,5 +65,6 @@ _each_stage(Attempt)
 _after(learner.Observer, "epoch", lambda _, epoch: f"epoch-{epoch.number}")
 _before(version_folder, "_appear", lambda *_: "renaming")
 _before(AliasLog, "append", lambda *_: "moving")
+armed.watch()
 
 __all__ = ["app"]

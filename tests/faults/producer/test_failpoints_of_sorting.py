@@ -88,7 +88,7 @@ class Stage:
         """As before anything was sorted."""
         for folder in (self.out, self._pictures):
             shutil.rmtree(folder, ignore_errors=True)
-        shutil.rmtree(sorted_folder.sorts(), ignore_errors=True)
+        shutil.rmtree(sorted_folder.state_folder(), ignore_errors=True)
         for root, files in ((self._pictures, FILES), (self.out, self.foreign)):
             for name, content in files.items():
                 (root / name).parent.mkdir(parents=True, exist_ok=True)

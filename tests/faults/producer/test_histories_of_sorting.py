@@ -79,7 +79,7 @@ class History:
         self._foreign: dict[Path, bytes] = {}  #: files that the person added
         for one in (self.out, self._pictures):
             shutil.rmtree(one, ignore_errors=True)
-        shutil.rmtree(sorted_folder.sorts(), ignore_errors=True)
+        shutil.rmtree(sorted_folder.state_folder(), ignore_errors=True)
         for name, content in FILES.items():
             path = self._pictures / name
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -22,7 +22,8 @@ SMALL = 60
 LARGE_BYTES = 50 * MIB
 #: Small messages: several come before the large file and several after it.
 FEW = {"HANGTAG_BATCH_IMAGES": "4"}
-POLLING_PROGRAM = ("tests.faults.apps.polling_producer",)
+#: It polls in each turn, as where a poll takes longer than the time until the next one.
+POLLING_PROGRAM = ("tests.faults.apps.failpoint_producer",)
 #: A client waits 15 s for a reply: a command that ends sooner did not wait.
 SOON_S = 10.0
 

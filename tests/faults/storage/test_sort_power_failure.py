@@ -18,11 +18,14 @@ import pytest
 
 from producer.sort_log import sorted_folder
 from producer.sort_log.log import Way
+from producer.sorting import sort
 from shared.labels.class_folders import SORT_LOG
+from tests.support.archives.archive_writers import write
 from tests.support.durability import syscall_trace
 from tests.support.durability.disk_model import Disk
 from tests.support.durability.syscall_trace import Call
 from tests.support.jobs import sorted_job
+from tests.support.jobs.finished_job import finish, options_of
 from tests.support.jobs.sorted_job import tree
 from tests.support.machine.small_disk import mounted
 from tests.support.processes.fleet import ROOT
@@ -31,14 +34,17 @@ from tests.support.processes.fleet import ROOT
 pytestmark = pytest.mark.shipped_model
 
 FILES = {f"{folder}/{i}.png": f"image {folder}{i}".encode() for folder in "ab" for i in range(3)}
+KILLED = 70
 #: Batches of two files.
-COMMAND = """
-import sys
+COMMAND = f"""
+import os, sys
 from pathlib import Path
 from producer.sorting import placing, sort
 from producer.sort_log.log import Way
+from shared import failpoints
 placing.BATCH_FILES = 2
-act, table, out, way = sys.argv[1:]
+act, table, out, way, killed_at = sys.argv[1:]
+failpoints.watch(lambda name: name == killed_at and os._exit({KILLED}))
 if act == "sort":
     sort.sort(Path(table), Path(out), Way(way))
 else:
@@ -50,28 +56,31 @@ CASES = [(Way.MOVE, 2), (Way.MOVE, 1), (Way.COPY, 1), (Way.LINK, 1)]
 class Stage:
     """A job, the folder for its images, and the model of the disks."""
 
-    def __init__(self, here: Path, there: Path, state: Path, way: Way) -> None:
-        self.table, self.out, self._way = sorted_job.make(here, FILES), there / "sorted", way
+    def __init__(self, table: Path, there: Path, way: Way) -> None:
+        here, state = table.parent, Path(os.environ["XDG_STATE_HOME"])
+        self.table, self.out, self.way = table, there / "sorted", way
         self.images = here / "in"
         self._disk, self._folders = Disk(here, there, state), (self.images, self.out)
-        self._logs, self._id = f"{sorted_folder.sorts()}/", str(self.out / SORT_LOG)
+        self._logs, self._id = f"{sorted_folder.state_folder()}/", str(self.out / SORT_LOG)
         self.seen: dict[str, int] = {"logged": 0, "touched": 0, "removed": 0, "forgotten": 0}
 
-    def run(self, act: str, trace: Path) -> None:
+    def run(self, act: str, trace: Path, killed_at: str = "") -> None:
         """Run a command, and check each of its calls."""
-        arguments = (COMMAND, act, str(self.table), str(self.out), self._way)
-        subprocess.run(
-            [*syscall_trace.command(trace), sys.executable, "-c", *arguments], cwd=ROOT, check=True
+        arguments = (COMMAND, act, str(self.table), str(self.out), self.way, killed_at)
+        ran = subprocess.run(
+            [*syscall_trace.command(trace), sys.executable, "-c", *arguments], cwd=ROOT, check=False
         )
+        assert ran.returncode == (KILLED if killed_at else 0)
         for call in syscall_trace.calls(trace):
             self._check(call)
             self._disk.apply(call)
-        assert self._disk.at_risk == set()
-        assert not self._images(self._disk.removed)
+        if not killed_at:
+            assert self._disk.at_risk == set()
+            assert not self._images(self._disk.removed)
 
     def _check(self, call: Call) -> None:
         paths = [os.fsdecode(string) for string in call.strings if string.startswith(b"/")]
-        if call.name in ("write", "pwrite64") and call.path.startswith(self._logs):
+        if call.name in ("write", "pwrite64") and self._is_log(call.path):
             self.seen["logged"] += 1
             assert not self._images(self._disk.at_risk), "the log says more than is done"
             assert not self._images(self._disk.removed), "a removed file may come back"
@@ -88,6 +97,10 @@ class Stage:
             assert not unsafe, "a file is touched before the log says so"
         elif call.name.startswith("mkdir") and paths == [str(self.out)]:
             assert self._disk.at_risk == set(), "a folder is made that no record may know"
+
+    def _is_log(self, path: str) -> bool:
+        """Whether a file is a log, and not the record of the folder."""
+        return path.startswith(self._logs) and "-" in os.path.basename(path)
 
     def _changes(self, call: Call) -> bool:
         return call.name.startswith(("rename", "link")) or "O_CREAT" in call.flags
@@ -110,7 +123,7 @@ def stage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stage]:
                 pytest.skip("needs root, to mount a second disk")
             for folder in (here, there):
                 stack.enter_context(mounted(folder, "8m"))
-        yield Stage(here, there, Path(os.environ["XDG_STATE_HOME"]), way)
+        yield Stage(sorted_job.make(here, FILES), there, way)
 
 
 def test_a_power_failure_at_any_moment_loses_no_image(stage: Stage, tmp_path: Path) -> None:
@@ -122,5 +135,25 @@ def test_a_power_failure_at_any_moment_loses_no_image(stage: Stage, tmp_path: Pa
     stage.run("undo", tmp_path / "trace")
     assert tree(stage.images) == FILES
     assert not stage.out.exists()
-    assert stage.seen["logged"] == 11
+    assert stage.seen["logged"] == 9
     assert stage.seen["forgotten"] == 2
+
+
+def test_what_a_killed_command_did_is_durable_before_the_log_says_so(
+    stage: Stage, tmp_path: Path
+) -> None:
+    point = "sort.linked" if stage.way is Way.LINK else "sort.renamed"
+    stage.run("sort", tmp_path / "trace", killed_at=point)
+    stage.run("sort", tmp_path / "trace")
+    assert len(tree(stage.out)) == len(FILES)
+
+
+def test_a_copy_out_of_an_archive_is_durable(tmp_path: Path) -> None:
+    """Also the id of a folder that has those of all labels."""
+    write(tmp_path / "photos.zip", FILES)
+    finish(options_of(tmp_path, b"photos.zip"))
+    stage = Stage(tmp_path / "out.csv", tmp_path, Way.COPY)
+    for folder in sort.rehearse(stage.table, stage.out, Way.COPY).folders:
+        (stage.out / folder).mkdir(parents=True)
+    stage.run("sort", tmp_path / "trace")
+    assert sorted(tree(stage.out).values()) == sorted(FILES.values())

@@ -26,7 +26,6 @@ from tests.support.servers.redis_server import RedisServer
 
 pytestmark = pytest.mark.points
 
-APP = "tests.faults.apps.failpoint_trainer"
 SUSPENDED_S = 1.5
 #: A round stores some requests before a trainer takes them over.
 REQUESTS = 4
@@ -99,14 +98,14 @@ class Scene:
 
     def __init__(self, school: School, points: Points) -> None:
         self.school, self.points = school, points
-        self.trainers = school.trainers(2, APP)
+        self.trainers = school.trainers(2)
 
     def renew(self) -> None:
         """Restore the number of two trainers."""
         self.points.disarm()
         self.school.moments.reset()
         self.trainers = [trainer for trainer in self.trainers if trainer.running]
-        self.trainers += self.school.trainers(2 - len(self.trainers), APP)
+        self.trainers += self.school.trainers(2 - len(self.trainers))
 
     def request_training(self, request: str) -> str:
         """Request a training with a seed of its own: files of equal content are copied once."""

@@ -12,25 +12,21 @@ from tests.support.processes.trainers import TIMES, School, draw_classes
 from tests.support.servers.redis_server import RedisServer
 
 
-def test_killed_workers_and_trainers_leave_no_temporary_and_no_liveness_file(
-    server: RedisServer, tmp_path: Path
-) -> None:
-    temporary, run = tmp_path / "tmp", tmp_path / "run"
+def test_killed_workers_and_trainers_leave_no_file(server: RedisServer, tmp_path: Path) -> None:
+    temporary = tmp_path / "tmp"
     temporary.mkdir()
-    places = {"TMPDIR": str(temporary), "HANGTAG_RUNTIME_DIR": str(run)}
     data = draw_classes(tmp_path / "classes")
     with (
-        Fleet(server, **TIMES, **places) as fleet,
+        Fleet(server, **TIMES, TMPDIR=str(temporary)) as fleet,
         closing(School(fleet, tmp_path, data)) as school,
     ):
         school.moments.hold("evaluating")
         trainer, worker = school.trainers(1)[0], fleet.worker(1)
         request = school.ask("shapes")
         child = school.moments.wait_for("evaluating")
-        assert len(os.listdir(temporary)) == 2, "a folder of each"
+        assert len(list(temporary.glob("*/alive.json"))) == 2, "a folder of each"
         school.kill(child, request, trainer)
         worker.kill()
-        assert len(list((run / "alive").iterdir())) == 2
         school.moments.reset()
         trainer, worker = school.trainers(1)[0], fleet.worker(1)
         school.hint(request)
@@ -39,4 +35,3 @@ def test_killed_workers_and_trainers_leave_no_temporary_and_no_liveness_file(
             one.signal(signal.SIGTERM)
             one.wait()
     assert os.listdir(temporary) == []
-    assert list((run / "alive").iterdir()) == []

@@ -6,17 +6,19 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
+import msgspec
 import pytest
 import redis
-from kombu.exceptions import OperationalError
 
 from producer.job.totals import JobCounts
 from producer.run.job_queue import JobQueue, PublishedProgress
 from shared import keys
 from shared.broker.celery_app import make_app
 from shared.broker.redis_client import connect
+from shared.ledger import heartbeats
 from shared.ledger.batch_ledger import BatchLedger, BatchState
 from shared.messages.batch import JobRecord, encode_images
 from shared.process import child_id
@@ -27,8 +29,7 @@ from tests.support.processes.fleet import wait_for
 from tests.support.servers.redis_server import RedisServer
 from worker.classify.classify_batch import classify
 from worker.classify.process_state import ProcessState
-from worker.lifecycle.child_records import WorkerStats
-from worker.lifecycle.heartbeat_thread import HeartbeatThread
+from worker.lifecycle.heartbeat_thread import Death, HeartbeatThread
 
 JOB = "abcdefgh"
 
@@ -96,47 +97,50 @@ def test_a_batch_with_an_unexpected_error_is_released_with_the_reason(
     assert queue.survey([0]) == ("running", [BatchState.DONE])
 
 
-def test_the_heartbeat_thread_survives_a_refused_hint(queue: JobQueue, server: RedisServer) -> None:
-    def refused(job: str, batch: int, queue: str) -> None:
-        raise OperationalError("Connection refused")
-
-    parent, pid = "here:1:2", 77
+def thread_of(server: RedisServer, parent_id: str, pool: object, hints_to: str) -> HeartbeatThread:
+    """The heartbeat thread of a worker with this pool, whose hints go to another server."""
+    settings = msgspec.structs.replace(Settings.from_env(), heartbeat_s=0.1, heartbeat_ttl_s=2.0)
+    parent = SimpleNamespace(pool=SimpleNamespace(_pool=pool), app=make_app(hints_to, "test"))
     client = connect(server.url, "heartbeat")
-    thread = HeartbeatThread(
-        client, parent, keys.CLASSIFY_QUEUE, lambda: [pid], refused, 0.1, 2.0, WorkerStats()
-    )
+    thread = HeartbeatThread(settings, client, parent_id, keys.CLASSIFY_QUEUE, parent)
     thread.start()
-    BatchLedger(queue.client, JOB, 60.0).claim(0, f"{parent}/{pid}:5")
-    thread.died(JOB, 0, pid, keys.CLASSIFY_QUEUE)
+    return thread
+
+
+def test_the_heartbeat_thread_survives_a_refused_hint(queue: JobQueue, server: RedisServer) -> None:
+    parent = "here:1:2"
+    thread = thread_of(server, parent, None, "redis://127.0.0.1:1")
+    BatchLedger(queue.client, JOB, 60.0).claim(0, f"{parent}/77:5")
+    thread.died(Death(JOB, 0, 77, keys.CLASSIFY_QUEUE))
     wait_for("the death", lambda: not claims(queue.client))
     wait_for_next_beat(queue.client, parent)
     assert thread.is_alive()
     thread.stop()
-    client.close()
 
 
 def test_a_dead_childs_batch_is_not_free_before_the_death_is_counted(
     queue: JobQueue, server: RedisServer
 ) -> None:
     """Heartbeats continue between its removal from the pool and the report of its death."""
-    parent, client = "here:1:2", connect(server.url, "heartbeat")
+    parent = "here:1:2"
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
-        pool, hints = [child.pid], list[tuple[str, int, str]]()
-        hint = lambda *given: hints.append(given)  # noqa: E731
-        thread = HeartbeatThread(
-            client, parent, keys.CLASSIFY_QUEUE, lambda: pool, hint, 0.1, 2.0, WorkerStats()
-        )
-        thread.start()
-        thread.busy_processes.busy(child.pid)
+        hint = SimpleNamespace(_write_to=child)
+        processes = SimpleNamespace(_pool=[child, SimpleNamespace(pid=1)], _cache={1: hint})
+        thread = thread_of(server, parent, processes, server.url)
+        thread.forked(child.pid)
         BatchLedger(queue.client, JOB, 60.0).claim(0, f"{parent}/{child_id(child.pid)}")
         child.kill()
-    pool.clear()
+    processes._pool.pop(0)
     for _ in range(3):
         wait_for_next_beat(queue.client, parent)
         assert queue.survey([0]) == ("running", [BatchState.HELD])
-    thread.died(JOB, 0, child.pid, "queue")
-    wait_for("the death", lambda: hints == [(JOB, 0, "queue")])
+    assert queue.client.llen(keys.CLASSIFY_QUEUE) == 1
+    processes._cache.clear()
+    thread.died(Death(JOB, 0, child.pid, keys.CLASSIFY_QUEUE))
+    wait_for("a further hint", lambda: queue.client.llen(keys.CLASSIFY_QUEUE) == 2)
     assert queue.client.hgetall(keys.job(JOB, "deaths")) == {b"0": b"1"}
     assert queue.survey([0]) == ("running", [BatchState.FREE])
+    wait_for_next_beat(queue.client, parent)
+    (beat,) = heartbeats.alive(queue.client)
+    assert beat.children == [child_id(1)]
     thread.stop()
-    client.close()

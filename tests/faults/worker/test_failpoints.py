@@ -15,12 +15,11 @@ from tests.support.images.gallery import Gallery
 from tests.support.jobs.claims import catch
 from tests.support.jobs.scenario import Scenario
 from tests.support.processes import procfs
-from tests.support.processes.fleet import Worker, wait_for
+from tests.support.processes.fleet import POISON_APP, Worker, wait_for
 
 pytestmark = pytest.mark.points
 
 FEW = 320
-APP = "tests.faults.apps.failpoint_worker"
 SUSPENDED_S = 2.5
 #: Twenty heartbeats.
 BEATS_WITHIN_S = 10.0
@@ -60,7 +59,7 @@ def points(tmp_path: Path) -> Points:
 
 def armed_worker(stage: Scenario, points: Points, *shots: Shot, ready: bool = True) -> Worker:
     points.arm(*shots)
-    return stage.fleet.worker(2, APP, ready=ready, **points.settings)
+    return stage.fleet.worker(2, POISON_APP, ready=ready, **points.settings)
 
 
 def wait_for_shot(points: Points, shot: Shot) -> int:

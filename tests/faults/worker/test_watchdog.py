@@ -89,7 +89,7 @@ def test_a_restarted_worker_still_dies_with_its_starter(fleet: Fleet, unresponsi
     """The stack starts workers like this: they must not outlive a killed supervisor."""
     starter = (
         "import os, sys, time; from producer.machine.service import Running; "
-        "Running('worker', sys.argv[1:], dict(os.environ), as_json=False); time.sleep(600)"
+        "Running(sys.argv[1:], dict(os.environ), as_json=False); time.sleep(600)"
     )
     command = [sys.executable, *as_product(UNRESPONSIVE_APP, 1)]
     env = fleet.environment({})

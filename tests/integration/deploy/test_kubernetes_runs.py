@@ -147,6 +147,7 @@ def test_the_probes_of_worker_and_trainer_report_their_state(
 ) -> None:
     one = pod(here.objects, name)
     env = here.env(one) | SHORT_TIMES | {"HANGTAG_STORE": str(tmp_path / "store")}
+    env["TMPDIR"] = str(tmp_path)  # a probe finds all workers that have their files there
     with Fleet(running) as fleet:
 
         def well(probe: str) -> bool:

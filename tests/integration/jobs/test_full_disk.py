@@ -10,8 +10,7 @@ import pytest
 
 from producer.machine.stack import BrokerSession
 from producer.present.events import Events
-from producer.run.attempt import Attempt, OpenJob
-from producer.run.batcher import resumed
+from producer.run.connect import Attempt, OpenJob
 from producer.run.job import Job
 from producer.run.job_queue import JobQueue
 from producer.run.loop import DispatchLoop
@@ -23,6 +22,7 @@ from shared.broker.redis_client import connect
 from shared.errors import SetupError
 from shared.settings import Settings
 from shared.stop import unstoppable
+from tests.support.jobs.batchers import resumed_batcher
 from tests.support.jobs.finished_job import answered, options_of, record, start
 from tests.support.jobs.image_blobs import decode_images
 from tests.support.machine.small_disk import mounted
@@ -37,13 +37,13 @@ pytestmark = pytest.mark.skipif(os.getuid() != 0, reason="needs root, to mount a
 
 def finish_most(job: Job, settings: Settings) -> None:
     """Finish all batches but the last, and write their rows."""
-    batches = resumed(job.options, settings, job.journal)
+    batches = resumed_batcher(job, settings)
     for _ in range(BATCHES - 1):
         batch = batches.next()
         assert batch is not None
         job.journal.commit([batch.frozen])
         record(job, batch.frozen.n, answered(decode_images(batch.blob)))
-    job.table.growing.advance(1e9)
+    job.table.advance(1e9)
 
 
 @pytest.mark.parametrize("with_rows", [True, False])
@@ -62,11 +62,11 @@ def test_rows_that_are_written_early_make_room_for_the_journal(
             finish_most(job, settings)
             assert draft_of(job.output).exists()
             if not with_rows:
-                job.table.growing.give_up()
+                job.table.stop_growing()
             queue = JobQueue(
                 connect(server.url, "test"), make_app(server.url, "test"), job.record, settings
             )
-            table, files = job.table.growing, RowFiles(JobSources(job.options))
+            table, files = job.table, RowFiles(JobSources(job.options))
             loop = DispatchLoop(
                 Attempt(settings, Events(), unstoppable(), BrokerSession(settings)),
                 OpenJob(job.pinned, job.journal, queue, files, table),

@@ -67,17 +67,15 @@ def expected(images: np.ndarray) -> np.ndarray:
     return np.stack([drawn_networks.probabilities(mean) for mean in means])
 
 
-def pictures(folder: Path, count: int, least: float = 0.0) -> Path:
-    """Images of colours that chance draws, by the label of which the network is surest, if it is
-    so by this share at least."""
+def pictures(folder: Path, count: int) -> Path:
+    """Images of colours that chance draws, by the label of which the network is surest."""
     rng, counts = np.random.default_rng(3), dict.fromkeys(LABELS, 0)
     for label in LABELS:
         (folder / label).mkdir(parents=True)
     while min(counts.values()) < count:
         pixels = np.broadcast_to(rng.integers(0, 256, 3).astype(np.uint8), (SIDE, SIDE, 3))
-        [shares] = expected(pixels[None])
-        label = LABELS[shares.argmax()]
-        if counts[label] < count and shares.max() > least:
+        label = LABELS[expected(pixels[None])[0].argmax()]
+        if counts[label] < count:
             Image.fromarray(pixels).save(folder / label / f"{counts[label]}.png")
             counts[label] += 1
     return folder

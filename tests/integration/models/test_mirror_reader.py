@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import csv
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from shared import keys
-from shared.errors import SetupError, UsageError
-from shared.ledger import heartbeats
+from shared.errors import SetupError
 from shared.messages.model_card import Card
 from shared.messages.model_name import ModelName, parse
 from shared.registry import mirror_writer, packaged
 from shared.registry.mirror_reader import Mirror
 from shared.registry.registry import Registry
-from tests.support.images import gallery
-from tests.support.processes import in_process
-from tests.support.processes.fleet import Fleet, wait_for
 from tests.support.servers.redis_server import RedisServer
 
 NAME = "garments"
@@ -64,12 +59,6 @@ def test_an_unknown_version_is_one_line_that_lists_the_known_ones(
             Mirror(server.client).resolve(parse(wrong))
 
 
-def test_a_path_is_not_accepted_as_a_model_name() -> None:
-    for wrong in ("../model", "/etc/passwd", "a/b@1", "garments@../1"):
-        with pytest.raises(UsageError):
-            parse(wrong)
-
-
 def test_figures_and_labels_are_mirrored_and_answers_to_held_out_images_are_not(
     server: RedisServer, registry: Registry
 ) -> None:
@@ -80,28 +69,6 @@ def test_figures_and_labels_are_mirrored_and_answers_to_held_out_images_are_not(
     assert Mirror(server.client).read(card, "corrections.json") == b"[]"
     with pytest.raises(SetupError, match=r"heldout.npz of garments@1 is .* on the trainer's mach"):
         Mirror(server.client).read(card, "heldout.npz")
-
-
-def test_a_job_is_pinned_and_every_row_names_its_version(
-    server: RedisServer, registry: Registry, tmp_path: Path
-) -> None:
-    published(registry)
-    mirror_writer.publish(server.client, registry)
-    images = gallery.make(tmp_path, 64)
-    with Fleet(server, HANGTAG_HEARTBEAT_S="0.5") as fleet:
-        fleet.worker(1)
-        job = in_process.run(
-            fleet, "classify", "pictures", "-o", "out.csv", "--model", NAME, cwd=images.cwd
-        )
-        assert job.code == 0, job.story
-        wait_for(
-            "a heartbeat that counts them",
-            lambda: [beat for beat in heartbeats.alive(fleet.client) if beat.images == 64],
-        )
-    with (tmp_path / "out.csv").open(newline="") as table:
-        rows = list(csv.DictReader(table))
-    assert {row["model"] for row in rows} == {f"{NAME}@1"}
-    assert len(rows) == len(images.paths)
 
 
 def test_a_file_that_the_card_does_not_list_is_refused(

@@ -56,10 +56,9 @@ def handled(server: RedisServer, store: Path, work: Any, file: bytes | None = No
 
 
 def added(
-    server: RedisServer, store: Path, file: bytes, form: NetworkForm = FORM, output: str = "",
-    name: str = "cells",
+    server: RedisServer, store: Path, file: bytes, form: NetworkForm = FORM, name: str = "cells",
 ) -> OwnBackbone:  # fmt: skip
-    work = AddBackbone(name, hashlib.sha256(file).hexdigest(), form, output)
+    work = AddBackbone(name, hashlib.sha256(file).hexdigest(), form)
     answer = handled(server, store, work, file).answer
     assert isinstance(answer, OwnBackbone)
     return answer

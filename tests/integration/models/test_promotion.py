@@ -21,7 +21,6 @@ from worker.evaluation import heldout_answers
 from worker.requests.context import Context, RequestStopped
 from worker.requests.promotion import settle
 
-COUNT = 64
 OLD = packaged.card()
 NAME = packaged.NAME
 Rule = Literal["if-better", "always", "never"]

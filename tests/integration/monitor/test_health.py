@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -20,6 +21,13 @@ from worker.lifecycle.process_files import read_all
 LIMIT_S = 3.0
 #: A thread that waits for the end of the outage makes one at most.
 TURNS = 2
+
+
+@pytest.fixture(autouse=True)
+def _own_temporary_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the check finds the workers of this test alone."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", None)
 
 
 @pytest.fixture
@@ -109,7 +117,7 @@ def test_throughout_an_outage_of_redis_a_worker_is_alive_and_not_ready(
 
 def _turn() -> float:
     """The time of the last iteration of the one worker's heartbeat thread."""
-    (found,) = read_all(Settings.from_env())
+    ((_, found),) = read_all()
     return found.turned_s
 
 

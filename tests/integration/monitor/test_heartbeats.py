@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import cast
 
 import msgspec
@@ -18,6 +19,7 @@ from shared.broker.redis_client import connect
 from shared.ledger import heartbeats
 from shared.ledger.batch_ledger import BatchLedger, BatchState, ClaimVerdict
 from shared.ledger.heartbeats import Heartbeat
+from shared.settings import Settings
 from tests.support.processes.fleet import wait_for
 from tests.support.servers.redis_server import RedisServer
 from worker.lifecycle.child_records import WorkerStats
@@ -124,12 +126,12 @@ def test_control_characters_in_a_workers_name_do_not_reach_the_terminal(
 @pytest.fixture
 def tally(server: RedisServer) -> Iterator[WorkerStats]:
     """The statistics that a worker sends with ten heartbeats a second."""
-    tally, client = WorkerStats(), connect(server.url, "pulse")
-    pulse = HeartbeatThread(
-        client, OTHER, keys.CLASSIFY_QUEUE, lambda: [7], lambda *_: None, 0.1, 60.0, tally
-    )
+    settings = msgspec.structs.replace(Settings.from_env(), heartbeat_s=0.1, heartbeat_ttl_s=60.0)
+    client = connect(server.url, "pulse")
+    poolless = SimpleNamespace(pool=None)
+    pulse = HeartbeatThread(settings, client, OTHER, keys.CLASSIFY_QUEUE, poolless)
     pulse.start()
-    yield tally
+    yield pulse.stats
     pulse.stop()
     client.close()
 

@@ -22,11 +22,12 @@ from producer.table.csv_cells import unescape
 from shared.errors import Exit
 from shared.registry.registry import Registry
 from tests.support.jobs import expected_table
-from tests.support.jobs.old_version import ARCHIVE
 from tests.support.processes import in_process
 from tests.support.processes.fleet import Fleet
 from tests.support.servers.redis_server import RedisServer
 
+#: What the commands of 0.2.0 wrote; commit fd0f9d4f has the script, tests/old_data/make_v0_2_0.py.
+ARCHIVE = Path(__file__).parents[2] / "old_data" / "v0.2.0.tar.xz"
 #: Journals name absolute paths.
 ROOT = Path("/tmp/hangtag-v0.2.0")
 HOME = ("XDG_STATE_HOME", "XDG_DATA_HOME")

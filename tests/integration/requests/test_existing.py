@@ -266,6 +266,14 @@ def test_a_request_that_redis_has_lost_is_submitted_again(broker: Scene) -> None
     ]
 
 
+def test_a_missing_trainer_is_reported_once_whatever_is_reported_after_it(broker: Scene) -> None:
+    broker.submit_and_wait(broker.hand.server.client.flushall)
+    assert [text.partition(";")[0] for text in broker.notices] == [
+        "no trainer is alive",
+        "Redis has lost the request",
+    ]
+
+
 def test_other_work_that_takes_the_id_meanwhile_ends_the_wait(broker: Scene) -> None:
     def replace() -> None:
         broker.hand.server.client.flushall()

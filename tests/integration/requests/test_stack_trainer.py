@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from producer.machine import stack
-from producer.machine.server_client import IdleDetector
+from producer.machine.server_client import ServerClient
 from producer.trainer.client import make_request
 from producer.trainer.existing import cancel, follow, open_requests
 from producer.trainer.submit import submit
@@ -151,14 +151,14 @@ def test_a_waiting_request_keeps_the_stack_up_and_the_trainers_connections_do_no
     own = [connect(server.url, role) for role in ("supervisor", "trainer", "pulse", "watchdog")]
     for client in own:
         client.ping()
-    demand = IdleDetector(tmp_path, settings)
+    demand = ServerClient(settings, tmp_path, Path(server.socket))
     server.client.close()
-    wait_for("idleness", lambda: demand.idle_s(own[0]) > 0.3)
+    wait_for("idleness", lambda: demand.idle_s() > 0.3)
     stored_requests.keep(settings.store_path, make_request(Train("mine", "fast"), "of-a-broker"))
     assert not demand.training()
     folder = stored_requests.keep_on_stack(settings, make_request(Train("mine", "fast"), "r1"))
-    assert demand.idle_s(own[0]) < 0.1
+    assert demand.idle_s() < 0.1
     assert demand.training()
     folder.cancel()
-    wait_for("idleness again", lambda: demand.idle_s(own[0]) > 0.3)
+    wait_for("idleness again", lambda: demand.idle_s() > 0.3)
     assert not demand.training()

@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import closing
+from functools import partial
 from itertools import count
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -17,16 +18,18 @@ from botocore.credentials import Credentials
 
 from producer.job.job_options import JobOptions
 from producer.run.classify import check_not_empty
-from producer.sources.job_sources import JobSources, as_started
+from producer.sources.job_sources import JobSources, Walk, as_started
 from producer.sources.remote import s3_client
 from producer.sources.remote.requests_ahead import Read
 from producer.sources.remote.s3_client import Credentials as S3Credentials
 from producer.sources.remote.s3_client import signature
-from producer.sources.remote.s3_source import S3Objects
+from producer.sources.remote.s3_source import S3Source
 from producer.table.verify import verify
 from shared.errors import NoCredentials, SetupError, UsageError
 from shared.image_status import Status
-from shared.messages.files import NO_STAMP
+from shared.messages.batch import MAX_FILE_BYTES
+from shared.messages.files import NO_STAMP, Stamp
+from shared.stop import unstoppable
 from tests.support.jobs.finished_job import finish, options_of
 from tests.support.servers.fault_proxy import Fault, FaultProxy
 from tests.support.servers.image_site import ImageSite, image_site
@@ -39,30 +42,40 @@ PAGE_KEYS = 20
 QUICK = 3
 
 
+def opened(typed: str = "") -> S3Source:
+    options = JobOptions((typed.encode(),), b"/", "/out.csv", glob="*")
+    return S3Source(typed.encode(), options, unstoppable())
+
+
 @pytest.fixture
-def objects(s3_proxy: FaultProxy) -> Iterator[S3Objects]:
-    objects = S3Objects()
-    yield objects
-    objects.close()
+def objects(s3_proxy: FaultProxy) -> Iterator[S3Source]:
+    with closing(opened()) as objects:
+        yield objects
 
 
-def keys(objects: S3Objects, bucket: Bucket, prefix: str = "", after: str = "") -> list[str]:
+def listed(address: str, after: bytes = b"") -> dict[bytes, Stamp]:
+    """The names and stamps of the objects below an address."""
+    with closing(opened(address)) as objects, closing(JobSources(objects.options)) as sources:
+        return dict(objects.stamps(after, Walk(sources)))
+
+
+def keys(bucket: Bucket, prefix: str = "", after: str = "") -> list[str]:
     start = f"{bucket.url}/{after}".encode() if after else b""
-    names = (name for name, _ in objects.entries(f"{bucket.url}/{prefix}".encode(), start))
+    names = listed(f"{bucket.url}/{prefix}", start)
     return [name.decode().removeprefix(f"{bucket.url}/") for name in names]
 
 
-def read_all(objects: S3Objects, bucket: Bucket, names: list[str]) -> list[Read]:
+def read_all(objects: S3Source, bucket: Bucket, names: list[str]) -> list[Read]:
     full = [f"{bucket.url}/{name}".encode() for name in names]
     read = []
     for number, name in enumerate(full):
         objects.announce(full[number : number + 64])
-        read.append(objects.read(name))
+        read.append(objects.read(name, MAX_FILE_BYTES))
     return read
 
 
 def test_keys_come_in_byte_order_below_a_prefix_and_after_a_key(
-    objects: S3Objects, bucket: Bucket
+    objects: S3Source, bucket: Bucket
 ) -> None:
     named = [
         "a.jpg",
@@ -75,34 +88,34 @@ def test_keys_come_in_byte_order_below_a_prefix_and_after_a_key(
     ]
     bucket.put(dict.fromkeys(["a/mark-of-a-folder/"], b""))
     bucket.put({key: key.encode() for key in named})
-    assert keys(objects, bucket) == sorted(named, key=str.encode)
+    assert keys(bucket) == sorted(named, key=str.encode)
     below = [key for key in sorted(named, key=str.encode) if key.startswith("a/")]
-    assert keys(objects, bucket, "a") == below
+    assert keys(bucket, "a") == below
     for number, key in enumerate(below):
-        assert keys(objects, bucket, "a/", after=key) == below[number + 1 :]
+        assert keys(bucket, "a/", after=key) == below[number + 1 :]
     assert [content for content, _ in read_all(objects, bucket, named)] == [
         k.encode() for k in named
     ]
 
 
 def test_the_stamps_of_a_listing_are_those_of_the_objects_and_change_with_them(
-    objects: S3Objects, bucket: Bucket
+    objects: S3Source, bucket: Bucket
 ) -> None:
     bucket.put({"a.jpg": b"one", "b.jpg": b"two"})
-    listed = dict(objects.entries(f"{bucket.url}/".encode()))
-    for name, stamp in listed.items():
-        assert objects.read(name)[1] == objects.head(name)[1] == stamp
+    stamps = listed(f"{bucket.url}/")
+    for name, stamp in stamps.items():
+        assert objects.read(name, MAX_FILE_BYTES)[1] == objects.stamp(name) == stamp
     bucket.put({"a.jpg": b"six"})  # of the same size
     name = f"{bucket.url}/a.jpg".encode()
-    assert objects.read(name)[1] != listed[name]
+    assert objects.read(name, MAX_FILE_BYTES)[1] != stamps[name]
     bucket.delete("b.jpg")
     gone = f"{bucket.url}/b.jpg".encode()
-    assert objects.read(gone) == (Status.MISSING, NO_STAMP)
-    assert objects.head(gone) == (Status.MISSING, NO_STAMP)
+    assert objects.read(gone, MAX_FILE_BYTES) == (Status.MISSING, NO_STAMP)
+    assert objects.stamp(gone) == NO_STAMP
 
 
 def test_an_object_that_changes_while_its_body_is_cut_is_the_new_one(
-    objects: S3Objects, bucket: Bucket, s3_proxy: FaultProxy
+    objects: S3Source, bucket: Bucket, s3_proxy: FaultProxy
 ) -> None:
     bucket.put({"a.jpg": os.urandom(2000), "b.jpg": b"good"})
 
@@ -120,7 +133,7 @@ def test_an_object_that_changes_while_its_body_is_cut_is_the_new_one(
     s3_proxy.faults = lambda *_: Fault()
     assert second == b"good"
     assert first == b"0002" * 500
-    assert stamp == objects.head(f"{bucket.url}/a.jpg".encode())[1]
+    assert stamp == objects.stamp(f"{bucket.url}/a.jpg".encode())
 
 
 def test_an_object_whose_body_is_cut_each_time_is_a_row(
@@ -129,13 +142,13 @@ def test_an_object_whose_body_is_cut_each_time_is_a_row(
     monkeypatch.setattr(s3_client, "ATTEMPTS", QUICK)
     bucket.put({"a.jpg": os.urandom(2000), "b.jpg": b"good"})
     s3_proxy.faults = lambda line, _: Fault(keeps_bytes=0) if "a.jpg" in line else Fault()
-    with closing(S3Objects()) as objects:
+    with closing(opened()) as objects:
         read = read_all(objects, bucket, ["a.jpg", "b.jpg"])
     assert [content for content, _ in read] == [Status.UNREADABLE, b"good"]
 
 
 def test_a_last_page_that_fails_is_listed_again(
-    objects: S3Objects, bucket: Bucket, s3_proxy: FaultProxy
+    objects: S3Source, bucket: Bucket, s3_proxy: FaultProxy
 ) -> None:
     files = {f"{n:04}.jpg": b"x" for n in range(2 * PAGE_KEYS + 1)}
     bucket.put(files)
@@ -147,12 +160,12 @@ def test_a_last_page_that_fails_is_listed_again(
         return Fault(keeps_bytes=300) if pages in (3, 4) else Fault()
 
     s3_proxy.faults = last_fails
-    assert keys(objects, bucket) == list(files)
+    assert keys(bucket) == list(files)
     assert pages > 4
 
 
 def test_an_object_that_may_not_be_read_is_a_row(
-    objects: S3Objects, bucket: Bucket, s3_proxy: FaultProxy
+    objects: S3Source, bucket: Bucket, s3_proxy: FaultProxy
 ) -> None:
     bucket.put({"a.jpg": b"x", "b.jpg": b"y"})
     s3_proxy.faults = lambda line, number: (
@@ -178,7 +191,7 @@ def test_a_server_that_does_not_recover_ends_the_job_in_one_line(
     line: str,
 ) -> None:
     monkeypatch.setattr(s3_client, "ATTEMPTS", QUICK)
-    objects = S3Objects()
+    objects = opened()
     s3_proxy.faults = lambda *_: fault
     with pytest.raises(SetupError, match=f"{bucket.url}: .*{line}.* same command again$") as error:
         read_all(objects, bucket, ["a.jpg"])
@@ -186,10 +199,10 @@ def test_a_server_that_does_not_recover_ends_the_job_in_one_line(
     objects.close()
 
 
-def test_keys_that_are_no_paths_are_listed_and_read(objects: S3Objects, bucket: Bucket) -> None:
+def test_keys_that_are_no_paths_are_listed_and_read(objects: S3Source, bucket: Bucket) -> None:
     odd = ["/a.jpg", "a/../b.jpg", "a/./c.jpg", "a//b.jpg", "b+c d.jpg"]
     bucket.put({key: key.encode() for key in odd})
-    assert keys(objects, bucket) == odd
+    assert keys(bucket) == odd
     assert [content for content, _ in read_all(objects, bucket, odd)] == [k.encode() for k in odd]
 
 
@@ -200,8 +213,8 @@ def test_a_public_bucket_needs_no_credentials(
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.delenv(name)
     monkeypatch.setenv("AWS_SKIP_SIGNATURE", "true")
-    objects = S3Objects()
-    assert keys(objects, bucket) == ["a.jpg"]
+    objects = opened()
+    assert keys(bucket) == ["a.jpg"]
     assert read_all(objects, bucket, ["a.jpg"])[0][0] == b"x"
     objects.close()
 
@@ -239,22 +252,18 @@ def test_a_proof_without_credentials_is_a_fault_of_the_set_up(
         verify(tmp_path / "out.csv")
 
 
-@pytest.mark.parametrize("what", ["an object", "a listing"])
 def test_a_server_leads_a_signed_request_nowhere(
-    s3_proxy: FaultProxy, site: ImageSite, monkeypatch: pytest.MonkeyPatch, what: str
+    s3_proxy: FaultProxy, site: ImageSite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with image_site() as other:
         site.redirects = {"bucket/a.jpg": f"{other.url}/a.jpg", "bucket": f"{other.url}/bucket"}
         monkeypatch.setenv("AWS_ENDPOINT_URL", site.url)
-        with closing(S3Objects()) as objects:
-            act = (
-                objects.read
-                if what == "an object"
-                else lambda _: list(objects.entries(b"s3://bucket/"))
-            )
-            with pytest.raises(SetupError, match=r"^s3://bucket: its server answers 302; "):
-                act(b"s3://bucket/a.jpg")
-        assert len(site.requests) == 1
+        with closing(opened("s3://bucket/")) as source:
+            read = partial(source.read, b"s3://bucket/a.jpg", MAX_FILE_BYTES)
+            for act in (read, partial(source.check, True)):
+                with pytest.raises(SetupError, match=r"^s3://bucket: its server answers 302; "):
+                    act()
+        assert len(site.requests) == 2
         assert other.requests == []
 
 
@@ -263,10 +272,10 @@ def test_no_request_goes_to_a_service_that_gives_away_credentials(
 ) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://169.254.169.254")
     with (
-        closing(S3Objects()) as objects,
+        closing(opened()) as objects,
         pytest.raises(SetupError, match=r"cannot be reached.*gives away credentials"),
     ):
-        objects.read(b"s3://bucket/a.jpg")
+        objects.read(b"s3://bucket/a.jpg", MAX_FILE_BYTES)
 
 
 def page(*keys: str, more: str = "") -> bytes:
@@ -299,11 +308,8 @@ def test_a_listing_that_is_none_or_does_not_end_ends_in_one_line(
 ) -> None:
     with raw_site(HEAD + b"Content-Length: %d\r\n\r\n" % len(text) + text) as address:
         monkeypatch.setenv("AWS_ENDPOINT_URL", address.decode().removesuffix("/a.jpg"))
-        with (
-            closing(S3Objects()) as objects,
-            pytest.raises(SetupError, match=f"^s3://bucket cannot be listed: .*{line}"),
-        ):
-            list(objects.entries(b"s3://bucket/"))
+        with pytest.raises(SetupError, match=f"^s3://bucket cannot be listed: .*{line}"):
+            listed("s3://bucket/")
 
 
 def test_a_refusal_is_one_harmless_line_without_secrets(
@@ -316,8 +322,8 @@ def test_a_refusal_is_one_harmless_line_without_secrets(
     head = HEAD.replace(b"200 OK", b"400 Bad Request")
     with raw_site(head + b"Content-Length: %d\r\n\r\n" % len(text) + text) as address:
         monkeypatch.setenv("AWS_ENDPOINT_URL", address.decode().removesuffix("/a.jpg"))
-        with closing(S3Objects()) as objects, pytest.raises(SetupError) as error:
-            objects.read(b"s3://bucket/a.jpg")
+        with closing(opened()) as objects, pytest.raises(SetupError) as error:
+            objects.read(b"s3://bucket/a.jpg", MAX_FILE_BYTES)
     line = str(error.value)
     assert line.startswith("s3://bucket: its server answers 400 InvalidToken (")
     assert line.isprintable()
@@ -334,7 +340,7 @@ def test_credentials_of_a_container_are_found(
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.delenv(name)
     monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", f"{site.url}/role")
-    with closing(S3Objects()) as objects:
+    with closing(opened()) as objects:
         assert read_all(objects, bucket, ["a.jpg"])[0][0] == b"x"
     assert site.requests == ["GET /role"]
 
@@ -349,10 +355,10 @@ def test_without_credentials_one_line_says_what_to_set(
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     with (
-        closing(S3Objects()) as objects,
+        closing(opened()) as objects,
         pytest.raises(NoCredentials, match=r"AWS_SECRET_ACCESS_KEY.*AWS_SKIP_SIGNATURE"),
     ):
-        objects.read(b"s3://bucket/a.jpg")
+        objects.read(b"s3://bucket/a.jpg", MAX_FILE_BYTES)
     assert s3_proxy.requests == []
 
 
@@ -370,10 +376,10 @@ def test_credentials_that_cannot_be_renewed_end_a_command_in_one_line(
     for profile in ("work", "no-such"):
         monkeypatch.setenv("AWS_PROFILE", profile)
         with (
-            closing(S3Objects()) as objects,
+            closing(opened()) as objects,
             pytest.raises(NoCredentials, match="AWS_PROFILE"),
         ):
-            objects.read(b"s3://bucket/a.jpg")
+            objects.read(b"s3://bucket/a.jpg", MAX_FILE_BYTES)
     assert s3_proxy.requests == []
 
 

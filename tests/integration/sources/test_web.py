@@ -7,17 +7,20 @@ import logging
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import httpcore
 import pytest
 
+from producer.job.job_options import JobOptions
 from producer.sources.remote import checked_network, web_client, web_source
-from producer.sources.remote.web_source import Web
+from producer.sources.remote.web_source import WebSource
 from shared.errors import SetupError
 from shared.image_status import Status
+from shared.messages.batch import MAX_FILE_BYTES
 from shared.messages.files import NO_STAMP, STAMP, Stamp
+from shared.stop import unstoppable
 from tests.support.servers.fault_proxy import Fault, fault_proxy
 from tests.support.servers.image_site import ImageSite, authority_file, image_site
 from tests.support.servers.raw_site import raw_site
@@ -34,74 +37,102 @@ def secure_site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ima
         yield running
 
 
+@pytest.fixture(autouse=True)
+def local(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HANGTAG_LOCAL_ADDRESSES", "1")
+
+
+def opened(*addresses: bytes, max_bytes: int = MAX_FILE_BYTES) -> WebSource:
+    """The source of these arguments."""
+    options = JobOptions(addresses, b"/", "/out.csv", max_file_bytes=max_bytes)
+    return WebSource(b"", options, unstoppable())
+
+
 @pytest.fixture
-def images() -> Iterator[Web]:
-    with closing(Web(lambda name: name, local=True)) as opened:
-        yield opened
+def images() -> Iterator[WebSource]:
+    with closing(opened()) as source:
+        yield source
 
 
-def names(site: ImageSite) -> list[bytes]:
-    return [f"{site.url}/{path}".encode() for path in site.files]
+@contextmanager
+def listed(folder: Path, addresses: list[bytes]) -> Iterator[tuple[WebSource, list[bytes]]]:
+    """The source of a list, and the names of its rows."""
+    (folder / "list").write_bytes(b"\n".join(addresses))
+    options = JobOptions((), b"/", "/out.csv", list_file=bytes(folder / "list"))
+    with closing(WebSource(b"", options, unstoppable())) as source:
+        yield source, [source.row_name(line, n) for n, line in enumerate(addresses)]
 
 
-def read_all(images: Web, named: list[bytes]) -> list[bytes | Status]:
-    read = []
+def names(site: ImageSite, query: str = "") -> list[bytes]:
+    return [f"{site.url}/{path}{query}".encode() for path in site.files]
+
+
+def read(images: WebSource, name: bytes) -> tuple[bytes | Status, Stamp]:
+    return images.read(name, MAX_FILE_BYTES)
+
+
+def read_all(images: WebSource, named: list[bytes]) -> list[bytes | Status]:
+    contents = []
     for number, name in enumerate(named):
         images.announce(named[number : number + 64])
-        read.append(images.read(name)[0])
-    return read
+        contents.append(read(images, name)[0])
+    return contents
 
 
-def test_signed_addresses_are_read_over_https(secure_site: ImageSite) -> None:
+def test_signed_addresses_are_read_over_https(secure_site: ImageSite, tmp_path: Path) -> None:
     secure_site.secret = SECRET
     secure_site.files = {f"p/{n} ü.jpg": os.urandom(2000) for n in range(60)}
-    with closing(Web(lambda name: name + b"?" + SECRET.encode(), local=True)) as images:
-        assert read_all(images, names(secure_site)) == list(secure_site.files.values())
+    with listed(tmp_path, names(secure_site, f"?{SECRET}")) as (images, named):
+        assert read_all(images, named) == list(secure_site.files.values())
     assert set(secure_site.hosts) == {secure_site.url.removeprefix("https://")}
     assert len(secure_site.requests) == len(secure_site.files)
 
 
 def test_a_password_goes_to_its_server_and_not_where_that_leads(
-    site: ImageSite, images: Web
+    site: ImageSite, images: WebSource
 ) -> None:
     site.files = {"a.jpg": b"x"}
     site.authorization = "Basic " + base64.b64encode(b"user:pass@word").decode()
     address = f"{site.url}/a.jpg".replace("//", "//user:pass%40word@").encode()
-    assert images.read(address)[0] == b"x"
+    assert read(images, address)[0] == b"x"
     with image_site() as other:
         other.files = {"a.jpg": b"y"}
         other.authorization = site.authorization
         site.redirects = {"b.jpg": f"{other.url}/a.jpg"}
-        assert images.read(address.replace(b"a.jpg", b"b.jpg"))[0] is Status.UNREADABLE
+        assert read(images, address.replace(b"a.jpg", b"b.jpg"))[0] is Status.UNREADABLE
         assert len(other.requests) == 1
 
 
 @pytest.mark.parametrize("has_tags", [True, False])
 def test_a_stamp_is_that_of_the_image_without_reading_it_whole(
-    site: ImageSite, images: Web, has_tags: bool
+    site: ImageSite, images: WebSource, has_tags: bool
 ) -> None:
     site.has_tags = has_tags
     site.files = {"a.jpg": bytes(500_000), "empty.jpg": b""}
     for name in names(site):
-        assert images.head(name)[1] == images.read(name)[1] != NO_STAMP
-    assert images.head(f"{site.url}/gone.jpg".encode()) == (Status.MISSING, NO_STAMP)
-    before = images.head(names(site)[0])[1]
+        assert images.stamp(name) == read(images, name)[1] != NO_STAMP
+    gone = f"{site.url}/gone.jpg".encode()
+    assert images.stamp(gone) == NO_STAMP
+    assert images.is_missing(gone)
+    before = images.stamp(names(site)[0])
     site.files["a.jpg"] = b"\1" * 500_000 if has_tags else bytes(500_001)
-    assert images.head(names(site)[0])[1] != before
+    assert images.stamp(names(site)[0]) != before
 
 
 def test_what_cannot_be_read_is_a_row_with_its_reason(site: ImageSite) -> None:
     site.files = {"large.jpg": bytes(101), "raw.nef": b"II*\0", "small.jpg": bytes(100)}
-    with closing(Web(lambda name: name, local=True, max_bytes=100)) as images:
+    with closing(opened(max_bytes=100)) as images:
         expected = [Status.TOO_LARGE, Status.UNSUPPORTED, bytes(100)]
         assert read_all(images, names(site)) == expected
         site.is_chunked = True  # the length is not known before the end
         assert read_all(images, names(site)) == expected
-        assert images.read(f"{site.url}/gone.jpg".encode()) == (Status.MISSING, NO_STAMP)
-        assert images.read(f"{site.url}/small.jpg?x".encode())[0] is Status.UNREADABLE
+        assert read(images, f"{site.url}/gone.jpg".encode()) == (Status.MISSING, NO_STAMP)
+        assert read(images, f"{site.url}/small.jpg?x".encode())[0] is Status.UNREADABLE
 
 
-def test_a_redirect_is_followed_where_an_address_may_lead(site: ImageSite, images: Web) -> None:
+def test_a_redirect_is_followed_where_an_address_may_lead(
+    site: ImageSite, images: WebSource
+) -> None:
     site.files = {"a.jpg": b"x"}
     site.redirects = {
         "there.jpg": f"{site.url}/a.jpg",
@@ -113,16 +144,18 @@ def test_a_redirect_is_followed_where_an_address_may_lead(site: ImageSite, image
         "file.jpg": "file:///etc/passwd",
         "loop.jpg": "loop.jpg",
     }
-    found = {path: images.read(f"{site.url}/{path}".encode())[0] for path in site.redirects}
+    found = {path: read(images, f"{site.url}/{path}".encode())[0] for path in site.redirects}
     assert found.pop("there.jpg") == found.pop("relative.jpg") == b"x"
     assert set(found.values()) == {Status.UNREADABLE}
     assert len([line for line in site.requests if "loop" in line]) <= 6
 
 
-def test_https_does_not_lead_to_http(secure_site: ImageSite, site: ImageSite, images: Web) -> None:
+def test_https_does_not_lead_to_http(
+    secure_site: ImageSite, site: ImageSite, images: WebSource
+) -> None:
     site.files = {"a.jpg": b"x"}
     secure_site.redirects = {"b.jpg": f"{site.url}/a.jpg"}
-    assert images.read(f"{secure_site.url}/b.jpg".encode())[0] is Status.UNREADABLE
+    assert read(images, f"{secure_site.url}/b.jpg".encode())[0] is Status.UNREADABLE
     assert site.requests == []
 
 
@@ -137,25 +170,31 @@ def test_https_does_not_lead_to_http(secure_site: ImageSite, site: ImageSite, im
     ],
 )
 def test_what_may_not_be_reached_ends_a_job_that_reaches_nothing_else(
-    secure_site: ImageSite, site: ImageSite, address: str, local: bool, line: str
+    secure_site: ImageSite,
+    site: ImageSite,
+    monkeypatch: pytest.MonkeyPatch,
+    address: str,
+    local: bool,
+    line: str,
 ) -> None:
+    monkeypatch.setenv("HANGTAG_LOCAL_ADDRESSES", str(int(local)))
     name = address.format(secure=secure_site.url, plain=site.url).encode()
     with (
-        closing(Web(lambda name: name, local)) as images,
+        closing(opened()) as images,
         pytest.raises(
             SetupError, match=f"{line}.*run the same command again; a started job resumes, "
         ),
     ):
-        images.read(name)
+        read(images, name)
     assert site.requests == secure_site.requests == []
 
 
 def test_a_certificate_that_is_not_trusted_ends_the_job_in_one_line(
-    tmp_path: Path, images: Web
+    tmp_path: Path, images: WebSource
 ) -> None:
     authority, _ = authority_file(tmp_path)
     with image_site(authority) as site, pytest.raises(SetupError, match="not trusted"):
-        images.read(f"{site.url}/a.jpg".encode())
+        read(images, f"{site.url}/a.jpg".encode())
     assert site.requests == []
 
 
@@ -169,12 +208,12 @@ def test_a_server_that_fails_while_others_answer_costs_rows(
     good = [name.replace(b"localhost", b"127.0.0.1") for name in names(site)]
     mixed = [*dead, *good, b"https://no-such-host.invalid/a.jpg"]
     unreadable = Status.UNREADABLE
-    with closing(Web(lambda name: name, local=True, others=lambda: mixed)) as images:
-        read = read_all(images, mixed)
-    assert read == [*[unreadable] * 3, *site.files.values(), unreadable]
+    with closing(opened(*mixed)) as images:
+        contents = read_all(images, mixed)
+    assert contents == [*[unreadable] * 3, *site.files.values(), unreadable]
 
 
-def test_a_pause_that_a_server_asks_for_is_kept(site: ImageSite, images: Web) -> None:
+def test_a_pause_that_a_server_asks_for_is_kept(site: ImageSite, images: WebSource) -> None:
     site.files = {"a.jpg": b"x"}
     times = []
 
@@ -183,7 +222,7 @@ def test_a_pause_that_a_server_asks_for_is_kept(site: ImageSite, images: Web) ->
         return Fault(status=429, retry_after="1") if number == 0 else Fault()
 
     with fault_proxy(site.port, busy_first) as proxy:
-        assert images.read(f"{proxy.url}/a.jpg".encode())[0] == b"x"
+        assert read(images, f"{proxy.url}/a.jpg".encode())[0] == b"x"
     assert times[1] - times[0] >= 1
 
 
@@ -204,39 +243,39 @@ HUGE = (b"1" * 20, b"9" * 19, b"1" + b"0" * 400, b"1" * 5000)
     ],
 )
 def test_numbers_in_headers_beyond_any_file_cost_a_row_or_end_the_job_in_one_line(
-    answer: bytes, images: Web, monkeypatch: pytest.MonkeyPatch
+    answer: bytes, images: WebSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(web_source, "ATTEMPTS", 1)
     with raw_site(b"HTTP/1.1 %s\r\n\r\n" % answer) as url:
-        for read in (images.read, images.head):
-            line = refusal(lambda: read(url))  # noqa: B023
-            assert line.isprintable()
+        for stamp_of in (lambda: read(images, url)[1], lambda: images.stamp(url)):
+            assert line_or_stored(stamp_of).isprintable()
 
 
-def refusal(read: Callable[[], tuple[bytes | Status, Stamp]]) -> str:
-    """The error that ends the job; empty for a row without content, whose stamp can be stored."""
+def line_or_stored(stamp_of: Callable[[], Stamp]) -> str:
+    """The error that ends the job; empty for a stamp, which can be stored."""
     try:
-        content, stamp = read()
+        stamp = stamp_of()
     except SetupError as error:
         return str(error)
-    assert isinstance(content, Status) or content == b""
     assert STAMP.unpack(STAMP.pack(*stamp)) == stamp
     return ""
 
 
-def test_an_address_that_is_missing_is_a_row_although_its_answer_is_cut_off(images: Web) -> None:
+def test_an_address_that_is_missing_is_a_row_although_its_answer_is_cut_off(
+    images: WebSource,
+) -> None:
     with raw_site(b"HTTP/1.1 404 Not Found\r\nContent-Length: 1000\r\n\r\nshort") as url:
-        assert images.read(url)[0] is Status.MISSING
+        assert read(images, url)[0] is Status.MISSING
 
 
 @pytest.mark.parametrize("start", [b"HTTP/1.1 200 OK\r\nX: ", b"HTTP/1.1 200 OK\r\n\r\n"])
 def test_a_server_that_sends_a_byte_now_and_then_is_as_good_as_silent(
-    images: Web, monkeypatch: pytest.MonkeyPatch, start: bytes
+    images: WebSource, monkeypatch: pytest.MonkeyPatch, start: bytes
 ) -> None:
     monkeypatch.setattr(web_source, "ATTEMPTS", 1)
     monkeypatch.setattr(web_client, "TIMEOUT_S", 0.3)
     with raw_site(start, drips=True) as url, pytest.raises(SetupError, match="too slow"):
-        images.read(url)
+        read(images, url)
 
 
 @pytest.mark.parametrize(
@@ -249,28 +288,28 @@ def test_a_server_that_sends_a_byte_now_and_then_is_as_good_as_silent(
     ids=["preliminary answers", "chunks of almost nothing"],
 )
 def test_an_answer_without_end_is_a_row_that_fails(
-    images: Web, monkeypatch: pytest.MonkeyPatch, start: bytes
+    images: WebSource, monkeypatch: pytest.MonkeyPatch, start: bytes
 ) -> None:
     monkeypatch.setattr(web_source, "ATTEMPTS", 1)
     monkeypatch.setattr(checked_network, "ANSWER_MAX_BYTES", 1 << 16)
     with raw_site(start) as url:
-        assert images.read(url)[0] is Status.UNREADABLE
+        assert read(images, url)[0] is Status.UNREADABLE
 
 
 def test_a_signature_that_has_expired_ends_the_job_in_one_line_without_it(
-    site: ImageSite,
+    site: ImageSite, tmp_path: Path
 ) -> None:
     site.files, site.expired = {"a.jpg": b"x"}, SECRET
     with (
-        closing(Web(lambda name: name + b"?" + SECRET.encode(), local=True)) as images,
+        listed(tmp_path, names(site, f"?{SECRET}")) as (images, named),
         pytest.raises(SetupError, match=r"has expired.*sign.*same lines.*resumes") as error,
     ):
-        images.read(f"{site.url}/a.jpg".encode())
+        read(images, named[0])
     assert "SECRET" not in str(error.value)
 
 
 def test_a_log_of_everything_has_neither_signatures_nor_passwords(
-    site: ImageSite, images: Web, caplog: pytest.LogCaptureFixture
+    site: ImageSite, images: WebSource, caplog: pytest.LogCaptureFixture
 ) -> None:
     """As of a program that sets the root logger to DEBUG."""
     site.files, site.secret = {"a.jpg": b"x"}, SECRET
@@ -278,8 +317,8 @@ def test_a_log_of_everything_has_neither_signatures_nor_passwords(
     signed = [f"{site.url}/{path}?{SECRET}" for path in ("a.jpg", "b.jpg", "no.jpg", "gone.jpg")]
     signed.append(f"{site.url}/a.jpg".replace("//", "//user:SECRETxyz@"))
     with caplog.at_level(logging.DEBUG):
-        read = read_all(images, [address.encode() for address in signed])
+        contents = read_all(images, [address.encode() for address in signed])
         httpcore.request("GET", f"{site.url}/gone.jpg")  # of the program itself
-    assert read[:3] == [b"x", b"x", Status.UNREADABLE]
+    assert contents[:3] == [b"x", b"x", Status.UNREADABLE]
     assert "SECRET" not in caplog.text
     assert "receive_response_headers.complete" in caplog.text

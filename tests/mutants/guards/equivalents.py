@@ -14,8 +14,11 @@ EQUIVALENT = {
     "producer/sorting/undo.py: Originals._above: os.path.isdir(folder) -> False": (
         "a folder is no source of another kind, which the next line finds, too, only later"
     ),
-    "producer/sorting/placing.py: Work.completed: not copied -> False": (
+    "producer/sorting/placing.py: completed: not copied -> False": (
         "the folders are synced again with nothing new, which only takes longer"
+    ),
+    "producer/sorting/folders.py: same_bytes: os.path.sameopenfile(first, second) -> False": (
+        "two names of one file have the same bytes, which only takes longer to find"
     ),
     "producer/sorting/plan.py: Plan._is_elsewhere: others -> True": (
         "each row of a job of files has a path, which is found only later"

@@ -54,14 +54,15 @@ PACKAGES = {
         (
             "producer/sorting/*.py",
             "producer/sort_log/*.py",
-            "producer/sources/compared.py",
             "producer/sources/row_files.py",
         ),
-        ("tests/unit/sorting",),
-        0,
         (
+            "tests/unit/sorting",
             "tests/faults/storage/test_sort_power_failure.py",
             "tests/faults/storage/test_sort_disk_full.py",
+        ),
+        6,
+        (
             "tests/faults/producer/test_failpoints_of_sorting.py",
             "tests/faults/producer/test_histories_of_sorting.py",
         ),

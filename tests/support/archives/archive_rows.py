@@ -27,10 +27,10 @@ class ArchiveRows(NamedTuple):
         return list(self.contents)
 
 
-def sources_of(*arguments: Path | str, glob: str = "", cwd: Path = Path("/")) -> JobSources:
+def sources_of(*arguments: Path | str, glob: str = "") -> JobSources:
     """The sources of a job that starts now."""
     roots = tuple(bytes(Path(argument)) for argument in arguments)
-    return JobSources(JobOptions(roots, bytes(cwd), "", glob))
+    return JobSources(JobOptions(roots, b"/", "", glob))
 
 
 def rows_of(archive: Path, glob: str = "", after: str = "") -> ArchiveRows:

@@ -1,7 +1,7 @@
 """Armed failpoints: each kills, stops or raises in a process at its n-th passage.
 
-The processes under test are the product's, started from the modules `armed_*` beside the fault
-tests, which call `watch`. The armed shots are in a file, so that tests may share processes. Each
+The processes under test are the product's, started from modules of tests/faults/apps/, which call
+`watch`. The armed shots are in a file, so that tests may share processes. Each
 shot waits for the one before: the first ones bring about the situation that the last one tests.
 """
 
@@ -91,7 +91,9 @@ class Points:
 
 
 def watch() -> None:
-    """Check the file at each point of this process. For the modules `armed_*`."""
+    """Check the file at each point of this process, if its test arms any."""
+    if FOLDER_VARIABLE not in os.environ:
+        return
     folder = Path(os.environ[FOLDER_VARIABLE])
     passages: Counter[tuple[int, int, str]] = Counter()
 

@@ -22,11 +22,11 @@ PACKAGES = ("producer", "worker", "shared")
 FAMILIES = {"ledger.": batch_ledger.SCRIPTS}
 
 
-def trees(root: Path = ROOT) -> Iterator[tuple[str, ast.Module]]:
+def trees() -> Iterator[tuple[str, ast.Module]]:
     """Each source file of the product, parsed."""
     for package in PACKAGES:
-        for path in sorted((root / package).rglob("*.py")):
-            yield path.relative_to(root).as_posix(), _parsed(path)
+        for path in sorted((ROOT / package).rglob("*.py")):
+            yield path.relative_to(ROOT).as_posix(), _parsed(path)
 
 
 @cache

@@ -21,7 +21,8 @@ def file_type(*brands: bytes) -> bytes:
     return box(b"ftyp", brands[0], bytes(4), *brands)
 
 
-def many_places(items: int = 5_000) -> bytes:
+def many_places() -> bytes:
     """A table of places of 65,535 pieces each, whose fields have no width."""
+    items = 5_000
     table = struct.pack(">HHH", 1, 0, 65_535) * items
     return full_box(b"iloc", 0, 0, bytes(2), struct.pack(">H", items), table)

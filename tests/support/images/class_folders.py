@@ -11,8 +11,6 @@ from PIL import Image
 
 from worker.datasets.examples import Images
 
-SUFFIXES = {"PNG": ".png", "BMP": ".bmp", "GIF": ".gif", "TIFF": ".tif"}
-
 
 def noise(seed: int, side: int = 8, channels: int = 3) -> Images:
     """A unique image, uint8 [side, side, channels]."""
@@ -25,17 +23,17 @@ def write(path: Path, pixels: Images, kind: str = "PNG") -> None:
     path.write_bytes(_encoded(pixels, kind))
 
 
-def fill(folder: Path, count: int, first_seed: int = 0, side: int = 8) -> None:
+def fill(folder: Path, count: int, first_seed: int = 0) -> None:
     """Write `count` different images to a class folder."""
     folder.mkdir(parents=True, exist_ok=True)
     for number in range(count):
-        (folder / f"{number:04}.png").write_bytes(_png(first_seed + number, side))
+        (folder / f"{number:04}.png").write_bytes(_png(first_seed + number))
 
 
 @functools.lru_cache(1000)
-def _png(seed: int, side: int) -> bytes:
+def _png(seed: int) -> bytes:
     """A unique image: many tests fill the same folders."""
-    return _encoded(noise(seed, side), "PNG")
+    return _encoded(noise(seed), "PNG")
 
 
 def _encoded(pixels: Images, kind: str) -> bytes:

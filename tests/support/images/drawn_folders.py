@@ -16,12 +16,12 @@ from worker.runtimes import load_runtime
 CARD = packaged.card()
 
 
-def draw(root: Path, numbers: Sequence[int], count: int, first_seed: int = 0) -> Path:
+def draw(root: Path, numbers: Sequence[int], count: int) -> Path:
     """A folder with one subfolder of `count` images for each of these labels."""
     for number in numbers:
         folder = root / folder_of(CARD.labels[number])
         folder.mkdir(parents=True)
-        for seed in range(first_seed, first_seed + count):
+        for seed in range(count):
             Image.fromarray(silhouette(number, seed)).save(folder / f"{seed:03}.png")
     return root
 

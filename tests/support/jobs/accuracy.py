@@ -47,9 +47,9 @@ def this_processor() -> frozenset[str]:
     return features(path.read_text()) if path.exists() else frozenset()
 
 
-def off(what: str, right: int, processor: frozenset[str] | None = None) -> str:
+def off(what: str, right: int) -> str:
     """An error message if the number of right images of `what` is not as expected, else empty."""
-    here = this_processor() if processor is None else processor
+    here = this_processor()
     expected = getattr(RECORDED.get(here, USUAL), what)
     allowed = 0 if here in RECORDED else ELSEWHERE
     if abs(right - expected) <= allowed:

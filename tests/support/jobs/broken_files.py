@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -30,9 +29,3 @@ def mend(stage: Scenario, broken: Iterable[int]) -> None:
     for index in broken:
         path = path_of(stage, index)
         path.with_suffix(".whole").rename(path)
-
-
-def failed(stage: Scenario) -> list[int]:
-    """The indices of the rows without a label."""
-    with stage.output.open(newline="", encoding="utf-8") as table:
-        return [i for i, row in enumerate(csv.DictReader(table)) if row["status"] != "ok"]

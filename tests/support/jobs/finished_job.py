@@ -14,7 +14,7 @@ import msgspec
 from producer.job.job_options import JobOptions, encode_options
 from producer.job.job_properties import Pinned
 from producer.job.records import StoredResult
-from producer.run.batcher import read_batch_again, resumed
+from producer.run.batcher import read_batch_again
 from producer.run.job import Job
 from producer.sources import row_files
 from producer.sources.job_sources import as_started
@@ -25,6 +25,7 @@ from shared.messages.batch import BatchResult, JobRecord, encode_job, encode_res
 from shared.messages.model_card import card_sha256, encode_card
 from shared.registry import packaged
 from shared.settings import Settings
+from tests.support.jobs.batchers import resumed_batcher
 from tests.support.jobs.image_blobs import decode_images
 
 ID = "testjb01"
@@ -60,9 +61,9 @@ def finish(
             job.repeat_failed()
         for n in job.journal.open_batches():
             record(job, n, answer(read_batch_again(files, job.journal.batch(n))))
-            job.table.growing.advance(0)
+            job.table.advance(0)
         settings = Settings(batch_images=batch_images)
-        batches = resumed(job.options, settings, job.journal, row_files=files)
+        batches = resumed_batcher(job, settings, files)
         while not batches.exhausted:
             batch = batches.next()
             if batch is None:
@@ -71,7 +72,7 @@ def finish(
             if batch.frozen.n == stop_after:
                 return
             record(job, batch.frozen.n, answer(decode_images(batch.blob)))
-            job.table.growing.advance(0)
+            job.table.advance(0)
         job.table.take_learned(learned)
         job.finish(Exit.OK, job.table.write_table())
 

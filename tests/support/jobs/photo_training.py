@@ -14,8 +14,8 @@ from tests.support.jobs import handler_context
 from tests.support.servers.redis_server import RedisServer
 from worker.backbones import backbone_table
 from worker.backbones.backbone_table import BACKBONES, Backbone
-from worker.backbones.feature_cache import DIGEST_BYTES
 from worker.backbones.photo_features import row_bytes
+from worker.datasets.examples import DIGEST_BYTES
 from worker.requests.train import train
 from worker.runtimes import load_runtime
 from worker.runtimes.runtime import Classifier
@@ -52,7 +52,7 @@ class Training(NamedTuple):
 
 def train_shapes(server: RedisServer, root: Path, store: Path) -> Training:
     """Train on the photos in `root`, in this process."""
-    backbone = backbone_table.find("efficientnet-lite0")
+    backbone = backbone_table.BACKBONES["efficientnet-lite0"]
     work = Train("shapes", "photo-head", str(root))
     context, _ = handler_context.make(server, store, work)
     trained = train(context, work).answer

@@ -16,7 +16,7 @@ from worker.backbones.backbone_table import Backbone
 from worker.runtimes import heads
 from worker.runtimes.heads import Head
 
-LITE0, LITE2 = map(backbone_table.find, ("efficientnet-lite0", "efficientnet-lite2"))
+LITE0, LITE2 = backbone_table.BACKBONES.values()
 LABELS = ("circle", "square", "triangle")
 
 

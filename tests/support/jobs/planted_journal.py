@@ -27,14 +27,13 @@ def plant(
     output: Path,
     answers: Sequence[Answer],
     *,
-    cwd: Path | None = None,
     card: Card | None = None,
     batch_images: int = 3,
-    finished: bool = True,
 ) -> Path:
     """Write the journal of a job whose rows have these answers; return its table, which is not
-    written. Paths are relative to `cwd`; the digests are those of the files, where they exist."""
-    cwd, card = cwd or output.parent, card or packaged.card()
+    written. Paths are relative to its folder; the digests are those of the files, where they
+    exist."""
+    cwd, card = output.parent, card or packaged.card()
     record = JobRecord(
         new_id(), card.name, card.version, card_sha256(card), "litert", 1, output.name, "host", 0.0
     )
@@ -45,8 +44,7 @@ def plant(
         )
         for n, at in enumerate(range(0, len(answers), batch_images)):
             _commit(journal, n, answers[at : at + batch_images], cwd)
-        if finished:
-            journal.put(exit=b"%d" % Exit.OK)
+        journal.put(exit=b"%d" % Exit.OK)
     return output
 
 

@@ -10,12 +10,12 @@ import msgspec
 
 from producer.job.job_options import JobOptions
 from producer.present.events import Events
-from producer.run.batcher import resumed
 from producer.run.classify import classify
 from producer.run.job import Job
 from producer.run.run import Run, Summary
 from shared.errors import Exit
 from shared.settings import Settings
+from tests.support.jobs.batchers import resumed_batcher
 from tests.support.jobs.finished_job import answered, record
 from tests.support.jobs.image_blobs import decode_images
 
@@ -34,11 +34,11 @@ def _worked(run: Run, *_: object) -> Summary:
     for n in job.journal.open_batches():
         images = [files.unchanged(*file) for file in _files(job, n)]
         record(job, n, answered(images))
-    batches = resumed(job.options, settings, job.journal, row_files=files)
+    batches = resumed_batcher(job, settings, files)
     while (batch := batches.next()) is not None:
         job.journal.commit([batch.frozen])
         record(job, batch.frozen.n, answered(decode_images(batch.blob)))
-        job.table.growing.advance(0)
+        job.table.advance(0)
     failed = job.journal.totals.failed or batches.unlisted.count
     code, classified = Exit.SOME_FAILED if failed else Exit.OK, job.journal.totals.done - before
     return run.finished(code, classified, dict(batches.skipped), batches.unlisted)

@@ -75,11 +75,11 @@ def features(image: np.ndarray) -> np.ndarray:
     return np.asarray(cells.transpose(2, 0, 1).reshape(-1))
 
 
-def write_photos(root: Path, count: int, first: int = 0) -> Path:
+def write_photos(root: Path, count: int) -> Path:
     """Noise in the colour of each label, in class folders."""
     for number, label in enumerate(LABELS):
         (root / label).mkdir(parents=True, exist_ok=True)
-        for seed in range(first, first + count):
+        for seed in range(count):
             rng = np.random.default_rng([number, seed])
             pixels = rng.integers(0, 160, (24, 24, 3), np.uint8)
             pixels[..., 2 - number] += 90

@@ -10,7 +10,6 @@ from typing import Any
 
 import msgspec
 import numpy as np
-import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 LABELS = ("dark", "red", "bright", "blue")
@@ -122,11 +121,6 @@ def _nodes(drawn: Drawn) -> Any:
         yield helper.make_node("Softmax", ["logits"], [result], axis=1)
     if drawn.is_hidden:
         yield helper.make_node("Abs", ["shares"], ["output"])
-
-
-def load(data: bytes) -> Any:
-    """The model in these bytes."""
-    return onnx.load_model_from_string(data)
 
 
 def convolution() -> bytes:

@@ -15,7 +15,6 @@ from tests.support.models.drawn_networks import BIAS, LABELS, WEIGHTS
 
 SIDE = 16
 #: As Teachable Machine writes labels.txt.
-NUMBERED = "".join(f"{number} {label}\n" for number, label in enumerate(LABELS))
 
 
 _function: Any = tf.function(input_signature=[tf.TensorSpec((1, SIDE, SIDE, 3), tf.float32)])
@@ -44,11 +43,11 @@ def _converted(weights: np.ndarray, bias: np.ndarray, is_quantized: bool) -> byt
     return data
 
 
-def with_labels(data: bytes, labels: tuple[str, ...] = LABELS) -> bytes:
+def with_labels(data: bytes) -> bytes:
     """The file with an archive behind it that has the labels, as metadata of TensorFlow Lite."""
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as target:
-        target.writestr("labels.txt", "\n".join(labels))
+        target.writestr("labels.txt", "\n".join(LABELS))
     return data + archive.getvalue()
 
 

@@ -29,11 +29,11 @@ def card(imported: ImportedNetwork = PLAIN, side: int = SIDE, name: str = "mine"
     )  # fmt: skip
 
 
-def outputs(imported: ImportedNetwork, data: bytes, side: int = SIDE) -> np.ndarray:
+def outputs(imported: ImportedNetwork, data: bytes) -> np.ndarray:
     """The network's outputs for the drawn images."""
     network = OnnxNetwork(data, is_exact=True)
     converter = Converter(imported, network.takes_uint8)
-    return np.stack([network.row(converter.values(image)) for image in drawn((side, side, 3))])
+    return np.stack([network.row(converter.values(image)) for image in drawn((SIDE, SIDE, 3))])
 
 
 def stored(values: np.ndarray) -> bytes:

@@ -27,11 +27,10 @@ def visit(
     width: int = WIDE,
     dark: bool = False,
     script: bool = True,
-    motion: bool = False,
 ) -> Iterator[Page]:
     """Open a file. At the end nothing was fetched but the file, and the console is empty."""
     url = path.as_uri()
-    with tab(browser, width, dark, script, motion) as (page, seen):
+    with tab(browser, width, dark, script) as (page, seen):
         page.goto(url)
         yield page
         if script:
@@ -46,7 +45,6 @@ def tab(
     width: int = WIDE,
     dark: bool = False,
     script: bool = True,
-    motion: bool = False,
 ) -> Iterator[tuple[Page, list[str]]]:
     """A tab as if new, and what its console and its network have seen since.
 
@@ -58,7 +56,7 @@ def tab(
     page.emulate_media(
         media="null",
         color_scheme="dark" if dark else "light",
-        reduced_motion="no-preference" if motion else "reduce",
+        reduced_motion="reduce",
     )
     try:
         with _observed(page) as seen:

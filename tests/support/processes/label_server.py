@@ -35,10 +35,24 @@ def finish_features(hand: Hand, folder: PlantedFolder, request_id: str) -> None:
     hand.answer(request_id, answer, files)
 
 
-class LabelPage(PageClient):
-    """A browser that has opened the link of a labelling."""
+class Label(PageClient):
+    """The server of one folder, and its browser."""
 
-    def __init__(self, link: re.Match[str]) -> None:
+    def __init__(
+        self,
+        fleet: Fleet,
+        hand: Hand,
+        folder: PlantedFolder,
+        options: Sequence[str] = (),
+        program: Sequence[str] = PRODUCT_PROGRAM,
+        **settings: str,
+    ) -> None:
+        before = set(hand.open())
+        self.file = folder.root.parent / f"{folder.root.name}.labels.jsonl"
+        command = ("label", folder.root.name, *options)
+        self.process = fleet.producer(*command, cwd=folder.root.parent, program=program, **settings)
+        answer_features(hand, folder, before)
+        link = wait_for("the link", self._link)
         super().__init__(link[1], int(link[2]), link[3])
         self.id = self.json("GET", "/facts")["id"]
 
@@ -57,26 +71,6 @@ class LabelPage(PageClient):
     def decide(self, *decisions: dict[str, Any], settled: bool = True) -> Any:
         body = {"decisions": decisions, "settled": settled}
         return self.json("POST", self.of("/decisions"), body)
-
-
-class Label(LabelPage):
-    """The server of one folder, and its browser."""
-
-    def __init__(
-        self,
-        fleet: Fleet,
-        hand: Hand,
-        folder: PlantedFolder,
-        options: Sequence[str] = (),
-        program: Sequence[str] = PRODUCT_PROGRAM,
-        **settings: str,
-    ) -> None:
-        before = set(hand.open())
-        self.file = folder.root.parent / f"{folder.root.name}.labels.jsonl"
-        command = ("label", folder.root.name, *options)
-        self.process = fleet.producer(*command, cwd=folder.root.parent, program=program, **settings)
-        answer_features(hand, folder, before)
-        super().__init__(wait_for("the link", self._link))
 
     def _link(self) -> re.Match[str] | None:
         found = LINK.search(self.process.out)

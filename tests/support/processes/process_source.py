@@ -13,6 +13,7 @@ import pkgutil
 import runpy
 import socket
 import sys
+import tempfile
 from collections.abc import Callable
 from types import ModuleType
 from typing import NoReturn
@@ -107,6 +108,7 @@ def _become(order: Order, output: int, errors: int) -> None:
     os.umask(order.umask)
     os.environb.clear()
     os.environb.update(order.environment)
+    tempfile.tempdir = None
 
 
 def _run(order: Order, end: QuickEnd) -> NoReturn:

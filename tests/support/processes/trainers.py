@@ -81,9 +81,9 @@ class Moments:
         lines = (self._folder / "reached").read_text().splitlines()
         return [(int(line.split()[0]), line.split()[1]) for line in lines]
 
-    def epochs(self, not_by: int = 0) -> list[int]:
-        """The epochs that processes other than `not_by` have finished."""
-        found = [moment for pid, moment in self.reached if pid != not_by]
+    def epochs(self) -> list[int]:
+        """The epochs that processes have finished."""
+        found = [moment for _, moment in self.reached]
         return [int(one.partition("-")[2]) for one in found if one.startswith("epoch-")]
 
     def hold(self, moment: str) -> None:

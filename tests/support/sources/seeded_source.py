@@ -13,7 +13,6 @@ from functools import cached_property
 
 from producer.job import skipped
 from producer.job.job_options import JobOptions
-from producer.sources import source as kinds
 from producer.sources.job_sources import Walk
 from producer.sources.source import Source, SourceRow
 from shared.errors import UsageError
@@ -85,9 +84,6 @@ class SeededSource(Source):
         content = self.content(name)
         return NO_STAMP if isinstance(content, Status) else (len(content), zlib.crc32(content))
 
-    def is_missing(self, name: bytes) -> bool:
-        return self.content(name) is Status.MISSING
-
     @cached_property
     def _seed_and_count(self) -> tuple[int, int]:
         match = _TYPED.fullmatch(self.typed)
@@ -96,8 +92,3 @@ class SeededSource(Source):
 
 
 ROW = SourceRow(NAME, "tests.support.sources.seeded_source:SeededSource", schemes=(NAME,))
-
-
-def register() -> None:
-    """Let this process have the source, as a row of the product's table."""
-    kinds.SOURCES[NAME] = ROW

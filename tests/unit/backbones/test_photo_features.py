@@ -10,16 +10,15 @@ import pytest
 from shared.registry import packaged
 from tests.support.images import class_folders, shapes
 from worker.backbones import backbone_table, photo_features
-from worker.backbones.feature_cache import DIGEST_BYTES
 from worker.backbones.photo_features import PhotoFeatures
 from worker.datasets.decode_files import Bad
-from worker.datasets.examples import content_hashes
+from worker.datasets.examples import DIGEST_BYTES, content_hashes
 from worker.datasets.folder_layout import ClassFolderWalk
 from worker.decoding.decode import decode
 from worker.runtimes.tflite_network import FeatureGraph
 from worker.train import photo_folder
 
-LITE0 = backbone_table.find("efficientnet-lite0")
+LITE0 = backbone_table.BACKBONES["efficientnet-lite0"]
 FILE = packaged.backbone(LITE0.file, LITE0.sha256)
 LOADED = backbone_table.shipped(LITE0)
 SPEC = backbone_table.SPEC
@@ -95,8 +94,8 @@ def test_features_of_mirror_images_are_those_of_the_network_and_stored_beside_th
     assert scene.stored() == 2 * len(found.paths)
     assert again.mirrored is not None
     assert again.mirrored.tobytes() == found.mirrored.tobytes()
-    assert found.where(found.labels >= 0) is found  # no second copy of all features
-    part = found.where(found.labels == 1)
+    assert found.selected(found.labels >= 0) is found  # no second copy of all features
+    part = found.selected(found.labels == 1)
     assert part.mirrored is not None
     np.testing.assert_array_equal(part.mirrored, found.mirrored[found.labels == 1])
 

@@ -42,6 +42,6 @@ def test_the_bits_of_an_image_do_not_depend_on_its_call(
     network = networks.build(recipes.find(name), (28, 28, 1), len(card.labels))
     model = exported(network, card)
     whole = model.run(images).logits
-    for size in (1, 2, 3, 5, 8, 16, 31, CALL_IMAGES):
+    for size in (1, 3, 16, CALL_IMAGES):
         parts = [model.run(images[n : n + size]).logits for n in range(0, len(images), size)]
         assert np.concatenate(parts).tobytes() == whole.tobytes()

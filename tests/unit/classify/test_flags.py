@@ -14,7 +14,6 @@ from benchmarks.workloads import ood_images
 from benchmarks.workloads.synthetic_photos import photograph, scene
 from shared.image_status import FLAGS, Flag, Status
 from shared.messages.batch import BatchResult
-from shared.messages.model_card import PixelBounds
 from shared.registry import packaged
 from tests.support.images.image_zoo import Bytes, garment
 from worker.classify.classify_batch import DecodedBatch, classified, flag_unlike
@@ -23,10 +22,6 @@ from worker.datasets import fashion_mnist
 from worker.datasets.demo import encoded
 from worker.runtimes.load_runtime import load
 
-SHARES = st.sampled_from((0.0, 0.1, 0.25, 0.5, 0.9, 1.0))
-PIXEL_BOUNDS = st.builds(
-    PixelBounds, st.sampled_from((0, 12, 199)), st.sampled_from((0, 12, 199)), SHARES, SHARES
-)
 #: A card that flags images, whatever version ships.
 CARD = msgspec.structs.replace(
     packaged.card(),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 import time
 import weakref
-from collections.abc import Callable
 
 from shared.registry import packaged
 from worker.classify.process_state import Key, LoadedModel, ModelCache
@@ -29,11 +28,11 @@ def loader() -> LoadedModel:
 MODEL = loader()
 
 
-def use(cache: ModelCache, number: int, load: Callable[[], LoadedModel] = lambda: MODEL) -> bool:
+def use(cache: ModelCache, number: int) -> bool:
     """Use a version as a worker does; return whether it had to be loaded."""
     if cache.find(key(number)) is not None:
         return False
-    cache.put(key(number), load)
+    cache.put(key(number), lambda: MODEL)
     return True
 
 

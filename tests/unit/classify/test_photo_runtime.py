@@ -35,9 +35,9 @@ def card() -> Card:
     return photo_versions.card()
 
 
-def _load(card: Card, head: Head | bytes, backbone: bytes | None = None) -> Classifier:
+def _load(card: Card, head: Head | bytes) -> Classifier:
     data = head if isinstance(head, bytes) else heads.encode([head])
-    return load_runtime.load("photo", card, data, [backbone or photo_versions.backbone()])
+    return load_runtime.load("photo", card, data, [photo_versions.backbone()])
 
 
 def test_an_image_has_the_same_bits_in_batches_of_any_size(card: Card) -> None:
@@ -74,9 +74,9 @@ def test_the_head_is_applied_to_the_features_of_the_backbone(card: Card) -> None
 
 
 def test_an_unsure_image_is_answered_by_the_mean_of_both_looks(card: Card) -> None:
-    lite2 = backbone_table.find("efficientnet-lite2")
+    lite2 = backbone_table.BACKBONES["efficientnet-lite2"]
     pair = [photo_versions.head(), photo_versions.head(2, lite2)]
-    images = np.random.default_rng(7).integers(0, 256, (40, 260, 260, 3), np.uint8)
+    images = np.random.default_rng(7).integers(0, 256, (12, 260, 260, 3), np.uint8)
     small = [
         Image.fromarray(image).resize((224, 224), Image.Resampling.BILINEAR) for image in images
     ]
@@ -86,7 +86,7 @@ def test_an_unsure_image_is_answered_by_the_mean_of_both_looks(card: Card) -> No
         features = np.stack([graph.run(frame) for frame in frames]).astype(np.float64)
         looks.append(features @ head.weights.astype(np.float64) + head.bias)
     gaps = np.sort(looks[0], axis=1)[:, -1] - np.sort(looks[0], axis=1)[:, -2]
-    margin = float(np.sort(gaps)[15] + np.sort(gaps)[16]) / 2
+    margin = float(np.sort(gaps)[4] + np.sort(gaps)[5]) / 2
     expected = np.where((gaps < margin)[:, None], (looks[0] + looks[1]) / 2, looks[0])
     card = msgspec.structs.replace(
         card, preprocessing=backbone_table.SPEC, looks=(LITE0.look, lite2.look),

@@ -22,8 +22,8 @@ from worker.runtimes.tensorflow_runtime import TensorFlow
 
 #: Two full calls, and a third of two images.
 IMAGES = 130
-#: Below and around the size of a call, and several calls.
-SIZES = [1, 2, 16, 63, 64, 65, IMAGES]
+#: Below and around the size of a call.
+SIZES = [1, 63, 65]
 #: The memory of a worker's child before it has decoded anything; 120 MB is promised with images.
 CHILD_MEMORY_MB = 100
 

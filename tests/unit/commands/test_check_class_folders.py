@@ -17,7 +17,7 @@ from shared.settings import Settings
 from tests.support.jobs import finished_job
 from tests.support.jobs.decided import correct
 
-HERE, ELSEWHERE = Settings(), Settings(redis_url="redis://:secret@host:1")
+HERE = Settings()
 
 
 def folder(root: Path, **classes: int) -> str:

@@ -16,12 +16,10 @@ from producer.cli.job_summary import show_job_summary
 from producer.cli.main import hangtag
 from producer.job.job_options import JobOptions, encode_options
 from producer.job.journal import Journal, journal_path
-from producer.job.skipped import Unlisted, encode_unlisted
+from producer.job.skipped import Unlisted
 from producer.job.snapshot import JobState, JobView
 from producer.job.totals import AnswerCounts
 from producer.job_control.resolve import resolved
-from producer.present.events import Event, Events, Notice
-from producer.run.classify import classify
 from producer.run.job import Job
 from producer.run.run import Summary
 from producer.table.output_path import default_output
@@ -177,19 +175,13 @@ def test_a_finished_job_reports_it_and_repeats_its_exit_code_without_a_server(
     here: Path, code: Exit
 ) -> None:
     lacks = Unlisted(1, "photos/closed") if code is Exit.SOME_FAILED else Unlisted()
-    started_job(here, exit=str(int(code)).encode(), unlisted=encode_unlisted(lacks))
+    started_job(here, exit=str(int(code)).encode(), unlisted=msgspec.json.encode(lacks))
     result = run("classify", "photos", "-o", "out.csv")
     assert result.exit_code == code
     assert "finished already" in result.stderr
     assert "--restart" in result.stderr
     assert "was missing; it was written again" in result.stderr
     assert (here / "out.csv").read_text().startswith("path,")
-    notices = list[Event]()
-    events = Events()
-    events.subscribe(notices.append)
-    options = JobOptions((b"photos",), os.fsencode(here), str(here / "out.csv"))
-    classify(options, Settings.from_env(), if_finished="used as it is", events=events)
-    assert notices == [Notice(f"{here / 'out.csv'} is finished already; used as it is")]
     assert "was missing" not in run("classify", "photos", "-o", "out.csv").stderr
     assert "nothing to retry" in run("classify", "photos", "-o", "out.csv", "--retry-failed").stderr
 

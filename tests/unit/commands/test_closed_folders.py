@@ -126,13 +126,12 @@ def test_a_path_in_a_closed_folder_is_an_error_of_one_line(places: Places) -> No
     ],
 )
 def test_an_error_that_no_command_expects_is_one_line(error: OSError, line: str) -> None:
-    @click.group(cls=Commands)
-    def group() -> None: ...
-
-    @group.command()
+    @click.command()
     def fail() -> None:
         raise error
 
+    group = Commands("hangtag")
+    group.commands = {"fail": fail}
     result = CliRunner().invoke(group, ["fail"], env={"COLUMNS": "1000"})
     assert result.exit_code == Exit.SETUP
     assert result.stderr == f"hangtag: {line}; fix this and run the same command again\n"

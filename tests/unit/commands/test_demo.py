@@ -26,9 +26,11 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return Path("demo")
 
 
-def finish_demo(typed: bytes = b"demo/images") -> None:
+def finish_demo() -> None:
     """A job as the demo starts it."""
-    finish(JobOptions((typed,), os.fsencode(os.getcwd()), os.path.abspath("demo/results.csv")))
+    finish(
+        JobOptions((b"demo/images",), os.fsencode(os.getcwd()), os.path.abspath("demo/results.csv"))
+    )
 
 
 def check_refused(folder: Path, name: str) -> None:

@@ -1,4 +1,4 @@
-"""Errors of `predict` and `dataset show` are one line and come before any work."""
+"""What `predict` needs to draw is named before any work."""
 
 from __future__ import annotations
 
@@ -18,11 +18,6 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("HANGTAG_REDIS_URL", f"unix://{tmp_path}/no.sock")
     monkeypatch.chdir(tmp_path)
     (tmp_path / "1.png").touch()
-    (tmp_path / "2.png").touch()
-    (tmp_path / "photos.zip").touch()
-    (tmp_path / "folder").mkdir()
-    (tmp_path / "there.png").write_text("mine")
-    (tmp_path / "grid.png").write_text("mine")
     return tmp_path
 
 

@@ -38,15 +38,15 @@ def run(*arguments: str, stdin: bytes = b"") -> Result:
     return CliRunner().invoke(hangtag, arguments, input=stdin)
 
 
-def piped(here: Path, stdin: bytes, *more: str) -> Result:
+def piped(stdin: bytes, *more: str) -> Result:
     """The command whose list is this standard input."""
     return run("classify", "--list", "-", "-o", "out.csv", *more, stdin=stdin)
 
 
-def started(here: Path, stdin: bytes = TWO, stop_after: int | None = 0) -> bytes:
+def started(here: Path, stop_after: int | None = 0) -> bytes:
     """Have a job of this list, whose first row is done; return its list."""
     options = options_of(here, list_file=STDIN)
-    with received(BytesIO(stdin), options, unstoppable()) as listed:
+    with received(BytesIO(TWO), options, unstoppable()) as listed:
         suffix = record(listed, options.output)
     finish(msgspec.structs.replace(options, list_suffix=suffix), 1, stop_after=stop_after)
     return recorded(here)
@@ -99,7 +99,7 @@ def test_a_table_stands_for_the_recorded_list_except_to_start_over(here: Path) -
 
 def test_an_empty_standard_input_continues_with_the_recorded_list(here: Path) -> None:
     started(here, stop_after=None)
-    result = piped(here, b"")
+    result = piped(b"")
     assert result.exit_code == Exit.OK
     notice = [line for line in result.stderr.splitlines() if "standard input has no list" in line]
     assert len(notice) == 1
@@ -113,7 +113,7 @@ def test_another_list_is_refused_in_one_line_and_the_job_stays(
 ) -> None:
     started(here, stop_after=stop_after)
     before = journal_path(here / "out.csv").read_bytes()
-    line = one_line(piped(here, other), Exit.USAGE)
+    line = one_line(piped(other), Exit.USAGE)
     assert "the list of images is not the one that the job of" in line
     assert "--restart" in line
     assert recorded(here) == TWO
@@ -122,7 +122,7 @@ def test_another_list_is_refused_in_one_line_and_the_job_stays(
 
 def test_a_grown_list_replaces_the_one_of_an_unfinished_job(here: Path) -> None:
     started(here)
-    one_line(piped(here, THREE), Exit.SETUP)  # the broker is unreachable
+    one_line(piped(THREE), Exit.SETUP)  # the broker is unreachable
     assert recorded(here) == THREE
     finish(options_of(here, list_file=STDIN), 1)
     assert len((here / "out.csv").read_bytes().splitlines()) == 4

@@ -10,10 +10,10 @@ from worker.datasets import fashion_mnist
 from worker.datasets.examples import Examples, hold_out
 
 
-def _examples(seed: int, count: int = 200) -> Examples:
+def _examples(seed: int) -> Examples:
     rng = np.random.default_rng(seed)
-    images = rng.integers(0, 256, (count, 4, 4, 1)).astype(np.uint8)
-    return Examples(images, rng.integers(0, 3, count))
+    images = rng.integers(0, 256, (200, 4, 4, 1)).astype(np.uint8)
+    return Examples(images, rng.integers(0, 3, 200))
 
 
 def test_the_same_image_is_never_on_both_sides() -> None:

@@ -7,23 +7,15 @@ from collections import Counter
 import numpy as np
 
 from worker.datasets import quality
-from worker.datasets.decode_files import DecodedRows
 from worker.datasets.examples import TEST, TRAINING
 
 
 def _notes(scenes: list[int], labels: list[int], parts: list[int]) -> tuple[str, ...]:
     """The notes on photos of these scenes, in classes a and b."""
-    numbers = np.arange(len(scenes))
-    given = np.array(parts, np.int8)
-    rows = DecodedRows(
-        np.array(labels),
-        given,
-        numbers.astype(np.uint64),
-        np.array(scenes, np.uint64),
-        numbers,
-        np.zeros((len(scenes), 32), np.uint8),
-    )
-    return quality.photo_notes(("a", "b"), rows, given, Counter())
+    return quality.notes(
+        ("a", "b"), np.array(labels), np.array(parts, np.int8), np.array(scenes), Counter(),
+        alike="near-duplicates", to_learn=True,
+    )  # fmt: skip
 
 
 def test_each_test_photo_of_a_burst_in_training_is_counted() -> None:

@@ -42,7 +42,6 @@ ROOT = Path(__file__).parents[3]
 SIDE = 32
 SPEC = Preprocessing(SIDE, SIDE, 3)
 INTRA_UNIT = 20
-Bytes = NDArray[np.uint8]
 #: The crop to all of a picture.
 WHOLE = box(b"clap", np.array([SIDE, 1, SIDE, 1, 0, 1, 0, 1], ">i4").tobytes())
 
@@ -188,8 +187,8 @@ def _picture(stated: tuple[int, int]) -> Item:
     return of_picture(coded([noise(SIDE, SIDE)], stated=stated), colours())
 
 
-def _listed(*listed: Item, references: References = ()) -> bytes:
-    return heif(listed, references)
+def _listed(*listed: Item) -> bytes:
+    return heif(listed)
 
 
 def _grid(columns: int, rows: int, listed: Sequence[int], *more: Item) -> bytes:

@@ -6,19 +6,19 @@ import msgspec
 import numpy as np
 
 from shared.registry import packaged
-from worker.evaluation.calibration import ALWAYS, Passes, choose_second_pass, second_pass
+from worker.evaluation.calibration import ALWAYS, choose_second_pass, second_pass
 from worker.runtimes.runtime import Classifier, Graph, Images, Logits, Outputs, probabilities
 
 CLASSES = 3
 
 
-def passes(count: int = 4000, noise: float = 1.5) -> tuple[Passes, np.ndarray]:
+def passes() -> tuple[list[Logits], np.ndarray]:
     """Two noisy views of the same truth, and the labels."""
-    rng = np.random.default_rng(1)
+    rng, count = np.random.default_rng(1), 4000
     labels = rng.integers(0, CLASSES, count)
     sure = rng.gamma(2.0, 2.0, (count, 1)) * np.eye(CLASSES)[labels]
-    views = [(sure + rng.normal(0, noise, sure.shape)).astype(np.float32) for _ in range(2)]
-    return Passes(*views), labels
+    views = [(sure + rng.normal(0, 1.5, sure.shape)).astype(np.float32) for _ in range(2)]
+    return views, labels
 
 
 def right(logits: Logits, labels: np.ndarray) -> float:
@@ -36,11 +36,11 @@ def test_few_second_passes_give_the_accuracy_of_all() -> None:
 
 def test_a_second_pass_that_does_not_help_is_never_made() -> None:
     both, labels = passes()
-    found = choose_second_pass(Passes(both.first, both.first.copy()), labels)
+    found = choose_second_pass([both[0], both[0].copy()], labels)
     assert (found.margin, found.share) == (0.0, 0.0)
-    assert choose_second_pass(Passes(both.first, None), labels).margin == 0.0
+    assert choose_second_pass(both[:1], labels).margin == 0.0
     nothing = np.empty((0, CLASSES), np.float32)
-    assert choose_second_pass(Passes(nothing, nothing), labels[:0]).margin == 0.0
+    assert choose_second_pass([nothing, nothing], labels[:0]).margin == 0.0
 
 
 class Brightness(Graph):
@@ -60,7 +60,7 @@ def test_a_worker_makes_the_same_second_passes_as_the_export() -> None:
     rng = np.random.default_rng(2)
     images = rng.integers(0, 256, (200, 4, 6, 1), np.uint8)
     flipped = Brightness().run(images[:, :, ::-1]).logits
-    expected = second_pass(Passes(Brightness().run(images).logits, flipped), 30.0)
+    expected = second_pass([Brightness().run(images).logits, flipped], 30.0)
     card = msgspec.structs.replace(
         packaged.card(), output="logits", temperature=20.0, second_pass_margin=30.0
     )

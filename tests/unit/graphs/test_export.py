@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import keras
 import msgspec
@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from shared.errors import SetupError
 from shared.messages.model_card import Card, PrecisionTrial, Preprocessing
 from shared.registry import packaged
-from worker.datasets.examples import Examples, Images
+from worker.datasets.examples import Examples
 from worker.evaluation.metrics import score
 from worker.graphs import precision
 from worker.graphs.export import (
@@ -143,19 +143,6 @@ def test_without_labels_fp32_is_served_uncalibrated_and_no_file_is_left(
     assert (served.card.precision, served.card.temperature) == ("fp32", 1.0)
     assert served.card.operating_points == ()
     assert "unknown" in served.card.precision_why
-
-
-class Unreadable(Sequence[Images]):
-    """Calibration images that cannot be read."""
-
-    def __init__(self, error: Exception) -> None:
-        self._error = error
-
-    def __len__(self) -> int:
-        return 1
-
-    def __getitem__(self, which: Any) -> Any:
-        raise self._error
 
 
 counts = st.integers(1, 2000)

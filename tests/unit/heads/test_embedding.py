@@ -23,7 +23,7 @@ def test_distances_stay_where_the_components_have_all_of_the_variance(
     images: int, features: int, rank: int
 ) -> None:
     rows = drawn(images, features, rank)
-    few = embedded(rows, 40).astype(np.float64)
+    few = embedded(rows).astype(np.float64)
     mean, scale = standardization(rows)
     whole = ((rows - mean) * scale).astype(np.float64)
 

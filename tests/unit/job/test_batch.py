@@ -107,7 +107,7 @@ def test_failed_comes_before_person_before_excluded_before_flagged_before_accept
     case: Case,
 ) -> None:
     batch = case.rows()
-    given_ = case.rules.given_labels.of(batch) if case.rules.given_labels else {}
+    given_ = case.rules.given_labels.labels_by_row(batch) if case.rules.given_labels else {}
     for i, decision in enumerate(batch.decisions):
         label, confidence = batch.labels[i], batch.confidences[i]
         if case.result.statuses[i]:

@@ -5,15 +5,20 @@ from __future__ import annotations
 from contextlib import closing
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producer.job.job_options import ErrorBudget, decode_budget, encode_budget, parse_budget
+from producer.job.job_options import ErrorBudget, parse_budget
+from producer.job.job_properties import PropertyValues
 from producer.job.journal import Journal
 from producer.job.skipped import passed_over
 from producer.job.totals import JobCounts
 from producer.run.batcher import BatchLimits, resumed
+from producer.run.file_transport import Transport
+from producer.sources.job_sources import JobSources
+from producer.sources.row_files import RowFiles
 from producer.table.verify import verify
 from shared.settings import Settings
 from tests.support.jobs import finished_job
@@ -33,7 +38,9 @@ def test_an_interrupted_job_counts_each_skipped_file_once(
         path = Path(cwd.decode()) / "out.csv.hangtag"
         for most in (*batches_each, 1000):
             with closing(Journal(path)) as journal:
-                batches = resumed(given_, settings, journal)
+                batches = resumed(
+                    RowFiles(JobSources(given_)), settings, Transport(given_, settings), journal
+                )
                 for _ in range(most):
                     if (batch := batches.next(BatchLimits(pieces=pieces))) is None:
                         break
@@ -64,7 +71,7 @@ def totals(draw: st.DrawFn) -> JobCounts:
 @given(st.from_regex(r"[0-9]{1,30}(\.[0-9]{1,9}%)?", fullmatch=True))
 def test_the_journal_stores_the_typed_text(text: str) -> None:
     budget = ErrorBudget(float(text.rstrip("%")), text.endswith("%"))
-    assert decode_budget(encode_budget(budget)) == budget
+    assert PropertyValues({"budget": msgspec.json.encode(budget)}).budget == budget
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,7 @@ def test_an_outage_is_one_line_a_minute_with_a_remedy_and_one_at_its_end(
     monkeypatch.setenv("HANGTAG_REDIS_URL", URL)
     log, now = OutageLog(), 1000.0
     monkeypatch.setattr("time.monotonic", lambda: now)
-    log.over()
+    log.log_end()
     assert caplog.messages == []
     attempt(log)
     line = (
@@ -53,8 +53,8 @@ def test_an_outage_is_one_line_a_minute_with_a_remedy_and_one_at_its_end(
     now += 2
     attempt(log)
     assert caplog.messages == [line, line]
-    log.over()
-    log.over()
+    log.log_end()
+    log.log_end()
     assert caplog.messages == [line, line, "Redis is back after 61 s"]
     levels = [record.levelno for record in caplog.records]
     assert levels == [logging.ERROR, logging.ERROR, logging.INFO]

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from producer.machine import desired_state, lock, stack
-from producer.machine.desired_state import Desired, Environment, chosen, own
+from producer.machine.desired_state import Desired, Environment, chosen, own_environment
 from shared import installation
 from shared.broker.runtime_paths import SUPERVISOR_LOCK, private_stack_dir
 from shared.errors import SetupError
@@ -47,14 +47,14 @@ def test_the_one_with_all_packages_is_chosen_or_the_one_that_runs(
     packages: list[str], running: bool, stays: bool
 ) -> None:
     recorded = other(*packages)
-    assert chosen(recorded, running) == (recorded if stays else own())
+    assert chosen(recorded, running) == (recorded if stays else own_environment())
 
 
 def test_one_that_was_removed_or_has_changed_is_not_chosen() -> None:
     gone = other("keras", "numpy", "onnx", python=b"/nonexistent/python")
-    before = other("keras", "numpy", "onnx", python=own().python)
+    before = other("keras", "numpy", "onnx", python=own_environment().python)
     for recorded in (None, gone, before):
-        assert chosen(recorded, running=True) == own()
+        assert chosen(recorded, running=True) == own_environment()
 
 
 @pytest.fixture

@@ -10,12 +10,11 @@ import pytest
 from click.testing import CliRunner
 
 from producer.cli.main import hangtag
-from producer.machine import machine_resources, redis_server
+from producer.machine import machine_resources
 from producer.machine.service import Service
 from shared.broker.runtime_paths import runtime_dir
 from shared.errors import Exit
 from shared.settings import Settings
-from tests.support.processes import procfs
 from tests.support.processes.fleet import wait_for
 
 ENV = dict(os.environ)
@@ -56,47 +55,14 @@ def test_a_runtime_folder_that_another_made_is_refused(tmp_path: Path) -> None:
 
 def test_a_process_that_exits_is_restarted_with_growing_delays() -> None:
     service = Service("test")
-    service.want([sys.executable, "-S", "-c", "raise SystemExit(3)"], ENV)
+    command = [sys.executable, "-S", "-c", "raise SystemExit(3)"]
 
     def failed(times: int) -> bool:
-        service.tend()
+        service.tend(command, ENV)
         return service.failures == times
 
     wait_for("two failures", lambda: failed(2))
     assert not service.pid
-    service.tend()
+    service.tend(command, ENV)
     assert not service.pid, "it must wait before the restart"
     service.end(0)
-
-
-def test_another_command_follows_the_end_of_the_first() -> None:
-    service = Service("test")
-    service.want([sys.executable, "-S", "-c", "print(flush=True); input()"], ENV)
-    service.tend()
-    before = service.pid
-    assert before
-    service.want([sys.executable, "-S", "-c", "import time; time.sleep(600)"], ENV)
-    service.tend()
-    assert service.pid == before, "it did not wait for the end"
-
-    def replaced() -> bool:
-        service.tend()
-        return service.pid not in (0, before)
-
-    wait_for("the other", replaced)
-    assert not procfs.is_alive(before)
-    assert service.failures == 0
-    service.end(10)
-    assert not service.pid
-
-
-def test_a_server_without_execute_permission_is_copied(tmp_path: Path) -> None:
-    binary = tmp_path / "valkey-server"
-    binary.write_bytes(b"#!")
-    binary.chmod(0o644)
-    folder = tmp_path / "stack"
-    folder.mkdir()
-    copy = redis_server.executable(binary, folder)
-    assert copy.parent == folder
-    assert os.access(copy, os.X_OK)
-    assert redis_server.executable(copy, folder) == copy

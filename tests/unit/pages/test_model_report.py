@@ -26,7 +26,6 @@ from shared.registry import learned_lines, packaged
 from shared.registry.registry import Registry
 from tests.support.images.encoders import save
 from tests.support.jobs import decided
-from tests.support.jobs.planted_journal import plant
 from tests.support.pages.parsed import Parsed
 from worker.datasets.examples import Examples
 from worker.decoding.decode import decode
@@ -62,14 +61,6 @@ def folder(root: Path, count: int = 40) -> list[Path]:
         path.write_bytes(save(Image.fromarray(pixels), "PNG"))
         paths.append(path)
     return paths
-
-
-def correct(table: Path, *paths: Path) -> None:
-    """A job that classified these files, of which a person says that each shows a dog."""
-    table.parent.mkdir()
-    plant(table, [(os.fsencode(path), 0, 0.9) for path in paths])
-    for path in paths:
-        decided.correct(table, path.read_bytes(), "dog")
 
 
 def publish(

@@ -55,22 +55,3 @@ def test_a_page_of_another_program_is_not_replaced(tmp_path: Path, content: str)
     with pytest.raises(UsageError, match="no page of Hangtag"):
         check(path, Kind.REPORT, force=False)
     check(path, Kind.REPORT, force=True)
-
-
-def test_a_page_that_another_command_is_writing_is_left_to_it(tmp_path: Path) -> None:
-    path = tmp_path / "report.html"
-
-    class Slow(str):
-        """Text whose writing takes so long that another command comes in between."""
-
-        __slots__ = ()
-
-        def encode(self, encoding: str = "utf-8", errors: str = "strict") -> bytes:
-            with pytest.raises(UsageError, match=f"another command is writing {path}; run"):
-                write(path, Page("second", ""))
-            return super().encode(encoding, errors)
-
-    write(path, Page(Slow("first"), ""))
-    assert path.read_text() == "first"
-    write(path, Page("third", ""))
-    assert [(one.name, one.read_text()) for one in tmp_path.iterdir()] == [("report.html", "third")]

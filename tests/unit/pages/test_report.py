@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import os
 from collections import Counter
 from collections.abc import Sequence
@@ -30,7 +29,6 @@ from shared.messages.model_card import card_sha256, decode_card, encode_card
 from shared.registry import packaged
 from tests.support.images import image_zoo
 from tests.support.images.encoders import save
-from tests.support.jobs import decided
 from tests.support.jobs.finished_job import RUBBISH, finish, options_of
 from tests.support.jobs.made_results import Answer, answers, batches
 from tests.support.pages.parsed import Parsed
@@ -101,16 +99,6 @@ def test_a_report_shows_every_row_of_a_small_table(tmp_path: Path) -> None:
     assert "unsupported" in text
     assert "fashion-mnist@0" in text
     assert all(image["alt"] for image in page.all("img"))
-
-
-def labels_of(table: Path) -> dict[str, str]:
-    return {row["path"]: row["label"] for row in csv.DictReader(table.read_text().splitlines())}
-
-
-def correct(table: Path, said: dict[str, str]) -> None:
-    """Store the labels that a person gave to these files."""
-    for path, label in said.items():
-        decided.correct(table, (table.parent / path).read_bytes(), label)
 
 
 def test_hostile_names_are_text(tmp_path: Path) -> None:

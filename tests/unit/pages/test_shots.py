@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from producer.pages.figures import matrix
-from producer.pages.pictures import Picture
 from producer.pages.shots import Answer, Shot, galleries
+from shared.messages.helpers import Thumbnail
 
 NAMES = ("boot", "coat")
 
@@ -12,7 +12,7 @@ NAMES = ("boot", "coat")
 def shot(truth: int | None, label: int, confidence: float = 0.5, row: int = 1) -> Shot:
     answer = Answer(NAMES[label], confidence, right=truth == label)
     stated = "" if truth is None else NAMES[truth]
-    return Shot("a.png", "a.png", Picture(), (truth, label), [answer], (row,), truth_text=stated)
+    return Shot("a.png", "a.png", Thumbnail(), (truth, label), [answer], (row,), truth_text=stated)
 
 
 def test_a_cell_of_the_matrix_opens_its_pictures_and_no_others() -> None:

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from producer.job.acceptance import doubtless
 from producer.job.columns import table_columns
 from producer.job.job_options import JobOptions
-from producer.job.job_properties import decode_answers, encode_answers
+from producer.job.job_properties import ANSWERS, PropertyValues
 from producer.job.row_batch import AS_CLASSIFIED, RowBatch
 from producer.job.totals import AcceptedShare, AnswerCounts
 from producer.table.answer_counter import AnswerCounter, Z, interval
@@ -93,7 +93,7 @@ def test_the_counts_are_those_of_the_table(batches: list[list[Row]]) -> None:
     named = [(folders.get(("/" + row["path"]).split("/")[-2]), row["label"]) for row in good]
     assert counted.in_label_folders == sum(truth is not None for truth, _ in named)
     assert counted.as_folder == sum(truth == label for truth, label in named)
-    assert decode_answers(encode_answers(counted)) == counted
+    assert PropertyValues({ANSWERS: msgspec.json.encode(counted)}).answers == counted
 
 
 def test_a_first_failed_file_is_named_as_in_the_table() -> None:

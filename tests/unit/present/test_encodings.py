@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import pty
 import subprocess
 import sys
 from functools import cache
@@ -62,7 +61,6 @@ def answers(table: Path, encoding: str) -> dict[tuple[str, ...], bytes]:
     ("encoding", "shown"),
     [
         ("latin-1", "caf\u00e9 \\u0444"),
-        ("ascii", "caf\\xe9 \\u0444"),
         ("utf-8", FOLDER),
         ("koi8-r", "caf\\xe9 \u0444"),
     ],
@@ -74,21 +72,8 @@ def test_characters_that_the_encoding_lacks_are_escaped(
     assert shown in said
 
 
-def test_a_terminal_of_the_locale_c_gets_ascii_alone(table: Path) -> None:
-    """Python has UTF-8 as the encoding of its streams there."""
-    ours, terminal = pty.openpty()
-    env = {**os.environ, "PYTHONPATH": str(ROOT), "LC_ALL": "C", "NO_COLOR": "1"}
-    env["HANGTAG_REDIS_URL"] = f"unix://{table.parent}/no.sock"
-    command = [sys.executable, "-c", _COMMANDS, json.dumps([["status", str(table)]])]
-    with open(terminal, "wb", buffering=0) as stream:
-        subprocess.run(command, env=env, stdout=stream, stderr=stream, check=True)
-        said = os.read(ours, 1 << 16)  # less than a terminal holds
-    os.close(ours)
-    assert f"  1  {24 * '-'}" in said.decode("ascii")
-
-
 @pytest.mark.parametrize("command", COMMANDS)
-@pytest.mark.parametrize("encoding", ["latin-1", "ascii", "utf-8"])
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-8"])
 def test_json_is_always_utf_8(table: Path, encoding: str, command: str) -> None:
     said = answers(table, encoding)[command, "--json"]
     assert str(table) in str(json.loads(said.decode()))

@@ -1,41 +1,19 @@
-"""Rows in Python are those of the table, and are read in bounded memory."""
+"""Rows in Python are read in bounded memory, and a damaged journal is one sentence."""
 
 from __future__ import annotations
 
-import csv
-import io
 import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 
 import hangtag
-from producer.cli.main import hangtag as commands
-from tests.support.jobs import decided, planted_journal
-from tests.support.pages.planted import plant
+from tests.support.jobs import planted_journal
 
 #: More than a batch of rows takes, and much less than all of them.
 SLACK_BYTES = 600_000
 BATCH = 256
-
-
-@pytest.fixture(scope="module")
-def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Failed, flagged, doubtful rows, hostile names, and labels that people gave."""
-    table = plant(tmp_path_factory.mktemp("planted"))
-    photos = table.parent / "photos"
-    decided.correct(table, (photos / "Bag" / "00.png").read_bytes(), "Coat")
-    decided.correct(table, (photos / "Coat" / "01.png").read_bytes(), "cape")
-    return table
-
-
-def lines(table: Path, *options: str) -> list[dict[str, str]]:
-    """The table that the command renders."""
-    made = CliRunner().invoke(commands, ["table", str(table), *options])
-    assert made.exit_code == 0, made.output
-    return list(csv.DictReader(io.StringIO(table.read_text(encoding="utf-8"))))
 
 
 def peak(rows: Iterator[hangtag.Row]) -> tuple[int, int]:

@@ -14,7 +14,7 @@ from shared.registry.registry import Registry
 from tests.support.images.class_folders import fill
 from worker.datasets import load
 from worker.datasets.corrected_walk import LabelledData
-from worker.datasets.examples import Examples
+from worker.datasets.examples import Examples, content_hashes
 from worker.evaluation import heldout_answers
 from worker.evaluation.heldout_answers import SeenImages
 from worker.requests import evaluate
@@ -37,7 +37,10 @@ def _measured(
 
 def _seen_of(learn: Examples, held: Examples, tmp_path: Path) -> SeenImages:
     """The record of the images that a version published with these images has seen."""
-    files = {"model.tflite": b"", **heldout_answers.seen_files(learn, held)}
+    files = {
+        "model.tflite": b"",
+        **heldout_answers.seen_files(content_hashes(learn.images), content_hashes(held.images)),
+    }
     registry = Registry(tmp_path / "store")
     published = registry.publish(msgspec.structs.replace(CARD, name="mine", files={}), files)
     known = heldout_answers.read_seen(registry, published)

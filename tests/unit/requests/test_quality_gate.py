@@ -21,8 +21,8 @@ RULES: tuple[Rule, ...] = ("if-better", "if-clearly-better", "always", "never")
 shares = st.floats(0, 1)
 
 
-def new_card(accuracy: float = 0.9, count: int = 5_000, labels: tuple[str, ...] = ()) -> Card:
-    metrics = msgspec.structs.replace(OLD.metrics, heldout_accuracy=accuracy, heldout_count=count)
+def new_card(accuracy: float = 0.9, labels: tuple[str, ...] = ()) -> Card:
+    metrics = msgspec.structs.replace(OLD.metrics, heldout_accuracy=accuracy, heldout_count=5_000)
     return msgspec.structs.replace(OLD, version=3, metrics=metrics, labels=labels or OLD.labels)
 
 

@@ -24,7 +24,7 @@ def test_a_batch_takes_a_process_a_second(rate: float, slots: int, jobs: int) ->
         for second in range(20):
             patch.setattr("time.monotonic", lambda s=second: float(s))
             size.mark(int(rate * second / jobs))
-        images, few = size.images(window), size.few(window)
+        images, few = size.images(window), size.small(window)
     expected = BATCH_S * rate / slots
     assert images == FEWEST_IMAGES or images == pytest.approx(expected, rel=0.1, abs=2 * jobs)
     assert images >= FEWEST_IMAGES

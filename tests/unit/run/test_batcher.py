@@ -14,11 +14,12 @@ from hypothesis import strategies as st
 
 from producer.job.job_options import JobOptions
 from producer.job.records import FrozenBatch
-from producer.run.batcher import Batch, Batcher, EarlierRuns, read_batch_again
+from producer.run.batcher import Batch, EarlierRuns, read_batch_again
 from producer.sources.job_sources import JobSources
 from producer.sources.row_files import RowFiles
 from shared.image_status import Status
 from shared.settings import Settings
+from tests.support.jobs.batchers import batcher_of
 from tests.support.jobs.image_blobs import decode_images
 
 contents = st.lists(st.binary(max_size=12), max_size=12)
@@ -37,7 +38,7 @@ def image_files(contents: list[bytes]) -> Iterator[JobOptions]:
 
 def formed(options: JobOptions, settings: Settings, last: FrozenBatch | None = None) -> list[Batch]:
     before = EarlierRuns() if last is None else EarlierRuns(last, last.n + 1)
-    batches = Batcher(options, settings, before)
+    batches = batcher_of(options, settings, before=before)
     return list(iter(batches.next, None))
 
 
@@ -100,7 +101,7 @@ def test_the_first_batch_is_sent_before_the_walk_ends(tmp_path: Path) -> None:
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "1.png").touch()
     options = JobOptions((b".",), bytes(tmp_path), "/out.csv")
-    batches = Batcher(options, Settings(batch_images=1))
+    batches = batcher_of(options, Settings(batch_images=1))
     first = batches.next()
     assert first is not None
     assert first.frozen.names == [b"./a/1.png"]

@@ -31,7 +31,7 @@ ELSEWHERE = "redis://elsewhere"
 
 def by_path(options: JobOptions, settings: Settings, kind: str = PATH) -> list[Batch]:
     transport = Transport(msgspec.structs.replace(options, transport=kind), settings)
-    batches = Batcher(options, settings, transport=transport)
+    batches = Batcher(RowFiles(JobSources(options)), settings, transport)
     return list(iter(batches.next, None))
 
 

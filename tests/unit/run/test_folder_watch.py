@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from producer.job.job_options import JobOptions
-from producer.run import folder_watch
-from producer.run.folder_watch import watched
+from producer.run import watch as folder_watch
+from producer.run.watch import watched
 from producer.sources.job_sources import JobSources
 from shared.errors import Stopped
 from shared.stop import Stop

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 
 from producer.job.job_options import JobOptions
 from producer.job.journal import Journal
-from producer.run.batcher import Batcher
 from producer.run.new_files import NewFiles
 from producer.sources.job_sources import JobSources, Walk
 from shared.errors import UsageError
 from shared.settings import Settings
+from tests.support.jobs.batchers import batcher_of
 
 #: Roots with a common prefix, a file that is named explicitly, and two that the text of another
 #: leads to: its walk does not, since it follows neither ".." nor links.
@@ -68,7 +68,7 @@ def test_the_count_equals_the_difference_of_the_sets(
         plant(folder, before)
         options = JobOptions(ROOTS, folder.encode(), f"{folder}/out.csv")
         with closing(Journal(Path(folder) / "j")) as journal:
-            batches = Batcher(options, Settings(batch_images=2))
+            batches = batcher_of(options, Settings(batch_images=2))
             while (turns or whole) and (batch := batches.next()) is not None:
                 journal.commit([batch.frozen])
                 turns -= turns > 0
@@ -93,7 +93,7 @@ def test_lines_added_to_a_list_are_counted(lines: list[bytes], more: int) -> Non
         listed.write_bytes(b"\n".join(lines) + b"\n")
         options = JobOptions((), folder.encode(), f"{folder}/out.csv", list_file=b"list")
         with closing(Journal(Path(folder) / "j")) as journal:
-            batches = Batcher(options, Settings(batch_images=2))
+            batches = batcher_of(options, Settings(batch_images=2))
             while (batch := batches.next()) is not None:
                 journal.commit([batch.frozen])
             assert appeared(options, journal, finished=True) == 0
@@ -115,7 +115,7 @@ def test_a_list_is_accepted_again_only_if_its_lines_so_far_are_unchanged(
         listed.write_bytes(b"\n".join(before))
         options = JobOptions((), folder.encode(), f"{folder}/out.csv", list_file=b"list")
         with closing(Journal(Path(folder) / "j")) as journal:
-            batches = Batcher(options, Settings(batch_images=1))
+            batches = batcher_of(options, Settings(batch_images=1))
             while turns and (batch := batches.next()) is not None:
                 journal.commit([batch.frozen])
                 turns -= 1

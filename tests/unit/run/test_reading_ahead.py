@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from producer.job.job_options import JobOptions
-from producer.run.batcher import Batch, Batcher
+from producer.run.batcher import Batch
 from producer.sources import source as kinds
 from producer.sources.job_sources import JobSources, Walk
-from producer.sources.row_files import RowFiles
 from shared.settings import Settings
+from tests.support.jobs.batchers import batcher_of
 from tests.support.sources import seeded_source
 from tests.support.sources.seeded_source import SeededSource
 
@@ -26,7 +26,7 @@ def sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> JobSources:
 
 
 def turns(sources: JobSources) -> Iterator[Batch | None]:
-    batcher = Batcher(sources.options, Settings(batch_images=16), row_files=RowFiles(sources))
+    batcher = batcher_of(sources.options, Settings(batch_images=16), sources=sources)
     while not batcher.exhausted:
         yield batcher.next()
 

@@ -14,7 +14,7 @@ from unittest import mock
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producer.run import next_job
+from producer.run import next_journal
 from producer.run.job import Job
 from producer.sort_log.log import Way
 from producer.sorting import sort
@@ -153,7 +153,7 @@ def fresh(history: Folder, folder: Path, roots: tuple[bytes, ...]) -> bytes:
 def in_new_folders() -> Iterator[Path]:
     with tempfile.TemporaryDirectory() as folder:
         state = {"XDG_STATE_HOME": f"{folder}/state"}
-        with mock.patch.dict(os.environ, state), mock.patch.object(next_job, "IMAGES_MAX", 4):
+        with mock.patch.dict(os.environ, state), mock.patch.object(next_journal, "IMAGES_MAX", 4):
             yield Path(folder)
 
 

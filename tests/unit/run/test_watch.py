@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from producer.job.snapshot import JobState, JobView
-from producer.job_control import perform as watching
 from producer.present.events import Events, Notice
+from producer.run import watch as watching
 from producer.run.run import Summary
 from shared.errors import Exit, SetupError, Stopped, UsageError
 from shared.stop import Stop

@@ -12,14 +12,12 @@ from producer.machine import lock
 from shared.broker.runtime_paths import (
     SUPERVISOR_LOCK,
     is_in_charge,
-    private_runtime_dir,
     private_stack_dir,
     stack_dir,
     stack_id,
 )
 from shared.errors import SetupError
 from shared.settings import Settings
-from worker.lifecycle import process_files
 
 
 @pytest.fixture
@@ -38,9 +36,8 @@ def test_a_folder_with_the_sticky_bit_is_refused(folder: Path, before: int) -> N
     """Such as /tmp: it is meant for several users."""
     folder.chmod(before)
     settings = Settings(runtime_dir=str(folder))
-    for private in (private_runtime_dir, private_stack_dir):
-        with pytest.raises(SetupError, match=f"set HANGTAG_RUNTIME_DIR to .*{folder}/hangtag-"):
-            private(settings)
+    with pytest.raises(SetupError, match=f"set HANGTAG_RUNTIME_DIR to .*{folder}/hangtag-"):
+        private_stack_dir(settings)
     assert mode(folder) == before
     assert not stack_dir(settings).exists()
 
@@ -53,7 +50,7 @@ def test_a_folder_that_others_use_is_refused_if_it_has_other_content(
     (folder / "lock").touch()
     folder.chmod(before)
     with pytest.raises(SetupError, match="set HANGTAG_RUNTIME_DIR to"):
-        private_runtime_dir(Settings(runtime_dir=str(folder)))
+        private_stack_dir(Settings(runtime_dir=str(folder)))
     assert mode(folder) == before
 
 
@@ -61,20 +58,20 @@ def test_a_folder_that_others_use_is_refused_if_it_has_other_content(
 def test_a_folder_of_stacks_alone_is_made_private(folder: Path, before: int) -> None:
     settings = Settings(runtime_dir=str(folder))
     private_stack_dir(settings)
-    (folder / process_files.LIVENESS_FOLDER).mkdir()
     folder.chmod(before)
-    private_runtime_dir(settings)
+    private_stack_dir(settings)
     assert mode(folder) & 0o777 == 0o700
 
 
 def test_a_private_folder_may_hold_anything(folder: Path) -> None:
     (folder / "lock").touch()
     folder.chmod(0o700)
-    assert private_runtime_dir(Settings(runtime_dir=str(folder))) == folder
+    assert private_stack_dir(Settings(runtime_dir=str(folder))).parent == folder
 
 
 def test_a_new_folder_is_private(tmp_path: Path) -> None:
-    assert mode(private_runtime_dir(Settings(runtime_dir=str(tmp_path / "a/b")))) == 0o700
+    made = private_stack_dir(Settings(runtime_dir=str(tmp_path / "a/b")))
+    assert mode(made) == mode(made.parent) == 0o700
 
 
 def test_a_stack_is_in_charge_of_its_own_requests_and_of_those_of_one_that_has_ended(

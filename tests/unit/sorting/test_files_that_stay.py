@@ -46,6 +46,7 @@ def test_an_image_that_differs_from_its_row_stays(table: Path, out: Path, way: W
     os.mkfifo(inside / "a/4.png")
     shutil.move(inside / "b", inside / "bb")
     (inside / "b").symlink_to("bb")
+    rehearsed = sort.rehearse(table, out, way)
     found = sort.sort(table, out, way)
     of_b = len(os.listdir(inside / "bb"))
     assert found.exit_code == Exit.SOME_FAILED
@@ -54,6 +55,7 @@ def test_an_image_that_differs_from_its_row_stays(table: Path, out: Path, way: W
         "changed since it was classified": 2,
         "replaced by a link, a folder or a special file": 2 + of_b,
     }
+    assert rehearsed.stay == found.stay | {"changed since it was classified": 1}  # by its size
     assert found.first["missing"].endswith("/in/a/0.png")
     assert found.count == len(sorted_job.some_files()) - 5 - of_b
     assert (inside / "a/2.png").read_bytes() == b"imAge 2"
@@ -78,6 +80,15 @@ def test_an_image_that_was_too_large_to_be_read_stays(tmp_path: Path, out: Path)
     assert sort.sort(tmp_path / "out.csv", out, Way.COPY).stay == {
         "too_large when classified, content not known": 1
     }
+
+
+def test_a_named_file_that_is_gone_is_missing_whatever_disk_it_was_on(
+    tmp_path: Path, out: Path
+) -> None:
+    (tmp_path / "1.png").write_bytes(b"one")
+    finish(options_of(tmp_path, b"1.png"))
+    (tmp_path / "1.png").unlink()
+    assert sort.sort(tmp_path / "out.csv", out, Way.LINK).stay == {"missing": 1}
 
 
 def test_a_sort_that_has_placed_nothing_can_be_done_otherwise(table: Path, out: Path) -> None:

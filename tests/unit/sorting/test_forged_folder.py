@@ -16,8 +16,8 @@ from producer.cli.main import hangtag
 from producer.sort_log import sorted_folder
 from producer.sort_log.log import Way
 from producer.sorting import placing, sort
-from producer.sorting.undo import REPLACED
-from shared import failpoints
+from producer.sorting.undo import GONE, REPLACED
+from shared import failpoints, file_lock
 from shared.errors import Exit, SetupError, UsageError
 from shared.labels.class_folders import SORT_LOG
 from tests.support.jobs import sorted_job
@@ -70,6 +70,7 @@ FORGED: dict[str, Callable[[Path], object]] = {
     "text": lambda path: path.write_text("path,label\n"),
     "a log of 0.2.0": lambda path: path.write_bytes(SQLITE),
     "an id that leads elsewhere": lambda path: path.write_text("../../../../xx\n"),
+    "bytes that are no text": lambda path: path.write_bytes(b"\xff\n"),
     "an unknown id": lambda path: path.write_text("0123456789abcdef\n"),
     "the id of another sort": sort_another,
     "a pipe": os.mkfifo,
@@ -139,6 +140,41 @@ def test_a_moved_folder_is_found_by_its_id(table: Path, tmp_path: Path) -> None:
     assert tree(table.parent / "in") == FILES
     assert (tmp_path / "new/er").is_dir()
     assert not (tmp_path / "elsewhere").exists()
+
+
+def test_a_folder_that_has_moved_before_anything_was_sorted_is_found(tmp_path: Path) -> None:
+    with sorted_folder.locked(str(tmp_path / "out"), create=True) as folder:
+        folder.make()
+        token = sorted_folder.token_of(str(tmp_path / "out"))
+    (tmp_path / "out").rename(tmp_path / "moved")
+    assert sorted_folder.token_of(str(tmp_path / "moved")) == token != ""
+
+
+def test_images_that_are_gone_with_their_folder_are_counted(table: Path, out: Path) -> None:
+    shutil.rmtree(out)
+    assert sort.undo(out).stay == {GONE: 3}
+    for name, content in FILES.items():
+        (table.parent / "in" / name).parent.mkdir(exist_ok=True)
+        (table.parent / "in" / name).write_bytes(content)  # out of a backup
+    assert sort.undo(out).stay == {}
+    assert sorted_folder.tokens() == []
+
+
+def test_a_record_that_is_removed_while_it_is_opened_is_not_written(
+    out: Path,
+) -> None:
+    """Another process has taken everything back."""
+    lock = file_lock.try_acquire
+
+    def undone(file: int) -> bool:
+        patch.undo()
+        sort.undo(out)
+        return lock(file)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(file_lock, "try_acquire", undone)
+        with pytest.raises(UsageError, match="another hangtag sort runs"):
+            sort.undo(out)
 
 
 def test_a_copy_of_a_sorted_folder_is_refused(out: Path, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from producer.sort_log.log import Way
 from producer.sorting import folders, sort
-from producer.sorting.undo import EDITED, SOURCE_GONE
+from producer.sorting.undo import SOURCE_GONE
 from shared.errors import Exit
 from tests.support.jobs import sorted_job
 from tests.support.jobs.sorted_job import tree
@@ -49,13 +49,6 @@ def test_the_last_true_copy_is_kept_and_named(table: Path, out: Path) -> None:
     assert sort.undo(out).exit_code == Exit.OK
     assert tree(table.parent / "in") == FILES
     assert not out.exists()
-
-
-def test_a_changed_copy_is_kept_with_its_own_reason(table: Path, out: Path) -> None:
-    (place,) = (path for path in out.rglob("1.png"))
-    place.write_bytes(b"edited")
-    assert list(sort.undo(out).stay) == [EDITED]
-    assert place.read_bytes() == b"edited"
 
 
 def test_a_copy_that_is_replaced_after_its_check_is_kept(

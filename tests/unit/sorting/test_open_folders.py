@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -12,6 +12,7 @@ from producer.sort_log.log import ClassifiedContent, Entry, Way
 from producer.sorting import folders, transfer
 from producer.sorting.folders import MISSING, NOT_REGULAR, FileStays, Folders, Spot
 from shared.errors import SetupError
+from tests.unit.sorting.test_forged_folder import socket_at
 
 
 @pytest.fixture
@@ -43,14 +44,14 @@ def test_a_number_stands_before_the_ending(name: bytes, number: int, wanted: byt
     assert folders.numbered(name, number) == wanted
 
 
-def test_a_pipe_that_takes_a_name_after_its_check_is_no_file(
-    image: Spot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    "make", [os.mkfifo, os.mkdir, socket_at, lambda path: path.symlink_to(".")]
+)
+def test_what_is_no_file_is_not_opened(
+    folder: int, tmp_path: Path, make: Callable[[Path], object]
 ) -> None:
-    found = image.stat()
-    (tmp_path / "a.png").unlink()
-    os.mkfifo(tmp_path / "a.png")
-    monkeypatch.setattr(Spot, "stat", lambda self: found)
-    with pytest.raises(FileStays, match=NOT_REGULAR), folders.opened(image):
+    make(tmp_path / "a.png")
+    with pytest.raises(FileStays, match=NOT_REGULAR), folders.opened(Spot(folder, b"a.png")):
         pass
 
 
@@ -61,20 +62,20 @@ def test_a_folder_that_is_missing_is_not_the_current_one(
     monkeypatch.chdir(tmp_path)
     content = ClassifiedContent(3, b"crc!")
     entry = Entry(0, Way.COPY, b"/in/a.png", "Bag", image.name, content, 0)
-    with Folders(os.fsencode(tmp_path / "out")) as folders:
-        assert folders.placed(entry) is None
+    with Folders(str(tmp_path / "out")) as folders:
+        assert folders.placed_spot(entry) is None
         assert folders.names("Bag") == []
         with pytest.raises(FileStays, match=MISSING):
-            folders.at(os.fsencode(tmp_path / "out"))
+            folders.descriptor(os.fsencode(tmp_path / "out"))
     assert not (tmp_path / "out").exists()
 
 
 def test_a_folder_that_cannot_be_opened_is_named_with_its_reason(tmp_path: Path) -> None:
     with (
-        Folders(os.fsencode(tmp_path)) as folders,
+        Folders(str(tmp_path)) as folders,
         pytest.raises(SetupError, match=r"cannot be used \(File name too long\)"),
     ):
-        folders.existing("n" * 300)
+        folders.label_folder("n" * 300)
 
 
 def test_a_system_without_extended_attributes_has_copies(

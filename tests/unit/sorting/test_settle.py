@@ -67,7 +67,7 @@ CASES = [
 def folders(tmp_path: Path) -> Iterator[Folders]:
     (tmp_path / "out/Bag").mkdir(parents=True)
     (tmp_path / "from").mkdir()
-    with Folders(os.fsencode(tmp_path / "out")) as opened:
+    with Folders(str(tmp_path / "out")) as opened:
         yield opened
 
 
@@ -98,13 +98,18 @@ def test_an_open_entry_is_settled_by_what_its_names_stand_for(
     assert tuple(found) == case.after
 
 
+@pytest.mark.parametrize("has_both_names", [False, True])
 def test_incomplete_copies_are_removed_and_files_aside_are_put_back(
-    tmp_path: Path, folders: Folders
+    tmp_path: Path, folders: Folders, has_both_names: bool
 ) -> None:
+    """A rename by a second name may have ended before the first one was removed."""
     entry = laid(tmp_path, Case(Way.MOVE, PLACING, None, None, False, (None, None)))
     for folder in (tmp_path / "from", tmp_path / "out/Bag"):
         (folder / os.fsdecode(entry.part("log"))).write_bytes(b"half")
-    (tmp_path / "from" / os.fsdecode(entry.aside("log"))).write_bytes(ROWS)
+    aside = tmp_path / "from" / os.fsdecode(entry.aside("log"))
+    aside.write_bytes(ROWS)
+    if has_both_names:
+        os.link(aside, tmp_path / "from/a.png")
     assert not is_placed(entry, PLACING, folders, "log")
     assert [path.name for path in (tmp_path / "from").iterdir()] == ["a.png"]
     assert list((tmp_path / "out/Bag").iterdir()) == []

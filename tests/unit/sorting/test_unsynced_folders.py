@@ -30,9 +30,9 @@ def check_it_is_unsynced() -> None:
 
 
 def test_folders_of_sources_need_no_sync(tmp_path: Path) -> None:
-    with Folders(os.fsencode(tmp_path)) as folders:
-        folders.at(os.fsencode(UNSYNCED))
-        folders.at(os.fsencode(tmp_path / "Coat"), make=True)
+    with Folders(str(tmp_path)) as folders:
+        folders.descriptor(os.fsencode(UNSYNCED))
+        folders.descriptor(os.fsencode(tmp_path / "Coat"), make=True)
         folders.sync()
     assert (tmp_path / "Coat").is_dir()
 

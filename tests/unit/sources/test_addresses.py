@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from producer.job.job_options import JobOptions
+from producer.sources.folder_walk import LocalSource
 from producer.sources.remote.address import (
     check_argument,
     has_secret,
@@ -25,6 +26,7 @@ from producer.sources.remote.remote_source import ListedAddresses
 from producer.sources.remote.s3_client import server_address
 from producer.sources.source import address_of_path, path_of_address
 from shared.errors import SetupError, UsageError
+from shared.stop import unstoppable
 
 SECRET = b"SECRETxyz"
 #: Where a secret may stand: SECRET has no parts, and is among other characters.
@@ -163,7 +165,7 @@ def test_any_address_is_found_by_its_line(
     lines[3] = b""  # an empty line has a number, too
     (tmp_path / "list").write_bytes(end.join(lines) + end * has_end)
     options = JobOptions((), b"/", "", list_file=bytes(tmp_path / "list"), list0=list0)
-    addresses = ListedAddresses(options, None)
+    addresses = ListedAddresses(LocalSource(options, unstoppable()))
     for n in [0, 1, 2, count - 1, *random.Random(1).sample(range(4, count), 60)]:
         assert addresses.address_of(named(lines[n], n)) == lines[n]
     assert sorted(addresses.web_addresses()) == sorted(filter(None, lines))

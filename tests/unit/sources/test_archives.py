@@ -28,7 +28,6 @@ from tests.support.archives.hostile_archives import tarred, zipped
 
 IMAGE = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 12
 OTHER = IMAGE[::-1]
-TIME_S, TIME_NS = 1_700_000_000.25, 1_700_000_000_250_000_000
 #: Some are rows, others are counted.
 FILES = {
     "Bag/1.png": IMAGE,

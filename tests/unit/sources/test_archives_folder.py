@@ -13,7 +13,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from producer.job.job_options import JobOptions, decode_options, encode_options
+from producer.job.job_options import JobOptions, encode_options
+from producer.job.job_properties import PropertyValues
 from producer.sources.job_sources import JobSources, Walk, WalkPosition
 from shared.errors import SetupError
 from shared.image_status import Status
@@ -147,7 +148,7 @@ def test_an_archive_stays_one_when_a_folder_has_its_name(archive: Path) -> None:
     archive.unlink()
     archive.mkdir()
     (archive / "b.png").write_bytes(b"b")
-    resumed = JobSources(decode_options(encode_options(started)))
+    resumed = JobSources(PropertyValues({"options": encode_options(started)}).options)
     with pytest.raises(SetupError, match=r"x\.zip cannot be read"):
         next(Walk(resumed).paths())
 

@@ -56,13 +56,12 @@ def test_the_address_that_was_checked_is_the_one_that_is_connected_to(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A name that leads to this machine a moment later leads nowhere."""
-    answers = [["192.0.2.1"], ["127.0.0.1"]]
+    answers = ["192.0.2.1", "127.0.0.1"]
     tried: list[Any] = []
 
-    def getaddrinfo(host: str, port: int, **_: Any) -> list[Any]:
-        return [
-            (socket.AF_INET, socket.SOCK_STREAM, 6, "", (each, port)) for each in answers.pop(0)
-        ]
+    def getaddrinfo(host: str, port: int, *_: Any, **__: Any) -> list[Any]:
+        found = answers.pop(0) if host == "rebound.example" else host
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (found, port))]
 
     def connect(self: socket.socket, place: Any) -> None:
         tried.append(place)

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from producer.job.job_options import JobOptions
-from producer.run.batcher import read_batch_again, resumed
+from producer.run.batcher import read_batch_again
 from producer.run.job import Job
 from producer.sources import row_files
 from producer.table.display_options import ALL_CORRECTIONS, DisplayOptions, Threshold, make_table
@@ -23,6 +23,7 @@ from producer.table.output_path import draft_of
 from producer.table.table_formats import FORMATS
 from shared.errors import Exit
 from shared.settings import Settings
+from tests.support.jobs.batchers import resumed_batcher
 from tests.support.jobs.decided import correct
 from tests.support.jobs.finished_job import (
     RUBBISH,
@@ -93,7 +94,7 @@ def turns(
     with row_files.of_table(job.output, job.options) as files:
         journal = job.journal
         waiting = {n: read_batch_again(files, journal.batch(n)) for n in journal.open_batches()}
-        batches = resumed(job.options, Settings(batch_images=BATCH), journal, row_files=files)
+        batches = resumed_batcher(job, Settings(batch_images=BATCH), files)
         while waiting or not batches.exhausted:
             if len(waiting) < UNDER_WAY and chance.random() < 0.7 and not batches.exhausted:
                 if (batch := batches.next()) is not None:
@@ -103,7 +104,7 @@ def turns(
                 n = chance.choice(list(waiting))
                 record(job, n, answered(waiting.pop(n)))
             if seconds:
-                job.table.growing.advance(chance.choice(seconds))
+                job.table.advance(chance.choice(seconds))
             yield
 
 

@@ -28,10 +28,11 @@ import pathlib, sys
 sys.modules["numpy"] = None
 from producer.table.parquet import Parquet
 from producer.job.row_batch import RowBatch
+from producer.table.table_formats import Sink
 from tests.unit.table.test_parquet import LONG, TABLE, packed, Status
 result = packed(2, [Status.OK] * 1024, [[(0, 0.5), (1, 0.25)]] * 1024)
 with open(sys.argv[1], "wb") as file:
-    writer = Parquet(file)
+    writer = Parquet(Sink(file.write))
     writer.begin(TABLE)
     for n in range(int(sys.argv[2])):
         names = [b"%d/%d" % (n, i) for i in range(1024)]

@@ -121,7 +121,7 @@ def test_every_reader_finds_the_same_rows(
     batch = RowBatch(b"\0".join(names), result, rules=rules)
     columns = table_columns(version, rules, top_k, every, chosen)
     table = Table(columns, rules, JOB, version)
-    persons = rules.given_labels.of(batch) if rules.given_labels else None
+    persons = rules.given_labels.labels_by_row(batch) if rules.given_labels else None
     excluded = rules.given_labels.excluded(batch) if rules.given_labels else b""
     without = [row for row, is_excluded in enumerate(excluded) if is_excluded]
     plain = naive(version, top_k, every, rows, rules.acceptance, chosen, persons, without)

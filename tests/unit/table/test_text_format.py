@@ -21,7 +21,7 @@ from producer.job.records import FrozenBatch, StoredResult
 from producer.job.row_batch import AS_CLASSIFIED, RowBatch, Rules
 from producer.table.csv_cells import escape
 from producer.table.table_file import TableDraft
-from producer.table.table_formats import Unreadable, loaded
+from producer.table.table_formats import Sink, Unreadable, loaded
 from producer.table.text_format import Csv
 from shared.atomic_file import DRAFT_SUFFIX
 from shared.image_status import FLAGS, Flag, Status
@@ -47,13 +47,13 @@ def card(labels: tuple[str, ...] = ("a", "b,c", "=d"), name: str = "model") -> C
 
 def written_as(form: str, table: Table, batches: Sequence[RowBatch]) -> bytes:
     """A table in a form."""
-    sink = io.BytesIO()
-    with closing(loaded(form)(sink)) as writer:
+    file = io.BytesIO()
+    with closing(loaded(form)(Sink(file.write))) as writer:
         writer.begin(table)
         for batch in batches:
             writer.write(batch)
         writer.end()
-    return sink.getvalue()
+    return file.getvalue()
 
 
 def write_table(journal: Journal, table: Table, output: Path, form: str = "csv") -> None:
@@ -129,7 +129,7 @@ class CsvText(Csv):
     """CSV of a table with these columns, without a file."""
 
     def __init__(self, columns: tuple[Column, ...]) -> None:
-        super().__init__(io.BytesIO())
+        super().__init__(Sink())
         self.begin(Table(columns, Rules(), JOB, card()))
         self.first_line = self.header(columns)
 
@@ -164,7 +164,7 @@ class Given(NamedTuple):
     def labels(self) -> set[str]:
         return set(self.by_index.values())
 
-    def of(self, batch: RowBatch) -> Mapping[int, str]:
+    def labels_by_row(self, batch: RowBatch) -> Mapping[int, str]:
         return {i: label for i, label in self.by_index.items() if i < len(batch)}
 
     def excluded(self, batch: RowBatch) -> bytes:
@@ -212,7 +212,7 @@ def test_the_table_equals_that_of_a_plain_writer(
     result = packed(k, statuses, predictions, flags if any(flags) else [])
     batch = RowBatch(b"\0".join(names), result, rules=rules)
     text = table.first_line + table.lines(batch)
-    persons = rules.given_labels.of(batch) if rules.given_labels else None
+    persons = rules.given_labels.labels_by_row(batch) if rules.given_labels else None
     excluded = rules.given_labels.without if isinstance(rules.given_labels, Given) else frozenset()
     assert text == naive(card, top_k, every, rows, rules.acceptance, chosen, persons, excluded)
 

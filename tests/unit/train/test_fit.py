@@ -14,7 +14,6 @@ import pytest
 import tensorflow as tf
 
 from shared.errors import SetupError
-from shared.messages.training import Train
 from shared.recipes import RECIPES
 from worker.datasets.examples import Examples, hold_out
 from worker.evaluation.metrics import Epoch
@@ -34,7 +33,6 @@ ONE_EPOCH = RECIPE.lasting(1)
 DENSE = msgspec.structs.replace(ONE_EPOCH, network="dense")
 #: The same in a third of the steps.
 SHORT = msgspec.structs.replace(RECIPE, batch=100)
-STEPS = 9
 
 
 class Killed(Exception):
@@ -125,7 +123,7 @@ def test_a_network_that_was_trained_in_bfloat16_is_exported_in_float32() -> None
 
 def test_no_images_are_one_line(examples: Examples) -> None:
     with pytest.raises(SetupError, match="no images"):
-        train(DENSE, examples, examples.where(np.zeros(300, bool)), 2, 1)
+        train(DENSE, examples, examples.selected(np.zeros(300, bool)), 2, 1)
 
 
 def _epoch_of(examples: Examples, on_step: Callable[[Step], None]) -> None:
@@ -163,10 +161,6 @@ def test_a_loss_that_is_not_a_number_is_one_line_with_the_fix(examples: Examples
         assert word in str(error.value)
 
 
-def _options(weighted: bool) -> Train:
-    return Train("noise", DENSE.name, weighted=weighted)
-
-
 def test_weighted_classes_have_equal_influence() -> None:
     """The same image in two classes: without weights the larger one wins."""
     images = np.full((100, 4, 4, 1), 100, np.uint8)
@@ -176,7 +170,7 @@ def test_weighted_classes_have_equal_influence() -> None:
     )
 
     def probability(weighted: bool) -> float:
-        network = train(recipe, examples, examples, 2, 1, options=_options(weighted)).network
+        network = train(recipe, examples, examples, 2, 1, weighted=weighted).network
         return float(softmax(networks.logits(network, images[:1]))[0, 1])
 
     assert probability(weighted=False) == pytest.approx(0.2, abs=0.03)

@@ -21,7 +21,7 @@ from worker.train.learner import Observer, Task
 from worker.train.photo_folder import PhotoFolder
 
 SCENES, OF_SCENE = 40, 3
-LITE0 = backbone_table.find("efficientnet-lite0")
+LITE0 = backbone_table.BACKBONES["efficientnet-lite0"]
 
 
 class Reports(Observer):
@@ -31,7 +31,7 @@ class Reports(Observer):
         self.folds: list[tuple[int, int]] = []
         self.parts: list[tuple[str, int]] = []
 
-    def fold(self, done: int, total: int) -> None:
+    def steps(self, done: int, total: int) -> None:
         self.folds.append((done, total))
 
     def part(self, name: str, done: int = 0, total: int = 0) -> None:
@@ -83,7 +83,7 @@ def test_the_folds_of_all_methods_are_counted_together(scenes: PhotoFolder) -> N
 def test_heads_of_two_looks_answer_out_of_fold_as_they_are_served(scenes: PhotoFolder) -> None:
     """The second look tells the classes apart, the first only near-duplicates."""
     rng, labels = np.random.default_rng(5), scenes.learn.labels
-    lite2 = backbone_table.find("efficientnet-lite2")
+    lite2 = backbone_table.BACKBONES["efficientnet-lite2"]
     telling = rng.normal(size=(len(labels), lite2.features)) + 0.5 * labels[:, None]
     looks = [scenes.learn.looks[0], telling.astype(np.float32)]
     folder = scenes._replace(learn=scenes.learn._replace(looks=looks))

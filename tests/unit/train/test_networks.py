@@ -30,8 +30,8 @@ def small(network: str, **changes: object) -> Recipe:
     return msgspec.structs.replace(recipe, network=network, widths=widths, blocks=blocks, **changes)
 
 
-def images_of(count: int, shape: tuple[int, int, int] = SHAPE) -> np.ndarray:
-    return np.random.default_rng(1).integers(0, 256, (count, *shape), np.uint8)
+def images_of(count: int) -> np.ndarray:
+    return np.random.default_rng(1).integers(0, 256, (count, *SHAPE), np.uint8)
 
 
 @pytest.fixture

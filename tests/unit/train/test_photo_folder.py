@@ -15,7 +15,7 @@ from worker.datasets.corrected_walk import LabelledData
 from worker.train import photo_folder
 
 PHOTOS = 6
-LITE0 = backbone_table.shipped(backbone_table.find("efficientnet-lite0"))
+LITE0 = backbone_table.shipped(backbone_table.BACKBONES["efficientnet-lite0"])
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +40,7 @@ def report(tmp_path_factory: pytest.TempPathFactory, outside: Path) -> DataRepor
     folder = tmp_path_factory.mktemp("store")
     return photo_folder.load(
         LabelledData(str(root), given), [LITE0], folder, 0.5, lambda done, total: None,
-        mirrored=False,
+        to_train=False,
     ).report  # fmt: skip
 
 
@@ -57,7 +57,7 @@ def test_the_photos_are_counted_and_what_follows_is_named(tmp_path: Path) -> Non
     photo_folder.load(
         LabelledData(str(tmp_path / "photos")), [LITE0], tmp_path / "store", 0.5,
         lambda done, total: parts.append(("", done, total)),
-        mirrored=False, on_part=lambda *one: parts.append(one),
+        to_train=False, on_part=lambda *one: parts.append(one),
     )  # fmt: skip
     assert parts[:-1] == [("", done, 2 * PHOTOS) for done in range(2 * PHOTOS + 1)]
     assert parts[-1] == (photo_folder.COMPARING, 0, 0)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from worker.datasets.examples import Labels
 from worker.evaluation.calibration import temperature
-from worker.evaluation.metrics import Probabilities, calibration_error
+from worker.evaluation.metrics import Probabilities, reliability
 from worker.runtimes.runtime import softmax
 
 seeds = st.integers(0, 2**32 - 1)
@@ -55,4 +55,4 @@ def test_the_error_matches_the_definition(seed: int) -> None:
         inside = (confidence > lower) & (confidence <= lower + 1 / 15)
         if inside.any():
             total += inside.mean() * abs(confidence[inside].mean() - right[inside].mean())
-    assert calibration_error(probabilities, labels) == pytest.approx(total, abs=1e-9)
+    assert reliability(probabilities, labels).error == pytest.approx(total, abs=1e-9)

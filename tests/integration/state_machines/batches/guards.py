@@ -36,7 +36,7 @@ IN_PRODUCER: dict[str, tuple[type, str, str, str]] = {
     ),
     "reconciler: a batch that Redis lost is offered again": (
         Reconciler,
-        "_repair_one",
+        "_repair_batch",
         "self._offer_again(n)",
         "pass",
     ),

@@ -13,7 +13,7 @@ from producer.job.journal import Journal
 from producer.job.records import FrozenBatch, StoredResult
 from producer.machine.stack import BrokerSession
 from producer.present.events import Events
-from producer.run.attempt import Attempt, OpenJob
+from producer.run.connect import Attempt, OpenJob
 from producer.run.job_queue import JobQueue, PublishedProgress, Result
 from producer.run.loop import DispatchLoop
 from producer.sources.job_sources import JobSources

@@ -88,7 +88,7 @@ def test_the_last_line_holds_and_renames_count_for_what_was_there(lines: list[La
 
 def test_a_rename_that_is_taken_back_counts_for_nothing_and_others_stay() -> None:
     so_far = after(of(0, "coat"), of(1, "hat"), renamed("coat", "a"), renamed("hat", "b"))
-    so_far.add(renamed("coat", "a", undo=True))
+    so_far.add([renamed("coat", "a", undo=True)])
     assert list(so_far.labels()) == ["coat", "b"]
     assert so_far.line("unknown") is None
 
@@ -151,19 +151,23 @@ def test_it_holds_since_it_was_said_or_renamed() -> None:
         return [one.at for one in after(*lines).lines()]
 
     excluded = at("2027", line("not-this", COAT))
-    assert since(line("left-out", undo=True), excluded) == ["2027", "2026"]
+    assert since(line("left-out", undo=True), excluded) == ["2026", "2027"]
     assert since(excluded, at("2028", renamed(COAT, "jacket"))) == ["2028"]
     assert since(line("label", COAT), at("2028", renamed(COAT, "jacket"))) == ["2028"]
 
 
-def test_a_label_that_is_taken_back_leaves_the_names_that_are_excluded() -> None:
-    """Also after the person had given one of them."""
-    given_, back = line("label", COAT), line("label", COAT, undo=True)
-    so_far = after(line("not-this", COAT), given_, back)
-    assert so_far.of(SHA256) is None
-    assert so_far.excluded(SHA256) == (COAT,)
-    undone = after(given_, line("not-this", COAT), line("not-this", COAT, undo=True))
-    assert undone.of(SHA256) == Decided("label", COAT)
+def test_the_later_of_a_label_and_its_exclusion_ends_the_other_one_for_good() -> None:
+    """Where nothing restores it, as an undo of the page does."""
+    label, excluded = line("label", COAT), line("not-this", COAT)
+    for first, second, kind in ((excluded, label, "label"), (label, excluded, "not-this")):
+        so_far = after(line("not-this", DRESS), first, second, line(kind, COAT, undo=True))
+        assert so_far.of(SHA256) is None
+        assert so_far.excluded(SHA256) == (DRESS,)
+
+
+def test_a_name_that_a_rename_gives_is_no_longer_excluded() -> None:
+    so_far = after(line("label", COAT), line("not-this", DRESS), renamed(COAT, DRESS))
+    assert (so_far.of(SHA256), so_far.excluded(SHA256)) == (Decided("label", DRESS), ())
 
 
 def test_a_label_that_a_name_hides_is_in_no_version() -> None:

@@ -17,11 +17,13 @@ from functools import partial
 from itertools import chain
 from pathlib import Path
 
+import msgspec
+
 from producer.job.job_properties import FILE_COUNT, NUMBERS, TABLE
 from producer.job.journal import WALKED, Journal, discard_next, next_journal
 from producer.job.records import Record
 from producer.job.retries import ONLY_CHANGED
-from producer.job.skipped import SKIPPED, UNLISTED, encode_skipped, encode_unlisted
+from producer.job.skipped import SKIPPED, UNLISTED
 from producer.run.changes import Changes, Stretch
 from producer.sources.compared import KnownRow, PresentFiles
 from shared.errors import Damaged, UsageError
@@ -38,7 +40,7 @@ _FORMED_FROM = "formed-from"
 _COPIED = ("record", "card", "options", "display", TABLE)
 
 
-def current(old: Journal, output: Path) -> Journal | None:
+def interrupted_update(old: Journal, output: Path) -> Journal | None:
     """The next journal of what the old one has, open. Any other is removed, also a damaged one: the
     old one has all that counts."""
     path = next_journal(output)
@@ -52,7 +54,7 @@ def current(old: Journal, output: Path) -> Journal | None:
     return None
 
 
-def form(
+def form_next_journal(
     old: Journal,
     output: Path,
     changes: Changes,
@@ -67,7 +69,7 @@ def form(
         SetupError: a folder cannot be listed, or the journal cannot be written.
         Stopped: it was ended.
     """
-    formed = _passed(_records(changes.runs(old), old.record.top_k), passed)
+    formed = _passed(_records(changes.stretches(old), old.record.top_k), passed)
     last, differs = -1, None
     for n, differs in zip(old.finished_numbers(), formed, strict=False):
         if differs.n != n:
@@ -113,8 +115,8 @@ def _properties(
         ONLY_CHANGED: b"1",
         NUMBERS: b"%d" % (old.next_number() + 1),
         FILE_COUNT: b"%d" % new.totals.images,
-        SKIPPED: encode_skipped(present.skipped),
-        UNLISTED: encode_unlisted(present.unlisted),
+        SKIPPED: msgspec.json.encode(present.skipped),
+        UNLISTED: msgspec.json.encode(present.unlisted),
         _FORMED_FROM: old.properties_digest(),
     }
 

@@ -1,4 +1,4 @@
-"""Waits until the files of a job may have changed.
+"""`classify --watch`: brings a table up to date whenever files of its job may have changed.
 
 The system reports changes of local folders (watchfiles, from the extra `watch`). It reports none of
 other machines' files, so those of network disks, of buckets and of lists are compared again and
@@ -13,15 +13,25 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
+from producer.job.job_options import JobOptions
+from producer.job.snapshot import with_known_files
+from producer.present.events import Events, Watching
+from producer.run.run import Summary
 from producer.sources.folder_walk import OwnFiles
 from producer.sources.job_sources import JobSources
-from shared.errors import SetupError, Stopped
+from shared.errors import COMPLETE, HangtagError, SetupError, StillOpen, Stopped, UsageError
 from shared.installation import WATCH_PACKAGES, missing
 from shared.stop import Stop, Waits
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
+#: The table is written at most this often. It takes at most half of the time, however large it is.
+PAUSE_S = 3.0
+#: After an error that may end by itself, for example of a disk that is missing.
+AGAIN_AFTER_S = 10.0
+#: The least time that a round gets: none at all means no limit.
+_LEAST_S = 0.001
 #: A change is passed on when nothing has changed for `_STEP_MS`, or after `_TOGETHER_MS`.
 _STEP_MS, _TOGETHER_MS = 100, 500
 #: The time after which a wait without a change goes on, to see whether it is over.
@@ -35,6 +45,89 @@ _REMOTE = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "lustre"
 
 #: Waits until something may have changed, for this many seconds at most; returns whether it may.
 Wait = Callable[[float], bool]
+
+
+def watch(
+    options: JobOptions,
+    bring_up_to_date: Callable[[float | None], Summary],
+    events: Events,
+    stop: Stop,
+) -> Summary:
+    """Call `bring_up_to_date` again and again, first at once, each time with what is left of
+    --timeout; returns the last summary once it was stopped, after this time, or when a job has
+    ended otherwise than complete.
+
+    Raises:
+        UsageError, SetupError: of the first call, or there is no package that watches folders.
+        StillOpen: Redis was not ready within this time.
+        Stopped: it was stopped before the first call has ended.
+    """
+    deadline = time.monotonic() + (options.timeout_s or float("inf"))
+    if options.is_piped:
+        raise UsageError(
+            "the list of images is no file and cannot be watched; save it as one, or name a folder"
+        )
+    with (
+        closing(Waits(stop)) as waits,
+        closing(JobSources(with_known_files(options), waits)) as sources,
+    ):
+        sources.check()
+        with watched(sources, stop, events.notice) as (wait, rarely_s):
+            rounds = _Rounds(bring_up_to_date, events, deadline)
+            summary = rounds.run()
+            events.notice("watching for changes; end with Ctrl-C")
+            try:
+                while summary.exit_code in COMPLETE and not stop.requested:
+                    events.report(Watching())
+                    if not rounds.wait(wait, rarely_s):
+                        break
+                    summary = rounds.run_again() or summary
+            except Stopped:
+                pass
+            return summary
+
+
+class _Rounds:
+    """The updates of one watch."""
+
+    def __init__(
+        self, bring_up_to_date: Callable[[float | None], Summary], events: Events, deadline: float
+    ) -> None:
+        self._run, self._events, self._deadline = bring_up_to_date, events, deadline
+        self._pause_s = PAUSE_S
+        self._is_due = False  #: whether a file waits, or the last round has failed
+
+    def run(self) -> Summary:
+        begun = time.monotonic()
+        left_s = self._deadline - begun
+        summary = self._run(None if left_s == float("inf") else max(left_s, _LEAST_S))
+        self._ended(time.monotonic() - begun, summary.young > 0)
+        return summary
+
+    def run_again(self) -> Summary | None:
+        """The summary of a round; None if it failed, which a notice says. Raises Stopped,
+        StillOpen."""
+        try:
+            return self.run()
+        except (Stopped, StillOpen):
+            raise
+        except HangtagError as error:
+            self._events.notice(f"{error}; watching goes on")
+            self._ended(AGAIN_AFTER_S, True)
+            return None
+
+    def wait(self, wait: Wait, rarely_s: float) -> bool:
+        """Wait until a round is due; false if the deadline comes first. Raises Stopped."""
+        begun = time.monotonic()
+        until = min(begun + self._pause_s, self._deadline)
+        if not self._is_due and begun < self._deadline:
+            wait(min(max(rarely_s, self._pause_s), self._deadline - begun))
+        while (left_s := until - time.monotonic()) > 0:
+            wait(left_s)
+        return time.monotonic() < self._deadline
+
+    def _ended(self, took_s: float, is_due: bool) -> None:
+        self._pause_s, self._is_due = max(PAUSE_S, took_s), is_due
 
 
 @contextmanager

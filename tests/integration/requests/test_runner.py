@@ -1,21 +1,26 @@
-"""One request at a trainer: it ends once, and its outcome is stored before it is reported."""
+"""One request at a trainer: whether it is taken; it ends once, and its outcome is stored before it
+is reported."""
 
 from __future__ import annotations
 
 import errno
+import multiprocessing
 import os
 import threading
+import time
 from collections.abc import Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, contextmanager
+from multiprocessing.synchronize import Event
 from pathlib import Path
 
 import msgspec
 import pytest
 from redis.exceptions import OutOfMemoryError, ResponseError
 
+from shared import keys
 from shared.broker.address import address_of
 from shared.broker.redis_client import connect
-from shared.errors import BrokerRefuses
+from shared.errors import BadMessage, BrokerRefuses
 from shared.ledger.request_inbox import RequestInbox
 from shared.ledger.request_store import RequestFolder, RequestState, RequestView
 from shared.messages.requests import (
@@ -45,6 +50,7 @@ MAX_ATTEMPTS = 3
 ID = "one"
 #: Fails at once and needs no TensorFlow.
 NOTHING = Rollback("no-such-model")
+LONG = Train("shoes", "fast")
 
 
 def execute(server: RedisServer, line: str) -> object:
@@ -53,7 +59,7 @@ def execute(server: RedisServer, line: str) -> object:
 
 
 class Trainer:
-    """A request consumer with its server and store."""
+    """A request runner with its server and store."""
 
     def __init__(self, server: RedisServer, store: Path) -> None:
         self.server = server
@@ -62,17 +68,42 @@ class Trainer:
         address = msgspec.structs.replace(address_of(server.url), user="trainer", password="x")
         self.client = connect(address, "test")
         self.inbox = RequestInbox(self.client)
-        self.folder = Workspace(store, ID)
+        self.folder, self.long_work = Workspace(store, ID), LongWork()
+        self._runner = RequestRunner(
+            self.settings, self.client, "here:1:1/2:2", ShutdownNotice(), self.long_work
+        )
 
     def close(self) -> None:
         self.client.close()
 
     def take(self, work: Work = NOTHING, input: bytes | None = None) -> str:
         """Submit a request and take it."""
-        self.inbox.submit(Request(ID, work, "tester@here", 1.0), input)
-        return RequestRunner(
-            self.settings, self.client, "here:1:1/2:2", ShutdownNotice(), LongWork()
-        ).take(ID)
+        self.submit(ID, work, input)
+        return self.hint(ID)
+
+    def hint(self, request_id: str) -> str:
+        """Take a request."""
+        return self._runner.take(request_id)
+
+    def submit(self, request_id: str, work: Work, input: bytes | None = None) -> Workspace:
+        """Submit a request; returns its folder in the store."""
+        self.inbox.submit(Request(request_id, work, "tester@here", 1.0), input)
+        return Workspace(self.settings.store_path, request_id)
+
+    @contextmanager
+    def long_work_elsewhere(self) -> Iterator[None]:
+        """Another process of this trainer does long work."""
+        fork = multiprocessing.get_context("fork")
+        started = fork.Event()
+        process = fork.Process(target=hold, args=(self.long_work, started))
+        process.start()
+        try:
+            wait_for("its start or end", lambda: started.is_set() or not process.is_alive())
+            assert started.is_set()
+            yield
+        finally:
+            process.kill()
+            process.join()
 
     def view(self) -> RequestView:
         view = self.inbox.get(ID)
@@ -89,6 +120,14 @@ class Trainer:
         outcome = self.view().outcome
         assert outcome is not None
         return outcome.error
+
+
+def hold(long_work: LongWork, started: Event) -> None:
+    """Do long work for longer than any test."""
+    with long_work.alone(LONG) as is_free:
+        assert is_free
+        started.set()
+        time.sleep(600)
 
 
 @pytest.fixture
@@ -306,3 +345,54 @@ def test_other_work_with_a_stored_id_changes_nothing(trainer: Trainer) -> None:
         assert trainer.take(Rollback("another-model"), b"another") == LEFT
     assert trainer.folder.input() == b"a model"
     assert trainer.view().request == request
+
+
+def test_a_hint_of_a_request_that_is_gone_starts_nothing(trainer: Trainer) -> None:
+    assert trainer.hint("gone") == LEFT
+    assert not trainer.settings.store_path.exists()
+
+
+def test_a_request_that_cannot_be_read_is_reported_unless_it_was_cancelled(
+    trainer: Trainer,
+) -> None:
+    trainer.client.hset(keys.request("r1", "state"), "sent", b"{")
+    with pytest.raises(BadMessage):
+        trainer.hint("r1")
+    trainer.inbox.cancel("r1")
+    assert trainer.hint("r1") == LEFT
+    assert trainer.inbox.ids() == []
+
+
+def test_a_hint_of_a_request_of_a_stack_of_another_machine_starts_nothing(trainer: Trainer) -> None:
+    """Submitted again here, for example."""
+    folder = Workspace(trainer.settings.store_path, "r1")
+    folder.submit(Request("r1", NOTHING, "tester@here", 1.0), stack="elsewhere:/tmp/none")
+    assert trainer.hint("r1") == LEFT
+    assert folder.is_open
+
+
+@pytest.mark.parametrize("work", [NOTHING, LONG])
+def test_a_request_that_another_trainer_works_on_is_stored_and_not_taken(
+    trainer: Trainer, monkeypatch: pytest.MonkeyPatch, work: Work
+) -> None:
+    monkeypatch.setattr(runner, "LOCK_WAIT_S", 0.05)
+    folder = trainer.submit("r1", work)
+    trainer.inbox.store(folder)
+    with folder.locked(0):
+        assert trainer.hint("r1") == LEFT
+    assert trainer.long_work.may_start(LONG)
+    assert folder.attempts == 0
+
+
+def test_long_work_waits_for_other_long_work_of_its_trainer_and_short_work_does_not(
+    trainer: Trainer,
+) -> None:
+    trainer.submit("short", NOTHING)
+    folder = trainer.submit("long", LONG)
+    assert trainer.long_work.may_start(LONG)  # which leaves it free for another process
+    with trainer.long_work_elsewhere():
+        assert trainer.hint("long") == LEFT
+        assert trainer.hint("short") == ANSWERED
+    assert trainer.long_work.may_start(LONG), "it ends with its process"
+    assert folder.state is RequestState.WAITING
+    assert folder.attempts == 0

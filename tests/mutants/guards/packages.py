@@ -112,7 +112,6 @@ PACKAGES = {
             "tests/unit/shared/test_request_store.py",
             "tests/unit/commands/test_check_class_folders.py",
             "tests/unit/commands/test_train.py",
-            "tests/integration/requests/test_consumer.py",
             "tests/integration/requests/test_existing.py",
             "tests/integration/requests/test_inbox.py",
             "tests/integration/requests/test_attempt.py",

@@ -21,7 +21,7 @@ from producer.trainer.existing import (
     open_requests,
     state_now,
 )
-from producer.trainer.submit import answer_file, check_outcome, data_place, how_to_start_trainer
+from producer.trainer.submit import answer_file, data_place, how_to_start_trainer
 from shared.broker.runtime_paths import log_path
 from shared.errors import BadMessage, RequestCancelled, SetupError, UsageError
 from shared.ledger import request_store
@@ -112,15 +112,6 @@ def test_a_plot_of_an_outcome_is_read_from_the_store(settings: Settings) -> None
         answer_file(settings, "r1", "other.png")
 
 
-def test_a_bad_outcome_is_an_error_of_its_kind() -> None:
-    assert check_outcome(Outcome(ok=True)).ok
-    with pytest.raises(UsageError, match="no recipe"):
-        check_outcome(Outcome(ok=False, error="no recipe", usage=True))
-    with pytest.raises(SetupError, match="no images") as raised:
-        check_outcome(Outcome(ok=False, error="no images"))
-    assert not isinstance(raised.value, UsageError)
-
-
 def test_a_missing_trainer_of_the_stack_is_explained_by_its_log(settings: Settings) -> None:
     assert how_to_start_trainer(settings) == (
         f"no trainer has started yet; see {log_path(settings)}"
@@ -153,8 +144,3 @@ def test_an_index_out_of_range_is_refused_without_the_images(index: int) -> None
         check_class_folders(FASHION_MNIST, "show", Settings(), index=known)
     with pytest.raises(UsageError, match=f"there is no image {index}; "):
         check_class_folders(FASHION_MNIST, "show", Settings(), index=index)
-
-
-def test_a_folder_that_a_trainer_would_refuse_is_refused_here(tmp_path: Path) -> None:
-    with pytest.raises(SetupError, match="there are no images"):
-        check_class_folders(str(tmp_path), "train", Settings())

@@ -60,11 +60,10 @@ def test_an_outcome_has_its_plots_and_replaces_the_work(folder: Workspace) -> No
     assert (folder.input(), folder.work.exists()) == (None, False)
 
 
-def test_the_outcome_of_a_trainer_that_died_is_that_of_the_request(folder: Workspace) -> None:
-    """It had been written, and its version published."""
+def test_an_attempt_at_a_cancelled_request_leaves_no_work(folder: Workspace) -> None:
     folder.enter()
-    folder.finish(WELL, {})
-    again = Workspace(folder.path.parents[1], folder.id)
-    assert again.written_outcome() == WELL
-    assert again.answer()
-    assert again.outcome() == WELL
+    with folder.locked(0):
+        assert folder.cancel()
+        assert folder.work.exists(), "the process that works on it deletes it"
+        folder.leave()
+    assert (folder.work.exists(), folder.input()) == (False, None)

@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from shared.errors import BadMessage, Unavailable, UsageError
+from shared.errors import BadMessage, Unavailable
 from shared.ledger import request_store
 from shared.ledger.request_store import RequestFolder, RequestState, open_requests
 from shared.messages.requests import Outcome, Promote, Request, Rollback
@@ -26,19 +26,6 @@ WELL = Outcome(ok=True, answer=msgspec.Raw(b"7"))
 @pytest.fixture
 def folder(tmp_path: Path) -> RequestFolder:
     return RequestFolder(tmp_path / "store", REQUEST.id)
-
-
-@pytest.mark.parametrize("end", [None, "finished", "cancelled"])
-def test_an_id_stands_for_one_work_also_after_its_end(folder: RequestFolder, end: str) -> None:
-    folder.submit(REQUEST)
-    if end == "cancelled":
-        assert folder.cancel()
-    elif end:
-        stored_requests.finish(Workspace(folder.path.parents[1], folder.id), WELL)
-    with pytest.raises(UsageError, match="request nightly exists for other work"):
-        folder.submit(OTHER)
-    assert not folder.submit(REQUEST)
-    assert folder.request() == REQUEST
 
 
 def test_the_end_of_a_request_survives_a_power_failure(
@@ -144,21 +131,6 @@ def test_an_outcome_that_cannot_be_read_is_a_failure(
     outcome = folder.outcome()
     assert outcome is not None
     assert "the outcome of request nightly is stored and cannot be read" in outcome.error
-
-
-def test_the_end_of_a_request_is_final(folder: RequestFolder) -> None:
-    store = folder.path.parents[1]
-    folder.submit(REQUEST)
-    stored_requests.finish(Workspace(store, folder.id), WELL)
-    assert not folder.cancel()
-    assert (folder.state, folder.outcome()) == (RequestState.DONE, WELL)
-    later = stored_requests.keep(store, msgspec.structs.replace(REQUEST, id="later"), b"a model")
-    assert later.enter()
-    later.finish(Outcome(ok=True), {})
-    assert later.cancel()
-    assert not later.answer()
-    assert (later.state, later.outcome()) == (RequestState.CANCELLED, None)
-    assert open_requests(store) == []
 
 
 def test_a_request_is_stored_once_with_its_input(folder: RequestFolder) -> None:

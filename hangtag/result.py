@@ -362,7 +362,7 @@ class Result:
 
     @contextmanager
     def _opened(self) -> Iterator[SealedJournal]:
-        self._view()
+        self._view()  # raises if there is no job to read
         with SealedJournal(self._output, or_running=True, check=self._check) as sealed:
             self._check = False
             yield sealed

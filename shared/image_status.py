@@ -14,6 +14,7 @@ class Status(enum.StrEnum):
 
     OK = "ok", ""
     UNREADABLE = "unreadable", "The file is empty, damaged or not readable."
+    # HEIC is decoded, too: the text is that of tables of 0.2.0, whose bytes stay.
     UNSUPPORTED = "unsupported", "The file is not a JPEG, PNG, WebP, AVIF, BMP, GIF or TIFF image."
     TOO_LARGE = "too_large", "The file has more bytes or pixels than Hangtag accepts."
     MISSING = "missing", "The file no longer existed when it was read."

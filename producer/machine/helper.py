@@ -119,7 +119,7 @@ def _start(module: str, variables: Mapping[str, str]) -> subprocess.Popen[bytes]
     """With pipes for its input and output; its errors are discarded. Apart from the other starts of
     processes, which keep the environment: workers and detached producers need its secrets."""
     kept = {name: os.environ[name] for name in _NEEDED if name in os.environ}
-    # -P: not a module of that name in the current folder.
+    # -P keeps modules of the current folder from being imported in place of Hangtag's.
     return subprocess.Popen(
         [sys.executable, "-P", "-m", module],
         stdin=subprocess.PIPE,

@@ -85,7 +85,8 @@ class FolderDecisions(Decisions):
         return count
 
     def undo_stacks(self) -> dict[int, Decided | None] | None:
-        """`undo`, by stack."""
+        """`undo`, by stack: None if there was nothing to take back, {} if that was about no
+        image."""
         taken = self.undo()
         if taken is None:
             return None

@@ -209,7 +209,8 @@ class TableDecisions(Decisions):
         return f"{printable(self._files.path(row.name) or row.name)}: {status.sentence}"
 
     def note(self, lines: Sequence[LabelLine]) -> None:
-        """Note what the lines say of rows."""
+        """Note what the lines say of rows. A line about no image, such as a rename, may be about
+        any."""
         every = self.file.rows.lines
         is_of_images = all(line.sha256 for line in lines)
         for content in {line.content for line in lines} if is_of_images else every:

@@ -72,7 +72,7 @@ def columns_of(stream: object) -> int | None:
     isatty = getattr(stream, "isatty", None)
     if isatty is None or not isatty():
         return None
-    columns = shutil.get_terminal_size().columns  # COLUMNS, or that of standard output
+    columns = shutil.get_terminal_size().columns  # COLUMNS, else of standard output
     if os.environ.get("COLUMNS", "").isdecimal():
         return columns
     return _own_columns(stream) or columns

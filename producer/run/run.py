@@ -111,7 +111,7 @@ class Run:
         """Write the table of a job that has all rows, and finish it. `classified` rows are of this
         attempt. Raises SetupError."""
         code, sha256 = self._completed(code)
-        leave_queue()  # first, because a finished job is not run again
+        leave_queue()  # a hint left behind by a finished job would never go
         result = self.result(classified, skipped)
         self.job.finish(code, sha256, unlisted, result)
         return self.summary(code, result)

@@ -131,8 +131,8 @@ class Undo:
         return None
 
     def _remove_second(self, entry: Entry, place: Spot, source: Spot) -> None:
-        """Remove a copy or a link, unless its original is another file, of the same size and
-        CRC-32, or the same name."""
+        """Remove a copy or a link that has the bytes of its original. Raises FileStays if the
+        original is gone, or has others."""
         try:
             transfer.remove(place, source, entry.aside(self._log.name))
         except FileStays:

@@ -93,7 +93,8 @@ def _accepted(answers: AnswerCounts) -> list[Figure]:
     if accepted.precision is None:
         rule = f"--min-confidence {accepted.min_confidence:g}"
         expected = percent(accepted.expected)
-        right = expected if expected[0] in "<>" else f"about {expected}"
+        is_bound = expected.startswith(("<", ">"))
+        right = expected if is_bound else f"about {expected}"
     else:
         precision = f"{accepted.precision:.0%}"
         rule, right = f"--accept {precision}", f"at least {precision}"

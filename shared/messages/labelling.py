@@ -11,7 +11,8 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
-#: The number of no label: nothing is decided. Less: decided without a label.
+#: In place of the number of a label: nothing is decided about the image. A smaller number: a
+#: person has left it out, or cannot tell.
 NO_LABEL = -1
 #: Why these stacks are on a page. `chance`: none was chosen. `naming`: they were clicked away, and
 #: are to be named one at a time. `end`: no stack is left.

@@ -229,7 +229,8 @@ class Card(msgspec.Struct, frozen=True):
     memory_bytes: int = 0  #: of a version of 0.2.0, whose hash includes it
     #: Of a version that learned from a labels file; None: too few were drawn by chance.
     right_of_others: RightOfOthers | None = None
-    #: Of a version of photos, one or two; features, flags and groups are of the first.
+    #: The networks by which a version of photos looks, one or two. Features, flags and groups are
+    #: of the first.
     looks: tuple[Look, ...] = ()
     #: Of a network in a file of another tool, which may be the backbone of the only look.
     #: None: the network takes uint8 [n, height, width, channels], and returns what `output` says.

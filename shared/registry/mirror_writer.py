@@ -133,7 +133,7 @@ def _wanted(
     for name in registry.names():
         used |= {f"{name}@{version}" for version in registry.aliases(name).values()}
     copies = list[_Copy]()
-    left: dict[str, int] = {}  # for pictures, by model
+    left: dict[str, int] = {}  # bytes that pictures of a model may still take
     for card in sorted(cards, key=lambda card: (card.created, card.version), reverse=True):
         with _collected(faults):
             for copy in _copies(registry, card):

@@ -78,7 +78,8 @@ class Session:
         self._excluded: dict[int, Sequence[int]] = {}  #: labels, by stack
         self._learned = _Learned(self._decided, self._suggested, {})
         self._chances: Shares = np.zeros(len(rows), np.float32)  #: that the guesses are right
-        self._sure: list[int] = []  #: images, by the last heads
+        #: The number of images of whose labels each of the last heads was sure.
+        self._sure: list[int] = []
         self._right: chance_sample.Share | None = None  #: of stacks without a decision
         #: Of the decisions before the next page by chance, and of the pages before the next one of
         #: images that were clicked away, the share so far.

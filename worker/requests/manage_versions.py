@@ -47,7 +47,7 @@ def remove(context: Context, work: Remove) -> Reply:
     )
     try:
         refresh(context.client, context.registry)
-    except RedisError as error:  # no retry: it would report that nothing was left to delete
+    except RedisError as error:  # a repeated request would find nothing to delete
         log.warning("the copies in Redis will be updated later: %s", error)
     return Reply(removed)
 

@@ -106,7 +106,7 @@ class RequestRunner:
                 if may_start and is_mine and folder.is_open:
                     return self._run(folder, request)
         except (OSError, SetupError) as error:
-            # No outcome: the store would start the request again once it can be read.
+            # The request gets no outcome: its work starts again once the store can be read.
             cause = error.__cause__ if isinstance(error, SetupError) else error
             if not isinstance(cause, OSError):
                 raise

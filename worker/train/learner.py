@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from worker.train.epoch import Step
 
 LOADING, TRAINING, EXPORTING, EVALUATING = "loading", "training", "exporting", "evaluating"
-#: A producer polls several times a second; the epochs of a small data set take a hundredth of one.
+#: The epochs that a report of progress names: a producer reads a few reports a second, in which
+#: a small data set has many epochs.
 ENDED_REPORTED = 50
 Fitted = TypeVar("Fitted")
 

@@ -189,7 +189,7 @@ class GzipArchive(Archive):
         self._last: _Passed | None = None
         self._search = self._pass(0, 0)
         self._second = TarReader(self._new_tape(), self._place_of)
-        next(self._search, None)  # raises of a file that is no such archive
+        next(self._search, None)  # reads the first member: raises if the file is no such archive
 
     def members(self, after: bytes) -> Iterator[tuple[bytes, Member]]:
         start = number = 0

@@ -39,6 +39,7 @@ PACKAGES = {
             "tests/unit/commands/test_label.py",
             "tests/unit/commands/test_models.py",
             "tests/unit/commands/test_promise_in_every_form.py",
+            "tests/unit/commands/test_refusals.py",
             "tests/unit/python/test_labels.py",
             "tests/unit/table/test_learned_labels.py",
         ),

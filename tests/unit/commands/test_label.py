@@ -3,6 +3,7 @@ gets of a labels file, and what is named at the end."""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import msgspec
@@ -197,3 +198,14 @@ def test_a_second_process_is_refused_before_it_reaches_a_broker(here: Path) -> N
     held.close()
     assert result.exit_code == Exit.USAGE
     assert "in use by another hangtag label" in result.output
+
+
+@pytest.mark.parametrize("words", [("label", "photos"), ("review", "photos.csv")])
+def test_a_page_without_its_packages_is_refused_with_the_command_that_installs_them(
+    monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
+    monkeypatch.setitem(sys.modules, "starlette", None)  # as if it was not installed
+    result = run(*words)
+    assert result.exit_code == Exit.SETUP
+    assert "pip install" in result.output
+    assert "[review]" in result.output

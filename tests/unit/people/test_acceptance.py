@@ -104,6 +104,28 @@ def test_nothing_is_accepted_with_few_images_that_a_person_has_labelled(folder: 
         assert (judged(folder, labels, named)[0].max() > 0) == is_seen  # the others are suggested
 
 
+def test_nothing_is_accepted_while_many_labels_have_one_group(folder: Folder) -> None:
+    """Another group would often have a label that no person has named."""
+    labels = folder.named(GROUPS)
+    frequent = np.flatnonzero((labels >= 0) & (labels < 4))
+    alone = [np.flatnonzero(labels == kind)[:1] for kind in range(4, KINDS)]
+    few = np.full(len(labels), NONE)
+    for images, is_seen in ((frequent, True), (np.concatenate([frequent, *alone]), False)):
+        few[images] = labels[images]
+        assert (judged(folder, few, few >= 0)[0].max() > 0) == is_seen
+
+
+def test_evidence_that_is_the_same_for_all_labelled_images_is_no_number_divided_by_zero() -> None:
+    """Each kind is one point, and so is what no person has named."""
+    truth = np.arange(600) % 3
+    rows = np.eye(3, 8, dtype=np.float32)[truth] * 4
+    rows[500:] += 1
+    labels = np.where(np.arange(600) < 400, truth, NONE)
+    fitted = fit(rows, labels, 3)
+    groups = np.arange(600) % 60
+    assert np.isfinite(chances(rows, labels, said(labels >= 0), groups, fitted)).all()
+
+
 def test_no_image_has_a_label_that_few_labelled_images_have(folder: Folder) -> None:
     labels = folder.named(GROUPS)
     mine = np.flatnonzero(labels == 0)

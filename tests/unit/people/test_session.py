@@ -319,6 +319,13 @@ def test_a_head_learns_from_labelled_images_that_are_all_of_one_fold() -> None:
     assert (found.guesses == truth).mean() > 0.8
 
 
+def test_a_head_of_one_label_answers_for_no_image() -> None:
+    rows, truth = drawn(40, kinds=2)
+    labels = np.where(np.arange(40) == np.flatnonzero(truth == 1)[0], 1, 0)
+    fitted = fit(rows, labels, 2)
+    assert fitted.unlearned(rows, labels, np.flatnonzero(labels == 1)).guesses.tolist() == [-1]
+
+
 @pytest.mark.parametrize("known", [2, 9, 10, 11, 40])
 def test_a_head_learns_from_a_few_images(known: int) -> None:
     rows, truth = drawn(200)

@@ -124,6 +124,14 @@ def test_a_wrong_call_is_refused_in_one_line_and_saves_nothing(name: str) -> Non
     assert FILE.read_bytes() == before
 
 
+def test_an_image_above_64_mib_gets_no_label() -> None:
+    with Path("photos/0001.png").open("r+b") as file:
+        file.truncate((64 << 20) + 1)
+    with pytest.raises(hangtag.UsageError, match="no image that can be classified"):
+        hangtag.label("photos", {"photos/0001.png": "Bag"})
+    assert not FILE.exists()
+
+
 def test_a_wrong_first_call_leaves_no_file(here: Path) -> None:
     for folder, labels in (("photos", {"photos/0001.png": "a\\b"}), ("none", {})):
         with pytest.raises(hangtag.UsageError):

@@ -128,7 +128,7 @@ def check_argument(typed: bytes) -> None:
     Raises:
         UsageError: it is none, or has a query or a password, or may have one.
     """
-    shown = f"{printable(without_secrets(typed)):.300}"
+    shown = f"{shown_address(typed):.300}"
     if is_web(typed):
         try:
             parsed(typed)

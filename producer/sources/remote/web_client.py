@@ -19,13 +19,7 @@ from urllib.parse import urljoin
 import httpcore
 
 from producer.sources.remote.address import HTTP, HTTPS, Address, parsed
-from producer.sources.remote.checked_network import (
-    CheckedNetwork,
-    Endless,
-    NoSuchHost,
-    Refused,
-    Untrusted,
-)
+from producer.sources.remote.checked_network import CheckedNetwork, Endless, Refused
 from producer.sources.remote.requests_ahead import THREADS, Closed
 
 T = TypeVar("T")
@@ -225,12 +219,8 @@ class WebClient:
                 )
         except Refused as error:
             raise Failed(str(error)) from None
-        except NoSuchHost:
-            raise Failed("there is no such host") from None
         except Endless:
             raise Rejected(0) from None
-        except Untrusted as error:
-            raise Failed(f"its certificate is not trusted ({error}; SSL_CERT_FILE)") from None
         finally:
             _requesting.now = False
 

@@ -137,8 +137,8 @@ def _reasons(
 ) -> Iterator[_Reason]:
     """What needs versions, the strongest reason first."""
     name = work.name
-    if name == packaged.NAME:
-        yield _Reason(packaged.VERSION, "it is part of Hangtag", "name another version of it")
+    # No other model has a version with this number.
+    yield _Reason(packaged.VERSION, "it is part of Hangtag", "name another version of it")
     aliases = sorted(registry.aliases(name).items())
     for alias, version in aliases if (work.version, work.keep) != (None, None) else ():
         other = f"hangtag models promote {name}@VERSION --alias {alias}"

@@ -315,3 +315,11 @@ def test_the_sizes_of_the_packaged_version_need_no_store(registry: Registry) -> 
     assert sizes.keys() == packaged.card().files.keys()
     assert all(sizes.values())
     assert not registry.root.exists()
+
+
+def test_a_version_has_the_aliases_that_point_to_it(registry: Registry, card: Card) -> None:
+    for _ in range(2):
+        registry.publish(card, FILES)
+    registry.promote("shoes", 2, alias="canary")
+    found = [one.aliases for one in registry.catalog(pytest.fail) if one.card.name == "shoes"]
+    assert found == [("production",), ("canary",)]

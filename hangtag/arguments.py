@@ -41,7 +41,7 @@ def checked_types(function: Callable[_Arguments, _Result]) -> Callable[_Argument
             return function(*args, **kwargs)  # its own sentence has its name
         for name, hint in _hints(function).items():
             if name in bound.arguments:
-                bound.arguments[name] = _checked(name, _plain(bound.arguments[name]), hint)
+                bound.arguments[name] = _checked(name, _python_number(bound.arguments[name]), hint)
         return function(*bound.args, **bound.kwargs)
 
     return call
@@ -54,7 +54,7 @@ def _hints(function: Callable[..., Any]) -> dict[str, Any]:
     return get_type_hints(SimpleNamespace(__annotations__=own), function.__globals__)
 
 
-def _plain(value: Any) -> Any:
+def _python_number(value: Any) -> Any:
     if isinstance(value, Iterator):
         return list(value)
     if isinstance(value, bool) or not isinstance(value, numbers.Real):

@@ -55,7 +55,7 @@ def image_list(images: Images) -> Iterator[ImageList]:
         raise UsageError("images is empty; give a folder, or one path or more")
     paths = chain([first], paths)
     if _has_images(first):
-        yield ImageList(_places(paths))
+        yield ImageList(_roots(paths))
         return
     with tempfile.TemporaryFile() as listed:
         file = cast(BinaryIO, listed)
@@ -90,7 +90,7 @@ def _has_images(path: bytes) -> bool:
     return os.path.isdir(path) or kind_of(path, path) != LOCAL
 
 
-def _places(paths: Iterator[bytes]) -> tuple[bytes, ...]:
+def _roots(paths: Iterator[bytes]) -> tuple[bytes, ...]:
     """Folders, archives and buckets, of which all images are classified."""
     roots = tuple(paths)
     for root in roots:

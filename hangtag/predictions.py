@@ -70,7 +70,7 @@ def predict(
         KeyboardInterrupt: Ctrl-C.
     """
     settings = Settings.from_env()
-    pictures = _several(images)
+    pictures = _as_list(images)
     if not pictures:
         raise UsageError("images is empty; give one image or more")
     with tempfile.TemporaryDirectory(prefix="hangtag-") as folder:
@@ -99,7 +99,7 @@ def _ignore(event: Event) -> None:
     """A prediction takes a moment."""
 
 
-def _several(images: Any) -> list[Any]:
+def _as_list(images: Any) -> list[Any]:
     is_image = hasattr(images, "__array_interface__")  # also PIL's
     if is_image or isinstance(images, str | bytes | os.PathLike):
         return [images]
@@ -129,14 +129,14 @@ def _encoded(picture: Any, name: str) -> bytes:
     from PIL import Image
 
     stream = io.BytesIO()
-    image = picture if isinstance(picture, Image.Image) else _of_array(picture, name)
+    image = picture if isinstance(picture, Image.Image) else _image_of_array(picture, name)
     if image.mode not in ("1", "L", "LA", "P", "RGB", "RGBA", "I;16"):
         image = image.convert("RGB")  # no PNG of this mode
     image.save(stream, format="PNG", compress_level=1)
     return stream.getvalue()
 
 
-def _of_array(array: Any, name: str) -> Image:
+def _image_of_array(array: Any, name: str) -> Image:
     from PIL import Image
 
     about = getattr(array, "__array_interface__", None)

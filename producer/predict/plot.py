@@ -99,11 +99,11 @@ def check(path: Path, force: bool, images: Sequence[bytes]) -> None:
 
 
 def _check_inputs(path: Path, images: Sequence[bytes]) -> None:
-    if any(_same(path, image) for image in images):
+    if any(_is_same_file(path, image) for image in images):
         raise UsageError("--plot would overwrite an input image; choose another name")
 
 
-def _same(path: Path, image: bytes) -> bool:
+def _is_same_file(path: Path, image: bytes) -> bool:
     try:
         return os.path.samefile(path, image)
     except (OSError, ValueError):  # one of them does not exist

@@ -109,7 +109,7 @@ def predict(
         Stopped: the caller has stopped it.
     """
     events = events or Events()
-    roots = tuple(_current(images, events))
+    roots = tuple(_current_paths(images, events))
     options = JobOptions(roots, os.getcwdb(), NAME, model=model, probabilities=True)
     with closing(JobSources(options)) as sources:
         _check(sources, truth)
@@ -182,7 +182,7 @@ class _TemporaryJob:
         self._pinned, self.options = pinned, pinned.options
 
 
-def _current(images: Sequence[bytes], events: Events) -> Iterator[bytes]:
+def _current_paths(images: Sequence[bytes], events: Events) -> Iterator[bytes]:
     """The same images; those that `hangtag sort` has moved, where they are now."""
     if all(map(os.path.lexists, images)):
         yield from images

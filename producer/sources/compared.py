@@ -160,9 +160,9 @@ def _by_name(
 ) -> Iterator[tuple[_File | None, tuple[WalkPosition, KnownRow] | None]]:
     with closing(_RowsByName(journal)) as known:
         for file in files:
-            row = known.take(file[0][1])
+            row = known.row_of_file(file[0][1])
             yield file, None if row is None else (file[0], row)
-        for row in known.left():
+        for row in known.rows_without_file():
             name = row.rows.names[row.i]
             yield None, ((present.number_of(name), name), row)
 
@@ -177,54 +177,54 @@ class _RowsByName:
         self._index: sqlite3.Connection | None = None
         self._taken: dict[int, bytearray] = {}  #: by batch, 1 for each row that has a file
 
-    def take(self, name: bytes) -> KnownRow | None:
+    def row_of_file(self, name: bytes) -> KnownRow | None:
         """The row with this name, of several the one after the last one or the first one that has
         no file yet; None if there is none."""
-        row = self._following()
+        row = self._next_row()
         if row is None or row.rows.names[row.i] != name:
-            row = self._searched(name)
+            row = self._indexed_row(name)
         if row is not None:
             self._last = row
             self._taken.setdefault(row.record.n, bytearray(len(row.rows)))[row.i] = 1
         return row
 
-    def left(self) -> Iterator[KnownRow]:
+    def rows_without_file(self) -> Iterator[KnownRow]:
         """The rows that were not taken."""
         for n in self._journal.finished_numbers():
             if n not in self._taken or not all(self._taken[n]):
                 record = self._journal.batch_record(n)
                 rows = record.rows()
-                left = (i for i in range(len(rows)) if not self._is_taken(n, i))
+                left = (i for i in range(len(rows)) if not self._has_file(n, i))
                 yield from (KnownRow(record, rows, i) for i in left)
 
     def close(self) -> None:
         if self._index is not None:
             self._index.close()
 
-    def _following(self) -> KnownRow | None:
+    def _next_row(self) -> KnownRow | None:
         last = self._last
         if last is not None and last.i + 1 < len(last.rows):
             return KnownRow(last.record, last.rows, last.i + 1)
         record = self._journal.finished_record(START.n if last is None else last.record.n)
         return None if record is None else KnownRow(record, record.rows(), 0)
 
-    def _searched(self, name: bytes) -> KnownRow | None:
+    def _indexed_row(self, name: bytes) -> KnownRow | None:
         if self._index is None:
-            self._index = self._indexed()
+            self._index = self._make_index()
         found = self._index.execute("SELECT n, i FROM row WHERE name = ? ORDER BY n, i", (name,))
         places = found.fetchall()
         if not places:
             return None
-        n, i = next((place for place in places if not self._is_taken(*place)), places[0])
+        n, i = next((place for place in places if not self._has_file(*place)), places[0])
         if self._last is not None and self._last.record.n == n:
             return KnownRow(self._last.record, self._last.rows, i)
         record = self._journal.batch_record(n)
         return KnownRow(record, record.rows(), i)
 
-    def _is_taken(self, n: int, i: int) -> bool:
+    def _has_file(self, n: int, i: int) -> bool:
         return n in self._taken and bool(self._taken[n][i])
 
-    def _indexed(self) -> sqlite3.Connection:
+    def _make_index(self) -> sqlite3.Connection:
         index = sqlite3.connect("")
         index.execute("CREATE TABLE row (name BLOB, n, i, PRIMARY KEY (name, n, i)) WITHOUT ROWID")
         for record in self._journal.finished_records():

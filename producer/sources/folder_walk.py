@@ -157,12 +157,12 @@ def is_hidden(path: bytes) -> bool:
 
 def _matcher(globs: Collection[str], below: bytes) -> Callable[[bytes], bool]:
     patterns = [os.fsencode(glob) for glob in globs]
-    of_paths = _any_of([pattern for pattern in patterns if b"/" in pattern])
-    of_names = _any_of([pattern for pattern in patterns if b"/" not in pattern])
+    of_paths = _matcher_of_any([pattern for pattern in patterns if b"/" in pattern])
+    of_names = _matcher_of_any([pattern for pattern in patterns if b"/" not in pattern])
     return lambda path: of_names(path.rpartition(b"/")[2]) or of_paths(below + path)
 
 
-def _any_of(patterns: list[bytes]) -> Callable[[bytes], bool]:
+def _matcher_of_any(patterns: list[bytes]) -> Callable[[bytes], bool]:
     """Whether a text matches one of them; false of none."""
     each = [fnmatch.translate(pattern.decode("latin-1")) for pattern in patterns]
     matches = re.compile("|".join(each or ["(?!)"]).encode("latin-1")).match
@@ -191,9 +191,9 @@ class FolderWalk:
         listed."""
         folder = typed.rstrip(b"/") + b"/"
         self._below = len(folder)
-        with listed(typed):
+        with refused_if_unlisted(typed):
             entries = listing(self._files.local_path(folder), self._walk.check, self._is_archive)
-        return self._within(folder, entries, after)
+        return self._paths_below(folder, entries, after)
 
     def _entries(self, folder: bytes) -> Iterator[ListedEntry] | None:
         """The entries of a folder below another; None if it cannot be listed."""
@@ -207,7 +207,7 @@ class FolderWalk:
                 self._walk.report(folder, error.strerror or str(error))
             return None
 
-    def _within(
+    def _paths_below(
         self, prefix: bytes, entries: Iterator[ListedEntry], after: bytes
     ) -> Iterator[bytes]:
         # Not recursive: folders may be nested deeper than calls.
@@ -264,7 +264,7 @@ class FolderWalk:
 
 
 @contextmanager
-def listed(root: bytes) -> Iterator[None]:
+def refused_if_unlisted(root: bytes) -> Iterator[None]:
     """Raise SetupError for an OSError: a job cannot start without a folder that was typed."""
     try:
         yield
@@ -325,7 +325,7 @@ class LocalSource(FileReader, Source):
         if not (stat.S_ISDIR(mode) or stat.S_ISREG(mode)):
             raise UsageError(f"{typed} is neither a folder nor a file; name one of these")
         if stat.S_ISDIR(mode):
-            with listed(self.typed):
+            with refused_if_unlisted(self.typed):
                 os.scandir(path).close()
 
 

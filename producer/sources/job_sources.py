@@ -113,7 +113,7 @@ class JobSources:
         """The source of an argument. Raises SetupError if its kind needs what is not installed."""
         kinds = self.options.kinds
         if kinds and kinds[number] != LOCAL:
-            return self._other(number, self.options.roots[number])
+            return self._opened_source(number, self.options.roots[number])
         return LocalSource(self.options, self.waits, number)
 
     def source_of(self, name: bytes) -> Source:
@@ -121,7 +121,9 @@ class JobSources:
         last = self._last
         if not self.has_others or (last is not self.local and last.holds(name)):
             return last
-        self._last = next((other for other in self._all_others() if other.holds(name)), self.local)
+        self._last = next(
+            (other for other in self._other_sources() if other.holds(name)), self.local
+        )
         return self._last
 
     def number_of(self, name: bytes) -> int:
@@ -138,7 +140,7 @@ class JobSources:
     @property
     def ahead(self) -> int:
         """The number of names that a source is to have before they are read."""
-        return max((other.ahead for other in self._all_others()), default=0)
+        return max((other.ahead for other in self._other_sources()), default=0)
 
     def announce(self, names: Iterable[bytes]) -> None:
         """Announce images that are read next to their sources, as far as these read ahead."""
@@ -168,13 +170,13 @@ class JobSources:
     def _typed(self) -> Mapping[bytes, int]:
         return {root.rstrip(b"/"): number for number, root in enumerate(self.options.roots)}
 
-    def _all_others(self) -> Iterator[Source]:
+    def _other_sources(self) -> Iterator[Source]:
         for number, kind in enumerate(self.options.kinds):
             if kind != LOCAL:
                 in_list = self.options.list_file
-                yield self._other(number, b"" if in_list else self.options.roots[number])
+                yield self._opened_source(number, b"" if in_list else self.options.roots[number])
 
-    def _other(self, number: int, typed: bytes) -> Source:
+    def _opened_source(self, number: int, typed: bytes) -> Source:
         if number not in self._others:
             load = loaded(self.options.kinds[number])
             self._others[number] = load(typed, self.options, self.waits)

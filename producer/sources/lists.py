@@ -24,7 +24,7 @@ from typing import IO, BinaryIO, cast
 
 from producer.job.job_options import STDIN, JobOptions
 from producer.sources.reader import FileReader
-from producer.sources.remote.address import address_line, has_secret, recorded, shown_address
+from producer.sources.remote.address import address_line, has_secret, recorded_line, shown_address
 from producer.sources.source import LOCAL, is_address, kind_of_line
 from shared import atomic_file, regular_file
 from shared.errors import UsageError
@@ -222,7 +222,7 @@ def without_secrets(file: BufferedRandom, options: JobOptions) -> Iterator[Buffe
     with public:
         with atomic_file.writing(folder, _REMEDY):
             for line in lines_of(file, options):
-                public.write(recorded(line) + separator(options))
+                public.write(recorded_line(line) + separator(options))
         yield public
 
 
@@ -263,21 +263,21 @@ def is_grown(file: BufferedRandom, options: JobOptions) -> bool:
         known = regular_file.open_file(list_path(options))
     except OSError:
         if options.list_suffix != _suffix(file):
-            raise _is_other(options) from None
+            raise _another_list(options) from None
         return True  # it is recorded again
     with known:
         ends = True
         while block := known.read(_BLOCK_BYTES):
             if file.read(len(block)) != block:
-                raise _is_other(options)
+                raise _another_list(options)
             ends = block.endswith(separator(options))
     more = file.read(1)
     if more and not ends and more != separator(options):
-        raise _is_other(options)
+        raise _another_list(options)
     return bool(more)
 
 
-def _is_other(options: JobOptions) -> UsageError:
+def _another_list(options: JobOptions) -> UsageError:
     return UsageError(
         f"{list_name(options)} is not the one that the job of {options.output} was started with; "
         "repeat that one, continue with the recorded one by </dev/null, or start over with "

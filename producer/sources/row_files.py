@@ -32,7 +32,7 @@ class _Places:
         self.log, self._out = log, os.fsencode(log.out)
         self._entries = {entry.source: entry for entry in log.entries.values()}
 
-    def of(self, source: bytes) -> tuple[bytes, bool] | None:
+    def place_of(self, source: bytes) -> tuple[bytes, bool] | None:
         """The place of a file from `source`, and whether it was moved there for sure."""
         entry = self._entries.get(source)
         if entry is None:
@@ -78,7 +78,7 @@ class MovedFiles:
         A file that the job has moved is where it was moved to, even if another has its old name
         today. Any other file is at its old name, as long as there is one.
         """
-        logs = self._own or (self._all if self._is_of_all else [])
+        logs = self._own or (self._all_places if self._is_of_all else [])
         source = _resolved(path) if logs else path
         for place, is_sure in _found(source, logs):
             is_there = os.path.lexists(source) and not (is_sure and self._own)
@@ -110,18 +110,18 @@ class MovedFiles:
         return None
 
     @cached_property
-    def _all(self) -> list[_Places]:
+    def _all_places(self) -> list[_Places]:
         return [_Places(log) for log in sorted_folder.logs_of()]
 
     @cached_property
     def _others(self) -> list[_Places]:
         own = {places.log.path for places in self._own}
-        return [places for places in self._all if places.log.path not in own]
+        return [places for places in self._all_places if places.log.path not in own]
 
 
 def _found(source: bytes, logs: list[_Places]) -> Iterator[tuple[bytes, bool]]:
     for places in logs:
-        if place := places.of(source):
+        if place := places.place_of(source):
             yield place
 
 

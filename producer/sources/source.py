@@ -94,7 +94,7 @@ def loaded(kind: str) -> type[Source]:
 def kind_of(typed: bytes, path: bytes) -> str:
     """The kind of an argument, whose path would be `path`."""
     if is_address(typed, path):
-        return _of_scheme(typed)
+        return _kind_of_scheme(typed)
     for row in SOURCES.values():
         if typed.lower().endswith(row.endings) and os.path.isfile(path):
             return row.name
@@ -103,7 +103,7 @@ def kind_of(typed: bytes, path: bytes) -> str:
 
 def kind_of_line(line: bytes, path: bytes) -> str:
     """The kind of a line of a list."""
-    return _of_scheme(line) if is_address(line, path) else LOCAL
+    return _kind_of_scheme(line) if is_address(line, path) else LOCAL
 
 
 def is_archive(path: bytes) -> bool:
@@ -132,7 +132,7 @@ def address_of_path(path: bytes) -> bytes:
     return b"%s://%s" % (scheme, b"/".join(parts))
 
 
-def _of_scheme(address: bytes) -> str:
+def _kind_of_scheme(address: bytes) -> str:
     scheme = address.partition(b":")[0].decode().lower()
     rows = (row.name for row in SOURCES.values() if scheme in row.schemes)
     return next(rows, LOCAL)

@@ -65,7 +65,7 @@ class Member(NamedTuple):
 
 def row_name(member: Member) -> bytes:
     """The name of its row, below that of the archive."""
-    name = cleaned(member.name)
+    name = row_path(member.name)
     if name and not member.is_repeat:
         return name
     shown = (name or member.name).replace(b"\0", b"%00")
@@ -80,7 +80,7 @@ def is_refused(row: bytes) -> bool:
     return _MARK in row
 
 
-def cleaned(name: bytes) -> bytes:
+def row_path(name: bytes) -> bytes:
     """A member's name without components that say nothing; empty if it cannot be a row's."""
     if fits(name):
         return name
@@ -96,7 +96,7 @@ class Bounds:
     def __init__(self) -> None:
         self._members = self._bytes = 0
 
-    def check(self, member: Member) -> int:
+    def count(self, member: Member) -> int:
         """Count one more member; return its number. Raises ArchiveDamaged."""
         self._members += 1
         self._bytes += len(member.name)
@@ -179,9 +179,9 @@ class MemberIndex:
         self._at = at
         runs = _runs(_records(members), check)
         again = list[bytes]()
-        self._entries = array("Q", (_packed(record) for record in _first(runs, again)))
+        self._entries = array("Q", (_packed(record) for record in _first_of_each_name(runs, again)))
         if again:
-            everything = heapq.merge(_first(runs, []), sorted(again))
+            everything = heapq.merge(_first_of_each_name(runs, []), sorted(again))
             self._entries = array("Q", map(_packed, everything))
         self._next = 0  #: members are mostly looked up in order, and each as soon as it is listed
 
@@ -219,7 +219,7 @@ def _records(members: Iterable[Member]) -> Iterator[bytes]:
     """Name, NUL, and what the index has of each member, except folders. Numbers start from 1."""
     bounds = Bounds()
     for member in members:
-        number = bounds.check(member)
+        number = bounds.count(member)
         if member.kind is not FOLDER:
             yield _record(member._replace(number=number))
 
@@ -242,7 +242,7 @@ def _runs(records: Iterable[bytes], check: Callable[[], None]) -> list[bytes]:
     return runs
 
 
-def _first(runs: list[bytes], again: list[bytes]) -> Iterator[bytes]:
+def _first_of_each_name(runs: list[bytes], again: list[bytes]) -> Iterator[bytes]:
     """The first record of each name, in order; those of further ones are added to `again`."""
     last = None
     for record in heapq.merge(*(unpacked(run, _TAIL) for run in runs)):

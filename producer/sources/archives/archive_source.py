@@ -15,8 +15,8 @@ from producer.sources.archives.archive import (
     ArchiveDamaged,
     ArchiveFile,
     Member,
-    cleaned,
     is_refused,
+    row_path,
 )
 from producer.sources.archives.gzip_archive import GzipArchive
 from producer.sources.archives.tar_archive import TarArchive
@@ -62,7 +62,7 @@ class ArchiveSource(Source):
 
     def check(self, is_new: bool) -> None:
         try:
-            self._now()
+            self._current_archive()
         except FileNotFoundError as error:
             what = f"{printable(self.typed)}: {error.strerror}"
             if is_new:
@@ -82,7 +82,7 @@ class ArchiveSource(Source):
     def read(self, name: bytes, max_bytes: int) -> tuple[bytes | Status, Stamp]:
         row = name[len(self.prefix) :]
         try:
-            archive = self._now()
+            archive = self._current_archive()
             member = archive.find(row)
             if member is None or member.kind is not FILE:
                 return Status.MISSING, NO_STAMP
@@ -95,7 +95,7 @@ class ArchiveSource(Source):
 
     def stamp(self, name: bytes) -> Stamp:
         try:
-            member = self._now().find(name[len(self.prefix) :])
+            member = self._current_archive().find(name[len(self.prefix) :])
         except (OSError, ArchiveDamaged):
             return NO_STAMP
         return _stamp(member) if member is not None and member.kind is FILE else NO_STAMP
@@ -106,7 +106,7 @@ class ArchiveSource(Source):
             self._archive.close()
         self._archive = None
 
-    def _now(self) -> Archive:
+    def _current_archive(self) -> Archive:
         """The archive as it is; it is opened again when it has changed. Raises OSError,
         ArchiveDamaged."""
         info = os.stat(self._path)
@@ -120,7 +120,7 @@ class ArchiveSource(Source):
     def _rows(self, after: bytes, walk: Walk) -> Iterator[tuple[bytes, Member]]:
         """The rows after one, and their members. Raises SetupError."""
         try:
-            archive = self._now()
+            archive = self._current_archive()
             for row, member in archive.members(after[len(self.prefix) :]):
                 why = self._why_skipped(archive, row, member, walk)
                 if why is None:
@@ -138,7 +138,7 @@ class ArchiveSource(Source):
         def starts_like_one() -> bool:
             return is_image(_head(archive, row, member))
 
-        name = cleaned(member.name) or member.name
+        name = row_path(member.name) or member.name
         if is_hidden(name):
             return skipped.HIDDEN
         return self._selection.why_skipped(name, member.kind, starts_like_one, walk.skipped)
@@ -210,28 +210,28 @@ class ArchivesFolder(Source):
             walk.report(archive, str(error.__cause__ or error))
 
     def read(self, name: bytes, max_bytes: int) -> tuple[bytes | Status, Stamp]:
-        return self._of(name).read(name, max_bytes)
+        return self._source_of(name).read(name, max_bytes)
 
     def read_small(
         self, name: bytes, below_bytes: int, max_bytes: int
     ) -> tuple[bytes | Status | None, Stamp]:
-        return self._of(name).read_small(name, below_bytes, max_bytes)
+        return self._source_of(name).read_small(name, below_bytes, max_bytes)
 
     def stamp(self, name: bytes) -> Stamp:
-        return self._of(name).stamp(name)
+        return self._source_of(name).stamp(name)
 
     def local_path(self, name: bytes) -> bytes | None:
-        return self._of(name).local_path(name)
+        return self._source_of(name).local_path(name)
 
     def own_order(self, name: bytes) -> bytes:
-        return self._of(name).own_order(name)
+        return self._source_of(name).own_order(name)
 
     def close(self) -> None:
         for archive in self._open.values():
             archive.close()
         self._open.clear()
 
-    def _of(self, name: bytes) -> Source:
+    def _source_of(self, name: bytes) -> Source:
         """The source of an image: an archive, or the files."""
         folder = name.rpartition(b"/")[0]
         if folder != self._last[0]:

@@ -64,7 +64,7 @@ class States:
         self._states = [_State(0, 0, zlib.decompressobj(_GZIP_BITS))]
         self._apart = _APART_BYTES
 
-    def before(self, position: int) -> _State:
+    def last_before(self, position: int) -> _State:
         """The last place before a position."""
         return self._states[bisect_right(self._states, position, key=lambda s: s.position) - 1]
 
@@ -87,7 +87,7 @@ class GzipTape(Tape):
         """`check` is called again and again, and may raise what ends the reading."""
         self._file, self._states, self._check = file, states, check
         self._buffer, self._taken = b"", 0
-        self._go(states.before(0))
+        self._start_from(states.last_before(0))
 
     def read(self, count: int) -> bytes:
         parts, left = [], count
@@ -101,9 +101,9 @@ class GzipTape(Tape):
         if start <= position <= start + len(self._buffer):
             self.position, self._taken = position, position - start
             return
-        nearest = self._states.before(position)
+        nearest = self._states.last_before(position)
         if position < self.position or nearest.position > self.position:
-            self._go(nearest)
+            self._start_from(nearest)
         while self.position < position:
             if not self._unpacked(min(_SKIP_BYTES, position - self.position)):
                 return
@@ -113,7 +113,7 @@ class GzipTape(Tape):
         while self._unpacked(_SKIP_BYTES):
             pass
 
-    def _go(self, state: _State) -> None:
+    def _start_from(self, state: _State) -> None:
         self.position, self._packed_at = state.position, state.packed_at
         self._inflate = state.inflate.copy()
         self._packed = self._buffer = b""
@@ -136,7 +136,7 @@ class GzipTape(Tape):
         while True:
             if self._inflate.eof and not self._next_piece():
                 return b""
-            packed = self._packed or self._more()
+            packed = self._packed or self._next_packed()
             try:
                 data: bytes = self._inflate.decompress(packed, most)
             except zlib.error:
@@ -147,7 +147,7 @@ class GzipTape(Tape):
             if not packed and not self._inflate.eof:
                 raise ArchiveDamaged("its compressed data are cut off")
 
-    def _more(self) -> bytes:
+    def _next_packed(self) -> bytes:
         self._check()
         self._states.offer(self.position, self._packed_at, self._inflate)
         left = self._file.size - self._packed_at
@@ -160,8 +160,8 @@ class GzipTape(Tape):
     def _next_piece(self) -> bool:
         """Start with the next piece of the file, if there is one: zeros or anything else after the
         last piece are none."""
-        rest = (self._inflate.unused_data or self._more()).lstrip(b"\0")
-        while len(rest) < len(_MAGIC) and (more := self._more()):
+        rest = (self._inflate.unused_data or self._next_packed()).lstrip(b"\0")
+        while len(rest) < len(_MAGIC) and (more := self._next_packed()):
             rest = (rest + more).lstrip(b"\0")
         if not rest.startswith(_MAGIC):
             return False
@@ -187,7 +187,7 @@ class GzipArchive(Archive):
         self._states, self._places, self._bounds = States(), dict[int, int](), Bounds()
         self._known = 0  #: the number of members whose places are known
         self._last: _Passed | None = None
-        self._search = self._pass(0, 0)
+        self._search = self._members_from(0, 0)
         self._second = TarReader(self._new_tape(), self._place_of)
         next(self._search, None)  # reads the first member: raises if the file is no such archive
 
@@ -198,8 +198,8 @@ class GzipArchive(Archive):
             if last is None:
                 raise ArchiveDamaged("it was changed since the job started")
             number = last.number
-            start = self._second.at(last.place).next
-        for row, there in self._pass(start, number):
+            start = self._second.member_at(last.place).next
+        for row, there in self._members_from(start, number):
             yield row, there.member
 
     def find(self, row: bytes) -> Member | None:
@@ -211,7 +211,7 @@ class GzipArchive(Archive):
             pass
         if not packed:
             return None
-        member = self._second.at(packed >> _NUMBER_BITS).member
+        member = self._second.member_at(packed >> _NUMBER_BITS).member
         return member._replace(number=packed & _NUMBER_MASK, is_repeat=is_refused(row))
 
     def content(self, row: bytes, member: Member, most: int) -> bytes | Status:
@@ -232,7 +232,7 @@ class GzipArchive(Archive):
         last = self._last
         if last is not None and last.row == row and last.there.data > member.place:
             return last.tape, last.there
-        return self._second.tape, self._second.at(member.place)
+        return self._second.tape, self._second.member_at(member.place)
 
     def _place_of(self, row: bytes) -> int | None:
         packed = self._places.get(hash(row), 0)
@@ -241,14 +241,14 @@ class GzipArchive(Archive):
     def _new_tape(self) -> GzipTape:
         return GzipTape(self.file, self._states, self.check)
 
-    def _pass(self, start: int, number: int) -> Iterator[tuple[bytes, TarMember]]:
+    def _members_from(self, start: int, number: int) -> Iterator[tuple[bytes, TarMember]]:
         """The members from a position on, where one of this number ends."""
         tape = self._new_tape()
         try:
             while (there := read_member(tape, start)) is not None:
                 number, start = number + 1, there.next
                 if there.member.kind is FOLDER:
-                    self._count(there.member, number)
+                    self._is_first_pass(there.member, number)
                     continue
                 there = self._second.resolved(there)
                 member = self._numbered(there.member, number)
@@ -261,16 +261,16 @@ class GzipArchive(Archive):
                 raise
             self.damage = str(error)
 
-    def _count(self, member: Member, number: int) -> bool:
+    def _is_first_pass(self, member: Member, number: int) -> bool:
         """Whether this is the first pass that comes to a member. Raises ArchiveDamaged."""
         if number <= self._known:
             return False
-        self._known = self._bounds.check(member)
+        self._known = self._bounds.count(member)
         return True
 
     def _numbered(self, member: Member, number: int) -> Member:
         """The member with its number, and whether another has its name."""
-        is_new = self._count(member, number)
+        is_new = self._is_first_pass(member, number)
         alone = member._replace(number=number)
         row = row_name(alone)
         packed = self._places.get(hash(row), 0)

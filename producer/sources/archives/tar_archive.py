@@ -20,7 +20,7 @@ from producer.sources.archives.archive import (
     ArchiveFile,
     Member,
     MemberIndex,
-    cleaned,
+    row_path,
 )
 from producer.sources.folder_walk import FILE, FOLDER, LINK, SPECIAL
 from shared.image_status import Status
@@ -79,7 +79,7 @@ class Block(NamedTuple):
     has_maps: bool  #: whether maps follow, if it is that of an old sparse file
 
 
-def parsed(block: bytes) -> Block | None:
+def parsed_header(block: bytes) -> Block | None:
     """The header in a block; None for the block at the end. Raises BadBlock."""
     if block == _END:
         return None
@@ -200,27 +200,29 @@ class TarReader:
         self.tape, self._place_of = tape, place_of
         self._last: TarMember | None = None
 
-    def at(self, place: int) -> TarMember:
+    def member_at(self, place: int) -> TarMember:
         """The member whose first header is there. Raises as `members`."""
-        return self.resolved(self._at(place))
+        return self.resolved(self._unresolved_at(place))
 
     def header_at(self, place: int) -> Member:
         """As `at`, but hard links stay what they are."""
-        return self._at(place).member
+        return self._unresolved_at(place).member
 
     def resolved(self, there: TarMember) -> TarMember:
         """A member as `at` returns it."""
         if there.member.kind is not HARD_LINK:
             return there
-        place = self._place_of(cleaned(there.linked))
-        target = self._at(place) if place is not None and place < there.member.place else None
+        place = self._place_of(row_path(there.linked))
+        target = (
+            self._unresolved_at(place) if place is not None and place < there.member.place else None
+        )
         if target is None or target.member.kind is HARD_LINK:
             return there._replace(member=there.member._replace(kind=FILE), is_sparse=True)
         linked = target.member
         member = there.member._replace(kind=linked.kind, size=linked.size, mark=linked.mark)
         return there._replace(member=member, data=target.data, is_sparse=target.is_sparse)
 
-    def _at(self, place: int) -> TarMember:
+    def _unresolved_at(self, place: int) -> TarMember:
         if self._last is None or self._last.member.place != place:
             self._last = read_member(self.tape, place)
         if self._last is None:
@@ -231,7 +233,7 @@ class TarReader:
 def _header(tape: Tape, start: int) -> Block | None:
     block = tape.read(BLOCK)
     try:
-        return parsed(block)
+        return parsed_header(block)
     except BadBlock:
         if start == 0:
             raise ArchiveDamaged("it is no tar archive") from None
@@ -318,14 +320,14 @@ class TarArchive(Archive):
         return None if member is None else self._resolved(member)
 
     def content(self, row: bytes, member: Member, most: int) -> bytes | Status:
-        there, count = self._headers.at(member.place), min(most, member.size)
+        there, count = self._headers.member_at(member.place), min(most, member.size)
         data = self.file.read(count, there.data)
         return BAD if there.is_sparse or len(data) < count else data
 
     def _resolved(self, member: Member) -> Member:
         if member.kind is not HARD_LINK:
             return member
-        file = self._headers.at(member.place).member
+        file = self._headers.member_at(member.place).member
         return file._replace(number=member.number, is_repeat=member.is_repeat)
 
     def _place_of(self, row: bytes) -> int | None:

@@ -81,7 +81,7 @@ class ZipDirectory:
 
     def __init__(self, file: ArchiveFile) -> None:
         self._file = file
-        self._found = _find(file)
+        self._found = _directory_in(file)
         self._block, self._block_at = b"", 0
         self._last: Entry | None = None
 
@@ -95,7 +95,7 @@ class ZipDirectory:
         place, count = 0, 0
         size = self._found.end - self._found.start
         while place < size:
-            entry = self.at(place)
+            entry = self.entry_at(place)
             yield entry
             place, count = place + entry.length, count + 1
         if count & _ELSEWHERE_16 != self._found.members & _ELSEWHERE_16:
@@ -103,20 +103,20 @@ class ZipDirectory:
                 f"its directory has {count:,} members, and another number at its end"
             )
 
-    def at(self, place: int) -> Entry:
+    def entry_at(self, place: int) -> Entry:
         """The entry at a place. Raises ArchiveDamaged."""
         if self._last is None or self._last.place != place:
             try:
-                self._last = self._at(place)
+                self._last = self._read_entry(place)
             except struct.error:
                 raise ArchiveDamaged("its directory is damaged") from None
         return self._last
 
     def member_at(self, place: int) -> Member:
         """The member of the entry at a place. Raises ArchiveDamaged."""
-        return self.at(place).member
+        return self.entry_at(place).member
 
-    def _at(self, place: int) -> Entry:
+    def _read_entry(self, place: int) -> Entry:
         fields = _ENTRY.unpack(self._read(place, _ENTRY.size))
         mark, _, system, _, _, flags, method, _, _, crc, packed, size = fields[:12]
         name_bytes, extra_bytes, comment_bytes, _, _, attributes, header = fields[12:]
@@ -125,7 +125,7 @@ class ZipDirectory:
         rest = self._read(place + _ENTRY.size, name_bytes + extra_bytes)
         name, extra = rest[:name_bytes], rest[name_bytes:]
         if _ELSEWHERE in (size, packed, header):
-            size, packed, header = _from_extra(extra, size, packed, header)
+            size, packed, header = _with_64_bits(extra, size, packed, header)
         kind = _kind(name, system, attributes)
         length = _ENTRY.size + name_bytes + extra_bytes + comment_bytes
         encrypted = bool(flags & _ENCRYPTED)
@@ -159,7 +159,7 @@ def _kind(name: bytes, system: int, attributes: int) -> bytes:
     return FILE if stat.S_IFMT(mode) in (0, stat.S_IFREG) else SPECIAL
 
 
-def _from_extra(extra: bytes, *numbers: int) -> tuple[int, ...]:
+def _with_64_bits(extra: bytes, *numbers: int) -> tuple[int, ...]:
     """The numbers, those that are elsewhere as the extra field has them."""
     place = 0
     while place + 4 <= len(extra):
@@ -172,7 +172,7 @@ def _from_extra(extra: bytes, *numbers: int) -> tuple[int, ...]:
     return numbers
 
 
-def _find(file: ArchiveFile) -> Directory:
+def _directory_in(file: ArchiveFile) -> Directory:
     """The directory that the end of a file names. Raises ArchiveDamaged."""
     tail_at = max(0, file.size - _COMMENT_MAX_BYTES - _END.size)
     tail = file.read(_COMMENT_MAX_BYTES + _END.size, tail_at)
@@ -180,7 +180,7 @@ def _find(file: ArchiveFile) -> Directory:
     ends.reverse()
     # A comment may have the mark, too. The last record is followed by its comment, and by nothing.
     for at in sorted(ends, key=lambda at: not _is_last(tail, at)):
-        found = _named_at(file, tail_at + at, tail[at : at + _END.size])
+        found = _directory_at(file, tail_at + at, tail[at : at + _END.size])
         if found is not None:
             return found
     raise ArchiveDamaged("it is no zip archive, or its end is missing")
@@ -191,7 +191,7 @@ def _is_last(tail: bytes, at: int) -> bool:
     return len(record) == _END.size and at + _END.size + _END.unpack(record)[-1] == len(tail)
 
 
-def _named_at(file: ArchiveFile, end_at: int, record: bytes) -> Directory | None:
+def _directory_at(file: ArchiveFile, end_at: int, record: bytes) -> Directory | None:
     """The directory that the record at this position names; None if it names none."""
     if len(record) < _END.size:
         return None
@@ -317,7 +317,7 @@ class ZipArchive(Archive):
         return self._index.find(row)
 
     def content(self, row: bytes, member: Member, most: int) -> bytes | Status:
-        entry = self._directory.at(member.place)
+        entry = self._directory.entry_at(member.place)
         end = self._headers.end_of(entry.header, self._directory.start)
         if entry.encrypted:
             return BAD

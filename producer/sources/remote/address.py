@@ -66,7 +66,7 @@ def is_web(typed: bytes) -> bool:
     return _IS.match(typed) is not None
 
 
-def parsed(typed: bytes) -> Address:
+def parsed_address(typed: bytes) -> Address:
     """The address. Raises ValueError: it is none; the text has no secrets."""
     match = _FORM.fullmatch(typed)
     if match is None:
@@ -87,13 +87,13 @@ def parsed(typed: bytes) -> Address:
 
 def has_secret(typed: bytes) -> bool:
     """Whether an address has a query, or a user, or may have one."""
-    if _is_unsure(typed):
+    if _may_hide_secret(typed):
         return True
     match = _FORM.fullmatch(typed)
     return match is not None and (match["user"] is not None or match["query"] is not None)
 
 
-def _is_unsure(typed: bytes) -> bool:
+def _may_hide_secret(typed: bytes) -> bool:
     """Whether any part of an address may belong to a secret."""
     if not is_web(typed):
         return _S3_UNSURE.match(typed) is not None
@@ -101,7 +101,7 @@ def _is_unsure(typed: bytes) -> bool:
     return match is None or b"@" in typed[match.end("host") :]
 
 
-def named(typed: bytes, number: int) -> bytes:
+def row_name_of(typed: bytes, number: int) -> bytes:
     """The name of the row of an address in a list; `number` counts its line from 0."""
     return without_secrets(typed) + (b"#%d" % (number + 1) if has_secret(typed) else b"")
 
@@ -117,7 +117,7 @@ def without_line(name: bytes) -> bytes:
     return name if line_of(name) is None else _LINE.sub(b"", name)
 
 
-def recorded(typed: bytes) -> bytes:
+def recorded_line(typed: bytes) -> bytes:
     """A line of a list as it is stored: an empty query stands for what is left out."""
     return without_secrets(typed) + (b"?" if has_secret(typed) else b"")
 
@@ -128,10 +128,10 @@ def check_argument(typed: bytes) -> None:
     Raises:
         UsageError: it is none, or has a query or a password, or may have one.
     """
-    shown = f"{printable(without_secrets(typed)):.300}"
+    shown = f"{shown_address(typed):.300}"
     if is_web(typed):
         try:
-            parsed(typed)
+            parsed_address(typed)
         except ValueError as error:
             raise UsageError(f"{shown} is no address: {error}") from None
     if has_secret(typed):
@@ -144,7 +144,7 @@ def check_argument(typed: bytes) -> None:
 def without_secrets(typed: bytes) -> bytes:
     """An address without user, query and fragment; the scheme alone if a part of the rest may
     belong to a secret. What is no address of the web or an object is public."""
-    if _is_unsure(typed):
+    if _may_hide_secret(typed):
         return typed[: typed.index(b"://") + 3]
     match = _FORM.fullmatch(typed)
     if match is None:

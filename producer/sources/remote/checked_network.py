@@ -42,19 +42,12 @@ _COMPATIBLE = ipaddress.ip_network("::/96")
 
 
 class Refused(Exception):
-    """A server has an address of the network that may not be reached. The text says why."""
-
-
-class NoSuchHost(Exception):
-    """A host has no address."""
+    """A server has no address that may be reached, or no certificate that is trusted. The text says
+    which."""
 
 
 class Endless(Exception):
     """A server sends more than any answer has."""
-
-
-class Untrusted(Exception):
-    """The certificate of a server is not trusted. The text says why."""
 
 
 class CheckedNetwork(httpcore.SyncBackend):
@@ -75,7 +68,7 @@ class CheckedNetwork(httpcore.SyncBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.NetworkStream:
-        """Raises Refused, NoSuchHost, and what httpcore's own raises."""
+        """Raises Refused, and what httpcore's own raises."""
         error: Exception = httpcore.ConnectError("no address")
         for address in self._addresses(host, port):
             try:
@@ -107,9 +100,9 @@ class CheckedNetwork(httpcore.SyncBackend):
         except socket.gaierror as error:
             if error.errno == socket.EAI_AGAIN:
                 raise httpcore.ConnectError("names cannot be resolved now") from None
-            raise NoSuchHost(host) from None
+            raise Refused("there is no such host") from None
         except UnicodeError:
-            raise NoSuchHost(host) from None
+            raise Refused("there is no such host") from None
         addresses = [str(place[0]) for *_, place in found]
         for address in addresses:  # one of them is enough: the list may be that of an attacker
             self._check(ipaddress.ip_address(address.partition("%")[0]))
@@ -161,12 +154,13 @@ class _Stream(httpcore.NetworkStream):
     def start_tls(
         self, ssl_context: Any, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.NetworkStream:
-        """Raises Untrusted."""
+        """Raises Refused."""
         try:
             secured = self._stream.start_tls(ssl_context, server_hostname, timeout)
         except httpcore.ConnectError as error:
             if isinstance(error.__cause__, ssl.SSLCertVerificationError):
-                raise Untrusted(error.__cause__.verify_message) from None
+                why = error.__cause__.verify_message
+                raise Refused(f"its certificate is not trusted ({why}; SSL_CERT_FILE)") from None
             raise
         return _Stream(secured, self._network)
 

@@ -14,7 +14,7 @@ from contextlib import suppress
 from typing import IO, TYPE_CHECKING
 
 from producer.sources.lists import list_name, list_path, separator
-from producer.sources.remote.address import is_web, line_of, named
+from producer.sources.remote.address import is_web, line_of, row_name_of
 from producer.sources.remote.requests_ahead import Hold, Read, RequestsAhead
 from producer.sources.remote.web_client import Response, number_in
 from producer.sources.source import Source
@@ -64,7 +64,7 @@ class ListedAddresses:
             line = self._line(number)
         except OSError as error:
             raise SetupError(f"{list_name(options)}: {error.strerror}") from None
-        if line is None or named(line, number) != name:
+        if line is None or row_name_of(line, number) != name:
             raise SetupError(
                 f"{list_name(options)} was changed: its line {number + 1} is another address; "
                 "restore it, or start over with --restart"
@@ -159,7 +159,7 @@ class RemoteSource(Source):
         """The stamp that `read` returns, by a request, and no bytes."""
 
     def row_name(self, line: bytes, number: int) -> bytes:
-        return named(line, number)
+        return row_name_of(line, number)
 
     def read(self, name: bytes, max_bytes: int) -> tuple[bytes | Status, Stamp]:
         return self._images.read(name)

@@ -21,7 +21,7 @@ from typing import Any, NamedTuple, TypeVar
 from urllib.parse import quote, unquote_plus
 from xml.etree import ElementTree
 
-from producer.sources.remote.address import HTTP, Address, parsed
+from producer.sources.remote.address import HTTP, Address, parsed_address
 from producer.sources.remote.web_client import (
     ATTEMPTS,
     Failed,
@@ -94,13 +94,13 @@ def server_address(region: str) -> Address:
     """
     for name in _SERVERS:
         if text := os.environ.get(name, ""):
-            return _checked(name, text)
-    return parsed(f"https://s3.{region}.amazonaws.com".encode())
+            return _checked_server(name, text)
+    return parsed_address(f"https://s3.{region}.amazonaws.com".encode())
 
 
-def _checked(name: str, text: str) -> Address:
+def _checked_server(name: str, text: str) -> Address:
     try:
-        address = parsed(text.encode("ascii"))
+        address = parsed_address(text.encode("ascii"))
     except ValueError:
         address = None
     if address is None or re.search(r"[\s\x00-\x1f?#]", text):
@@ -151,7 +151,7 @@ class S3Client:
         path = server.target.decode().rstrip("/") + path
         target = (f"{path}?{asked}" if asked else path).encode()
         address = server._replace(target=target, user=b"")
-        credentials = None if _is_set(_UNSIGNED) else self._found()
+        credentials = None if _is_set(_UNSIGNED) else self._credentials()
         headers = {}
         if credentials is not None:
             now = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
@@ -176,23 +176,23 @@ class S3Client:
         """End all requests."""
         self._client.close()
 
-    def _found(self) -> Credentials:
+    def _credentials(self) -> Credentials:
         """Raises NoCredentials."""
         key, secret = os.environ.get(_KEY, ""), os.environ.get(_SECRET, "")
         if key and secret:
             return Credentials(key, secret, os.environ.get(_TOKEN, ""))
         with self._lock:
-            found = None if key else self._elsewhere
+            found = None if key else self._stored_credentials
         if found is None:
             raise NoCredentials(
                 f"there are no credentials for s3://; set {_KEY} and {_SECRET}, or "
                 f"{_UNSIGNED}=true for a public bucket, then run the same command again"
             )
-        frozen = _frozen(found)
+        frozen = _current_credentials(found)
         return Credentials(frozen.access_key, frozen.secret_key, frozen.token or "")
 
     @cached_property
-    def _elsewhere(self) -> Any:
+    def _stored_credentials(self) -> Any:
         """The credentials of a profile, a container or this machine; None if there are none."""
         from botocore.exceptions import BotoCoreError
         from botocore.session import Session
@@ -203,7 +203,7 @@ class S3Client:
             raise _not_usable(error) from None
 
 
-def _frozen(found: Any) -> Any:
+def _current_credentials(found: Any) -> Any:
     """Credentials of botocore as they are now, renewed if they expire. Raises NoCredentials."""
     from botocore.exceptions import BotoCoreError, ClientError
 
@@ -276,7 +276,7 @@ class Page(NamedTuple):
     next: str  #: the token of the page that follows; empty: there is none
 
 
-def query(prefix: str, after: str, token: str) -> Mapping[str, str]:
+def page_query(prefix: str, after: str, token: str) -> Mapping[str, str]:
     """What requests a page of keys below a prefix and after a key, or the one with a token."""
     asked = {"list-type": "2", "encoding-type": "url"}
     asked |= {"prefix": prefix} if prefix else {}

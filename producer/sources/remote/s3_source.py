@@ -20,8 +20,8 @@ from producer.sources.remote.s3_client import (
     S3Error,
     in_order,
     page_in,
+    page_query,
     page_text,
-    query,
 )
 from producer.sources.remote.web_client import Failed, Response
 from shared.errors import SetupError, UsageError
@@ -49,7 +49,7 @@ def is_bucket(name: str) -> bool:
     return bool(name) and not _NO_BUCKET.search(name)
 
 
-def _line(where: str, error: object) -> SetupError:
+def _server_error(where: str, error: object) -> SetupError:
     """The one line on what a server answers, or that it does not."""
     what = f"cannot be reached ({error})" if isinstance(error, Failed) else f"answers {error}"
     return SetupError(
@@ -143,18 +143,18 @@ class S3Source(RemoteSource):
     def _fetch_page(self, asked: bytes, hold: Hold) -> Read:
         bucket, prefix, after, token = asked.decode().split("\0")
         try:
-            page = self._client.request(bucket, "", page_text, query(prefix, after, token))
+            page = self._client.request(bucket, "", page_text, page_query(prefix, after, token))
         except (S3Error, Failed) as error:
-            raise _line(f"s3://{bucket}", error) from None
+            raise _server_error(f"s3://{bucket}", error) from None
         return page, NO_STAMP
 
     def _fetch(self, name: bytes, hold: Hold) -> Read:
-        return self._answered(name, lambda response: self._image_in(name, response, hold))
+        return self._request(name, lambda response: self._image_in(name, response, hold))
 
     def _fetch_stamp(self, name: bytes, hold: Hold) -> Read:
-        return self._answered(name, lambda response: (b"", stamp_in(response)), b"HEAD")
+        return self._request(name, lambda response: (b"", stamp_in(response)), b"HEAD")
 
-    def _answered(
+    def _request(
         self, name: bytes, act: Callable[[Response], Read], method: bytes = b"GET"
     ) -> Read:
         address, started = self._addresses.address_of(name), False
@@ -180,8 +180,8 @@ class S3Source(RemoteSource):
                 return Status.MISSING, NO_STAMP
             if not error.is_general:
                 return Status.UNREADABLE, NO_STAMP
-            raise _line(where, error.status if is_secret else error) from None
+            raise _server_error(where, error.status if is_secret else error) from None
         except Failed as error:
             if started:  # its body ends early, each time
                 return Status.UNREADABLE, NO_STAMP
-            raise _line(where, error) from None
+            raise _server_error(where, error) from None

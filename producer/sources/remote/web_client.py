@@ -18,14 +18,8 @@ from urllib.parse import urljoin
 
 import httpcore
 
-from producer.sources.remote.address import HTTP, HTTPS, Address, parsed
-from producer.sources.remote.checked_network import (
-    CheckedNetwork,
-    Endless,
-    NoSuchHost,
-    Refused,
-    Untrusted,
-)
+from producer.sources.remote.address import HTTP, HTTPS, Address, parsed_address
+from producer.sources.remote.checked_network import CheckedNetwork, Endless, Refused
 from producer.sources.remote.requests_ahead import THREADS, Closed
 
 T = TypeVar("T")
@@ -151,7 +145,7 @@ class WebClient:
         until, pause_s = time.monotonic() + ATTEMPTS_S, PAUSE_S
         for attempt in range(1, attempts + 1):
             try:
-                with self._followed(address, headers, method) as response:
+                with self._final_response(address, headers, method) as response:
                     return act(response)
             except (*_FAILURES, _Busy) as error:
                 if self._closed.is_set():
@@ -177,7 +171,7 @@ class WebClient:
             pool.close()
 
     @contextmanager
-    def _followed(
+    def _final_response(
         self, address: Address, headers: dict[bytes, bytes], method: bytes
     ) -> Iterator[Response]:
         """The answer at the end of all redirects."""
@@ -186,12 +180,12 @@ class WebClient:
             own = {b"Authorization": first.authorization} if first.authorization else {}
             also = own if address.origin == first.origin else {}
             try:
-                with self._requested(address, {**headers, **also}, method) as response:
+                with self._response(address, {**headers, **also}, method) as response:
                     if response.status not in _REDIRECTS or not left:
                         _check(response)
                         yield response
                         return
-                    leads = _redirected(address, response)
+                    leads = _redirect_target(address, response)
             except Failed:
                 if address is first:
                     raise
@@ -199,7 +193,7 @@ class WebClient:
             address = leads
 
     @contextmanager
-    def _requested(
+    def _response(
         self, address: Address, headers: dict[bytes, bytes], method: bytes
     ) -> Iterator[Response]:
         url = httpcore.URL(
@@ -225,12 +219,8 @@ class WebClient:
                 )
         except Refused as error:
             raise Failed(str(error)) from None
-        except NoSuchHost:
-            raise Failed("there is no such host") from None
         except Endless:
             raise Rejected(0) from None
-        except Untrusted as error:
-            raise Failed(f"its certificate is not trusted ({error}; SSL_CERT_FILE)") from None
         finally:
             _requesting.now = False
 
@@ -255,12 +245,12 @@ def _reason_in(response: Response) -> bytes:
     return text[:_REASON_BYTES]
 
 
-def _redirected(address: Address, response: Response) -> Address:
+def _redirect_target(address: Address, response: Response) -> Address:
     """The address that an answer leads to. Raises Rejected: it is none, or without encryption."""
     location = response.headers.get(b"location", b"").decode("latin-1")
     here = b"%s://%s%s" % (address.scheme, address.netloc, address.target)
     try:
-        leads = parsed(urljoin(here.decode("latin-1"), location).encode("latin-1"))
+        leads = parsed_address(urljoin(here.decode("latin-1"), location).encode("latin-1"))
     except ValueError:
         raise Rejected(response.status) from None
     if leads.scheme == HTTP and address.scheme == HTTPS:

@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from producer.sources.folder_walk import REMEDY
-from producer.sources.remote.address import Address, check_argument, is_web, parsed
+from producer.sources.remote.address import Address, check_argument, is_web, parsed_address
 from producer.sources.remote.remote_source import RemoteSource, stamp_in
 from producer.sources.remote.requests_ahead import Hold, Read
 from producer.sources.remote.web_client import (
@@ -41,7 +41,7 @@ SEARCH_S = 60.0
 Act = Callable[[Response], Read]
 
 
-def _stamped(response: Response) -> Read:
+def _stamp_without_bytes(response: Response) -> Read:
     stamp = stamp_in(response)
     if response.status == 206:
         for _ in response.body:  # one byte, after which the connection can be used again
@@ -81,19 +81,19 @@ class WebSource(RemoteSource):
         def whole(response: Response) -> Read:
             return self._image_in(name, response, hold)
 
-        return self._answer(name, whole, {})
+        return self._read_address(name, whole, {})
 
     def _fetch_stamp(self, name: bytes, hold: Hold) -> Read:
         # A signature is that of GET. A server that sends all in spite of the range is interrupted.
-        return self._answer(name, _stamped, _FIRST_BYTE)
+        return self._read_address(name, _stamp_without_bytes, _FIRST_BYTE)
 
-    def _answer(self, name: bytes, act: Act, headers: dict[bytes, bytes]) -> Read:
+    def _read_address(self, name: bytes, act: Act, headers: dict[bytes, bytes]) -> Read:
         try:
-            address = parsed(self._addresses.address_of(name))
+            address = parsed_address(self._addresses.address_of(name))
         except ValueError:
             return Status.UNREADABLE, NO_STAMP
         try:
-            return self._answered(name, address, act, headers)
+            return self._read_or_stop(name, address, act, headers)
         except Rejected as error:
             raise SetupError(
                 f"{printable(name):.300}: its signature has expired (status {error.status}); sign "
@@ -101,25 +101,25 @@ class WebSource(RemoteSource):
                 "the job"
             ) from None
 
-    def _answered(
+    def _read_or_stop(
         self, name: bytes, address: Address, act: Act, headers: dict[bytes, bytes]
     ) -> Read:
         """Raises SetupError: no address is answered; Rejected: its signature has expired."""
         is_silent = address.host in self._silent
         try:
-            return self._asked(address, act, headers, 1 if is_silent else ATTEMPTS)
+            return self._request(address, act, headers, 1 if is_silent else ATTEMPTS)
         except Failed as error:
-            other = self._answering(address)
+            other = self._other_that_answers(address)
             if other is None:
                 raise SetupError(
                     f"{printable(name):.300}: {error}; {REMEDY}, hangtag cancel ends it"
                 ) from None
         if other.host == address.host:
             with suppress(Failed):
-                return self._asked(address, act, headers, ATTEMPTS if is_silent else 1)
+                return self._request(address, act, headers, ATTEMPTS if is_silent else 1)
         return Status.UNREADABLE, NO_STAMP
 
-    def _asked(
+    def _request(
         self, address: Address, act: Act, headers: dict[bytes, bytes], attempts: int
     ) -> Read:
         """The answer to a request. Raises Failed; Rejected: its signature has expired."""
@@ -142,7 +142,7 @@ class WebSource(RemoteSource):
         self._silent.discard(address.host)
         self._last, self._last_s = address, time.monotonic()
 
-    def _answering(self, failed: Address) -> Address | None:
+    def _other_that_answers(self, failed: Address) -> Address | None:
         """Another address of the job that is answered, now that this one failed: the last one that
         was, or else any. None if none is."""
         since = time.monotonic()
@@ -155,26 +155,26 @@ class WebSource(RemoteSource):
             if self._searched_s > since:  # by another thread, without success
                 return None
             until = since + SEARCH_S
-            for other in self._others():
+            for other in self._other_addresses():
                 if time.monotonic() > until:
                     break
-                if other != failed and self._answers(other):
+                if other != failed and self._is_answered(other):
                     return other
             self._searched_s = time.monotonic()
             return None
 
-    def _others(self) -> Iterator[Address]:
+    def _other_addresses(self) -> Iterator[Address]:
         """The address that was answered last, and all web addresses of the job."""
         if self._last is not None:
             yield self._last
         listed = self._addresses.web_addresses() if self.options.list_file else self.options.roots
         for line in filter(is_web, listed):
             with suppress(ValueError):
-                yield parsed(line)
+                yield parsed_address(line)
 
-    def _answers(self, address: Address) -> bool:
+    def _is_answered(self, address: Address) -> bool:
         try:
-            self._asked(address, _stamped, _FIRST_BYTE, 1)
+            self._request(address, _stamp_without_bytes, _FIRST_BYTE, 1)
         except Failed:
             return False
         except Rejected:  # it is an answer that a signature has expired

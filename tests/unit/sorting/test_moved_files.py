@@ -193,7 +193,7 @@ def test_predict_finds_moved_images(
     typed = [b"job/in/a/odd.png", b"job/in/here.png", b"job/in/never.png"]
     events, reported = Events(), list[Event]()
     events.subscribe(reported.append)
-    assert list(predict._current(typed, events)) == [b"sorted/flagged/odd.png", *typed[1:]]
+    assert list(predict._current_paths(typed, events)) == [b"sorted/flagged/odd.png", *typed[1:]]
     assert reported == [
         Notice("job/in/a/odd.png was moved by hangtag sort to sorted/flagged/odd.png")
     ]

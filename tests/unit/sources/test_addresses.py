@@ -16,9 +16,9 @@ from producer.sources.remote.address import (
     check_argument,
     has_secret,
     line_of,
-    named,
-    parsed,
-    recorded,
+    parsed_address,
+    recorded_line,
+    row_name_of,
     shown_address,
     without_line,
 )
@@ -65,10 +65,10 @@ NAMES = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
     ],
 )
 def test_a_row_is_named_without_secrets_and_with_its_line(typed: bytes, name: bytes) -> None:
-    assert named(typed, 7) == name
+    assert row_name_of(typed, 7) == name
     assert line_of(name) == (7 if has_secret(typed) and name != typed else None)
-    assert SECRET not in recorded(typed)
-    assert named(recorded(typed), 7) == name  # a stored list has the same rows
+    assert SECRET not in recorded_line(typed)
+    assert row_name_of(recorded_line(typed), 7) == name  # a stored list has the same rows
 
 
 def test_an_object_whose_key_ends_like_a_line_is_no_line() -> None:
@@ -76,8 +76,12 @@ def test_an_object_whose_key_ends_like_a_line_is_no_line() -> None:
 
 
 def test_a_list_that_was_signed_again_has_the_same_rows() -> None:
-    assert named(b"https://host/a.jpg?sig=1", 3) == named(b"https://host/a.jpg?sig=2", 3)
-    assert named(b"https://host/a.jpg?sig=1", 3) != named(b"https://host/a.jpg?sig=1", 4)
+    assert row_name_of(b"https://host/a.jpg?sig=1", 3) == row_name_of(
+        b"https://host/a.jpg?sig=2", 3
+    )
+    assert row_name_of(b"https://host/a.jpg?sig=1", 3) != row_name_of(
+        b"https://host/a.jpg?sig=1", 4
+    )
 
 
 @given(
@@ -87,8 +91,8 @@ def test_no_name_no_stored_line_and_no_sentence_has_a_part_of_a_user_or_of_a_que
     noise: bytes, form: bytes
 ) -> None:
     typed = form.replace(b"%s", noise, form.count(b"%s") - 1).replace(b"%s", SECRET)
-    assert SECRET not in named(typed, 1)
-    assert SECRET not in recorded(typed)
+    assert SECRET not in row_name_of(typed, 1)
+    assert SECRET not in recorded_line(typed)
     if not has_secret(typed):
         assert b"#" in noise, "a fragment is no part of a request"
         return
@@ -98,7 +102,9 @@ def test_no_name_no_stored_line_and_no_sentence_has_a_part_of_a_user_or_of_a_que
 
 
 def test_a_request_has_what_was_typed() -> None:
-    address = parsed("https://us%40er:pass@bücher.example:444/ä b%20c.jpg?sig=a+b/=#x".encode())
+    address = parsed_address(
+        "https://us%40er:pass@bücher.example:444/ä b%20c.jpg?sig=a+b/=#x".encode()
+    )
     assert address.host == b"xn--bcher-kva.example"
     assert address.port == 444
     assert address.target == b"/%C3%A4%20b%20c.jpg?sig=a+b/="
@@ -111,7 +117,7 @@ def test_a_request_has_what_was_typed() -> None:
 )
 def test_what_is_no_address_is_refused(typed: bytes) -> None:
     with pytest.raises(ValueError, match=r"host|port"):
-        parsed(typed)
+        parsed_address(typed)
 
 
 @pytest.mark.parametrize("typed", [b"https://host/a?SECRETxyz", b"https://u:SECRETxyz@host/a"])
@@ -167,11 +173,11 @@ def test_any_address_is_found_by_its_line(
     options = JobOptions((), b"/", "", list_file=bytes(tmp_path / "list"), list0=list0)
     addresses = ListedAddresses(LocalSource(options, unstoppable()))
     for n in [0, 1, 2, count - 1, *random.Random(1).sample(range(4, count), 60)]:
-        assert addresses.address_of(named(lines[n], n)) == lines[n]
+        assert addresses.address_of(row_name_of(lines[n], n)) == lines[n]
     assert sorted(addresses.web_addresses()) == sorted(filter(None, lines))
     for n in (2, 3, count):  # another line, an empty one, and none
         with pytest.raises(SetupError, match=f"its line {n + 1} is another address"):
-            addresses.address_of(named(lines[7], n))
+            addresses.address_of(row_name_of(lines[7], n))
     addresses.close()
 
 

@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from producer.sources.archives.archive import ArchiveFile
-from producer.sources.archives.tar_archive import BLOCK, BadBlock, parsed
+from producer.sources.archives.tar_archive import BLOCK, BadBlock, parsed_header
 from producer.sources.job_sources import Walk
 from shared.errors import SetupError, UsageError
 from shared.image_status import Status
@@ -255,7 +255,7 @@ def test_each_field_is_that_of_tarfile(
     info.size, info.mtime, info.type = size % (1 << 33), time, kind
     block = info.tobuf(form, "utf-8")[-BLOCK:]
     expected = tarfile.TarInfo.frombuf(block, "latin-1", "strict")
-    found = parsed(block)
+    found = parsed_header(block)
     assert found is not None
     assert found.name.rstrip(b"/").decode("latin-1") == expected.name.rstrip("/")
     assert (found.size, found.time_s, found.kind) == (expected.size, expected.mtime, kind)
@@ -271,4 +271,4 @@ def test_other_blocks_are_refused(block: bytes, at: int) -> None:
         except tarfile.HeaderError:
             if other.strip(b"\0"):
                 with pytest.raises(BadBlock):
-                    parsed(other)
+                    parsed_header(other)

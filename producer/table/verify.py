@@ -104,7 +104,7 @@ def _not_finished(output: Path) -> str:
     view = read_snapshot(output)
     if view is not None and view.over_budget:
         return "its job was stopped by --max-failures; classify with a higher limit to finish it"
-    return f"its job is not finished; finish it with: {typed(['hangtag', 'collect', str(output)])}"
+    return f"its job is not finished; finish it with: {typed(['hangtag', 'classify', str(output)])}"
 
 
 def _proof(

@@ -7,6 +7,7 @@ import importlib
 import logging
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from functools import partial
 from typing import Any, TypeVar
 
@@ -121,21 +122,21 @@ class RequestRunner:
         log.info("request %s: %s, attempt %d", request.id, request.work, folder.attempts)
         attempt = Attempt(self._inbox, folder, self._owner, self._shutdown)
         attempt.start()
-        try:
-            outcome = self._outcome(attempt, folder, request, attempts_left)
-            log.info("request %s is finished: %s", request.id, outcome.error or "ok")
-            return ANSWERED
-        except RequestStopped as stopped:
-            log.warning("request %s: this attempt stops: %s", request.id, stopped)
-            folder.leave()
-            return LEFT
-        except SystemExit:  # only this process ends, not the trainer
-            folder.leave()
-            raise
-        finally:
-            if not folder.is_open:
-                self._publish(folder)
-            attempt.close()
+        with closing(attempt):
+            try:
+                outcome = self._outcome(attempt, folder, request, attempts_left)
+                log.info("request %s is finished: %s", request.id, outcome.error or "ok")
+                return ANSWERED
+            except RequestStopped as stopped:
+                log.warning("request %s: this attempt stops: %s", request.id, stopped)
+                folder.leave()
+                return LEFT
+            except SystemExit:  # only this process ends, not the trainer
+                folder.leave()
+                raise
+            finally:
+                if not folder.is_open:
+                    self._publish(folder)
 
     def _outcome(
         self, attempt: Attempt, folder: Workspace, request: Request, attempts_left: bool

@@ -298,6 +298,17 @@ def test_a_request_waits_while_the_store_is_unusable_and_says_why(
         assert "no-such-model" in trainer.error()
 
 
+def test_an_attempt_ends_even_if_its_outcome_cannot_be_read_for_the_copy(
+    trainer: Trainer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(folder: RequestFolder, outcome: Outcome) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(RequestFolder, "files", broken)
+    assert trainer.take() == LEFT
+    assert not [thread for thread in threading.enumerate() if isinstance(thread, Attempt)]
+
+
 def test_a_request_that_was_reported_as_failed_never_runs_again(trainer: Trainer) -> None:
     """Also after Redis has lost everything, from the store or from its producer."""
     registry, work = publish_three(trainer), Promote("shoes@2")

@@ -71,6 +71,13 @@ def problem(proof: Proof) -> str:
     return line
 
 
+def test_the_command_that_finishes_a_job_is_named(table: Path) -> None:
+    for path in (table, journal_path(table)):
+        path.unlink()
+    finish(options_of(table.parent, b"two", b"one"), stop_after=1)
+    assert problem(verify(table, deep=False)).endswith(f": hangtag classify {table}")
+
+
 @pytest.mark.parametrize("typed", [b"", b"/"], ids=["relative", "absolute"])
 def test_a_renamed_parent_folder_is_named_as_it_was(tmp_path: Path, typed: bytes) -> None:
     """Not as a folder that the same command would find again."""

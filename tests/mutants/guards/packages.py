@@ -43,7 +43,7 @@ PACKAGES = {
             "tests/unit/python/test_labels.py",
             "tests/unit/table/test_learned_labels.py",
         ),
-        0,
+        6,
         (
             "tests/integration/people/test_label_server.py",
             "tests/integration/python/test_alike.py",

@@ -220,6 +220,7 @@ def said(is_label: bool, *, undo: bool = False) -> LabelLine:
         ([by_folder(0), by_folder(0, undo=True)], set()),
         ([by_folder(0), by_folder(0, "")], set()),  # a decision of the page
         ([by_folder(0), by_folder(0, "old.csv")], set()),
+        ([by_folder(0), of(0, "Coat", kind="not-this")], set()),
         ([by_folder(0, "Hat/"), by_folder(1), said(True)], {0}),
     ],
 )

@@ -147,7 +147,7 @@ class Batcher:
         self._few = SMALL_IMAGES
         self._pieces = 1
         self._n = before.batches
-        self._max_bytes = files.sources.options.max_file_bytes
+        self._max_bytes = transport.max_file_bytes
         self._transport = transport
         self._sources, self._reads_ahead = files.sources, files.sources.ahead > 0
         #: Of most jobs: then no name needs to be compared.

@@ -38,6 +38,7 @@ class Transport:
     def __init__(self, options: JobOptions, settings: Settings) -> None:
         auto = options.transport == AUTO
         refers = _alone(settings) if auto else options.transport == PATH
+        self.max_file_bytes = options.max_file_bytes  #: of the server, when the job was pinned
         #: Smaller files are sent as bytes.
         self.inline_bytes = (LARGE_BYTES if auto else 0) if refers else EVERY_SIZE
         self._root = real_root(settings)

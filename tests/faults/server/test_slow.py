@@ -48,8 +48,9 @@ def test_a_server_that_is_loading_at_the_start_is_retried(stage: Scenario) -> No
     assert persistence(stage.fleet.server)["loading"], "it was not loading for long enough"
     assert waiting.running, waiting.story
     submit.wait_for_log("the job has not started yet; it continues in the background, see: ")
-    left = sorted(path.name for path in stage.folder.glob("*.hangtag"))
-    assert left == ["0.csv.hangtag", "later.csv.hangtag"]
+    wait_for("the journal", (stage.folder / "later.csv.hangtag").exists)
+    journals = sorted(path.name for path in stage.folder.glob("*.hangtag"))
+    assert journals == ["0.csv.hangtag", "later.csv.hangtag"]
     stage.fleet.server.client.config_set("key-load-delay", 0)  # the rest loads at once
     waiting.wait_for_log("Redis is back")
     assert waiting.log.count("Redis has been unreachable since") == 1

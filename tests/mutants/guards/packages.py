@@ -123,6 +123,7 @@ PACKAGES = {
         (
             "tests/integration/requests/test_check_again.py",
             "tests/integration/requests/test_submit.py",
+            "tests/integration/old_data/test_of_v0_2_0.py",
             "tests/integration/storage",
         ),
         without=("producer/trainer/request_display.py",),  # what is displayed

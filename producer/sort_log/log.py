@@ -127,7 +127,6 @@ class SortLog:
         self.entries: dict[int, Entry] = {}  #: by row
         self.open: dict[int, State] = {}  #: of those that were under way when a process ended
         self.folders: set[bytes] = set()  #: that files ever came from
-        self.labels: set[str] = set()  #: the folders that files ever came into
         self.damaged: list[int] = []  #: the numbers of lines that are damaged or missing
         self._waiting: list[Line] = []  #: to be written with the next ones
         for line in intact(path, decode, self.damaged):
@@ -213,7 +212,6 @@ class SortLog:
                 msgspec.structs.force_setattr(line, "folder", sys.intern(line.folder))
                 self.entries[line.row], self.open[line.row] = line, State.PLACING
                 self.folders.add(line.source.rpartition(b"/")[0])
-                self.labels.add(line.folder)
             case Marked():
                 for row in line.rows:
                     self.open.pop(row, None)

@@ -35,6 +35,7 @@ class Record(msgspec.Struct, frozen=True):
     out: bytes  #: absolute, without symbolic links
     inode: int = 0  #: of OUT; 0 before it was made
     made: int = 0  #: the number of folders that were made, from OUT up
+    labels: tuple[str, ...] = ()  #: folders of labels that were not there before
 
 
 class SortedFolder:
@@ -42,9 +43,10 @@ class SortedFolder:
 
     def __init__(self, out: str, token: str, lock: int) -> None:
         self.out, self._token, self._lock = out, token, lock
-        record = _read(token) or Record(os.fsencode(out))
-        is_moved = record.out != os.fsencode(out)  # the folders above it are not its own
-        self._made = min(record.made, 1) if is_moved else record.made
+        self._record = _read(token) or Record(os.fsencode(out))
+        if self._record.out != os.fsencode(out):  # moved: the folders above it are not its own
+            made = min(self._record.made, 1)
+            self._record = msgspec.structs.replace(self._record, out=os.fsencode(out), made=made)
 
     def logs(self) -> list[SortLog]:
         """The logs of all tables that were sorted into it, the newest first. Raises SetupError."""
@@ -54,11 +56,12 @@ class SortedFolder:
         """That of the table of a job, which may be new. Raises SetupError."""
         return log_of(self._token, job, self.out)
 
-    def make(self) -> None:
-        """Make the folder, with its record and its id. Raises SetupError."""
-        path = Path(self.out, SORT_LOG)
-        self._made = self._made or _missing(self.out)
-        self._write_record()
+    def make(self, labels: Iterable[str]) -> None:
+        """Make the folder, with its id. What is missing of it, and of the folders of labels, is
+        recorded first. Raises SetupError."""
+        before, path = self._record, Path(self.out, SORT_LOG)
+        missing = {label for label in labels if not os.path.lexists(Path(self.out, label))}
+        self._note(before.made or _missing(self.out), {*before.labels, *missing})
         with atomic_file.writing(Path(self.out), "choose another --into"):
             atomic_file.make_folder(Path(self.out))
             failpoint("sort.out-made")
@@ -71,22 +74,21 @@ class SortedFolder:
                     written.write(b"%s\n" % self._token.encode())
                     atomic_file.sync(written)
                 atomic_file.sync_folder(path.parent)
-        self._write_record()  # with its inode
+        self._note(self._record.made, self._record.labels)  # with its inode
 
     def remove(self) -> None:
-        """Remove the logs, which have no files left, the record, and the folders that are empty.
-        Raises SetupError."""
-        logs = self.logs()
+        """Remove the logs, which have no files left, the record, and the folders that were made, as
+        far as they are empty. Raises SetupError."""
         with atomic_file.writing(_path(self._token), job_index.REMEDY):
-            for label in {label for log in logs for label in log.labels}:
-                _remove_empty(Path(self.out, label))
-            for log in logs:
+            for log in self.logs():
                 log.path.unlink()
                 failpoint("sort.log-removed")
             if self._has_id():
                 Path(self.out, SORT_LOG).unlink()
                 failpoint("sort.id-removed")
-            for folder in [Path(self.out), *Path(self.out).parents][: self._made]:
+            for label in self._record.labels:
+                _remove_empty(Path(self.out, label))
+            for folder in [Path(self.out), *Path(self.out).parents][: self._record.made]:
                 _remove_empty(folder)
             _path(self._token).unlink()  # without a sync: a record that returns names no file
         failpoint("sort.record-removed")
@@ -97,12 +99,14 @@ class SortedFolder:
             return _id_file(self.out) in (b"", f"{self._token}\n".encode())
         return False
 
-    def _write_record(self) -> None:
+    def _note(self, made: int, labels: Iterable[str]) -> None:
+        """Write the record, unless the last one says the same."""
         out, path = os.fsencode(self.out), _path(self._token)
-        line = msgspec.json.encode(Record(out, _inode(out), self._made))
-        with atomic_file.writing(path, job_index.REMEDY):
-            line_log.append_to(self._lock, path, [line], _decode)
-        failpoint("sort.recorded")
+        self._record = Record(out, _inode(out), made, tuple(sorted(labels)))
+        if self._record != _read(self._token):
+            with atomic_file.writing(path, job_index.REMEDY):
+                line_log.append_to(self._lock, path, [msgspec.json.encode(self._record)], _decode)
+            failpoint("sort.recorded")
 
 
 @contextmanager

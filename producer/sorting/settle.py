@@ -1,5 +1,5 @@
 """Settles what was under way when a process ended: each file is shown to be where it was, or where
-it was to go. Whatever is found, no file is removed unless its content was seen elsewhere.
+it was to go. In every case no file is removed unless its content was seen elsewhere.
 """
 
 from __future__ import annotations

@@ -57,7 +57,7 @@ def sort(table: Path, into: Path, way: Way, quiet: bool = False) -> Sorted:
         with sorted_folder.locked(out, create=True) as folder:
             log = folder.log(sealed.record.id)
             log.check()
-            folder.make()
+            folder.make(survey.counts)
             settle(log)
             log.start(way, survey.rule)
             remaining = Remaining()

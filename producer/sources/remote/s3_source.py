@@ -80,7 +80,7 @@ class S3Source(RemoteSource):
             raise UsageError(
                 f"{printable(self.typed)}: name a bucket and a prefix, like s3://bucket/photos/"
             )
-        # Whatever is wrong with the bucket or the credentials is reported before work starts.
+        # A fault of the bucket or the credentials is reported before work starts.
         if self._own_stamp == NO_STAMP:
             next(self._objects(), None)
 

@@ -266,7 +266,7 @@ def test_a_request_that_redis_has_lost_is_submitted_again(broker: Scene) -> None
     ]
 
 
-def test_a_missing_trainer_is_reported_once_whatever_is_reported_after_it(broker: Scene) -> None:
+def test_a_missing_trainer_is_reported_once_although_another_notice_follows(broker: Scene) -> None:
     broker.submit_and_wait(broker.hand.server.client.flushall)
     assert [text.partition(";")[0] for text in broker.notices] == [
         "no trainer is alive",

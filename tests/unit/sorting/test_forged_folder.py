@@ -144,7 +144,7 @@ def test_a_moved_folder_is_found_by_its_id(table: Path, tmp_path: Path) -> None:
 
 def test_a_folder_that_has_moved_before_anything_was_sorted_is_found(tmp_path: Path) -> None:
     with sorted_folder.locked(str(tmp_path / "out"), create=True) as folder:
-        folder.make()
+        folder.make(())
         token = sorted_folder.token_of(str(tmp_path / "out"))
     (tmp_path / "out").rename(tmp_path / "moved")
     assert sorted_folder.token_of(str(tmp_path / "moved")) == token != ""

@@ -65,6 +65,15 @@ def test_a_removed_folder_is_made_again(one: Path, out: Path) -> None:
     assert (one.parent / "in/a.png").read_bytes() == b"one"
 
 
+def test_empty_folders_that_were_there_before_stay(one: Path, out: Path) -> None:
+    own = set(sort.rehearse(one, out, Way.COPY).folders)
+    for label in own:
+        (out / label).mkdir(parents=True)
+    sort.sort(one, out, Way.COPY)
+    sort.undo(out)
+    assert {path.name for path in out.iterdir()} == own
+
+
 def test_an_image_that_was_taken_away_is_reported(one: Path, out: Path) -> None:
     sort.sort(one, out, Way.MOVE)
     (place,) = out.rglob("*.png")

@@ -100,13 +100,11 @@ class SortedFolder:
         return False
 
     def _note(self, made: int, labels: Iterable[str]) -> None:
-        """Write the record, unless the last one says the same."""
         out, path = os.fsencode(self.out), _path(self._token)
         self._record = Record(out, _inode(out), made, tuple(sorted(labels)))
-        if self._record != _read(self._token):
-            with atomic_file.writing(path, job_index.REMEDY):
-                line_log.append_to(self._lock, path, [msgspec.json.encode(self._record)], _decode)
-            failpoint("sort.recorded")
+        with atomic_file.writing(path, job_index.REMEDY):
+            line_log.append_to(self._lock, path, [msgspec.json.encode(self._record)], _decode)
+        failpoint("sort.recorded")
 
 
 @contextmanager

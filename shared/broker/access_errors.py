@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from redis.exceptions import (
     AuthenticationError,
@@ -19,21 +19,6 @@ from redis.exceptions import (
 
 from shared.errors import BrokerRefuses
 
-_CA = "name its authority's file with HANGTAG_REDIS_CA"
-#: By OpenSSL's error number: what is wrong with the server's certificate, and the fix.
-_CERTIFICATE: Mapping[int, str] = {
-    9: "its certificate is not valid yet; check the clocks, or renew it",
-    10: "its certificate has expired; renew it",
-    18: f"its certificate is self-signed; {_CA}",
-    19: f"its certificate is not signed by a trusted authority; {_CA}",
-    20: f"its certificate is not signed by a trusted authority; {_CA}",
-    21: f"its certificate is not signed by a trusted authority; {_CA}",
-    62: "its certificate is for another host; use a name that it holds in HANGTAG_REDIS_URL",
-    64: "its certificate is for another host; use a name that it holds in HANGTAG_REDIS_URL",
-}
-#: OpenSSL's errors for what a certificate lacks, most of them found with VERIFY_X509_STRICT alone,
-#: which Python 3.13 sets: extensions and names that a renewal would lack again.
-_STRICT = range(79, 95)
 #: A connection that broke off is an outage, not a refusal.
 _CUT_OFF = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)
 _PASSWORD = "check HANGTAG_REDIS_USER and HANGTAG_REDIS_PASSWORD_FILE, or HANGTAG_REDIS_URL"
@@ -84,7 +69,10 @@ def _error_reason(error: BaseException) -> str:
     if isinstance(error, BrokerRefuses):
         return str(error).removeprefix("Redis refuses: ")
     if isinstance(error, ssl.SSLCertVerificationError):
-        return _certificate(error.verify_code, error.verify_message)
+        return (
+            f"its certificate is not accepted ({error.verify_message}); renew it for the host that "
+            "HANGTAG_REDIS_URL names, or name its authority's file with HANGTAG_REDIS_CA"
+        )
     if isinstance(error, ssl.SSLError) and error.reason and not isinstance(error, _CUT_OFF):
         return _tls(error.reason)
     if isinstance(error, NoPermissionError) or _IN_SCRIPT in str(error):
@@ -93,15 +81,6 @@ def _error_reason(error: BaseException) -> str:
             "deploy/redis/users.acl with HANGTAG_REDIS_USER"
         )
     return _authentication(error)
-
-
-def _certificate(code: int, message: str) -> str:
-    if code in _STRICT:
-        return (
-            f"its certificate, or its authority's, does not pass strict verification ({message}); "
-            "make both as docs/security.md does"
-        )
-    return _CERTIFICATE.get(code, f"its certificate is not valid (OpenSSL's {code}); renew it")
 
 
 def _tls(reason: str) -> str:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
+from threading import Barrier, BrokenBarrierError
 
 import msgspec
 import pytest
@@ -65,10 +67,16 @@ def test_a_request_that_is_repeated_has_what_it_has_added(tmp_path: Path) -> Non
 
 
 def test_one_of_several_that_add_a_name_at_once_has_it(tmp_path: Path) -> None:
+    two = Barrier(2)
+
+    def meet_another() -> None:
+        with suppress(BrokenBarrierError):
+            two.wait(0.2)
+
     def attempt(number: int) -> bool:
         files = {name: data + b"%d" % number for name, data in FILES.items()}
         try:
-            own_backbones.add(tmp_path, backbone(f"r{number}"), files)
+            own_backbones.add(tmp_path, backbone(f"r{number}"), files, meet_another)
         except SetupError:
             return False
         return True

@@ -11,6 +11,7 @@ from shared.errors import BadMessage, SetupError
 from shared.messages import model_card
 from shared.messages.replies import Evaluation
 from shared.registry import packaged
+from shared.registry.registry import Registry
 from tests.support.jobs import accuracy
 from tests.support.processes.fleet import ROOT
 from worker.datasets import fashion_mnist
@@ -121,3 +122,7 @@ def test_a_damaged_installation_is_reported(
 def test_only_files_of_the_card_are_read(name: str) -> None:
     with pytest.raises(SetupError, match="has no file"):
         packaged.read(name)
+
+
+def test_a_store_without_files_has_an_intact_version_that_ships(tmp_path: Path) -> None:
+    Registry(tmp_path).check(packaged.card())

@@ -291,14 +291,12 @@ class RequestFolder:
 
     def _open_lock(self, wait_s: float) -> int:
         path = self.path / _LOCK_FILE
-        while True:
-            file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _LOCK_MODE)
-            if not file_lock.acquire_within(file, wait_s, _LOCK_PAUSE_S):
-                os.close(file)
-                return -1
-            if not file_lock.lost(path, file):
-                return file
-            os.close(file)  # the folder was forgotten meanwhile
+        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _LOCK_MODE)
+        is_mine = file_lock.acquire_within(file, wait_s, _LOCK_PAUSE_S)
+        if is_mine and not file_lock.lost(path, file):
+            return file
+        os.close(file)
+        return self._open_lock(wait_s) if is_mine else -1  # the folder was forgotten meanwhile
 
     def _is_locked(self) -> bool:
         with suppress(OSError):

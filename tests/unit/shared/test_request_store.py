@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import shutil
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import msgspec
@@ -83,6 +85,18 @@ def test_the_lock_of_a_folder_that_was_deleted_meanwhile_is_none(folder: Request
     folder.forget()
     assert not folder.path.exists()
     assert folder.submit(REQUEST)
+    with ThreadPoolExecutor(1) as threads:
+        with folder.locked(0):
+            waiting = threads.submit(lambda: folder.locked(10).__enter__())
+            wait_for("the other", lambda: locks_opened_of(folder) == 2)
+            shutil.rmtree(folder.path)
+        assert isinstance(waiting.exception(), FileNotFoundError)
+
+
+def locks_opened_of(folder: RequestFolder) -> int:
+    """How often this process has the lock's file open."""
+    files = Path("/proc/self/fd").iterdir()
+    return sum(os.path.realpath(file).startswith(f"{folder.path}/") for file in files)
 
 
 @pytest.mark.parametrize("name", ["../x", "", "a/b", "..", ".store-id"])

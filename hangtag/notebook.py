@@ -15,7 +15,7 @@ from producer.job.sealed_journal import SealedJournal
 from producer.job.snapshot import JobView
 from producer.job.totals import AnswerCounts
 from producer.pages import page, text
-from producer.pages.pictures import PageImages
+from producer.pages.thumbnails import PageImages
 from producer.present.formatting import counted, near, percent
 from producer.present.progress import Quiet, Stages
 from producer.present.style import LABELS_SHOWN

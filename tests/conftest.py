@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from producer.pages import pictures
+from producer.pages import thumbnails
 from shared import process
 from shared.broker import runtime_paths
 from tests.support import random_seed
@@ -96,7 +96,7 @@ def _leave_the_users_state() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def _one_process_for_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each takes 0.3 s to start, and a test needs few pictures."""
-    monkeypatch.setattr(pictures, "MAX_PROCESSES", 1)
+    monkeypatch.setattr(thumbnails, "MAX_PROCESSES", 1)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -14,8 +14,8 @@ from producer.job.row_batch import RowBatch
 from producer.job.sealed_journal import SealedJournal
 from producer.pages import page as pages
 from producer.pages import text
-from producer.pages.pictures import PageImages
 from producer.pages.shots import FileList, Group, Shot, shot_of
+from producer.pages.thumbnails import PageImages
 from producer.present.progress import Stages
 from producer.sources.job_sources import JobSources
 from producer.sources.row_files import RowFiles

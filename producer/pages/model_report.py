@@ -14,8 +14,8 @@ import msgspec
 from producer.machine.helper import Helper
 from producer.pages import page, text
 from producer.pages.figures import matrix
-from producer.pages.pictures import PageImages
 from producer.pages.shots import Answer, Shot, galleries
+from producer.pages.thumbnails import PageImages
 from producer.present.progress import Stages, make_progress
 from producer.sources.reader import FileReader
 from producer.table.answer_counter import per_class

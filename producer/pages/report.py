@@ -21,9 +21,9 @@ from producer.job.totals import Withdrawn
 from producer.pages import page, text
 from producer.pages.figures import histograms, matrix
 from producer.pages.model_report import Plot, version_plots, version_values
-from producer.pages.pictures import PageImages
 from producer.pages.shots import FileList, Shot, galleries, shot_of
 from producer.pages.survey import Choice, Survey
+from producer.pages.thumbnails import PageImages
 from producer.present.formatting import near, typed
 from producer.present.progress import Stages, make_progress
 from producer.sources import row_files

@@ -17,7 +17,7 @@ from producer.job.sealed_journal import SealedJournal
 from producer.pages import page
 from producer.pages.comparison import Comparison, compare
 from producer.pages.comparison_text import Disagreements, compare_page
-from producer.pages.pictures import PageImages
+from producer.pages.thumbnails import PageImages
 from producer.present.formatting import near
 from producer.present.progress import Stages, make_progress
 from producer.run.run import Summary

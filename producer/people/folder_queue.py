@@ -10,7 +10,7 @@ from itertools import islice
 
 from msgspec.structs import replace
 
-from producer.pages.pictures import Thumbnails
+from producer.pages.thumbnails import Thumbnails
 from producer.people.folder_decisions import FolderDecisions
 from producer.people.folder_images import FolderImages
 from producer.people.folder_names import FolderNames

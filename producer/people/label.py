@@ -9,7 +9,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
-from producer.pages.pictures import Thumbnails
+from producer.pages.thumbnails import Thumbnails
 from producer.people import accepted_rows, existing_labels, serving
 from producer.people.folder_decisions import FolderDecisions
 from producer.people.folder_images import Computed, FolderImages

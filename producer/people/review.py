@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from urllib.parse import urlencode
 
-from producer.pages.pictures import Thumbnails
+from producer.pages.thumbnails import Thumbnails
 from producer.people import serving
 from producer.people.answer_arrays import Answers
 from producer.people.table_decisions import TableDecisions

@@ -15,7 +15,7 @@ import msgspec
 from producer.job import acceptance
 from producer.job.acceptance import Acceptance
 from producer.job.row_batch import Row
-from producer.pages.pictures import Thumbnails
+from producer.pages.thumbnails import Thumbnails
 from producer.people.answer_arrays import NO_LABEL, Answers
 from producer.people.queue import (
     Choices,

@@ -22,7 +22,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from producer.pages.page import PALETTE, read
-from producer.pages.pictures import SIDE_PIXELS
+from producer.pages.thumbnails import SIDE_PIXELS
 from producer.people.guard import MAX_BODY_BYTES
 from producer.people.queue import Decide, Queue, number
 from shared.errors import MISFITS, HangtagError, UsageError

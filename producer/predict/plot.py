@@ -1,5 +1,5 @@
 """`hangtag predict --plot`: images beside their probabilities. Processes of the worker's package
-decode them, as for a page (producer/pages/pictures.py), and draw them."""
+decode them, as for a page (producer/pages/thumbnails.py), and draw them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import closing
 from pathlib import Path
 
 from producer.machine.helper import PACKAGES, Helper
-from producer.pages.pictures import Thumbnails
+from producer.pages.thumbnails import Thumbnails
 from producer.predict.predictions import Prediction, Predictions
 from producer.present.formatting import one_line
 from producer.present.style import Keep, shortened

@@ -3,7 +3,7 @@ decoders as the network's input, in a process of its own that may be killed by a
 
 It gets bytes through a pipe (shared/messages/helpers.py), opens no files once it is ready, and has
 limits on memory and time. A process that has died is replaced by the one that started it
-(producer/pages/pictures.py).
+(producer/pages/thumbnails.py).
 """
 
 from __future__ import annotations

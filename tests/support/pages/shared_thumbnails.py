@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from unittest import mock
 
-from producer.pages import pictures
-from producer.pages.pictures import Thumbnails
+from producer.pages import thumbnails
+from producer.pages.thumbnails import Thumbnails
 
 
 class _Kept(Thumbnails):
@@ -26,12 +26,12 @@ def kept() -> Iterator[None]:
     """The pages of this process share one other process, which starts with the first picture."""
     shared = _Kept(processes=1)
 
-    def thumbnails(processes: int = 1) -> Thumbnails:
+    def shared_one(processes: int = 1) -> Thumbnails:
         Thumbnails().__exit__()  # refuses what a page of its own would be refused
         return shared
 
     try:
-        with mock.patch.object(pictures, "Thumbnails", thumbnails):
+        with mock.patch.object(thumbnails, "Thumbnails", shared_one):
             yield
     finally:
         Thumbnails.__exit__(shared)

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from producer.cli.main import hangtag
 from producer.job import journal_lock
 from producer.job.journal import journal_path
-from producer.pages.pictures import Thumbnails
+from producer.pages.thumbnails import Thumbnails
 from producer.people.answer_arrays import Answers
 from producer.people.table_decisions import TableDecisions
 from producer.people.table_queue import TableQueue

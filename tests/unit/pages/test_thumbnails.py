@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from producer.pages import pictures
-from producer.pages.pictures import CRASHED, SIDE_PIXELS, Thumbnails
+from producer.pages import thumbnails
+from producer.pages.thumbnails import CRASHED, SIDE_PIXELS, Thumbnails
 from shared.image_status import Status
 from shared.messages.helpers import Thumbnail
 from tests.support.images import image_zoo
@@ -131,7 +131,7 @@ def test_a_process_that_dies_costs_one_picture(service: Thumbnails) -> None:
 def test_a_process_that_hangs_costs_one_picture(
     service: Thumbnails, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pictures, "_LIMIT_S", 0.3)
+    monkeypatch.setattr(thumbnails, "_LIMIT_S", 0.3)
     os.kill(pid_of(service), signal.SIGSTOP)
     assert service.make(save(photo(64, 64), "PNG")) == CRASHED
     monkeypatch.undo()

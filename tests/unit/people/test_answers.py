@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from producer.job.totals import Withdrawn
-from producer.pages.pictures import Thumbnails
+from producer.pages.thumbnails import Thumbnails
 from producer.people.answer_arrays import Answers
 from producer.people.queue import Refused
 from producer.people.table_decisions import TableDecisions

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import msgspec
 from starlette.types import Message
 
-from producer.pages.pictures import Thumbnails
+from producer.pages.thumbnails import Thumbnails
 from producer.people.answer_arrays import Answers
 from producer.people.table_decisions import TableDecisions
 from producer.people.table_queue import TableQueue

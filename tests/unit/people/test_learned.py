@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from producer.pages.pictures import Thumbnails
+from producer.pages.thumbnails import Thumbnails
 from producer.people.answer_arrays import Answers
 from producer.people.table_decisions import TableDecisions
 from producer.people.table_queue import TableQueue, View, ViewKind

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from producer.job.journal import Journal, journal_path
-from producer.pages.pictures import Thumbnails
+from producer.pages.thumbnails import Thumbnails
 from producer.people.answer_arrays import Answers
 from producer.people.queue import Decide, Item
 from producer.people.table_decisions import TableDecisions

@@ -15,7 +15,7 @@ from worker.requests import model_corrections, promotion
 from worker.requests.context import LOADING, Context, Reply
 from worker.requests.model_corrections import ModelCorrections
 from worker.train import learner as learners
-from worker.train.epoch import OtherTraining
+from worker.train.checkpoint import OtherTraining
 from worker.train.learner import BuiltVersion, Learner, Observer, Task
 
 log = logging.getLogger(__name__)

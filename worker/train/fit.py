@@ -20,7 +20,9 @@ from worker.datasets.examples import Examples, Labels
 from worker.evaluation.metrics import Epoch, score
 from worker.runtimes.runtime import softmax
 from worker.train import networks
-from worker.train.epoch import Checkpoint, Schedule, Step, StepFunction, plan, train_epoch
+from worker.train.checkpoint import Checkpoint
+from worker.train.epoch import Step, StepFunction, train_epoch
+from worker.train.schedule import Schedule, plan
 
 #: Part of a checkpoint's key. A change of code that leads to other weights increases it, so that
 #: no training continues a half of the old code.

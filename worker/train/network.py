@@ -14,9 +14,9 @@ from worker.graphs.convert import CALIBRATION_IMAGES
 from worker.graphs.export import export
 from worker.graphs.served import Served
 from worker.train.assessment import assess
-from worker.train.epoch import plan
 from worker.train.fit import Loss, TrainedNetwork, on_labels, train
 from worker.train.learner import BuiltVersion, Learner, Task, blank_card
+from worker.train.schedule import plan
 
 HISTORY = "history.json"
 NO_REPORT = DataReport("", (0, 0, 0), (), (), (), ())

@@ -23,7 +23,7 @@ def test_a_training_starts_over_from_a_checkpoint_of_another_hangtag(
 ) -> None:
     from worker.evaluation.metrics import Epoch
     from worker.requests.train import STATE  # slow to import, and collected by every process
-    from worker.train.epoch import Checkpoint
+    from worker.train.checkpoint import Checkpoint
 
     settings = Settings(store=str(tmp_path / "store"), redis_url=server.url)
     data = draw_classes(tmp_path / "shapes")

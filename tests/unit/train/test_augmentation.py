@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from shared.recipes import RECIPES, Recipe
 from worker.datasets.examples import Images
-from worker.train.epoch import augmented
+from worker.train.augmentation import augmented
 
 seeds = st.integers(0, 2**32 - 1)
 epochs = st.integers(0, 1000)

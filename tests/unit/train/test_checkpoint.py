@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pytest
 
 from worker.evaluation.metrics import Epoch
-from worker.train.epoch import Checkpoint, OtherTraining
+from worker.train.checkpoint import Checkpoint, OtherTraining
 
 HISTORY = [Epoch(1, 0.9, 0.6, 0.8, 0.7, 12.5)]
 KEY = "the key"

@@ -20,8 +20,9 @@ from worker.evaluation.metrics import Epoch
 from worker.graphs.export import check_agreement
 from worker.runtimes.runtime import softmax
 from worker.train import epoch, networks
-from worker.train.epoch import Step, plan, train_epoch
+from worker.train.epoch import Step, train_epoch
 from worker.train.fit import TrainedNetwork, _exact, train
+from worker.train.schedule import plan
 
 EPOCHS = 3
 RECIPE = msgspec.structs.replace(

@@ -44,7 +44,7 @@ def temperature(logits: npt.NDArray[np.floating], labels: Labels) -> float:
     """
     values = logits.astype(np.float64)
     deviation = float(values.std(1).mean()) if len(values) else 0.0
-    if not (deviation > 0 and math.isfinite(deviation)):
+    if not deviation > 0:  # also of what is not a number
         return 1.0
     values /= deviation
     low, high = 1 / HIGHEST, 1 / LOWEST
@@ -94,7 +94,7 @@ def choose_second_pass(passes: Passes, labels: Labels) -> SecondPass:
     """The smallest share of second passes, of images whose best labels are close, that is about as
     good as a second pass for all: that halves the speed, and most of its gain comes from a few."""
     never, always = second_pass(passes, 0.0), second_pass(passes, ALWAYS)
-    if len(passes) == 1 or not len(labels):
+    if not len(labels):
         return never
     cooling = temperature(always.logits, labels)
     losses = [log_loss(judged.logits / cooling, labels) for judged in (never, always)]

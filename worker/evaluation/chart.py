@@ -24,8 +24,6 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.patches import Rectangle
 from PIL import Image
 
-from worker.datasets.examples import Labels, evenly_spaced
-
 #: The tutorial's colours of a bar and its caption. The colour-blind can distinguish this blue and
 #: red.
 RIGHT, WRONG, OTHER = "blue", "red", "#777777"
@@ -66,13 +64,6 @@ def shortened(label: str, limit: int) -> str:
         return text
     tail = (limit - 1) // 3
     return text[: limit - 1 - tail] + ELLIPSIS + text[len(text) - tail :]
-
-
-def sample_indices(truth: Labels, count: int) -> npt.NDArray[np.intp]:
-    """Indices of images to draw: the first `count`, or evenly spaced if sorted by label."""
-    if np.all(np.diff(truth) >= 0):
-        return evenly_spaced(len(truth), count)
-    return np.arange(min(count, len(truth)))
 
 
 def png_chart(draw: Callable[P, Figure]) -> Callable[P, bytes]:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from worker.datasets.examples import ImageRows, Images, Labels
+from worker.datasets.examples import ImageRows, Images, Labels, evenly_spaced
 from worker.evaluation.chart import (
     OTHER,
     RIGHT,
@@ -26,7 +26,6 @@ from worker.evaluation.chart import (
     put_bar,
     put_frame,
     put_image,
-    sample_indices,
     shortened,
     write_below,
 )
@@ -129,7 +128,7 @@ def sheet(
 
     The caption is blue if the prediction is right and red if it is wrong.
     """
-    chosen = sample_indices(truth, SHEET_ROWS * SHEET_COLUMNS)
+    chosen = evenly_spaced(len(truth), SHEET_ROWS * SHEET_COLUMNS)
     figure, axes, places = in_rows(
         2 * SHEET_COLUMNS, 2 * len(chosen), SHEET_PANEL_INCHES, SHEET_GAPS_INCHES
     )
@@ -207,7 +206,7 @@ def single(image: npt.NDArray[np.uint8], title: str) -> Figure:
 @png_chart
 def grid(labels: Sequence[str], images: Images, truth: Labels) -> Figure:
     """Some of the images uint8 [n, height, width, channels], each above its label."""
-    chosen = sample_indices(truth, GRID_ROWS * GRID_COLUMNS)
+    chosen = evenly_spaced(len(truth), GRID_ROWS * GRID_COLUMNS)
     figure, axes, places = in_rows(GRID_COLUMNS, len(chosen), GRID_PANEL_INCHES, GRID_GAPS_INCHES)
     for i, place in zip(chosen, places, strict=True):
         panel = put_image(axes, place, images[i])

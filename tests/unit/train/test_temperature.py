@@ -45,6 +45,12 @@ def test_no_other_temperature_has_a_smaller_loss(seed: int) -> None:
         assert loss(best) <= loss(other) + 1e-9
 
 
+@pytest.mark.parametrize("logit", [0.0, np.nan])
+def test_logits_that_distinguish_no_classes_stay_as_they_are(logit: float) -> None:
+    assert temperature(np.full((3, 2), logit), np.zeros(3, np.int64)) == 1.0
+    assert temperature(np.empty((0, 2)), np.empty(0, np.int64)) == 1.0
+
+
 @given(seeds)
 def test_the_error_matches_the_definition(seed: int) -> None:
     logits, labels = _drawn(seed, 300)

@@ -18,10 +18,8 @@ from producer.pages.shots import Shot
 from producer.present.formatting import percent
 
 Item = TypeVar("Item")
-#: The drawings for wide and for narrow screens, whose texts have the same size.
-WIDTHS = (720, 340)
-HEIGHT = 240
-LEFT, RIGHT, TOP, BOTTOM = 56, 26, 8, 42  #: margins
+#: In pixels; the margins at the sides are in the style sheet.
+HEIGHT, TOP, BOTTOM = 240, 8, 42
 #: Each threshold has a line of text above the bars: they are close to one another. The highest is
 #: on top, so that no line of another one crosses its text.
 _LINE = 12
@@ -61,6 +59,8 @@ class Smallest(Generic[Item]):
 
 
 class Bar(NamedTuple):
+    """Across in percent of the width, upright in pixels, as all of the drawing."""
+
     x: float
     y: float
     width: float
@@ -83,46 +83,26 @@ class Histogram(NamedTuple):
     confidences: list[Mark]
     thresholds: list[Mark]
     summary: str  #: the drawing in words
-    width: int
-    top: int
     height: int = HEIGHT
-    left: int = LEFT
     bottom: int = HEIGHT - BOTTOM
 
-    @property
-    def right(self) -> int:
-        return self.width - RIGHT
 
-
-def histograms(
+def histogram(
     counts: Sequence[int], wrong: Sequence[int], thresholds: Sequence[tuple[float, str]]
-) -> list[Histogram]:
-    """A drawing for each of WIDTHS; `counts` and `wrong` by confidence, in equal bins from 0 to
-    1."""
-    scale = _Scale(max([*counts, 1]), TOP + _LINE * len(thresholds))
-    return [_histogram(counts, wrong, thresholds, width, scale) for width in WIDTHS]
-
-
-def _histogram(
-    counts: Sequence[int],
-    wrong: Sequence[int],
-    thresholds: Sequence[tuple[float, str]],
-    width: int,
-    scale: _Scale,
 ) -> Histogram:
+    """A drawing of `counts` and `wrong` by confidence, in equal bins from 0 to 1."""
+    scale = _Scale(max([*counts, 1]), TOP + _LINE * len(thresholds))
     marks = [
-        Mark(_x(at, width), label, TOP + _LINE * (line + 0.5))
+        Mark(_round(100 * at), label, TOP + _LINE * (line + 0.5))
         for line, (at, label) in enumerate(sorted(thresholds, reverse=True))
     ]
     return Histogram(
-        _bars(counts, width, scale),
-        _bars(wrong, width, scale),
+        _bars(counts, scale),
+        _bars(wrong, scale),
         [Mark(scale.y(10**n), f"{10**n:,}") for n in range(scale.decades + 1)],
-        [Mark(_x(n / 5, width), f"{20 * n}%") for n in range(6)],
+        [Mark(20 * n, f"{20 * n}%") for n in range(6)],
         marks,
         _summary(counts, wrong),
-        width,
-        scale.top,
     )
 
 
@@ -141,21 +121,16 @@ class _Scale(NamedTuple):
         return _round(HEIGHT - BOTTOM - share * (HEIGHT - self.top - BOTTOM))
 
 
-def _bars(values: Sequence[int], width: int, scale: _Scale) -> list[Bar]:
-    room = (width - LEFT - RIGHT) / len(values)
+def _bars(values: Sequence[int], scale: _Scale) -> list[Bar]:
+    room = 100 / len(values)
     bars = []
     for i, value in enumerate(values):
         if value:
             y = scale.y(value)
             low, high = (percent(n / len(values), 0) for n in (i, i + 1))
-            title = f"{low} to {high}: {value:,}"
-            x, height = _round(LEFT + i * room), _round(HEIGHT - BOTTOM - y)
-            bars.append(Bar(x, y, _round(0.88 * room), height, title))
+            title, height = f"{low} to {high}: {value:,}", _round(HEIGHT - BOTTOM - y)
+            bars.append(Bar(_round(i * room), y, _round(0.88 * room), height, title))
     return bars
-
-
-def _x(confidence: float, width: int) -> float:
-    return _round(LEFT + confidence * (width - LEFT - RIGHT))
 
 
 def _round(value: float) -> float:

@@ -19,7 +19,7 @@ from producer.job.row_batch import Row, Rules
 from producer.job.sealed_journal import SealedJournal
 from producer.job.totals import Withdrawn
 from producer.pages import page, text
-from producer.pages.figures import histograms, matrix
+from producer.pages.figures import histogram, matrix
 from producer.pages.model_report import Plot, version_plots, version_values
 from producer.pages.shots import FileList, Shot, galleries, shot_of
 from producer.pages.survey import Choice, Survey
@@ -115,7 +115,7 @@ def table_values(
         "galleries": of_labels,
         "label_lines": list(_label_lines(survey, names, shown))[:MAX_LABELS],
         "labels_left_out": max(0, sum(1 for n in survey.counts if n) - MAX_LABELS),
-        "histograms": histograms(survey.bins, survey.wrong_bins, _thresholds(survey, withdrawn)),
+        "histogram": histogram(survey.bins, survey.wrong_bins, _thresholds(survey, withdrawn)),
         "withdrawn": withdrawn,
         "next_commands": _next_commands(sealed, table, doubtful, withdrawn),
         "matrix": matrix(survey.labels, survey.pairs.rows, shots.values(), used)

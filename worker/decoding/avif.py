@@ -12,7 +12,7 @@ own; such a frame may be as large as the sequence's fields can express.
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from PIL import AvifImagePlugin
@@ -53,7 +53,7 @@ def frame_sizes(data: bytes) -> Iterator[tuple[int, int]]:
 
     Raises:
         ImageError: `too_large`: the data has too many parts.
-        IndexError: a header is truncated.
+        IndexError, ValueError: a header is truncated.
     """
     sequence: _Sequence | None = None
     for kind, content in _obus(data):
@@ -92,15 +92,13 @@ def _leb128(data: bytes, at: int) -> tuple[int, int]:
 
 
 class _Bits:
-    """Reads numbers of some bits. Raises IndexError at the end."""
+    """Reads numbers of some bits. Raises ValueError at the end, where the shift is negative."""
 
     def __init__(self, data: bytes) -> None:
         self._value, self._left = int.from_bytes(data, "big"), 8 * len(data)
 
     def take(self, count: int) -> int:
         self._left -= count
-        if self._left < 0:
-            raise IndexError("a header is truncated")
         return self._value >> self._left & (1 << count) - 1
 
     def skip_variable(self) -> None:
@@ -192,29 +190,14 @@ def read(data: bytes) -> AvifImageFile:
     """
     if not AvifImagePlugin.SUPPORTED:
         raise ImageError(Status.UNSUPPORTED)
-    parts = list(boxes(data, 0, len(data)))
-    for content in _av1_data(data, only(parts, b"meta")):
+    for content in _av1_data(data, only(list(boxes(data, 0, len(data))), b"meta")):
         for size in frame_sizes(content):
             check_pixels(size, MAX_AVIF_PIXELS)
-    image = AvifImageFile(io.BytesIO(_still(data, parts)))
+    # Of this brand libavif decodes the still image, whose size was checked, and no animation.
+    image = AvifImageFile(io.BytesIO(data[:8] + b"avif" + data[12:]))
     check_pixels(image.size, MAX_AVIF_PIXELS)
     image.load()
     return image
-
-
-def _still(data: bytes, parts: Sequence[Box]) -> bytes:
-    """The file without its animation, whose frames have other places and sizes."""
-    movies = [box.start for box in parts if box.name == b"moov"]
-    if not movies and data[8:12] != b"avis":
-        return data
-    alone = bytearray(data)
-    alone[8:12] = b"avif"
-    for start in movies:
-        name = alone.rindex(b"moov", 0, start)  # before a size of 64 bits, if there is one
-        alone[name : name + 4] = b"free"
-    types = next(box for box in parts if box.name == b"ftyp")
-    alone[types.start : types.end] = alone[types.start : types.end].replace(b"avis", b"miaf")
-    return bytes(alone)
 
 
 def _av1_data(data: bytes, box: Box) -> Iterator[bytes]:

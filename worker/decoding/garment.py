@@ -129,7 +129,7 @@ def in_form(pixels: NDArray[np.uint8]) -> bool:
 
     Called for every image; the first condition is nearly always sufficient.
     """
-    if pixels.item(0) <= DARK and pixels.item(-1) <= DARK:
+    if pixels.item(0) <= DARK >= pixels.item(-1):
         return True
     down, across = (max(1, side - 1) for side in pixels.shape[:2])
     corners = pixels[::down, ::across, 0]

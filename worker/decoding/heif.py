@@ -131,8 +131,6 @@ class _File:
         colours = self._named(item, b"colr", b"nclx")
         stated = _box(b"ispe", struct.pack(">III", 0, *size))
         image = _decoded(_alone([stated, header, *colours], content))
-        if image.size != size:
-            raise ImageError(Status.UNREADABLE)
         if image.mode == "I;16":
             return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
         return image

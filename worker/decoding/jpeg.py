@@ -70,7 +70,7 @@ def read(data: bytes, spec: Preprocessing) -> DecodedImage:
     image = JpegImageFile(io.BytesIO(head.retained + data[head.scan :]))
     size, orientation = image.size, orientation_of(image)
     check_pixels(size, MAX_JPEG_PIXELS if head.streams else MAX_PIXELS)
-    if not head.streams and sum(map(data.count, _SCAN_HEADS)) > _MAX_SCANS:
+    if sum(map(data.count, _SCAN_HEADS)) > _MAX_SCANS:
         raise ImageError(Status.TOO_LARGE)
     drafted = image.draft(*_wanted(size, orientation, spec))
     check_pixels(image.size)
@@ -125,4 +125,4 @@ def _streams(frames: list[bytes], scan: bytes) -> bool:
     """Whether there is one frame, not progressive, with as many components as its first scan."""
     if len(frames) != 1 or frames[0][1] not in _BASELINE:
         return False
-    return len(frames[0]) > _COMPONENTS and scan[4:] == frames[0][_COMPONENTS : _COMPONENTS + 1]
+    return scan[4:] == frames[0][_COMPONENTS : _COMPONENTS + 1]

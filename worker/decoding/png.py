@@ -102,10 +102,10 @@ class _Page:
         documentation promises."""
         row = b"\0" + b"\x5a" * self.pixels.shape[1]
         try:
-            good = self._inflate(zlib.compress(row * self.pixels.shape[0]))
+            self._inflate(zlib.compress(row * self.pixels.shape[0]))
         except (AttributeError, TypeError, ValueError, MemoryError):
             return False
-        return good and bool((self.pixels == 0x5A).all())
+        return bool((self.pixels == 0x5A).all())
 
 
 class _Pages(threading.local):

@@ -55,6 +55,20 @@ EQUIVALENT = {
     "shared/ledger/request_store.py: RequestFolder.submit: known is None -> True": (
         "a stored request is read again under the lock, which only takes longer"
     ),
+    "worker/decoding/decode.py: decode_into: not decode_fast([data], spec, out[np.newaxis]) "
+    "-> False": "the general path gives the same pixels, which only takes longer",
+    "worker/decoding/garment.py: in_form: pixels.item(0) <= DARK >= pixels.item(-1) -> False": (
+        "the corners are counted, which only takes longer"
+    ),
+    "worker/decoding/garment.py: find_background: (apart <= NEAR).mean() >= EVEN_SHARE -> False": (
+        "a level plane is subtracted from an even background, which only takes longer"
+    ),
+    "worker/decoding/jpeg.py: _segments: marker is None -> False": (
+        "an error of another class, which is as unreadable"
+    ),
+    "worker/decoding/letterbox.py: reduced: by == (1, 1) -> False": (
+        "the image is taken apart and put together again, which only takes longer"
+    ),
     "worker/labelling/fitted.py: Fitted.unlearned: not len(out) -> False": (
         "a head that is asked about no image changes no guess; to fit it only takes longer"
     ),

@@ -213,7 +213,7 @@ PACKAGES = {
         ),
         0,
     ),
-    "decoding": Package(("worker/decoding/*.py",), ("tests/unit/decoding",), 0),
+    "decoding": Package(("worker/decoding/*.py",), ("tests/unit/decoding",), 5),
     "learning": Package(
         ("worker/evaluation/*.py", "worker/heads/*.py", "worker/train/*.py"),
         ("tests/unit/evaluation", "tests/unit/heads", "tests/unit/train"),

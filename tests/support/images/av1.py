@@ -60,9 +60,9 @@ def long_sequence(width: int, height: int, id_bits: int = 0, timing: bool = Fals
     return obu(SEQUENCE, bits.bytes())
 
 
-def frame_header(own_size: bool, id_bits: int = 0, timing: bool = False) -> bytes:
-    """The start of a key frame's header, up to the flag of its own size."""
-    bits = Bits().put(0, 1).put(0, 2).put(1, 1).put(0, 7 if timing else 0)
+def frame_header(own_size: bool, id_bits: int = 0, timing: bool = False, kind: int = 0) -> bytes:
+    """The start of a displayed frame's header, up to the flag of its own size."""
+    bits = Bits().put(0, 1).put(kind, 2).put(1, 1).put(0, 7 if timing else 0)
     bits.put(0, 1).put(1, 1).put(1, 1).put(0, id_bits).put(own_size, 1)
     return obu(FRAME_HEADER, bits.put(0, 40).bytes())
 

@@ -52,6 +52,7 @@ def gifs() -> Bombs:
         "frame": (_gif((10, 10), (_HUGE_SIDE, _HUGE_SIDE)), Status.TOO_LARGE),
         "cleared": (_gif((10, 10), (_HUGE_SIDE, _HUGE_SIDE), disposal=2), Status.TOO_LARGE),
         "comments": (_gif((1, 1), (1, 1), note), Status.UNREADABLE),
+        "no block": (_gif((1, 1), (1, 1), bytes(3)), Status.UNREADABLE),
     }
 
 
@@ -80,6 +81,9 @@ def others() -> Bombs:
         "segments": (jpeg[:2] + exif * 1_000_000 + jpeg[2:], Status.UNREADABLE),
         "scans": (photo[:scan] + photo[scan:-2] * 1_000 + photo[-2:], Status.TOO_LARGE),
         "runs": (_run_length_bmp(4_000, 4_000), Status.TOO_LARGE),
+        "bytes of runs": (_run_length_bmp(28, 28) + bytes(10_000_000), Status.TOO_LARGE),
+        "few runs": (_run_length_bmp(28, 28, b"\x1c\0\0\0" * 28), Status.OK),
+        "many scans": (photo, Status.OK),
         "webp": (_webp(8_000, 8_000), Status.TOO_LARGE),
         "avif": (avif(short_sequence(16_384, 16_384) + small_av1()), Status.TOO_LARGE),
         "places": (_without_items(b"avif"), Status.UNREADABLE),
@@ -140,9 +144,16 @@ def _chain(count: int) -> bytes:
     return bytes(first) + b"".join(lists)
 
 
-def _run_length_bmp(width: int, height: int) -> bytes:
+def _run_length_bmp(width: int, height: int, runs: bytes = b"") -> bytes:
     info = struct.pack("<IiiHHIIiiII", 40, width, height, 1, 8, 1, 0, 0, 0, 256, 0)
-    return b"BM" + struct.pack("<IHHI", 0, 0, 0, 54 + 1024) + info + bytes(range(256)) * 4 + b"\0\1"
+    return (
+        b"BM"
+        + struct.pack("<IHHI", 0, 0, 0, 54 + 1024)
+        + info
+        + bytes(range(256)) * 4
+        + runs
+        + b"\0\1"
+    )
 
 
 def _webp(width: int, height: int) -> bytes:

@@ -26,7 +26,7 @@ STORED: dict[int, Callable[[Pixels], Pixels]] = {
     8: lambda a: np.rot90(a, -1),
 }
 #: TIFF's types by number: their struct format.
-_TIFF_TYPES = {1: "B", 3: "H", 4: "I", 7: "B"}
+_TIFF_TYPES = {1: "B", 3: "H", 4: "I", 7: "B", 9: "i"}
 #: Adam7: first row, first column, row step, column step of each pass.
 _PASSES = ((0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2),
            (1, 0, 2, 1))  # fmt: skip

@@ -75,6 +75,19 @@ def test_a_jpeg_may_have_twice_as_many_pixels_as_others() -> None:
     assert outcome(taller) is Status.TOO_LARGE
     progressive = data.replace(b"\xff\xc0", b"\xff\xc2", 1)
     assert outcome(progressive) is Status.TOO_LARGE
+    other = data[frame : frame + 19].replace(b"\xff\xc0", b"\xff\xc2")
+    for stored in (
+        data[:frame] + data[frame : frame + 13] + other + data[frame + 13 :],
+        data.replace(b"\xff\xda\0\x08\1", b"\xff\xda\0\x08\2"),
+    ):
+        assert stored != data
+        assert outcome(stored) is Status.TOO_LARGE
+
+
+def test_a_file_of_more_than_64_mib_is_too_large() -> None:
+    data = save(Image.new("L", (9, 9)), "PNG")
+    assert outcome(data + bytes((64 << 20) - len(data))) is Status.OK
+    assert outcome(data + bytes((64 << 20) + 1 - len(data))) is Status.TOO_LARGE
 
 
 @pytest.mark.nightly

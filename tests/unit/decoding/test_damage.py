@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import pytest
 
 from shared.errors import ImageError
@@ -29,9 +32,32 @@ def test_a_truncated_file_is_not_recognised_as_another_format(name: str) -> None
     assert statuses == {Status.UNREADABLE}
 
 
-def test_the_old_jpeg_of_tiff_is_not_supported() -> None:
-    tags = {256: (4, [28]), 257: (4, [28]), 258: (3, [8]), 259: (3, [6]), 262: (3, [1])}
-    assert _status(tiff(tags, b"")) is Status.UNSUPPORTED
+PLAIN = {256: (4, [28]), 257: (4, [28]), 258: (3, [8]), 259: (3, [1]), 262: (3, [1]),
+         273: (4, [-1]), 278: (4, [28]), 279: (4, [784])}  # fmt: skip
+TILED = {322: (4, [32]), 323: (4, [32]), 324: (4, [-1]), 325: (4, [1024])}
+
+
+@pytest.mark.parametrize(
+    ("tags", "expected"),
+    [
+        ({259: (3, [6])}, Status.UNSUPPORTED),  # JPEG as in TIFF 6
+        ({50706: (1, [1, 4, 0, 0])}, Status.UNSUPPORTED),  # DNG
+        ({262: (3, [32803])}, Status.UNSUPPORTED),  # samples of a sensor
+        ({256: (9, [28])}, Status.UNREADABLE),
+        ({256: (3, [28, 28])}, Status.UNREADABLE),
+        (TILED | {322: (9, [32])}, Status.UNREADABLE),
+        ({34675: (7, [0] * 300_000)}, Status.OK),  # a profile of colours
+        ({305: (7, [65])}, Status.OK),
+        (TILED, Status.OK),
+        ({}, Status.OK),
+    ],
+)
+def test_a_tiff_has_its_status(tags: Mapping[int, Any], expected: Status) -> None:
+    data = tiff({**PLAIN, **tags}, bytes(1024))
+    if expected is Status.OK:
+        assert not decode(data, GREY).any()
+    else:
+        assert _status(data) is expected
 
 
 def _status(data: bytes) -> Status:

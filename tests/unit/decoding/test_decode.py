@@ -16,7 +16,7 @@ from shared.errors import ImageError
 from shared.image_formats import FORMATS
 from shared.image_status import Status
 from shared.messages.model_card import Preprocessing
-from tests.support.images.encoders import png, save, tiff
+from tests.support.images.encoders import chunk, png, save, tiff
 from tests.support.images.image_zoo import Bytes, garment, variants
 from worker.datasets.demo import encoded
 from worker.decoding import decode as decoding
@@ -42,6 +42,39 @@ def test_the_hot_path_and_the_general_path_agree(image: Bytes) -> None:
     assert not png_files.read_fast([encoded(image)], hot[np.newaxis])
     decoding.decode_by_format(encoded(image), spec, general)
     assert np.array_equal(hot, general)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_no_flipped_bit_of_a_png_is_overlooked(channels: int) -> None:
+    data = encoded(garment())
+    for at in range(len(data)):
+        flipped = data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
+        with pytest.raises(ImageError):
+            decode(flipped, Preprocessing(28, 28, channels))
+
+
+def test_only_chunks_that_affect_the_pixels_are_read() -> None:
+    data, note = encoded(garment()), chunk(b"tEXt", b"a note")
+    noted = data[:33] + note[:-1] + b"?" + data[33:]  # a wrong checksum
+    assert np.array_equal(decode(noted, GREY)[:, :, 0], garment())
+    renamed = png((28, 28, 8, 0, 0), b"").replace(chunk(b"IDAT", b""), chunk(b"fdAT", _idat(data)))
+    assert _status(renamed) is Status.UNREADABLE
+
+
+def _idat(data: bytes) -> bytes:
+    """The pixels of a PNG with one chunk of them."""
+    return data[41:-16]
+
+
+def test_with_a_pillow_that_shares_no_memory_pixels_are_right(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def copied(mode: str, size: tuple[int, int], data: Bytes, *_: object) -> Image.Image:
+        return Image.frombytes(mode, size, data.tobytes())
+
+    monkeypatch.setattr(Image, "frombuffer", copied)
+    image = np.arange(13 * 19, dtype=np.uint8).reshape(13, 19)  # of a size that no other test has
+    assert np.array_equal(decode(encoded(image), Preprocessing(13, 19, 1))[:, :, 0], image)
 
 
 def test_a_truncated_stream_contains_nothing_of_the_previous_image() -> None:

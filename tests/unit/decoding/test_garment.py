@@ -55,6 +55,31 @@ def test_every_image_of_the_data_set_has_its_form(split: fashion_mnist.Split) ->
     assert all(in_form(image[..., np.newaxis]) for image in images_of(split))
 
 
+@pytest.mark.parametrize("dark", [*product((False, True), repeat=4)])
+def test_two_dark_corners_are_the_form_of_the_data_set(dark: tuple[bool, ...]) -> None:
+    image = np.full((28, 20, 1), 200, np.uint8)
+    image[[0, 0, -1, -1], [0, -1, 0, -1], 0] = [12 if corner else 13 for corner in dark]
+    assert in_form(image) == (sum(dark) >= 2)
+
+
+def test_a_small_photograph_is_subsampled_and_a_large_one_is_averaged_before() -> None:
+    drawing = silhouette(1, 1)
+    exact = converted(framed(shot(drawing, zoom=1), 4, 4, 4, 4, GROUND))[0]
+    assert np.array_equal(converted(framed(shot(drawing, zoom=2), 4, 4, 4, 4, GROUND))[0], exact)
+    stripes = np.tile(np.array([40, 160], np.uint8), (140, 70))
+    inner = converted(framed(stripes, 9, 9, 9, 9, GROUND))[0][8:20, 8:20]
+    assert int(inner.max()) - int(inner.min()) < 60
+
+
+def test_a_garment_on_a_jpeg_is_found_by_its_colour() -> None:
+    """Its left half is as bright as the ground."""
+    photo = np.full((600, 600, 3), (60, 150, 60), np.uint8)
+    photo[150:450, 100:300], photo[150:450, 300:500] = (200, 75, 90), 10
+    image = Image.fromarray(photo)
+    exact = decode(save(image, "PNG"), SPEC).astype(int)
+    assert np.abs(decode(save(image, "JPEG", quality=95), SPEC) - exact).mean() < CLOSE
+
+
 @pytest.mark.parametrize("name", [n for n in variants() if not n.endswith("jpg")])
 def test_they_are_unchanged_in_every_lossless_format(name: str) -> None:
     assert np.array_equal(decode(variants()[name], SPEC)[:, :, 0], garment())

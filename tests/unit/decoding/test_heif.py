@@ -17,7 +17,7 @@ from shared.errors import ImageError
 from shared.image_formats import format_of
 from shared.image_status import Status
 from shared.messages.model_card import Preprocessing
-from tests.support.images.boxes import box
+from tests.support.images.boxes import box, full_box
 from tests.support.images.heif import (
     ALPHA,
     DEPTH,
@@ -128,8 +128,9 @@ def test_a_cropped_image_is_decoded_without_its_margin() -> None:
 @pytest.mark.parametrize("side", [16, 48])
 def test_a_grid_is_put_together_and_cut_to_its_size(side: int) -> None:
     image = noise(40, 72)
-    out = decoded(heif(*tiled(image, side)), Preprocessing(40, 72, 1))
-    assert (out[..., 0] == image).all()
+    items, references = tiled(image, side)
+    data = heif(items, [*references, (b"cdsc", 2, [1]), (b"dimg", 2, [1])])
+    assert (decoded(data, Preprocessing(40, 72, 1))[..., 0] == image).all()
 
 
 def test_a_grid_with_a_damaged_tile_is_unreadable() -> None:
@@ -157,15 +158,18 @@ def test_only_the_primary_image_is_decoded() -> None:
     damaged = [size(1 << 30, 1 << 30), box(b"hvcC", b"?")]
     beside = [
         Item(b"hvc1", b"depth", [*damaged, purpose(DEPTH)]),
+        Item(b"hvc1", b"alpha", [*damaged, purpose(ALPHA).replace(b"auxC", b"free")]),
+        Item(b"hvc1", b"other", [*damaged, purpose(ALPHA)]),
         Item(b"hvc1", b"small", damaged),
         Item(b"hvc1", b"burst", damaged),
         Item(b"mime", b"notes"),
         Item(b"iovl", b"derived", damaged),
     ]
     references: References = [
-        (b"auxl", 1, [6]), (b"thmb", 2, [6]), (b"cdsc", 4, [6]), (b"dimg", 5, [5, 6]),
+        (b"auxl", 1, [8]), (b"auxl", 2, [8]), (b"thmb", 3, [8]), (b"thmb", 4, [8]),
+        (b"cdsc", 6, [8]), (b"dimg", 7, [7, 8]),
     ]  # fmt: skip
-    data = heif([*beside, one()], references, primary=6, brands=(b"hevc", b"mif1"))
+    data = heif([*beside, one()], references, primary=8, brands=(b"hevc", b"mif1"))
     assert (decoded(data + box(b"moov", b"tracks"))[..., 0] == noise(SIDE, SIDE)).all()
 
 
@@ -217,8 +221,11 @@ def _hostile() -> dict[str, tuple[bytes, Status]]:
         "too few tiles": (_grid(2, 2, [2, 2, 2], step), Status.UNREADABLE),
         "too many tiles": (_grid(33, 31, range(2, 1_025), *[step] * 1_023), Status.TOO_LARGE),
         "tiles of other sizes": (_grid(2, 1, [2, 3], step, good), Status.UNREADABLE),
-        "tiles too small": (
-            heif([grid((99, 99), 2, 2), step], [(b"dimg", 1, [2] * 4)]), Status.UNREADABLE,
+        "tiles not wide enough": (
+            heif([grid((33, 32), 2, 2), step], [(b"dimg", 1, [2] * 4)]), Status.UNREADABLE,
+        ),
+        "tiles not high enough": (
+            heif([grid((32, 33), 2, 2), step], [(b"dimg", 1, [2] * 4)]), Status.UNREADABLE,
         ),
         "tiles of 100 megapixels": (
             heif([grid((64, 64), 2, 2), large], [(b"dimg", 1, [2] * 4)]), Status.TOO_LARGE,
@@ -244,11 +251,31 @@ def _hostile() -> dict[str, tuple[bytes, Status]]:
         "no size": (_listed(good._replace(properties=good.properties[1:])), Status.UNREADABLE),
         "two sizes": (_listed(one(SIDE, size(9, 9))), Status.UNREADABLE),
         "an item listed twice": (
-            _listed(good, Item(b"mime", b"", [box(b"free")])).replace(
-                struct.pack(">HBH", 2, 1, 4), struct.pack(">HBH", 1, 1, 4)
+            _listed(good, Item(b"mime", b"", good.properties)).replace(
+                struct.pack(">HBH", 2, 3, 4), struct.pack(">HBH", 1, 3, 4)
             ),
             Status.UNREADABLE,
         ),
+        "properties beyond their list": (
+            _listed(one(SIDE, box(b"free"))).replace(
+                struct.pack(">IHB", 1, 1, 4), struct.pack(">IHB", 1, 1, 5)
+            ),
+            Status.UNREADABLE,
+        ),
+        "a box beyond its own": (
+            _listed(one(SIDE, struct.pack(">I4s", 99, b"free"))), Status.UNREADABLE,
+        ),
+        "two primary images": (
+            _listed(good).replace(
+                full_box(b"hdlr", 0, 0, bytes(4), b"pict", bytes(13)),
+                full_box(b"pitm", 0, 0, b"\0\1", bytes(19)),
+            ),
+            Status.UNREADABLE,
+        ),
+        "1 MiB about the images": (
+            _listed(one(SIDE, box(b"free", bytes(1 << 20)))), Status.TOO_LARGE,
+        ),
+        "nearly as much": (_listed(one(SIDE, box(b"free", bytes(1_048_000)))), Status.OK),
         "65 properties": (_listed(one(SIDE, *[box(b"free")] * 62)), Status.UNREADABLE),
         "colours of 64 KiB": (
             _listed(one(SIDE, box(b"colr", b"nclx", bytes(65_533)))), Status.TOO_LARGE,
@@ -267,14 +294,17 @@ def _hostile() -> dict[str, tuple[bytes, Status]]:
             _listed(one(SIDE, box(b"clap", np.array([0, 1] * 4, ">i4").tobytes()))),
             Status.UNREADABLE,
         ),
-        "crop beyond the image": (
-            _listed(one(SIDE, box(b"clap", np.array([64, 1, 64, 1, 0, 1, 0, 1], ">i4").tobytes()))),
+        "crop beyond the sides": (
+            _listed(one(SIDE, box(b"clap", np.array([36, 1, 32, 1, 0, 1, 0, 1], ">i4").tobytes()))),
+            Status.UNREADABLE,
+        ),
+        "crop beyond the lower edge": (
+            _listed(one(SIDE, box(b"clap", np.array([32, 1, 30, 1, 0, 1, 2, 1], ">i4").tobytes()))),
             Status.UNREADABLE,
         ),
         "crop by nothing": (_listed(one(SIDE, box(b"clap", bytes(32)))), Status.UNREADABLE),
-        "crop after a turn": (
-            _listed(one(SIDE, box(b"irot", b"\1"), box(b"clap", bytes(32)))), Status.UNSUPPORTED,
-        ),
+        "crop after a turn": (_listed(one(SIDE, box(b"irot", b"\1"), WHOLE)), Status.UNSUPPORTED),
+        "crop after a mirror": (_listed(one(SIDE, box(b"imir", b"\1"), WHOLE)), Status.UNSUPPORTED),
         "lengths of 2 bytes": (
             _listed(good._replace(properties=[size(32, 32), box(b"hvcC", bytes(21), b"\1\0")])),
             Status.UNSUPPORTED,

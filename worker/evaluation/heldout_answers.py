@@ -108,9 +108,8 @@ def read_seen(registry: Registry, card: Card) -> SeenImages | None:
 
 
 def count_seen(seen: SeenImages, parts: list[Examples]) -> tuple[int, int]:
-    """The number of these images that were learned from, and of others that were held out."""
-    if not parts:
-        return 0, 0
+    """The number of the images in these parts, one or more, that were learned from, and of others
+    that were held out."""
     hashes = np.concatenate([content_hashes(part.images) for part in parts])
     learned = np.isin(hashes, seen.learned)
     return int(learned.sum()), int((np.isin(hashes, seen.held_out) & ~learned).sum())

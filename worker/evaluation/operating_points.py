@@ -118,8 +118,6 @@ def fewest(precision: float) -> int:
 
 def threshold(confidence: Floats, right: npt.NDArray[np.bool_], precision: float) -> float | None:
     """The lowest confidence at which the bound reaches the precision; None if there is none."""
-    if not len(confidence):
-        return None
     order = np.argsort(-confidence, kind="stable")
     falling = confidence[order]
     bound = wilson_bound(np.cumsum(right[order]), np.arange(1, len(order) + 1))

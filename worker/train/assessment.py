@@ -11,7 +11,6 @@ from typing import NamedTuple
 import msgspec
 
 from shared.messages.model_card import Card, Metrics
-from shared.messages.replies import Evaluation
 from worker.datasets.examples import Examples, ImageRows, Labels
 from worker.evaluation.diagrams import (
     accepted_accuracy,
@@ -82,23 +81,16 @@ def assess_answers(
     card: Card, history: Sequence[Epoch], heldout: Answered, test: Answered | None
 ) -> Assessment:
     """The same from predictions. The plots use the test images, or else the held-out images."""
-    scores = {"heldout": score(heldout.predictions, heldout.labels, card.labels)}
+    held = score(heldout.predictions, heldout.labels, card.labels)
+    scores = {"heldout": held}
+    metrics = Metrics(held.accuracy, held.count, held.loss, held.ece)
     if test is not None:
-        scores["test"] = score(test.predictions, test.labels, card.labels)
+        of_test = scores["test"] = score(test.predictions, test.labels, card.labels)
+        metrics = msgspec.structs.replace(
+            metrics, test_accuracy=of_test.accuracy, test_count=of_test.count,
+            test_loss=of_test.loss, test_ece=of_test.ece,
+        )  # fmt: skip
     plots = evaluation_plots(card.labels, history, heldout if test is None else test)
     plots[POINTS] = accepted_accuracy(heldout.predictions, heldout.labels, card.operating_points)
     text = msgspec.json.format(msgspec.json.encode(scores), indent=0)
-    return Assessment(_metrics(scores["heldout"], scores.get("test")), {EVALUATION: text} | plots)
-
-
-def _metrics(heldout: Evaluation, test: Evaluation | None) -> Metrics:
-    return Metrics(
-        heldout_accuracy=heldout.accuracy,
-        heldout_count=heldout.count,
-        heldout_loss=heldout.loss,
-        heldout_ece=heldout.ece,
-        test_accuracy=test.accuracy if test else None,
-        test_count=test.count if test else None,
-        test_loss=test.loss if test else None,
-        test_ece=test.ece if test else None,
-    )
+    return Assessment(metrics, {EVALUATION: text} | plots)

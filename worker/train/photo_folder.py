@@ -81,8 +81,6 @@ def load(
     """
     walk = data.walk()
     counts = class_folder.count_files(walk, on_progress)
-    if not walk.lost:  # else the store may have the features of some
-        class_folder.check_files(walk, counts, to_learn=True)
     spec = backbones[0].row.spec
     refused = UnreadableFiles(walk.root, sum(counts.values()), max_unreadable, on_progress)
     both = to_train and sum(counts.values()) <= MOST_MIRRORED
@@ -124,10 +122,8 @@ def _remembered(walk: CorrectedWalk, views: Sequence[View]) -> list[LostFile]:
 def _check_with_lost(
     walk: CorrectedWalk, counts: Counts, gone: list[LostFile], on_progress: Progress
 ) -> None:
-    """Check the classes where corrected photos are lost; those in `gone` are learned from. Without
-    a class whose photos are all lost the others have other numbers, also in `gone`."""
-    if not walk.lost:
-        return
+    """Check the classes; lost corrected photos in `gone` are learned from. Without a class whose
+    photos are all lost the others have other numbers, also in `gone`."""
     names = [walk.labels[lost.item.label] for lost in gone]
     still_used = {lost.item.label for lost in gone}
     counts = class_folder.without_empty(walk, counts, on_progress, still_used)

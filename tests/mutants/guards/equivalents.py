@@ -69,6 +69,9 @@ EQUIVALENT = {
     "worker/decoding/letterbox.py: reduced: by == (1, 1) -> False": (
         "the image is taken apart and put together again, which only takes longer"
     ),
+    "worker/heads/linear_head.py: minimize: norm < TOLERANCE -> False": (
+        "the point stays where it is but for rounding, which only takes longer"
+    ),
     "worker/labelling/fitted.py: Fitted.unlearned: not len(out) -> False": (
         "a head that is asked about no image changes no guess; to fit it only takes longer"
     ),

@@ -15,7 +15,7 @@ _IDENTITY = re.compile(
 )
 _LIMIT = re.compile(r"_?[A-Z][A-Z0-9_]*")
 _SYNC = re.compile(r"f?(data)?sync|sync_\w+|\w+_synced")
-_LOCK = re.compile(r"\w*lock\w*|acquire|exclu\w+")
+_LOCK = re.compile(r"\w*lock\w*|acquire|exclusive\w*")
 _HEADERS = re.compile(r"_?[A-Z_]*HEADERS")
 _REFUSAL = re.compile(r"(?i)refus|fail|finding|problem|missing|error|response")
 

@@ -216,7 +216,29 @@ PACKAGES = {
     "decoding": Package(("worker/decoding/*.py",), ("tests/unit/decoding",), 5),
     "learning": Package(
         ("worker/evaluation/*.py", "worker/heads/*.py", "worker/train/*.py"),
-        ("tests/unit/evaluation", "tests/unit/heads", "tests/unit/train"),
-        0,
+        (
+            "tests/unit/evaluation",
+            "tests/unit/heads",
+            "tests/unit/train/test_augmentation.py",
+            "tests/unit/train/test_checkpoint.py",
+            "tests/unit/train/test_head.py",
+            "tests/unit/train/test_metrics.py",
+            "tests/unit/train/test_photo_folder.py",
+            "tests/unit/train/test_schedule.py",
+            "tests/unit/train/test_temperature.py",
+        ),
+        3,
+        (
+            "tests/unit/train/test_fit.py",
+            "tests/unit/train/test_network.py",
+            "tests/unit/train/test_networks.py",
+            "tests/integration/models/test_evaluate.py",
+            "tests/integration/models/test_promotion.py",
+        ),
+        without=(  # pictures
+            "worker/evaluation/chart.py",
+            "worker/evaluation/diagrams.py",
+            "worker/evaluation/image_sheets.py",
+        ),
     ),
 }

@@ -42,6 +42,7 @@ def test_the_threshold_is_the_lowest_whose_bound_reaches_the_precision(
 
     expected = min((limit for limit in set(confidence) if reaches(limit)), default=None)
     assert threshold(confidence, right, precision) == expected
+    assert threshold(confidence[:0], right[:0], precision) is None
 
 
 def test_predictions_accepted_on_other_images_reach_the_precision() -> None:

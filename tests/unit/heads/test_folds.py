@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from worker.heads.near_duplicates import FOLDS, FOLDS_OF_FEW, alike, folds
+from worker.heads.near_duplicates import FOLDS, FOLDS_OF_FEW, alike, fold_count, folds
 
 seeds = st.integers(0, 2**32 - 1)
 counts = st.sampled_from([FOLDS, FOLDS_OF_FEW])
@@ -23,6 +23,10 @@ def _random(
     for copy in copies:  # equal contents are in one group
         digests[copy] = digests[np.flatnonzero(found == found[copy])[0]]
     return found, digests, labels
+
+
+def test_up_to_500_images_have_ten_folds_and_more_five() -> None:
+    assert [fold_count(images) for images in (1, 500, 501, 100_000)] == [10, 10, 5, 5]
 
 
 @given(seeds, st.integers(1, 60), st.integers(1, 8), st.integers(1, 40), counts)

@@ -58,6 +58,7 @@ def test_equal_contents_are_one_group_whatever_their_features() -> None:
     digests = np.array([7, 8, 7, 9, 9], np.uint64)
     found = groups(rng.normal(size=(5, 256)).astype(np.float32), digests)
     assert found.tolist() == [0, 1, 0, 2, 2]
+    assert groups(np.empty((0, 256), np.float32), digests[:0]).tolist() == []
 
 
 def test_an_image_like_the_mirror_image_of_another_is_in_its_group() -> None:

@@ -92,6 +92,15 @@ def test_a_row_has_the_same_bits_in_batches_of_any_size(seed: int, count: int) -
     assert detector.scores(images).tobytes() == single.tobytes()
 
 
+def test_a_feature_that_all_training_images_share_tells_nothing() -> None:
+    images = _like_training(np.random.default_rng(1), 100)
+    images[:, 0] = 7
+    other = images[:5].copy()
+    other[:, 0] = 8
+    known = distances(images, WIDTHS)
+    np.testing.assert_array_equal(known.logs(other), known.logs(images[:5]))
+
+
 def test_the_threshold_comes_from_images_of_the_fold_that_was_left_out() -> None:
     rng = np.random.default_rng(1)
     images, folds = _like_training(rng, 100), np.arange(100) % 5

@@ -21,7 +21,7 @@ from worker.train.learner import Observer, Task
 from worker.train.photo_folder import PhotoFolder
 
 SCENES, OF_SCENE = 40, 3
-LITE0 = backbone_table.BACKBONES["efficientnet-lite0"]
+LITE0, LITE2 = (backbone_table.BACKBONES[f"efficientnet-lite{n}"] for n in (0, 2))
 
 
 class Reports(Observer):
@@ -61,7 +61,7 @@ def _learner(folder: PhotoFolder, observer: Observer) -> HeadOfPhotos:
     return HeadOfPhotos(
         Task(work, recipe, store=Path(), observer=observer),
         folder,
-        [backbone_table.shipped(LITE0)],
+        [backbone_table.shipped(row) for row in (LITE0, LITE2)[: len(folder.learn.looks)]],
     )
 
 
@@ -83,10 +83,10 @@ def test_the_folds_of_all_methods_are_counted_together(scenes: PhotoFolder) -> N
 def test_heads_of_two_looks_answer_out_of_fold_as_they_are_served(scenes: PhotoFolder) -> None:
     """The second look tells the classes apart, the first only near-duplicates."""
     rng, labels = np.random.default_rng(5), scenes.learn.labels
-    lite2 = backbone_table.BACKBONES["efficientnet-lite2"]
-    telling = rng.normal(size=(len(labels), lite2.features)) + 0.5 * labels[:, None]
+    telling = rng.normal(size=(len(labels), LITE2.features)) + 0.5 * labels[:, None]
     looks = [scenes.learn.looks[0], telling.astype(np.float32)]
-    folder = scenes._replace(learn=scenes.learn._replace(looks=looks))
+    learn = scenes.learn._replace(looks=looks, mirrored=looks[0])
+    folder = scenes._replace(learn=learn, test=learn)
     reports = Reports()
     alone = _learner(scenes, Observer()).fit()
     fitted = _learner(folder, reports).fit()
@@ -98,3 +98,8 @@ def test_heads_of_two_looks_answer_out_of_fold_as_they_are_served(scenes: PhotoF
     assert (served.argmax(1) == labels).mean() > 0.95
     folds = 2 * 2 * fold_count(len(labels))
     assert reports.folds[-1] == (folds, folds)
+    both, one = (_learner(each, Observer()).build().card for each in (folder, scenes))
+    assert both.metrics.test_accuracy is not None
+    assert both.metrics.test_accuracy > 0.95
+    assert one.metrics.test_accuracy is None
+    assert [LITE2.name in card.notes for card in (both, one)] == [True, False]

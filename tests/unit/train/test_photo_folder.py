@@ -13,6 +13,7 @@ from tests.support.jobs.decided import file_of
 from worker.backbones import backbone_table
 from worker.datasets.corrected_walk import LabelledData
 from worker.train import photo_folder
+from worker.train.photo_folder import PhotoFolder
 
 PHOTOS = 6
 LITE0 = backbone_table.shipped(backbone_table.BACKBONES["efficientnet-lite0"])
@@ -61,6 +62,25 @@ def test_the_photos_are_counted_and_what_follows_is_named(tmp_path: Path) -> Non
     )  # fmt: skip
     assert parts[:-1] == [("", done, 2 * PHOTOS) for done in range(2 * PHOTOS + 1)]
     assert parts[-1] == (photo_folder.COMPARING, 0, 0)
+
+
+def test_few_photos_are_learned_from_in_the_mirror_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for label in ("circle", "square"):
+        shapes.write(tmp_path / "photos", label, PHOTOS)
+
+    def loaded() -> PhotoFolder:
+        data = LabelledData(str(tmp_path / "photos"))
+        store = tmp_path / "store"
+        return photo_folder.load(data, [LITE0], store, 0.5, lambda *_: None, to_train=True)
+
+    monkeypatch.setattr(photo_folder, "MOST_MIRRORED", 2 * PHOTOS)
+    few = loaded()
+    assert few.learn.mirrored is not None
+    assert few.test is None
+    monkeypatch.setattr(photo_folder, "MOST_MIRRORED", 2 * PHOTOS - 1)
+    assert loaded().learn.mirrored is None
 
 
 def test_a_class_of_one_scene_is_named(report: DataReport) -> None:

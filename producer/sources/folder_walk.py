@@ -251,13 +251,13 @@ class FolderWalk:
             return self._files.holds_image(path)
 
         below, counts = path[self._below :], self._walk.skipped
-        why = self._selection.why_skipped(below, kind, is_image, counts)
-        # Without a glob no own file is a row: most images need no further check.
-        if (why is not None or self._selection.has_globs) and self._is_own(name, path):
+        if self._is_own(name, path):
             return ""
-        if kind == LINK and os.path.isdir(self._files.local_path(path)):
-            return skipped.LINK  # the folder may have images
-        return why
+        why = self._selection.why_skipped(below, kind, is_image, counts)
+        if why is None or why:
+            return why
+        # The folder that a link leads to may have images.
+        return skipped.LINK if os.path.isdir(self._files.local_path(path)) else ""
 
     def _is_own(self, name: bytes, path: bytes) -> bool:
         return self._own.may_hold(name) and self._own.lies_beside(self._files.local_path(path))
@@ -281,8 +281,13 @@ class LocalSource(FileReader, Source):
         """Of a job that has started. `number` is that of the argument."""
         Source.__init__(self, b"" if number is None else options.roots[number], options, waits)
         FileReader.__init__(self, options.cwd)
-        self.is_file = number in (options.file_roots or ())
+        self._number = number
         self.was_pattern = number in options.pattern_roots
+
+    @property
+    def is_file(self) -> bool:
+        """Whether the argument was a file when the job started."""
+        return self._number in (self.options.file_roots or ())
 
     @property
     def place(self) -> bytes:
@@ -303,7 +308,7 @@ class LocalSource(FileReader, Source):
             self._check_kind()
         except OSError as error:
             gone = error.errno in GONE
-            if gone and self.is_file and not is_new:
+            if gone and self.is_file:
                 return  # its row says so
             what = f"{printable(self.typed)}: {error.strerror}"
             if gone and is_new:
@@ -336,11 +341,12 @@ def check_local(typed: bytes, path: bytes) -> None:
         UsageError: it is an address, a pattern, or an archive of a kind that nothing reads.
     """
     shown = printable(typed)
-    if os.path.isfile(path) and typed.lower().endswith(_UNREAD_ARCHIVES):
-        raise UsageError(
-            f"{shown} is an archive of a kind that is not read; unpack it and classify the folder"
-        )
     if os.path.lexists(path):
+        if typed.lower().endswith(_UNREAD_ARCHIVES):
+            raise UsageError(
+                f"{shown} is an archive of a kind that is not read; unpack it and classify the "
+                "folder"
+            )
         return
     if slip := _ONE_SLASH.match(typed):
         meant = shown_address(slip[1] + b"://" + typed[slip.end() :])

@@ -78,10 +78,8 @@ class JobSources:
     @cached_property
     def one_pass(self) -> frozenset[int]:
         """The numbers of the arguments whose names are not to be found ahead of their bytes."""
-        if self.options.list_file or not self.has_others:
-            return frozenset()
-        numbers = range(len(self.options.roots))
-        return frozenset(number for number in numbers if not self.argument(number).is_sorted)
+        arguments = enumerate(self.arguments())
+        return frozenset(number for number, argument in arguments if not argument.is_sorted)
 
     def own_order(self, name: bytes) -> bytes:
         """The start of all names that have an order of their own among each other, as this one has;
@@ -92,11 +90,9 @@ class JobSources:
     def first_without_files(self) -> bytes:
         """The first argument, or the list, as it was given, with images that are in no files of
         their own; empty if there is none."""
-        options = self.options
-        if options.list_file and self.has_others:
-            return options.list_file
-        pairs = zip(options.roots, options.kinds, strict=False)
-        return next((root for root, kind in pairs if kind != LOCAL), b"")
+        kinds = self.options.kinds
+        given = self.options.roots or (self.options.list_file,) * len(kinds)
+        return next((each for each, kind in zip(given, kinds, strict=False) if kind != LOCAL), b"")
 
     def local_arguments(self) -> Iterator[LocalSource]:
         """Folders and files, also folders that hold archives."""
@@ -118,12 +114,9 @@ class JobSources:
 
     def source_of(self, name: bytes) -> Source:
         """The source of an image. Raises as `argument`."""
-        last = self._last
-        if not self.has_others or (last is not self.local and last.holds(name)):
-            return last
-        self._last = next(
-            (other for other in self._other_sources() if other.holds(name)), self.local
-        )
+        if self.has_others and (self._last is self.local or not self._last.holds(name)):
+            others = (other for other in self._other_sources() if other.holds(name))
+            self._last = next(others, self.local)
         return self._last
 
     def number_of(self, name: bytes) -> int:
@@ -284,23 +277,23 @@ class Walk:
     def stamps(self) -> Iterator[tuple[int, bytes, Stamp]]:
         """Every image with its stamp. Raises as `paths`."""
         if self._sources.options.list_file:
-            for number, name in self._announced(self._lines(-1)):
+            for number, name in self._announced_lines():
                 yield number, name, self._sources.source_of(name).stamp(name)
             return
         for number in range(len(self._sources.options.roots)):
             for name, stamp in self._sources.argument(number).stamps(b"", self):
                 yield number, name, stamp
 
-    def _announced(self, places: Iterator[WalkPosition]) -> Iterator[WalkPosition]:
-        """The places; a source that reads ahead has the names of those that follow."""
-        sources = self._sources
-        if not sources.ahead:
-            return places
-        return announced(
-            places,
-            sources.ahead,
-            lambda place: sources.source_of(place[1]).announce((place[1],), stamps=True),
-        )
+    def _announced_lines(self) -> Iterator[WalkPosition]:
+        """The images of a list; a source that reads ahead has the names of those that follow."""
+        sources, places = self._sources, self._lines(-1)
+        if ahead := sources.ahead:
+            places = announced(
+                places,
+                ahead,
+                lambda place: sources.source_of(place[1]).announce((place[1],), stamps=True),
+            )
+        return places
 
     def check(self) -> None:
         """Raises Stopped if the walk is to end."""

@@ -126,7 +126,7 @@ def path_of_address(address: bytes) -> bytes:
 def address_of_path(path: bytes) -> bytes:
     """The inverse of `path_of_address`; empty for the path of a file."""
     scheme, _, rest = path[1:].partition(b":/")
-    if not _ADDRESS.match(scheme + b"://") or os.path.lexists(b"/%s:" % scheme):
+    if not _ADDRESS.match(scheme + b"://"):
         return b""
     parts = (_ODD.get(part, part).replace(b"%25", b"%") for part in rest.split(b"/"))
     return b"%s://%s" % (scheme, b"/".join(parts))

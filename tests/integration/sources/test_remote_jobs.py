@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import re
 import time
 from collections.abc import Iterator
@@ -247,23 +246,6 @@ def test_an_object_that_changes_before_it_is_sent_again_is_a_row(
         again = [RowFiles(sources).unchanged(name, stamp) for name, stamp in stamps.items()]
     assert isinstance(again[0], bytes)
     assert again[1:] == [Status.CHANGED, Status.MISSING]
-
-
-@pytest.mark.parametrize("package", ["botocore", "httpcore"])
-def test_without_the_extra_one_line_names_it(
-    fleet: Fleet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, package: str
-) -> None:
-    found = importlib.util.find_spec
-    monkeypatch.setattr(
-        importlib.util, "find_spec", lambda name, *a: None if name == package else found(name, *a)
-    )
-    address = "s3://bucket/photos/" if package == "botocore" else "https://host/a.jpg"
-    (tmp_path / "list.txt").write_text(f"{address}\n")
-    for what in ((address,), ("--list", "list.txt")):
-        done = run(fleet, "classify", *what, "-o", "out.csv", cwd=tmp_path)
-        assert done.code == Exit.SETUP, done.story
-        assert f"{package} is missing; add it with:" in done.log
-        assert "[remote]" in done.log
 
 
 def test_a_background_job_has_no_secret_in_its_log_or_its_title(

@@ -6,6 +6,9 @@ EQUIVALENT = {
     "producer/people/table_decisions.py: TableDecisions._made: sha256 not in rows -> True": (
         "the copies of a file are the same each time; they are looked for again, which takes longer"
     ),
+    "producer/sources/lists.py: check_line: _ADDRESS_MARK not in line -> False": (
+        "a line without it is no address, which only takes longer to find"
+    ),
     "producer/sources/row_files.py: RowFiles.read: not self.sources.has_others -> False": (
         "a job of files alone finds them under the lock, too, only later"
     ),

@@ -179,13 +179,16 @@ PACKAGES = {
     "sources": Package(
         ("producer/sources/*.py",),
         (
-            "tests/unit/sources",
-            "tests/unit/run",
+            "tests/unit/sources/test_walk.py",
+            "tests/unit/sources/test_reader.py",
+            "tests/unit/sources/test_addresses.py",
+            "tests/unit/sources/test_archives_folder.py",
+            "tests/unit/commands/test_classify_command.py",
             "tests/unit/commands/test_named_files.py",
             "tests/unit/commands/test_piped_lists.py",
-            "tests/unit/commands/test_special_files.py",
+            "tests/unit/commands/test_refusals.py",
         ),
-        0,
+        3,
         without=("producer/sources/compared.py", "producer/sources/row_files.py"),
     ),
     "archives": Package(

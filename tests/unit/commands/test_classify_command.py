@@ -137,16 +137,6 @@ def test_a_table_of_a_pattern_of_an_earlier_version_is_read_but_not_walked(here:
     assert PATTERN in run("verify", "out.csv").stdout
 
 
-@pytest.mark.parametrize("option", ["--list", "--list0"])
-def test_files_with_names_like_addresses_are_files(here: Path, option: str) -> None:
-    (here / "s3:/bucket").mkdir(parents=True)
-    (here / "s3:/bucket/1.png").touch()
-    (here / "list").write_text("s3://bucket/1.png" + ("\0" if option == "--list0" else "\n"))
-    for arguments in ((option, "list"), ("s3://bucket",)):
-        line = complaint(run("classify", *arguments, "-o", "out.csv"), Exit.SETUP)
-        assert "does not answer" in line  # it would run
-
-
 @pytest.mark.parametrize(
     ("arguments", "differs"),
     [

@@ -43,13 +43,12 @@ def piped(stdin: bytes, *more: str) -> Result:
     return run("classify", "--list", "-", "-o", "out.csv", *more, stdin=stdin)
 
 
-def started(here: Path, stop_after: int | None = 0) -> bytes:
-    """Have a job of this list, whose first row is done; return its list."""
+def started(here: Path, stop_after: int | None = 0, first: bytes = TWO) -> None:
+    """Have a job of this list, whose first row is done."""
     options = options_of(here, list_file=STDIN)
-    with received(BytesIO(TWO), options, unstoppable()) as listed:
+    with received(BytesIO(first), options, unstoppable()) as listed:
         suffix = record(listed, options.output)
     finish(msgspec.structs.replace(options, list_suffix=suffix), 1, stop_after=stop_after)
-    return recorded(here)
 
 
 def recorded(here: Path) -> bytes:
@@ -106,27 +105,52 @@ def test_an_empty_standard_input_continues_with_the_recorded_list(here: Path) ->
     assert recorded(here) == TWO
 
 
-@pytest.mark.parametrize("other", [b"2.png\n1.png\n", b"1.png\n", b"1.png\n2.pngx\n", b"\n" + TWO])
+@pytest.mark.parametrize(
+    ("first", "other"),
+    [
+        (TWO, b"2.png\n1.png\n"),
+        (TWO, b"1.png\n"),
+        (TWO, b"\n" + TWO),
+        (TWO[:-1], b"1.png\n2.pngx\n"),
+    ],
+)
 @pytest.mark.parametrize("stop_after", [0, None])
 def test_another_list_is_refused_in_one_line_and_the_job_stays(
-    here: Path, other: bytes, stop_after: int | None
+    here: Path, first: bytes, other: bytes, stop_after: int | None
 ) -> None:
-    started(here, stop_after=stop_after)
+    started(here, stop_after, first)
     before = journal_path(here / "out.csv").read_bytes()
     line = one_line(piped(other), Exit.USAGE)
     assert "the list of images is not the one that the job of" in line
     assert "--restart" in line
-    assert recorded(here) == TWO
+    assert recorded(here) == first
     assert journal_path(here / "out.csv").read_bytes() == before
 
 
-def test_a_grown_list_replaces_the_one_of_an_unfinished_job(here: Path) -> None:
-    started(here)
-    one_line(piped(THREE), Exit.SETUP)  # the broker is unreachable
-    assert recorded(here) == THREE
+@pytest.mark.parametrize(
+    ("first", "grown"), [(TWO, THREE[:-1]), (TWO[:-1], THREE), (TWO[:-1], TWO[:-1])]
+)
+def test_the_same_or_a_grown_list_stands_for_the_one_of_an_unfinished_job(
+    here: Path, first: bytes, grown: bytes
+) -> None:
+    started(here, first=first)
+    one_line(piped(grown), Exit.SETUP)  # the broker is unreachable
+    assert recorded(here) == grown
     finish(options_of(here, list_file=STDIN), 1)
-    assert len((here / "out.csv").read_bytes().splitlines()) == 4
+    assert len((here / "out.csv").read_bytes().splitlines()) == 1 + len(grown.split())
     assert verify(here / "out.csv").proven
+
+
+def test_only_the_same_list_stands_for_a_recorded_one_that_is_missing(here: Path) -> None:
+    started(here)
+    next(here.glob("out.csv.hangtag.list-*")).unlink()
+    assert "is not the one that the job of" in one_line(piped(THREE), Exit.USAGE)
+    one_line(piped(TWO), Exit.SETUP)  # the broker is unreachable
+    assert recorded(here) == TWO
+
+
+def test_a_list_may_have_addresses(here: Path) -> None:
+    assert "does not answer" in one_line(piped(b"https://h.example/1.png\n"), Exit.SETUP)
 
 
 @pytest.mark.parametrize(

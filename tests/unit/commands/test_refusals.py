@@ -4,6 +4,7 @@ made or changed. The broker cannot be reached; most of these are refused before 
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shlex
 from collections.abc import Iterator
@@ -78,7 +79,7 @@ OF_JOBS = [
     ("classify photos --list list", U, "give folders of images, or a list of paths with --list"),
     ("classify absent", U, "absent: No such file or directory; check the path"),
     ("classify 'in/[a-z]*.png'", U, "name its folder and give the pattern with --glob"),
-    ("classify '*/'", U, "leave a pattern to the shell"),
+    ("classify 'in/*.zip'", U, "leave a pattern to the shell"),
     ("classify photos photos -o x.csv", U, "name each image once"),
     ("classify photos ./photos/1.png -o x.csv", U, "name each image once"),
     ("classify s3:/bucket/photos", U, "two slashes after its colon; write s3://bucket/photos"),
@@ -307,6 +308,22 @@ def test_an_address_in_a_list_or_in_its_place_is_refused_without_its_secrets(
         assert line.startswith("hangtag: ftp: ftp://host.example/a/b.jpg is an address")
         assert "secret" not in line
     assert "secret" not in in_place
+
+
+@pytest.mark.parametrize("package", ["botocore", "httpcore"])
+def test_without_the_extra_one_line_names_it(
+    here: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, package: str
+) -> None:
+    found = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name, *a: None if name == package else found(name, *a)
+    )
+    address = "s3://bucket/photos/" if package == "botocore" else "https://host/a.jpg"
+    (tmp_path / "list").write_text(f"{address}\n")
+    for what in (address, f"--list {tmp_path}/list"):
+        line = refusal(here, f"classify {what} -o x.csv", S)
+        assert f"{package} is missing; add it with:" in line
+        assert "[remote]" in line
 
 
 def test_a_broker_of_another_kind_is_named_without_its_secrets(

@@ -144,7 +144,8 @@ def archive(tmp_path: Path) -> Path:
 
 
 def test_an_archive_stays_one_when_a_folder_has_its_name(archive: Path) -> None:
-    started = JobSources(options(archive.parent, b"x.zip")).options
+    (archive.parent / "in").mkdir()
+    started = JobSources(options(archive.parent, b"in", b"x.zip")).options
     archive.unlink()
     archive.mkdir()
     (archive / "b.png").write_bytes(b"b")

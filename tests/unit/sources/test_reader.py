@@ -100,6 +100,11 @@ def test_an_image_of_another_kind_is_unsupported_whatever_its_size(
         assert read_again(path, stamp) is Status.UNSUPPORTED
 
 
+def test_a_photo_with_the_ending_of_another_kind_is_read(tmp_path: Path) -> None:
+    (tmp_path / "1.cr2").write_bytes(b"\xff\xd8\xff\xe0")
+    assert read(bytes(tmp_path / "1.cr2"))[0] == b"\xff\xd8\xff\xe0"
+
+
 @pytest.mark.parametrize(
     ("content", "expected"),
     [

@@ -8,6 +8,7 @@ import shutil
 import sys
 import tempfile
 import tracemalloc
+from codecs import BOM_UTF8
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +16,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from producer.job import journal
@@ -190,6 +191,7 @@ def test_a_glob_matches_names_or_with_a_slash_paths_below_the_folder(tree: Tree,
         assert found <= whole
 
 
+@example([b"-://a.png"])
 @given(
     st.lists(
         st.binary(max_size=6).filter(lambda line: b"\n" not in line and b"\0" not in line),
@@ -211,6 +213,7 @@ def test_a_list_is_read_in_order_and_resumes_after_any_line(lines: list[bytes]) 
 
 
 @given(st.lists(st.binary(max_size=6).filter(lambda name: b"\0" not in name), max_size=8))
+@example([BOM_UTF8 + b".png"])
 def test_names_that_end_with_nul_may_have_any_other_bytes(names: list[bytes]) -> None:
     with planted({}) as cwd:
         with open(cwd + b"/list", "wb") as file:
@@ -247,6 +250,50 @@ def test_a_vanished_folder_is_counted_and_the_walk_continues(
     assert list(paths) == []
     assert walk.skipped == {VANISHED: 1}
     assert reported == []
+
+
+def test_a_walk_that_resumes_counts_no_folder_before_it_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "top/a").mkdir(parents=True)
+    for name in "bc":
+        (tmp_path / f"top/{name}.png").touch()
+    monkeypatch.chdir(tmp_path / "top/a")
+    for _ in range(17):  # the path of the last one is too long to list it
+        os.mkdir("d" * 250)
+        os.chdir("d" * 250)
+    for after, rows, unlisted in ((None, 2, 1), ((0, b"top/b.png"), 1, 0)):
+        walk = Walk(JobSources(options(bytes(tmp_path), b"top")))
+        assert len(list(walk.paths(after))) == rows
+        assert walk.unlisted.count == unlisted
+
+
+@pytest.mark.parametrize(
+    ("name", "now", "of_new", "of_started"),
+    [
+        ("folder", "absent", UsageError, SetupError),
+        ("folder", "folder", SetupError, SetupError),
+        ("scan", "absent", UsageError, None),
+        ("scan", "scan", SetupError, SetupError),
+    ],
+)
+def test_only_a_file_of_a_started_job_may_be_gone(
+    tmp_path: Path, name: str, now: str, of_new: type | None, of_started: type | None
+) -> None:
+    """A link to itself is there, and cannot be read."""
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "scan").touch()
+    new = options(bytes(tmp_path), b"folder", b"scan")
+    started = JobSources(new).options
+    (tmp_path / name).rename(tmp_path / "elsewhere")
+    (tmp_path / name).symlink_to(now)
+    for given_, expected in ((new, of_new), (started, of_started)):
+        error: type | None = None
+        try:
+            JobSources(given_).check()
+        except SetupError as refused:
+            error = type(refused)
+        assert error is expected
 
 
 def test_a_typed_folder_that_vanishes_before_its_turn_ends_the_walk(tmp_path: Path) -> None:
@@ -349,6 +396,31 @@ def test_a_list_with_a_byte_order_mark_is_refused(tmp_path: Path, encoding: str)
     (tmp_path / "list").write_text("a.png\n", encoding=encoding)
     with pytest.raises(UsageError, match=r"^list .*save it as UTF-8 without one$"):
         JobSources(options(bytes(tmp_path), list_file=b"list")).check()
+
+
+def test_an_address_in_the_list_of_a_job_of_files_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "list").write_bytes(b"a.png\n")
+    started = JobSources(options(bytes(tmp_path), list_file=b"list"))
+    (tmp_path / "list").write_bytes(b"a.png\nhttps://a.example/b.jpg?SECRET\n")
+    with pytest.raises(UsageError, match=r"^list has addresses of https, and had none") as refused:
+        list(Walk(started).paths())
+    assert "SECRET" not in str(refused.value)
+
+
+def test_files_with_names_like_addresses_are_files(tmp_path: Path) -> None:
+    names = [b"s3://bucket/1.png", b"my s3://bucket/2.png"]
+    for name in names:
+        path = tmp_path / name.decode()
+        path.parent.mkdir(parents=True)
+        path.write_bytes(name)
+    (tmp_path / "list").write_bytes(b"\n".join(names))
+    cwd = bytes(tmp_path)
+    folders = b"s3://bucket", b"my s3://bucket/"
+    for given_ in (options(cwd, *names), options(cwd, *folders), options(cwd, list_file=b"list")):
+        sources = JobSources(given_)
+        sources.check()
+        found = [name for _, name in Walk(sources).paths()]
+        assert [sources.source_of(name).read(name, 99)[0] for name in found] == names
 
 
 @pytest.mark.parametrize("before", [b" ", b"\t", b'"', b"1,"])

@@ -193,10 +193,9 @@ def _directory_at(file: ArchiveFile, end_at: int, record: bytes) -> Directory | 
         return None
     _, disk, _, _, count, length, start, _ = _END.unpack(record)
     after = end_at
-    if _ELSEWHERE in (length, start) or _ELSEWHERE_16 in (count, disk):
-        end64 = _end64(file, end_at)
-        if end64 is not None:
-            after, (disk, count, length, start) = end64
+    end64 = _end64(file, end_at)  # also beside numbers that 32 bits can hold
+    if end64 is not None:
+        after, (disk, count, length, start) = end64
     if disk:
         raise ArchiveDamaged("it is one part of several; join them first")
     shift = after - length - start

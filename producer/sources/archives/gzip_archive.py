@@ -230,9 +230,11 @@ class GzipArchive(Archive):
     def _reader(self, row: bytes, member: Member) -> tuple[Tape, TarMember]:
         """A tape that is at a member, or comes to it."""
         last = self._last_of(row)
-        if last is not None and last.there.data > member.place:
-            return last.tape, last.there
-        return self._second.tape, self._second.member_at(member.place)
+        if last is None:
+            return self._second.tape, self._second.member_at(member.place)
+        # The data of a hard link are before it.
+        tape = last.tape if last.there.data > member.place else self._second.tape
+        return tape, last.there
 
     def _last_of(self, row: bytes) -> _Passed | None:
         return self._last if self._last is not None and self._last.row == row else None

@@ -144,7 +144,7 @@ class GzipTape(Tape):
             self._packed = self._inflate.unconsumed_tail
             if data:
                 return data
-            if not packed and not self._inflate.eof:
+            if not packed:
                 raise ArchiveDamaged("its compressed data are cut off")
 
     def _next_packed(self) -> bytes:
@@ -203,8 +203,8 @@ class GzipArchive(Archive):
             yield row, there.member
 
     def find(self, row: bytes) -> Member | None:
-        if self._last is not None and self._last.row == row:
-            return self._last.there.member
+        if (last := self._last_of(row)) is not None:
+            return last.there.member
         while (
             not (packed := self._places.get(hash(row), 0)) and next(self._search, None) is not None
         ):
@@ -229,10 +229,15 @@ class GzipArchive(Archive):
 
     def _reader(self, row: bytes, member: Member) -> tuple[Tape, TarMember]:
         """A tape that is at a member, or comes to it."""
-        last = self._last
-        if last is not None and last.row == row and last.there.data > member.place:
-            return last.tape, last.there
-        return self._second.tape, self._second.member_at(member.place)
+        last = self._last_of(row)
+        if last is None:
+            return self._second.tape, self._second.member_at(member.place)
+        # The data of a hard link are before it.
+        tape = last.tape if last.there.data > member.place else self._second.tape
+        return tape, last.there
+
+    def _last_of(self, row: bytes) -> _Passed | None:
+        return self._last if self._last is not None and self._last.row == row else None
 
     def _place_of(self, row: bytes) -> int | None:
         packed = self._places.get(hash(row), 0)

@@ -29,8 +29,9 @@ BLOCK = tarfile.BLOCKSIZE
 _END = bytes(BLOCK)
 #: Name, size, time, checksum, kind, name of the linked file, prefix of the name.
 _FIELDS = struct.Struct("100s24x12s12s8sc100s88x155s12x")
-_CHECKSUM = slice(148, 156)
+_CHECKSUM_START, _CHECKSUM_END = 148, 156
 _OF_BLANKS = 8 * ord(" ")
+_ASCII = bytes(range(128))
 _MORE_MAPS = 482
 #: Kinds of GNU's tar, whose headers have something else where the prefix is.
 _WITHOUT_PREFIX = b"DKLMSVN"
@@ -61,6 +62,7 @@ _KINDS = {
 _WITHOUT_DATA = _KINDS.keys() - {_DUMP}
 _SPARSE = b"GNU.sparse."
 _NUMBER = re.compile(rb"(-?\d{1,12})(?:\.(\d{1,9})\d*)?")
+_SIZE = re.compile(rb"\d{1,18}")
 _TIME_MAX_NS = (1 << 63) - 1
 
 
@@ -101,11 +103,9 @@ def parsed_header(block: bytes) -> Block | None:
 
 def _checksums(block: bytes) -> tuple[int, ...]:
     """The sum of the bytes, also as old programs made it: of signed ones."""
-    total = sum(block) - sum(block[_CHECKSUM]) + _OF_BLANKS
-    if block.isascii():
-        return (total,)
-    signed = sum(struct.unpack("512b", block)) - sum(struct.unpack("8b", block[_CHECKSUM]))
-    return total, signed + _OF_BLANKS
+    rest = block[:_CHECKSUM_START] + block[_CHECKSUM_END:]
+    total = sum(rest) + _OF_BLANKS
+    return total, total - 256 * len(rest.translate(None, _ASCII))
 
 
 def _integer(field: bytes) -> int:
@@ -252,10 +252,7 @@ def _skip_maps(tape: Tape) -> None:
 def _extension(tape: Tape, size: int) -> bytes:
     if size > _EXTENSION_MAX_BYTES:
         raise ArchiveDamaged(f"a header has more than {_EXTENSION_MAX_BYTES:,} bytes")
-    data = tape.read(_padded(size))
-    if len(data) < _padded(size):
-        raise ArchiveDamaged("it is cut off in a header")
-    return data[:size]
+    return tape.read(_padded(size))[:size]
 
 
 def _pax(data: bytes) -> dict[bytes, bytes]:
@@ -265,8 +262,8 @@ def _pax(data: bytes) -> dict[bytes, bytes]:
         digits = data[start : start + 8].partition(b" ")[0]
         length = int(digits) if digits.isdigit() else 0
         record = data[start + len(digits) + 1 : start + length]
-        key, is_pair, value = record.partition(b"=")
-        if not is_pair or not value.endswith(b"\n"):
+        key, _, value = record.partition(b"=")
+        if not value.endswith(b"\n"):
             raise ArchiveDamaged("a header is damaged")
         records[key] = value[:-1]
         start += length
@@ -277,7 +274,7 @@ def _member(header: Block, records: dict[bytes, bytes], start: int, data: int) -
     kind = _KINDS.get(header.kind, FILE)
     is_sparse = header.kind in _PARTIAL or any(key.startswith(_SPARSE) for key in records)
     name = records.get(_SPARSE + b"name") or records.get(b"path") or header.name
-    if kind is FILE and name.endswith(b"/"):
+    if name.endswith(b"/"):
         kind = FOLDER
     size = 0 if header.kind in _WITHOUT_DATA else _number(records.get(b"size"), header.size)
     member = Member(name, kind, start, size, _time(header, records))
@@ -288,7 +285,7 @@ def _member(header: Block, records: dict[bytes, bytes], start: int, data: int) -
 def _number(text: bytes | None, otherwise: int) -> int:
     if text is None:
         return otherwise
-    if not text.isdigit() or len(text) > 18:
+    if not _SIZE.fullmatch(text):
         raise ArchiveDamaged("a header is damaged")
     return int(text)
 
@@ -325,8 +322,6 @@ class TarArchive(Archive):
         return BAD if there.is_sparse or len(data) < count else data
 
     def _resolved(self, member: Member) -> Member:
-        if member.kind is not HARD_LINK:
-            return member
         file = self._headers.member_at(member.place).member
         return file._replace(number=member.number, is_repeat=member.is_repeat)
 

@@ -28,7 +28,8 @@ from producer.sources.folder_walk import FILE, FOLDER, LINK, SPECIAL
 from shared.image_status import Status
 
 _END, _END_MARK = struct.Struct("<4s4H2LH"), b"PK\5\6"
-_LOCATOR, _LOCATOR_MARK = struct.Struct("<4sLQL"), b"PK\6\7"
+#: What is between the end with 64 bits and the plain one.
+_LOCATOR_BYTES = 20
 _END64, _END64_MARK = struct.Struct("<4sQ2H2L4Q"), b"PK\6\6"
 _ENTRY, _ENTRY_MARK = struct.Struct("<4s4B4H3L5H2L"), b"PK\1\2"
 _COMMENT_MAX_BYTES = (1 << 16) - 1
@@ -38,7 +39,6 @@ _EXTRA64 = 1
 _BLOCK_BYTES = 1 << 16
 #: Systems whose attributes have a Unix mode in the upper half.
 _UNIX = {3, 19}
-_FOLDER_ATTRIBUTE = 0x10
 _ENCRYPTED = 1 << 0 | 1 << 6 | 1 << 13
 _HEADER, _HEADER_MARK = struct.Struct("<4s2B4HL2L2H"), b"PK\3\4"
 _STORED, _DEFLATED = 0, 8
@@ -149,13 +149,9 @@ class ZipDirectory:
 def _kind(name: bytes, system: int, attributes: int) -> bytes:
     if name.endswith(b"/"):
         return FOLDER
-    if system not in _UNIX:
-        return FOLDER if attributes & _FOLDER_ATTRIBUTE else FILE
-    mode = attributes >> 16
+    mode = attributes >> 16 if system in _UNIX else 0
     if stat.S_ISLNK(mode):
         return LINK
-    if stat.S_ISDIR(mode):
-        return FOLDER
     return FILE if stat.S_IFMT(mode) in (0, stat.S_IFREG) else SPECIAL
 
 
@@ -195,13 +191,12 @@ def _directory_at(file: ArchiveFile, end_at: int, record: bytes) -> Directory | 
     """The directory that the record at this position names; None if it names none."""
     if len(record) < _END.size:
         return None
-    _, disk, first_disk, _, count, length, start, _ = _END.unpack(record)
+    _, disk, _, _, count, length, start, _ = _END.unpack(record)
     after = end_at
-    if _ELSEWHERE in (length, start) or _ELSEWHERE_16 in (count, disk):
-        end64 = _end64(file, end_at)
-        if end64 is not None:
-            after, (disk, first_disk, count, length, start) = end64
-    if disk or first_disk:
+    end64 = _end64(file, end_at)  # also beside numbers that 32 bits can hold
+    if end64 is not None:
+        after, (disk, count, length, start) = end64
+    if disk:
         raise ArchiveDamaged("it is one part of several; join them first")
     shift = after - length - start
     if shift < 0 or (length and file.read(4, after - length) != _ENTRY_MARK):
@@ -211,15 +206,11 @@ def _directory_at(file: ArchiveFile, end_at: int, record: bytes) -> Directory | 
 
 def _end64(file: ArchiveFile, end_at: int) -> tuple[int, tuple[int, ...]] | None:
     """The position of the record with 64 bits, and its numbers; None if there is none."""
-    at = end_at - _LOCATOR.size
-    if at < _END64.size or file.read(4, at) != _LOCATOR_MARK:
+    at = end_at - _LOCATOR_BYTES - _END64.size
+    if at < 0:
         return None
-    at -= _END64.size
-    record = file.read(_END64.size, at)
-    if record[:4] != _END64_MARK:
-        return None
-    _, _, _, _, disk, first_disk, _, count, length, start = _END64.unpack(record)
-    return at, (disk, first_disk, count, length, start)
+    mark, _, _, _, disk, _, _, count, length, start = _END64.unpack(file.read(_END64.size, at))
+    return (at, (disk, count, length, start)) if mark == _END64_MARK else None
 
 
 class BadMember(Exception):
@@ -248,13 +239,9 @@ def _data_start(file: ArchiveFile, entry: Entry) -> int:
     if len(header) < _HEADER.size:
         raise BadMember
     mark, *_, name_bytes, extra_bytes = _HEADER.unpack_from(header)
-    if (
-        mark != _HEADER_MARK
-        or header[_HEADER.size :] != entry.name
-        or name_bytes != len(entry.name)
-    ):
+    if mark != _HEADER_MARK or header[_HEADER.size :] != entry.name:
         raise BadMember
-    return entry.header + _HEADER.size + len(entry.name) + int(extra_bytes)
+    return entry.header + _HEADER.size + int(name_bytes) + int(extra_bytes)
 
 
 def _inflated(file: ArchiveFile, start: int, entry: Entry, count: int) -> bytes:
@@ -271,8 +258,8 @@ def _inflated(file: ArchiveFile, start: int, entry: Entry, count: int) -> bytes:
         left -= len(parts[-1])
         if left <= 0:
             break
-    if count == entry.size and (left <= 0 or not inflate.eof):
-        raise BadMember  # it is larger or smaller than it claims
+    if count == entry.size and left <= 0:
+        raise BadMember  # it is larger than it claims
     data = b"".join(parts) if len(parts) > 1 else parts[0] if parts else b""
     return data[:count]
 

@@ -15,8 +15,8 @@ from typing import NamedTuple
 
 GIB = 1 << 30
 _CENTRAL, _LOCAL, _END = b"PK\1\2", b"PK\3\4", b"PK\5\6"
-#: Where the fields of an entry of the directory are: flags, method, CRC, both sizes, the header.
-FLAGS, METHOD, CRC, PACKED, SIZE, ATTRIBUTES, HEADER = 8, 10, 16, 20, 24, 38, 42
+#: Where an entry of the directory has its flags, method, sizes, bytes of the name, and header.
+FLAGS, METHOD, PACKED, SIZE, NAME_BYTES, HEADER = 8, 10, 20, 24, 28, 42
 
 
 @functools.cache
@@ -34,7 +34,7 @@ class Hostile(NamedTuple):
     failed: int = 0  #: the rows without
     skipped: int = 0  #: the members that are counted, and have no row
     complete: bool = True  #: whether no further member may be lost
-    refused: bool = False  #: whether there is nothing to read
+    refused: str = ""  #: why there is nothing to read
 
 
 def zipped(
@@ -107,6 +107,11 @@ def flipped(data: bytes, at: int) -> bytes:
     return data[:at] + bytes([data[at] ^ 4]) + data[at + 1 :]
 
 
+def _first(image: bytes) -> bytes:
+    """The start of a tar archive: its first member."""
+    return padded(tarred(("a.png", image))[: 512 + len(image)])
+
+
 def _two(image: bytes) -> bytes:
     return zipped(("a.png", image), ("b.png", image))
 
@@ -138,16 +143,15 @@ def _quoted(image: bytes) -> bytes:
     return patched(patched(archive, 1, PACKED, longer), 1, SIZE, longer)
 
 
-def _zeros(count: int) -> bytes:
+def _zeros(count: int, level: int = 9) -> bytes:
     """Zeros, compressed by Deflate."""
-    packer = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
-    parts = [packer.compress(bytes(1 << 20)) for _ in range(count >> 20)]
-    return b"".join([*parts, packer.flush()])
+    packer = zlib.compressobj(level, zlib.DEFLATED, -zlib.MAX_WBITS)
+    return packer.compress(bytes(count)) + packer.flush()
 
 
-def _zip_of_zeros(image: bytes, claimed: int, real: int) -> bytes:
-    """A member of zeros that claims another size, before a good one."""
-    name, data, good = b"a.png", _zeros(real), zipped(("b.png", image))
+def _zip_of_zeros(image: bytes, claimed: int, data: bytes) -> bytes:
+    """A member of zeros that claims another size than its data have, before a good one."""
+    name, good = b"a.png", zipped(("b.png", image))
     crc = zlib.crc32(bytes(min(claimed, 1 << 20)))
     numbers = (20, 0, 8, 0, 0, crc, len(data), min(claimed, 0xFFFFFFFF), len(name))
     local = _LOCAL + struct.pack("<5H3L2H", *numbers, 0) + name + data
@@ -169,24 +173,27 @@ def _gzip_zeros(count: int) -> bytes:
 
 
 def _extended(kind: bytes, size: int, image: bytes) -> bytes:
-    first = padded(tarred(("a.png", image))[: 512 + len(image)])
-    return (
-        first + block(b"././@LongLink", b"\x80" + size.to_bytes(11, "big"), kind) + bytes(1 << 25)
-    )
+    header = block(b"././@LongLink", b"\x80" + size.to_bytes(11, "big"), kind)
+    return _first(image) + header + bytes(1 << 25)
 
 
 def _chain(image: bytes) -> bytes:
     """Thousands of long names for one member."""
     long_name = block(b"././@LongLink", 5, b"L") + padded(b"x.png")
-    return padded(tarred(("a.png", image))[: 512 + len(image)]) + long_name * 5_000
+    return _first(image) + long_name * 5_000
 
 
 def _sparse(image: bytes) -> bytes:
-    header = bytearray(block(b"s.png", len(image), b"S", b"ustar  \0"))
-    header[483:495] = b"%011o\0" % (1 << 32)  # its size with the holes
-    header[148:156] = b" " * 8
-    header[148:156] = b"%06o\0 " % sum(header)
-    return bytes(header) + padded(image) + tarred(("b.png", image))
+    """Two sparse files, the second with further maps, and another."""
+    files = b""
+    for name, maps in ((b"s.png", b""), (b"t.png", bytes(504) + b"\1" + bytes(7 + 512))):
+        header = bytearray(block(name, len(image), b"S", b"ustar  \0"))
+        header[482] = bool(maps)
+        header[483:495] = b"%011o\0" % (1 << 32)  # its size with the holes
+        header[148:156] = b" " * 8
+        header[148:156] = b"%06o\0 " % sum(header)
+        files += bytes(header) + maps + padded(image)
+    return files + tarred(("b.png", image))
 
 
 def _pax_sparse(image: bytes) -> bytes:
@@ -230,27 +237,45 @@ def _linked(image: bytes) -> bytes:
     return folder + b"".join(links) + tarred(("z.png", image))
 
 
+NO_ZIP, NO_TAR = "it is no zip archive, or its end is missing", "it is no tar archive"
 ODD = ("/etc/a.png", "../a.png", "a/../../b.png", "..")
 HOSTILE: dict[str, Hostile] = {
     # Not what its name says
-    "a text called zip": Hostile(".zip", lambda image: b"not an archive\n" * 100, 0, refused=True),
-    "an empty file called zip": Hostile(".zip", lambda image: b"", 0, refused=True),
-    "an image called tar": Hostile(".tar", lambda image: image * 100, 0, refused=True),
-    "an empty file called tar": Hostile(".tar", lambda image: b"", 0, refused=True),
-    "a text called tar.gz": Hostile(".tar.gz", lambda image: b"no gzip\n" * 99, 0, refused=True),
+    "a text called zip": Hostile(".zip", lambda image: b"no archive\n" * 99, 0, refused=NO_ZIP),
+    "an empty file called zip": Hostile(".zip", lambda image: b"", 0, refused=NO_ZIP),
+    "an image called tar": Hostile(".tar", lambda image: image * 100, 0, refused=NO_TAR),
+    "an empty file called tar": Hostile(".tar", lambda image: b"", 0, refused=NO_TAR),
+    "a text called tar.gz": Hostile(
+        ".tar.gz", lambda image: b"no gzip\n" * 99, 0, refused="its compressed data are damaged"
+    ),
     "a compressed text": Hostile(
-        ".tar.gz", lambda image: gzip.compress(b"no tar\n" * 99), 0, refused=True
+        ".tar.gz", lambda image: gzip.compress(b"no tar\n" * 99), 0, refused=NO_TAR
     ),
     # Cut off and damaged
-    "a zip without its end": Hostile(".zip", lambda image: _two(image)[:-30], 0, refused=True),
+    "a zip without its end": Hostile(".zip", lambda image: _two(image)[:-30], 0, refused=NO_ZIP),
+    "a zip of an end that refers to one before it": Hostile(
+        ".zip", lambda image: _END + bytes(4) + b"\xff" * 12 + bytes(2), 0, refused=NO_ZIP
+    ),
     "a zip in several parts": Hostile(
-        ".zip", lambda image: _two(image)[:-18] + b"\1\0\1\0" + _two(image)[-14:], 0, refused=True
+        ".zip",
+        lambda image: _two(image)[:-18] + b"\1\0\1\0" + _two(image)[-14:],
+        0,
+        refused="it is one part of several; join them first",
     ),
     "a zip with a damaged directory": Hostile(
         ".zip", lambda image: patched(_two(image), 2, 0, b"PK?!"), 1, complete=False
     ),
     "a zip that counts other members": Hostile(
-        ".zip", lambda image: _two(image)[:-14] + b"\3\0\3\0" + _two(image)[-10:], 2, complete=False
+        ".zip", lambda image: _two(image)[:-14] + b"\xff" * 4 + _two(image)[-10:], 2, complete=False
+    ),
+    "a zip whose directory ends in a name": Hostile(
+        ".zip", lambda image: patched(_two(image), 2, NAME_BYTES, b"\xff\xff"), 1, complete=False
+    ),
+    "a zip with a header in its last bytes": Hostile(
+        ".zip",
+        lambda image: patched(_two(image), 2, HEADER, struct.pack("<L", len(_two(image)) - 22)),
+        1,
+        failed=1,
     ),
     "a zip with a header beyond any file": Hostile(".zip", _far_header, 1, failed=1),
     "a zip behind a program with a header beyond any file": Hostile(
@@ -258,10 +283,7 @@ HOSTILE: dict[str, Hostile] = {
     ),
     "a tar with a member larger than any file": Hostile(
         ".tar",
-        lambda image: (
-            padded(tarred(("a.png", image))[: 512 + len(image)])
-            + block(b"b.png", b"\x80" + (1 << 80).to_bytes(11, "big"))
-        ),
+        lambda image: _first(image) + block(b"b.png", b"\x80" + (1 << 80).to_bytes(11, "big")),
         1,
         failed=1,
         complete=False,
@@ -269,6 +291,9 @@ HOSTILE: dict[str, Hostile] = {
     "a zip with one bit changed": Hostile(".zip", _flip_in_first, 1, failed=1),
     "a zip with a header overwritten": Hostile(
         ".zip", lambda image: b"PK?!" + _two(image)[4:], 1, failed=1
+    ),
+    "a zip with another name in a header": Hostile(
+        ".zip", lambda image: _two(image).replace(b"b.png", b"c.png", 1), 1, failed=1
     ),
     "a tar that is cut off in a member": Hostile(
         ".tar",
@@ -340,12 +365,17 @@ HOSTILE: dict[str, Hostile] = {
         ".zip", lambda image: patched(_two(image), 1, FLAGS, b"\1\0"), 1, 1
     ),
     "a zip with a method of its own": Hostile(
-        ".zip", lambda image: patched(_two(image), 1, METHOD, b"\x63\0"), 1, 1
+        ".zip",
+        lambda image: patched(
+            zipped(("a.png", image), ("b.png", image), method=zipfile.ZIP_DEFLATED), 1, METHOD, b"c"
+        ),
+        1,
+        1,
     ),
     "a zip compressed by bzip2": Hostile(
         ".zip", lambda image: zipped(("a.png", image), method=zipfile.ZIP_BZIP2), 0, 1
     ),
-    "an old sparse file": Hostile(".tar", _sparse, 1, 1),
+    "old sparse files": Hostile(".tar", _sparse, 1, 2),
     "a sparse file of PAX": Hostile(".tar", _pax_sparse, 1, 1),
     "links and devices": Hostile(".tar", _links, 1, skipped=1),
     "a tar of hard links without a file": Hostile(".tar", _linked, 1, 7),
@@ -355,13 +385,22 @@ HOSTILE: dict[str, Hostile] = {
     "archives in archives": Hostile(".zip", _nested, 1, skipped=2),
     # Bombs, and headers that lie
     "a zip with a member of 4 GiB": Hostile(
-        ".zip", lambda image: _zip_of_zeros(image, 0xFFFFFFFE, 1 << 25), 1, 1
+        ".zip", lambda image: _zip_of_zeros(image, 0xFFFFFFFE, _zeros(1 << 25)), 1, 1
     ),
     "a zip with a member larger than it claims": Hostile(
-        ".zip", lambda image: _zip_of_zeros(image, 1000, 1 << 25), 1, 1
+        ".zip", lambda image: _zip_of_zeros(image, 1000, _zeros(1 << 25)), 1, 1
+    ),
+    "a zip with a member a byte larger than it claims": Hostile(
+        ".zip", lambda image: _zip_of_zeros(image, 1000, _zeros(1001)), 1, 1
+    ),
+    "a zip with a member in blocks that are larger than it claims": Hostile(
+        ".zip", lambda image: _zip_of_zeros(image, 1000, _zeros(60_000, level=0)), 1, 1
+    ),
+    "a zip with a member of few bytes that is as large as many": Hostile(
+        ".zip", lambda image: _zip_of_zeros(image, 1000, _zeros(1000) + bytes(1 << 17)), 1, 1
     ),
     "a zip with a member smaller than it claims": Hostile(
-        ".zip", lambda image: _zip_of_zeros(image, 1 << 25, 1 << 20), 1, 1
+        ".zip", lambda image: _zip_of_zeros(image, 1 << 25, _zeros(1 << 20)), 1, 1
     ),
     "a zip whose members share their data": Hostile(".zip", _overlapping, 0, 3),
     "a zip whose members overlap": Hostile(".zip", _quoted, 1, 1),
@@ -376,11 +415,18 @@ HOSTILE: dict[str, Hostile] = {
     ),
     "a tar with 5,000 names for one member": Hostile(".tar", _chain, 1, complete=False),
     "a tar with a negative size": Hostile(
+        ".tar", lambda image: _first(image) + block(b"b.png", b"\xff" * 12), 1, complete=False
+    ),
+    "a tar with a size of 5,000 digits": Hostile(
+        ".tar",
+        lambda image: tarred(("a.png", image), ("b.png", image), pax_headers={"size": "1" * 5_000}),
+        1,
+        complete=False,
+    ),
+    "a tar with attributes that do not end": Hostile(
         ".tar",
         lambda image: (
-            padded(tarred(("a.png", image))[: 512 + len(image)])
-            + block(b"b.png", b"\xff" * 12)
-            + bytes(1024)
+            _first(image) + block(b"", 14, b"x") + padded(b"14 path=b.png?") + _first(image)
         ),
         1,
         complete=False,

@@ -24,7 +24,16 @@ from tests.support.archives.archive_rows import rows_of
 
 #: The members of each archive; the names beside archives sort before, between and after theirs.
 MEMBERS = ("b/c.png", "a.png", "z.jpg", "notes.txt", ".hidden.png")
-FILES = ("a.png", "m.zi", "m.zip-x.png", "m.zip.png", "sub/q.png", "z.png", "notes.txt")
+FILES = (
+    "a.png",
+    "m.zi",
+    "m.zip-x.png",
+    "m.zip.png",
+    "o.tar/q.png",
+    "sub/q.png",
+    "z.png",
+    "notes.txt",
+)
 ARCHIVES = ("m.zip", "sub/deep/n.tar", "sub/deep/o.tar.gz", ".secret.zip", "sub/M.ZIP")
 
 
@@ -109,8 +118,8 @@ def test_bytes_and_stamps_are_those_of_members_and_files(cwd: Path) -> None:
         assert local == (None if inside else os.fsencode(cwd / path))
         alone = rows_of(cwd / "packed" / inside) if inside else None
         assert alone is None or alone.stamps[relative] == stamps[name]
-    gone = b"packed/m.zip/gone.png"
-    assert job.source_of(gone).read(gone, MAX_FILE_BYTES) == (Status.MISSING, NO_STAMP)
+    for gone in (b"packed/m.zip/gone.png", b"packed/a.png/gone.png"):
+        assert job.source_of(gone).read(gone, MAX_FILE_BYTES) == (Status.MISSING, NO_STAMP)
 
 
 def test_without_the_option_archives_in_folders_are_skipped_files(cwd: Path) -> None:

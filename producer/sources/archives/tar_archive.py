@@ -322,6 +322,8 @@ class TarArchive(Archive):
         return BAD if there.is_sparse or len(data) < count else data
 
     def _resolved(self, member: Member) -> Member:
+        if member.kind is not HARD_LINK:
+            return member
         file = self._headers.member_at(member.place).member
         return file._replace(number=member.number, is_repeat=member.is_repeat)
 

@@ -9,6 +9,10 @@ EQUIVALENT = {
     "producer/sources/lists.py: check_line: _ADDRESS_MARK not in line -> False": (
         "a line without it is no address, which only takes longer to find"
     ),
+    "producer/sources/archives/tar_archive.py: TarArchive._resolved: "
+    "member.kind is not HARD_LINK -> False": (
+        "the header at its own place is read again, which takes a third longer for a whole archive"
+    ),
     "producer/sources/row_files.py: RowFiles.read: not self.sources.has_others -> False": (
         "a job of files alone finds them under the lock, too, only later"
     ),

@@ -4,8 +4,7 @@ signal handler and displays nothing: events go to subscribers, and a stop ends i
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -23,6 +22,7 @@ from producer.run.follow import followed, is_followed
 from producer.run.job import Job
 from producer.run.new_files import NewFiles
 from producer.run.run import Run, Summary
+from producer.run.time_limit import in_time
 from producer.run.update import bring_up_to_date
 from producer.run.watch import watch
 from producer.sources import row_files
@@ -32,7 +32,7 @@ from producer.sources.row_files import RowFiles
 from producer.table.output_path import check_folder
 from producer.table.table_file import check_replaceable, is_foreign
 from producer.table.table_formats import check_installed
-from shared.errors import COMPLETE, HangtagError, SetupError, StillOpen, Stopped, UsageError
+from shared.errors import COMPLETE, HangtagError, SetupError, UsageError
 from shared.image_formats import DECODED_ENDINGS
 from shared.messages.files import printable
 from shared.messages.model_name import parse
@@ -190,7 +190,7 @@ def _attempted(
 def _classified(run: Run, retry_failed: bool) -> Summary:
     job, files, (settings, events, waits, _, budget, deadline, _) = run.job, run.files, run.attempt
     _report_reopened(job, events)
-    with _in_time(waits, deadline):
+    with in_time(waits, deadline - time.monotonic(), _no_image):
         absent = _absent(job, files.sources, settings)
         _check_start(job, files.sources, retry_failed)
     new = None if absent else _new_files(job, events, files)
@@ -204,18 +204,8 @@ def _classified(run: Run, retry_failed: bool) -> Summary:
     return run.work(new, retry_failed)
 
 
-@contextmanager
-def _in_time(waits: Waits, deadline: float) -> Iterator[None]:
-    """Raise StillOpen for a wait for a source that lasts until the deadline."""
-    try:
-        with waits.within(deadline - time.monotonic()):
-            yield
-    except Stopped:
-        if waits.late:
-            raise StillOpen(
-                "no image was found within --timeout; run the same command to retry"
-            ) from None
-        raise
+def _no_image() -> str:
+    return "no image was found within --timeout; run the same command to retry"
 
 
 def _has_work(job: Job) -> bool:

@@ -25,6 +25,7 @@ from producer.present.events import PAUSE_S, Events, Outage
 from producer.present.formatting import mib
 from producer.run.job_queue import JobQueue, delete_job
 from producer.run.job_table import JobTable
+from producer.run.time_limit import in_time
 from producer.run.window import file_limit
 from producer.sources.row_files import RowFiles
 from shared import runtimes
@@ -33,7 +34,7 @@ from shared.broker.address import Address
 from shared.broker.celery_app import make_app
 from shared.broker.redis_client import GLANCE_TIMEOUT_S, check_server, connect
 from shared.broker.runtime_paths import broker_url
-from shared.errors import BrokerAway, BrokerRefuses, SetupError, StillOpen, Stopped
+from shared.errors import BrokerAway, BrokerRefuses, SetupError, StillOpen
 from shared.messages import model_card
 from shared.messages.batch import JobRecord, new_id
 from shared.messages.model_card import Card
@@ -173,18 +174,16 @@ class Connector:
         # A slow server gets at least this time, even with a shorter --timeout.
         patience_s = max(self._deadline - time.monotonic(), GLANCE_TIMEOUT_S)
         try:
-            with self._waits.within(patience_s):
+            with in_time(self._waits, patience_s, self._too_late):
                 while (queue := self._try(client, broker)) is None:
                     self._pause()
                 return queue
-        except BaseException as error:
+        except BaseException:
             client.close()
-            if isinstance(error, Stopped) and self._waits.late:
-                raise self._too_late() from None
             raise
 
-    def _too_late(self) -> StillOpen:
-        return StillOpen(
+    def _too_late(self) -> str:
+        return (
             f"Redis {'was not ready' if self._replied else 'did not answer'} within --timeout; "
             "run the same command to retry"
         )
@@ -241,8 +240,6 @@ class Connector:
             self._outage.report(error)
 
     def _pause(self) -> None:
-        if time.monotonic() > self._deadline:
-            raise self._too_late()
         self._waits.sleep(PAUSE_S)
         if self._use.has_ended:
             raise StillOpen(

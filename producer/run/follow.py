@@ -20,11 +20,12 @@ from producer.job.snapshot import (
 )
 from producer.present.events import Events, Found, Stored
 from producer.run.run import Summary
+from producer.run.time_limit import in_time
 from producer.table.display_options import asked_display, stored_display
 from producer.table.output_path import PART_SUFFIX
 from producer.table.promise import promised_view
 from producer.table.table_file import is_own_part
-from shared.errors import Exit, HangtagError, SetupError, StillOpen, Stopped
+from shared.errors import Exit, HangtagError, SetupError
 from shared.process import child_id
 from shared.stop import Stop, Waits
 
@@ -57,16 +58,13 @@ def followed(options: JobOptions, events: Events, stop: Stop) -> Summary | None:
         Stopped: it was stopped; the job continues.
     """
     output = Path(options.output)
-    with closing(Waits(stop)) as waits:
-        try:
-            with waits.within(options.timeout_s or float("inf")):
-                view = _follow(output, events, waits)
-        except Stopped:
-            if waits.late:
-                raise StillOpen(
-                    f"the job of {output} runs on after --timeout; the same command follows it"
-                ) from None
-            raise
+
+    def too_late() -> str:
+        return f"the job of {output} runs on after --timeout; the same command follows it"
+
+    limit_s = options.timeout_s or float("inf")
+    with closing(Waits(stop)) as waits, in_time(waits, limit_s, too_late):
+        view = _follow(output, events, waits)
     return None if view is None else _ended(view)
 
 

@@ -9,17 +9,20 @@ from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from producer.job.job_options import JobOptions
 from producer.job.records import FrozenBatch
-from producer.run.batcher import Batch, EarlierRuns, read_batch_again
+from producer.run.batcher import Batch, BatchLimits, EarlierRuns, read_batch_again
 from producer.sources.job_sources import JobSources
 from producer.sources.row_files import RowFiles
 from shared.image_status import Status
 from shared.settings import Settings
+from tests.support.archives.archive_writers import write
 from tests.support.jobs.batchers import batcher_of
+from tests.support.jobs.finished_job import options_of
 from tests.support.jobs.image_blobs import decode_images
 
 contents = st.lists(st.binary(max_size=12), max_size=12)
@@ -83,6 +86,31 @@ def test_after_any_batch_the_rest_is_the_same_also_with_other_bounds(
             rest = formed(options, after, batch.frozen)
             assert [n for b in rest for n in b.frozen.names] == names
             assert [b.frozen.n for b in rest] == list(range(i + 1, i + 1 + len(rest)))
+
+
+@pytest.mark.parametrize(
+    ("sizes", "pieces", "ending", "expected"),
+    [
+        (300 * [1], 1, "", [100, 100, 100]),
+        (80 * [1], 4, "", [64, 16]),  # smaller ones are not worth a message
+        (8 * [1 << 18], 4, "", [2, 2, 1, 1, 1, 1]),
+        (80 * [1], 4, ".zip", [64, 16]),
+        (80 * [1], 4, ".tar.gz", [80]),  # to look for its end is to unpack it twice
+    ],
+)
+def test_the_last_batches_are_shares_of_the_files_that_are_left(
+    tmp_path: Path, sizes: list[int], pieces: int, ending: str, expected: list[int]
+) -> None:
+    files = {f"{n:03}.png": bytes(size) for n, size in enumerate(sizes)}
+    if ending:
+        write(tmp_path / f"p{ending}", files)
+    else:
+        (tmp_path / "p").mkdir()
+        for name, content in files.items():
+            (tmp_path / "p" / name).write_bytes(content)
+    batches = batcher_of(options_of(tmp_path, f"p{ending}".encode()), Settings(batch_images=100))
+    formed = list(iter(lambda: batches.next(BatchLimits(pieces=pieces)), None))
+    assert [len(batch.frozen.names) for batch in formed] == expected
 
 
 def test_a_batch_that_is_read_again_reports_changed_and_missing_files() -> None:

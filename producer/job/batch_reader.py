@@ -13,7 +13,6 @@ from producer.job import records
 from producer.job.records import FrozenBatch, Record
 from producer.job.row_batch import AS_CLASSIFIED, START, Position, RowBatch, Rules
 from producer.job.sqlite_errors import sqlite_errors
-from shared.errors import SetupError
 
 #: Selects the batches that the rows of a table are read from, in order, after one of them.
 FINISHED = "WHERE n > ? AND failed IS NOT NULL AND places IS NULL ORDER BY n"
@@ -36,10 +35,7 @@ class BatchReader:
         return self._one("WHERE places IS NULL ORDER BY n DESC LIMIT 1")
 
     def batch(self, n: int) -> FrozenBatch:
-        frozen = self._one("WHERE n = ?", n)
-        if frozen is None:
-            raise SetupError(f"{self.path} has no batch {n}; start over with --restart")
-        return frozen
+        return records.from_record(self.batch_record(n))
 
     def open_batches(self) -> list[int]:
         """The batches without a result; at most a window of them."""
@@ -85,16 +81,6 @@ class BatchReader:
     def batch_record(self, n: int) -> Record:
         with sqlite_errors(self.path):
             return records.one(self._db, n)
-
-    @property
-    def has_final_rows(self) -> bool:
-        """Whether `final_row_batches` has any from the start."""
-        with sqlite_errors(self.path):
-            first = self._db.execute(
-                f"SELECT failed IS NOT NULL AND again = 0 FROM batch {_FOLLOWING} LIMIT 1",
-                (START.n,),
-            ).fetchone()
-        return first is not None and bool(first[0])
 
     def final_row_batches(self, rules: Rules, after: Position) -> Iterator[RowBatch]:
         """Those of the batches that follow without a gap, up to the first one of which a row is

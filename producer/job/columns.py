@@ -138,9 +138,7 @@ def _label(name: str, names: Sequence[str], rank: int) -> Words:
     empty = len(names)
 
     def codes(batch: RowBatch) -> Sequence[int]:
-        if not batch.failed:
-            return batch.labels_at(rank)
-        labels = batch.labels_at(rank).tolist()
+        labels = batch.labels_at(rank)[:]
         for i in marked(batch.statuses):
             labels[i] = empty
         return labels

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -11,9 +10,6 @@ from producer.job.job_index import entries, ids_of, no_table, output_of
 from producer.job.snapshot import has_journal, read_snapshot
 from producer.present.formatting import typed
 from shared.errors import UsageError, no_such
-
-#: The start of a job's id (shared/messages/batch.py).
-_START = re.compile(r"[0-9a-hjkmnp-tv-z]{1,8}")
 
 
 class NoSuchJob(UsageError):
@@ -46,8 +42,7 @@ def known_output(job: str) -> Path:
         output = path
     if output is None:
         started = {entry.id: Path(entry.output) for entry in entries()}
-        whole = whole_id(job, started)
-        output = started.get(whole) if whole else None
+        output = started.get(whole_id(job, started) or "")
     if output is None:
         raise NoSuchJob(no_table(path) if job and os.path.exists(path) else unknown(job))
     return output
@@ -59,14 +54,12 @@ def whole_id(job: str, ids: Iterable[str]) -> str | None:
     Raises:
         UsageError: several do.
     """
-    if not _START.fullmatch(job):
-        return None
-    matches = sorted({known for known in ids if known.startswith(job)})
-    if len(matches) > 1 and job not in matches:
+    matches = sorted({known for known in ids if job and known.startswith(job)})
+    if len(matches) > 1:
         raise UsageError(
             f"several jobs start with {job}: {', '.join(matches)}; type more of the id"
         )
-    return job if job in matches else matches[0] if matches else None
+    return matches[0] if matches else None
 
 
 def unknown(job: str) -> str:

@@ -16,7 +16,6 @@ from producer.present.formatting import near
 from shared import atomic_file
 from shared.errors import MISFITS
 from shared.failpoints import failpoint
-from shared.messages.batch import JOB_ID
 from shared.process import machine_id
 
 #: A job whose disk is missing for longer is forgotten.
@@ -54,13 +53,13 @@ def remember(entry: IndexedJob) -> None:
         with atomic_file.created(draft) as file:
             file.write(msgspec.json.encode(entry))
         failpoint("index.drafted")
+        atomic_file.rename_durably(draft, folder / f"{entry.id}.json")
+        failpoint("index.remembered")
         for other in entries():
             same = other.output == entry.output and other.machine == entry.machine
             if same and other.id != entry.id:
                 (folder / f"{other.id}.json").unlink(missing_ok=True)
                 failpoint("index.replaced-forgotten")
-        atomic_file.rename_durably(draft, folder / f"{entry.id}.json")
-        failpoint("index.remembered")
 
 
 def set_model(job: str, model: str) -> None:
@@ -140,8 +139,6 @@ def forget(ids: Iterable[str]) -> None:
 
 def output_of(job: str) -> Path | None:
     """The output of a job by its id; None if it is not in the index."""
-    if not JOB_ID.fullmatch(job):
-        return None
     return next((Path(e.output) for e in entries() if e.id == job), None)
 
 

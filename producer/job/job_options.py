@@ -104,7 +104,7 @@ class ErrorBudget(msgspec.Struct, frozen=True):
             return False
         if not self.percent:
             return failed > self.limit
-        if done == 0 or (done < ROWS_BEFORE_PERCENT and not finished):
+        if done < ROWS_BEFORE_PERCENT and not finished:
             return False
         return 100 * failed > self.limit * done
 

@@ -7,7 +7,7 @@ import sqlite3
 from abc import ABC, abstractmethod
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import Annotated, NamedTuple, TypeVar
 from urllib.parse import quote
 
 import msgspec
@@ -21,6 +21,7 @@ from shared.messages.batch import JobRecord, decode_job
 from shared.messages.model_card import Card, decode_card
 
 T = TypeVar("T")
+_Number = Annotated[int, msgspec.Meta(ge=0, lt=1 << 62)]
 
 
 class Pinned(NamedTuple):
@@ -89,13 +90,7 @@ class JobProperties(ABC):
     @property
     def exit_code(self) -> Exit | None:
         """How the job finished; None before."""
-        code = self._number("exit")
-        if code is not None and code not in list(Exit):
-            raise BadMessage(
-                f"the job has ended with {code}, which is unknown to this version; "
-                "update Hangtag here, or start over with --restart"
-            )
-        return None if code is None else Exit(code)
+        return self._optional("exit", Exit)
 
     @property
     def sha256(self) -> str:
@@ -116,12 +111,12 @@ class JobProperties(ABC):
     @property
     def file_count(self) -> int | None:
         """The number of files in its folders, as counted when it ran; None before."""
-        return self._number(FILE_COUNT)
+        return self._optional(FILE_COUNT, _Number)
 
     @property
     def answers(self) -> AnswerCounts | None:
         """What came out, as of the last written table; None before."""
-        return self.decoded(ANSWERS, AnswerCounts) if self.get(ANSWERS) else None
+        return self._optional(ANSWERS, AnswerCounts)
 
     @property
     def unlisted(self) -> Unlisted:
@@ -133,21 +128,16 @@ class JobProperties(ABC):
         """The number from which new batches are counted: earlier ones may have been sent by the
         journals that this one has replaced, and a late result is told by its number. It grows with
         each update, after which rows have other numbers, too."""
-        return self._number(NUMBERS) or 0
+        return self.decoded(NUMBERS, _Number, 0)
 
     @property
     def skipped(self) -> dict[str, int]:
         """Entries that the walk skipped, by reason."""
         return self.decoded(SKIPPED, dict[str, int], {})
 
-    def _number(self, key: str) -> int | None:
-        """A property that is a number; None if there is none."""
-        text = self.get(key)
-        if text is None:
-            return None
-        if not text.isdigit() or len(text) > _DIGITS:
-            raise BadMessage(f"the job's {key} cannot be read; start over with --restart")
-        return int(text)
+    def _optional(self, key: str, kind: type[T]) -> T | None:
+        """As `decoded`; None if there is none."""
+        return self.decoded(key, kind) if self.get(key) else None
 
 
 class PropertyValues(JobProperties):
@@ -170,7 +160,6 @@ def open_read_only(path: Path, immutable: bool) -> sqlite3.Connection:
     return sqlite3.connect(uri, uri=True, check_same_thread=False)
 
 
-_DIGITS = 18  #: of a number that is stored
 #: The property of a job with the digest of its table, or of a file that the table may replace.
 TABLE = "table"
 #: The property of a job that holds its last attempt's result.

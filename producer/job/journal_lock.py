@@ -6,7 +6,6 @@ The lock is on the journal itself, and taking it never truncates the file (unlik
 
 from __future__ import annotations
 
-import errno
 import os
 import shlex
 from pathlib import Path
@@ -53,7 +52,7 @@ def _try(path: Path) -> int:
     try:
         fd = regular_file.open_fd(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW)
     except OSError as error:
-        if error.errno == errno.ELOOP and path.is_symlink():
+        if os.path.islink(path):
             line = f"{path} is a symbolic link; remove it, or choose another -o"
             raise UsageError(line) from None
         raise SetupError(f"{path}: {error.strerror}; choose another -o") from None

@@ -88,10 +88,10 @@ class JobTable:
             return
         until_s = time.monotonic() + seconds
         try:
-            if self._growing is None and self._journal.has_final_rows:
+            if self._growing is None:
                 self._growing = self._draft(self._output)
-            if (draft := self._growing) is not None:
-                draft.append(self._journal.final_row_batches(draft.rules, draft.end), until_s)
+            draft = self._growing
+            draft.append(self._journal.final_row_batches(draft.rules, draft.end), until_s)
         except HangtagError:
             self.stop_growing()
 

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from producer.job.acceptance import Acceptance, at_precision, doubtless, from_confidence
 from producer.job.columns import COLUMNS, GUESS, SOURCE, table_columns
+from producer.job.folder_labels import LabelPairs
 from producer.job.records import Record
 from producer.job.row_batch import Decision, RowBatch, Rules
 from shared.errors import UsageError
@@ -185,6 +186,14 @@ def test_the_thresholds_of_a_card_accept_what_its_figures_count() -> None:
         found = list(batch.accepted_by(at_precision(judged, point.precision)))
         assert found == accepted(confidence, predicted, point.thresholds).tolist()
         assert np.mean(found) == pytest.approx(point.accepted)
+
+
+def test_pairs_of_up_to_two_thousand_labels_are_counted() -> None:
+    """Those of more would take too much memory."""
+    for labels, counted in ((2_000, 3), (2_001, 0)):
+        pairs = LabelPairs(labels)
+        pairs.add(1, 2, 3)
+        assert pairs.rows(1, 2) == counted
 
 
 def test_a_flagged_answer_is_never_accepted() -> None:

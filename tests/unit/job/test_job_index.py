@@ -9,7 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from producer.job.job_index import IndexedJob, entries, forget, index_dir, output_of, remember
+from producer.job.job_index import (
+    IndexedJob,
+    entries,
+    index_dir,
+    output_of,
+    remember,
+    set_model,
+)
 from producer.job.journal import Journal, journal_path
 from shared.process import machine_id
 
@@ -60,5 +67,10 @@ def test_an_id_of_another_machine_is_not_the_job_of_this_one_at_its_path(tmp_pat
     assert output_of("testjb01") is None
     assert output_of("testjb02") == output
     assert [entry.id for entry in entries()] == ["testjb02"]  # one line of `status`
-    forget(["testjb02"])
-    assert [entry.id for entry in entries()] == ["testjb01"]
+    remember(IndexedJob("testjb03", str(output), 3.0))  # a restart
+    assert [entry.id for entry in entries()] == ["testjb03"]
+    set_model("testjb03", "mine@1")
+    assert [(entry.id, entry.model) for entry in entries()] == [("testjb03", "mine@1")]
+    journal_path(output).unlink()  # its folder is there, with another file
+    (tmp_path / "photo.png").touch()
+    assert [(entry.id, entry.model) for entry in entries()] == [("testjb01", "")]

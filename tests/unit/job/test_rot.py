@@ -120,12 +120,16 @@ def test_a_journal_with_rotten_structure_is_refused_or_makes_the_right_table(
             outcome(stored_job, bytes(data))
 
 
+#: Also the number of its failed rows is lost.
+DAMAGE = "UPDATE batch SET result = zeroblob(length(result)), failed = failed + 1 WHERE n = 1"
+
+
 def test_a_damaged_result_is_computed_again_until_the_job_is_finished(
     stored_job: StoredJob,
 ) -> None:
     stored_job.put(stored_job.whole)
     with closing(sqlite3.connect(stored_job.journal)) as database:
-        database.execute("UPDATE batch SET result = zeroblob(length(result)) WHERE n = 1")
+        database.execute(DAMAGE)
         database.commit()
     if stored_job.stopped:
         with closing(Journal(stored_job.journal)) as journal:
@@ -138,6 +142,17 @@ def test_a_damaged_result_is_computed_again_until_the_job_is_finished(
             stored_job.finish()
 
 
+def test_a_damaged_result_is_refused_where_the_last_batch_is_missing(tmp_path: Path) -> None:
+    """Its rows would be missing in the table."""
+    job = StoredJob(tmp_path, FILES, BATCH_IMAGES, STOPPED_AFTER)
+    with closing(sqlite3.connect(job.journal)) as database:
+        database.execute(DAMAGE)
+        database.execute("DELETE FROM batch WHERE n = ?", (STOPPED_AFTER,))
+        database.commit()
+    with pytest.raises(Damaged, match="--restart"):
+        job.finish()
+
+
 def test_a_damaged_result_is_refused_once_failed_rows_are_repeated(tmp_path: Path) -> None:
     """Computed again, it could have failed rows that the repeats have passed."""
     job = StoredJob(tmp_path, FILES, BATCH_IMAGES, None)
@@ -147,7 +162,7 @@ def test_a_damaged_result_is_refused_once_failed_rows_are_repeated(tmp_path: Pat
         n = journal.next_number()
         journal.commit([FrozenBatch(n, 0, [name], [NO_STAMP], places=[place])])
     with closing(sqlite3.connect(job.journal)) as database:
-        database.execute("UPDATE batch SET result = zeroblob(length(result)) WHERE n = 1")
+        database.execute(DAMAGE)
         database.commit()
     before = job.journal.read_bytes()
     with pytest.raises(Damaged, match="--restart"):

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from producer.job.job_options import ErrorBudget, parse_budget
 from producer.job.job_properties import PropertyValues
 from producer.job.journal import Journal
-from producer.job.skipped import passed_over
+from producer.job.skipped import ending, passed_over
 from producer.job.totals import JobCounts
 from producer.run.batcher import BatchLimits, resumed
 from producer.run.file_transport import Transport
@@ -62,15 +62,32 @@ def test_verify_counts_files_without_a_row_by_their_ending(tmp_path: Path) -> No
     assert proof.skipped == {".mov": 1, ".txt": 2, "without an ending": 1}
 
 
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("a.", "without an ending"),
+        ("a.TxT", ".txt"),
+        ("a.00", ".00"),
+        ("a.new", "with other endings"),
+    ],
+)
+def test_twenty_endings_are_counted_each(name: str, kind: str) -> None:
+    known = {"hidden": 5} | {f".{number:02}": 1 for number in range(19)}
+    assert ending(b"a.12345678901", known) == ".12345678901"
+    assert ending(b"a.123456789012", known) == "with other endings"
+    assert ending(name.encode(), known | {".txt": 3}) == kind
+
+
 @st.composite
 def totals(draw: st.DrawFn) -> JobCounts:
     done = draw(st.integers(0, 3 * ROWS_BEFORE_PERCENT))
     return JobCounts(done + draw(st.integers(0, 10)), done, draw(st.integers(0, done)))
 
 
-@given(st.from_regex(r"[0-9]{1,30}(\.[0-9]{1,9}%)?", fullmatch=True))
+@given(st.from_regex(r"[0-9]{1,30}|([0-9]{1,2}(\.[0-9]{1,9})?|100(\.0)?)%", fullmatch=True))
 def test_the_journal_stores_the_typed_text(text: str) -> None:
-    budget = ErrorBudget(float(text.rstrip("%")), text.endswith("%"))
+    budget = parse_budget(text)
+    assert budget == ErrorBudget(float(text.rstrip("%")), text.endswith("%"))
     assert PropertyValues({"budget": msgspec.json.encode(budget)}).budget == budget
 
 

@@ -27,6 +27,7 @@ from shared.errors import Exit, UsageError
 from shared.messages.batch import JobRecord, encode_job
 from shared.messages.model_card import card_sha256, encode_card
 from shared.registry import packaged
+from shared.registry.registry import Registry
 from shared.settings import Settings
 from tests.support.jobs.finished_job import finish, options_of
 
@@ -174,6 +175,23 @@ def test_a_finished_job_reports_it_and_repeats_its_exit_code_without_a_server(
     assert (here / "out.csv").read_text().startswith("path,")
     assert "was missing" not in run("classify", "photos", "-o", "out.csv").stderr
     assert "nothing to retry" in run("classify", "photos", "-o", "out.csv", "--retry-failed").stderr
+
+
+def test_a_finished_job_names_the_version_that_is_in_use_now(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HANGTAG_STORE", str(here / "store"))
+    finish(options_of(here, b"photos"))
+    newer = msgspec.structs.replace(packaged.card(), files={})
+    Registry(here / "store").publish(newer, {"model.tflite": b"1"})
+    Registry(here / "store").promote(newer.name, 1)
+    command = ("classify", "photos", "-o", "out.csv")
+    assert "in use now" not in run(*command).stderr  # the versions are those of a server
+    monkeypatch.delenv("HANGTAG_REDIS_URL")
+    said = run(*command).stderr
+    assert "with fashion-mnist@0; fashion-mnist@1 is in use now" in said
+    Registry(here / "store").promote(newer.name, 0)
+    assert "in use now" not in run(*command).stderr
 
 
 def test_a_table_stands_for_the_options_of_its_job_in_any_folder(

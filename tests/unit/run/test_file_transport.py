@@ -20,6 +20,8 @@ from shared.errors import UsageError
 from shared.messages.batch import decode_payload, encode_images
 from shared.messages.files import AUTO, INLINE, PATH, UNSEEN, Reference
 from shared.settings import Settings
+from tests.support.archives.archive_writers import write
+from tests.support.jobs.finished_job import options_of
 from tests.support.jobs.image_blobs import decode_images
 from tests.unit.run.test_batcher import bounds, contents, formed, image_files
 from worker.classify.file_access import SharedFiles
@@ -87,6 +89,21 @@ def test_a_file_outside_the_root_is_sent_inline_beside_references(tmp_path: Path
     assert isinstance(inside, Reference)
     assert inside.path == b"x.png"
     assert batch.frozen.digests == b""  # partial digests could not be assigned to files
+
+
+def test_a_file_in_an_archive_or_with_a_path_that_no_system_call_takes_is_sent_inline(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path / "a.zip", {"1.png": b"in an archive"})
+    part = "/".join(12 * ["d" * 200])
+    (tmp_path / part).mkdir(parents=True)
+    (tmp_path / "link").symlink_to(part)
+    monkeypatch.chdir(tmp_path / "link")
+    Path(part).mkdir(parents=True)
+    Path(part, "2.png").write_bytes(b"far below")
+    folder = f"link/{part}".encode()
+    (batch,) = by_path(options_of(tmp_path, b"a.zip", folder), rooted(tmp_path))
+    assert decode_payload(batch.blob) == [b"in an archive", b"far below"]
 
 
 def refuse(transport: Transport, batch: int) -> None:

@@ -180,7 +180,6 @@ PACKAGES = {
             "tests/integration/state_machines/test_batches.py",
             "tests/faults/files/test_unlistable_folders.py",
             "tests/faults/hostile/test_ledger.py",
-            "tests/faults/producer/test_two_jobs.py",
         ),
     ),
     "updating": Package(

@@ -191,7 +191,8 @@ class Batcher:
         if content is not None:
             return content, stamp
         path = source.local_path(name)
-        reference = None if path is None else self._transport.reference(path, stamp)
+        assert path is not None
+        reference = self._transport.reference(path, stamp)
         return source.read(name, self._max_bytes) if reference is None else (reference, stamp)
 
     def _as_bytes(self, name: bytes) -> tuple[Image, Stamp]:

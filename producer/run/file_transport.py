@@ -16,7 +16,6 @@ from shared.messages.files import (
     UNSEEN,
     Reference,
     Stamp,
-    fits,
     printable,
 )
 from shared.settings import Settings
@@ -84,7 +83,7 @@ class Transport:
         folder, _, name = path.rpartition(b"/")
         if folder != self._folder:
             self._folder, self._prefix = folder, self._relative(folder)
-        if self._prefix is None or not fits(name):
+        if self._prefix is None:
             return None
         below = self._prefix + name
         return below if len(below) <= MAX_PATH_BYTES else None

@@ -240,6 +240,8 @@ class Connector:
             self._outage.report(error)
 
     def _pause(self) -> None:
+        if time.monotonic() > self._deadline:
+            raise StillOpen(self._too_late())
         self._waits.sleep(PAUSE_S)
         if self._use.has_ended:
             raise StillOpen(

@@ -68,8 +68,7 @@ def _counts(
 ) -> Iterator[int]:
     """The number so far, after each file. A list is compared at once: no batch may be formed from
     a changed one."""
-    last = journal.last() if journal else None
-    if journal is None or last is None:
+    if journal is None or (last := journal.last()) is None:
         return iter(())
     if sources.options.list_file:
         added = _added(sources, journal, last.argument)
@@ -84,7 +83,7 @@ def _counts(
     there = (place for place in walk.paths() if not placed(place[1]))
     pairs = in_order(until_end(there), until_end(_known(sources, journal)), position)
     counts = _without_row(pairs, sources)
-    if finished or not sources.own_order(last.names[-1]):
+    if not sources.own_order(last.names[-1]):
         return counts
     return iter(deque(counts, maxlen=1))  # at once, as a list: no batch may follow a wrong place
 
@@ -125,8 +124,6 @@ def _without_row(
 
 def _position(sources: JobSources) -> Callable[[WalkPosition], WalkPosition]:
     """Where a place is among those in byte order; all that have an order of their own are one."""
-    if not sources.has_others:
-        return lambda place: place
     return lambda place: (place[0], sources.own_order(place[1]) or place[1])
 
 

@@ -6,6 +6,15 @@ EQUIVALENT = {
     "producer/people/table_decisions.py: TableDecisions._made: sha256 not in rows -> True": (
         "the copies of a file are the same each time; they are looked for again, which takes longer"
     ),
+    "producer/run/changes.py: Changes.stretches: file[1] != rows.stamps[i] -> True": (
+        "a row whose file is the same stays, which is found only later"
+    ),
+    "producer/run/changes.py: Changes.stretches: file is not None -> True": (
+        "where there is no row, there is a file"
+    ),
+    "producer/run/changes.py: Changes._of_absent: stamp == rows.stamps[i] -> False": (
+        "the file is read again, which only takes longer"
+    ),
     "producer/sources/row_files.py: RowFiles.read: not self.sources.has_others -> False": (
         "a job of files alone finds them under the lock, too, only later"
     ),

@@ -82,8 +82,9 @@ def test_failed_rows_are_classified_again_if_that_is_asked_for_too(folder: Path)
 
 
 def test_a_table_that_only_lost_rows_still_has_failed_ones(folder: Path) -> None:
-    (folder / "in/b.png").unlink()
+    (folder / "in/a.png").unlink()
     assert update(options_of(folder, b"in")).exit_code == Exit.SOME_FAILED
+    assert list(rows(folder)) == ["b.png", "c.png"]
 
 
 @pytest.mark.parametrize("named_max", [1, 2, 3])

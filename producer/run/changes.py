@@ -137,7 +137,7 @@ class Changes:
         if (status is not Status.OK and self._retry) or was_written or status is Status.CHANGED:
             return Kind.AGAIN
         if before == NO_STAMP:
-            return None if self._present.refusal(name) is status else Kind.CHANGED
+            return None if self._present.content(name) is status else Kind.CHANGED
         if stamp == before:  # it failed
             return None
         if self._files.moved_to(name) is not None:

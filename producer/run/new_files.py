@@ -68,8 +68,7 @@ def _counts(
 ) -> Iterator[int]:
     """The number so far, after each file. A list is compared at once: no batch may be formed from
     a changed one."""
-    last = journal.last() if journal else None
-    if journal is None or last is None:
+    if journal is None or (last := journal.last()) is None:
         return iter(())
     if sources.options.list_file:
         added = _added(sources, journal, last.argument)

@@ -47,7 +47,7 @@ def interrupted_update(old: Journal, output: Path) -> Journal | None:
     if os.path.lexists(path):
         with suppress(Damaged):
             formed = Journal(path)
-            if formed.has_started and formed.get(_FORMED_FROM) == old.properties_digest():
+            if formed.get(_FORMED_FROM) == old.properties_digest():
                 return formed
             formed.close()
     discard_next(output)
@@ -140,10 +140,10 @@ def _records(runs: Iterable[Stretch], k: int) -> Iterator[Record]:
 
 def _record(batch: Sequence[Stretch], k: int) -> Record:
     first = batch[0]
-    before = first.known.record if first.known is not None and len(batch) == 1 else None
-    is_whole = before is not None and before.images == len(first)
-    if before is not None and is_whole and before.argument == first.argument:
-        return before
+    if first.known is not None and len(batch) == 1:
+        before = first.known.record
+        if before.images == len(first) and before.argument == first.argument:
+            return before
     return _put_together(batch, k)
 
 
@@ -156,8 +156,7 @@ def _put_together(batch: Sequence[Stretch], k: int) -> Record:
     empty, columns = BatchResult(k, b"", b"", b""), dict[str, bytes]()
     for name in KINDS:
         new = bytes([Status.CHANGED.code]) if name == "statuses" else bytes(empty.width(name))
-        if name != "digests":  # the journal has them beside the result
-            columns[name] = joined(partial(_column, name), new)
+        columns[name] = joined(partial(_column, name), new)
     result = BatchResult.from_columns(k, columns)
     names = [name for run in batch for name in run.names[run.start : run.stop]]
     again = sum(len(run) for run in batch if run.known is None)

@@ -204,15 +204,13 @@ class _Watched:
 
     def __init__(self, changes: Iterator[set[str]], own: OwnFiles, polled: _Polled) -> None:
         self._changes, self._own, self._polled = changes, own, polled
-        self._has_ended = False
+        self._wait: Wait = self._reported
 
     def wait(self, seconds: float) -> bool:
-        if self._has_ended:
-            return self._polled.wait(min(seconds, POLL_S))
         try:
-            return self._reported(seconds)
+            return self._wait(seconds)
         except OSError:
-            self._has_ended = True
+            self._wait = lambda seconds: self._polled.wait(min(seconds, POLL_S))
             return True
 
     def _reported(self, seconds: float) -> bool:

@@ -55,10 +55,9 @@ class PresentFiles:
         """The number of the argument that an image belongs to."""
         return 0 if self._has_one_root else self.sources.number_of(name)
 
-    def refusal(self, name: bytes) -> Status | None:
-        """Why an image has no bytes; None if it can be read."""
-        content, _ = self.sources.source_of(name).read_small(name, 0, self._options.max_file_bytes)
-        return content if isinstance(content, Status) else None
+    def content(self, name: bytes) -> bytes | Status | None:
+        """Something of an image, or its status if it has no bytes."""
+        return self.sources.source_of(name).read_small(name, 0, self._options.max_file_bytes)[0]
 
     def may_hold(self, name: bytes) -> bool:
         """Whether an image lies in a folder that cannot be listed now, so that it may be there."""

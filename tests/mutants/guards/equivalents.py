@@ -9,9 +9,27 @@ EQUIVALENT = {
     "producer/sources/lists.py: check_line: _ADDRESS_MARK not in line -> False": (
         "a line without it is no address, which only takes longer to find"
     ),
+    "producer/run/new_files.py: _counts: finished -> False": (
+        "all new files are counted before the first number is displayed"
+    ),
+    "producer/run/new_files.py: _position: not sources.has_others -> False": (
+        "no image has an order of its own, which only takes longer to find"
+    ),
+    "producer/run/update.py: _rows: wanted.keys().isdisjoint(batch.names) -> False": (
+        "no row of the batch has changed, which only takes longer to find"
+    ),
     "producer/sources/archives/tar_archive.py: TarArchive._resolved: "
     "member.kind is not HARD_LINK -> False": (
         "the header at its own place is read again, which takes a third longer for a whole archive"
+    ),
+    "producer/run/changes.py: Changes.stretches: file[1] != rows.stamps[i] -> True": (
+        "a row whose file is the same stays, which is found only later"
+    ),
+    "producer/run/changes.py: Changes.stretches: file is not None -> True": (
+        "where there is no row, there is a file"
+    ),
+    "producer/run/changes.py: Changes._of_absent: stamp == rows.stamps[i] -> False": (
+        "the file is read again, which only takes longer"
     ),
     "producer/sources/row_files.py: RowFiles.read: not self.sources.has_others -> False": (
         "a job of files alone finds them under the lock, too, only later"

@@ -44,6 +44,11 @@ def test_a_job_that_starts_over_removes_what_an_interrupted_update_has_left(
     assert sorted(os.listdir(interrupted.folder)) == interrupted.files
 
 
+def test_an_update_goes_on_with_the_rows_that_it_has(interrupted: Stage) -> None:
+    assert update(interrupted.options).view.attempt.classified == 0
+    assert interrupted.table.read_bytes() == interrupted.new
+
+
 def test_an_update_starts_over_if_what_it_has_left_is_damaged(interrupted: Stage) -> None:
     next_journal(interrupted.table).write_bytes(b"no journal" * 1_000)
     update(interrupted.options)

@@ -10,9 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from producer.job.job_options import JobOptions
 from producer.job.journal import journal_path
-from producer.present.events import Events, Notice
+from producer.present.events import Events, Notice, RowChanged
 from producer.run.classify import classify
+from producer.sort_log.log import Way
+from producer.sorting import sort
 from producer.table.verify import verify
 from shared.errors import Exit, UsageError
 from shared.settings import Settings
@@ -73,9 +76,118 @@ def test_a_table_that_is_up_to_date_is_not_touched(folder: Path) -> None:
 
 
 def test_failed_rows_are_classified_again_if_that_is_asked_for_too(folder: Path) -> None:
-    write(folder, {"d.png": b"four"})
-    classified, _ = updated(folder, retry_failed=True)
-    assert classified == 2
+    write(folder, {"b.png": b"other", "d.png": b"four"}, time_s=1)
+    notices = ["images since the last time: 1 new, 1 changed, 1 again"]
+    assert updated(folder, retry_failed=True) == (3, notices)
+
+
+def test_a_table_that_only_lost_rows_still_has_failed_ones(folder: Path) -> None:
+    (folder / "in/a.png").unlink()
+    assert update(options_of(folder, b"in")).exit_code == Exit.SOME_FAILED
+    assert list(rows(folder)) == ["b.png", "c.png"]
+
+
+@pytest.mark.parametrize("named_max", [1, 2, 3])
+def test_each_change_is_an_event_unless_there_are_too_many(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, named_max: int
+) -> None:
+    monkeypatch.setattr("producer.run.changes.NAMED_MAX", named_max)
+    write(folder, {"d.png": RUBBISH})
+    (folder / "in/a.png").unlink()
+    events, reported, notices = Events(), list[RowChanged](), list[str]()
+    events.subscribe(reported.append, RowChanged)  # type: ignore[arg-type]
+    events.subscribe(lambda event: notices.append(event.text), Notice)  # type: ignore[attr-defined]
+    update(options_of(folder, b"in"), events=events)
+    each = [RowChanged("new", "in/d.png", "unsupported"), RowChanged("gone", "in/a.png")]
+    assert reported == (each if named_max > 1 else [])
+    assert notices == ([] if named_max > 1 else ["images since the last time: 1 new, 1 gone"])
+
+
+@pytest.mark.parametrize("content", [None, b"other"])
+def test_an_image_that_returns_as_it_was_before_it_was_read_is_classified(
+    tmp_path: Path, content: bytes | None
+) -> None:
+    """Between its listing and its reading it was missing, or another."""
+    write(tmp_path, {"a.png": b"one"})
+    options, path = options_of(tmp_path, b"in"), tmp_path / "in/a.png"
+    finish(options, stop_after=0)
+    path.unlink()
+    if content is not None:
+        write(tmp_path, {"a.png": content}, time_s=1)
+    finish(options)
+    assert rows(tmp_path, "status") == {"a.png": "missing" if content is None else "changed"}
+    write(tmp_path, {"a.png": b"one"})
+    assert update(options).view.attempt.classified == 1
+    assert rows(tmp_path, "status") == {"a.png": "ok"}
+
+
+def test_an_image_that_is_too_large_is_classified_once_it_is_not(tmp_path: Path) -> None:
+    write(tmp_path, {"a.png": b"a" * 9})
+    options = options_of(tmp_path, b"in", max_file_bytes=8)
+    finish(options)
+    assert update(options).view.attempt.classified == 0
+    write(tmp_path, {"a.png": b"a" * 8})
+    assert update(options).view.attempt.classified == 1
+    assert rows(tmp_path, "status") == {"a.png": "ok"}
+
+
+def test_a_link_to_nothing_gets_no_row(folder: Path) -> None:
+    (folder / "in/d.png").symlink_to("nothing.png")
+    assert updated(folder) == (0, [f"{folder}/out.csv is up to date"])
+
+
+def test_a_named_file_that_is_gone_keeps_a_row(tmp_path: Path) -> None:
+    write(tmp_path, {"a.png": b"one", "b.png": b"two"})
+    named = options_of(tmp_path, b"in/a.png", b"in/b.png")
+    finish(named)
+    (tmp_path / "in/b.png").unlink()
+    update(named)
+    assert rows(tmp_path, "status") == {"a.png": "ok", "b.png": "missing"}
+
+
+class TestSorted:
+    """Images that were moved since they were classified."""
+
+    @pytest.fixture(params=["folder", "list"])
+    def given(self, folder: Path, request: pytest.FixtureRequest) -> JobOptions:
+        options = options_of(folder, b"in")
+        if request.param == "list":
+            for path in (folder / "out.csv", journal_path(folder / "out.csv")):
+                path.unlink()
+            (folder / "list").write_text("in/a.png\nin/b.png\nin/c.png\n")
+            options = options_of(folder, list_file=b"list")
+            finish(options)
+        sort.sort(folder / "out.csv", folder / "sorted", Way.MOVE)
+        return options
+
+    def check(self, options: JobOptions, classified: int, *said: str, **given: bool) -> None:
+        events, notices = Events(), list[str]()
+        events.subscribe(lambda event: notices.append(event.text), Notice)  # type: ignore[attr-defined]
+        summary = update(options, events=events, **given)
+        assert (summary.view.attempt.classified, summary.view.images) == (classified, 3)
+        assert [notice.partition(":")[0] for notice in notices] == list(said)
+
+    def test_they_keep_their_rows(self, given: JobOptions) -> None:
+        self.check(given, 0, f"{given.output} is up to date")
+        for path in Path(given.output).parent.glob("sorted/*/*"):
+            os.utime(path, (5, 5))
+        self.check(given, 0, f"{given.output} is up to date")
+
+    def test_only_failed_ones_are_repeated(self, given: JobOptions) -> None:
+        self.check(given, 1, "images since the last time", retry_failed=True)
+
+    def test_one_that_was_edited_is_classified_again(self, given: JobOptions) -> None:
+        (path,) = Path(given.output).parent.glob("sorted/*/a.png")
+        path.write_bytes(b"edited")
+        os.utime(path, (5, 5))
+        self.check(given, 1, "images since the last time")
+
+    def test_a_new_file_with_the_name_of_one_is_named_and_gets_no_row(
+        self, given: JobOptions
+    ) -> None:
+        write(Path(given.output).parent, {"a.png": b"new"}, time_s=1)
+        namesake = "1 new file without a row"
+        self.check(given, 0, namesake, f"{given.output} is up to date")
 
 
 def test_a_table_that_does_not_exist_or_is_not_finished_gets_all_its_rows_first(
@@ -101,6 +213,7 @@ def test_files_of_a_folder_that_cannot_be_listed_keep_their_rows(
     summary = update(options_of(folder, b"in"))
     assert list(rows(folder)) == ["a.png", "c.png", "closed/x.png"]
     assert (summary.exit_code, summary.view.unlisted.count) == (Exit.SOME_FAILED, 1)
+    assert summary.view.attempt.classified == 0
 
 
 def close_folders(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -199,6 +312,22 @@ class TestList:
     def _write(self, folder: Path, names: list[str]) -> None:
         lines = [f"in/{name}.png\n" if name else "\n" for name in names]
         (folder / "list").write_text("".join(lines))
+
+
+@pytest.mark.parametrize("now", ["in/b.png\nin/a.png\n", "in/a.png\nin/b.png\n"])
+def test_a_list_of_the_same_images_gets_the_table_of_its_lines(tmp_path: Path, now: str) -> None:
+    write(tmp_path, {"a.png": b"one", "b.png": b"two"})
+    options = options_of(tmp_path, list_file=b"list")
+    (tmp_path / "list").write_text("in/a.png\n\nin/b.png\n")
+    finish(options)
+    (tmp_path / "list").write_text(now)
+    assert update(options).view.attempt.classified == 0
+    assert [f"in/{name}" for name in rows(tmp_path)] == now.split()
+    classify(options, Settings())  # of the lines as they are numbered now
+    (tmp_path / "in/b.png").unlink()
+    assert update(options).view.attempt.classified == 1
+    assert rows(tmp_path, "status") == {"a.png": "ok", "b.png": "missing"}
+    assert update(options).view.attempt.classified == 0
 
 
 def test_a_list_in_another_order_gets_the_table_of_a_fresh_job(tmp_path: Path) -> None:

@@ -76,7 +76,7 @@ def test_a_file_that_was_being_written_is_waited_for(
 ) -> None:
     watch = Watch(monkeypatch, [])
     watch.run(tmp_path, [summary(young=1), 0.0])
-    assert watch.began == [0, 3.0, 63.0]
+    assert (watch.began, watch.limits) == ([0, 3.0, 63.0], [None] * 3)
 
 
 def test_an_error_of_a_later_round_is_a_notice(

@@ -129,14 +129,6 @@ def options(
 
 
 @given(trees)
-def test_every_image_is_found_in_the_order_of_full_paths(tree: Tree) -> None:
-    with planted(tree) as cwd:
-        walk = Walk(JobSources(options(cwd, b"top")))
-        assert list(walk.paths()) == [(0, path) for path in sorted(image_paths(tree, b"top"))]
-        assert walk.skipped == dict(skipped_files(tree))
-
-
-@given(trees)
 def test_resuming_after_any_path_gives_exactly_the_rest(tree: Tree) -> None:
     with planted(tree) as cwd:
         given_ = options(cwd, b"elsewhere.png", b"top")
@@ -224,14 +216,6 @@ def test_names_that_end_with_nul_may_have_any_other_bytes(names: list[bytes]) ->
         assert [path for _, path in whole] == [name for name in names if name]
         for i, place in enumerate(whole):
             assert list(Walk(JobSources(given_)).paths(after=place)) == whole[i + 1 :]
-
-
-@pytest.mark.parametrize("content", [b"a.png\nb.png\n", b"a" * 5000, b"a\0b"])
-def test_a_list_whose_names_do_not_end_with_nul_is_refused(tmp_path: Path, content: bytes) -> None:
-    (tmp_path / "list").write_bytes(content)
-    given_ = msgspec.structs.replace(options(bytes(tmp_path), list_file=b"list"), list0=True)
-    with pytest.raises(UsageError, match=r"^list does not end with NUL; .*--list$"):
-        JobSources(given_).check()
 
 
 def test_a_vanished_folder_is_counted_and_the_walk_continues(
@@ -336,22 +320,6 @@ def test_overlapping_arguments_are_refused(tmp_path: Path, roots: tuple[bytes, .
     (tmp_path / "link").symlink_to("a")
     with pytest.raises(UsageError, match=r"lies within|is the same as"):
         JobSources(options(bytes(tmp_path), *roots)).check()
-
-
-@pytest.mark.parametrize(
-    ("name", "why"),
-    [
-        (b"absent", "No such file"),
-        (b".", "save the list"),
-        (b"pipe", "save the list"),
-        (b"find-print0", "one path a line"),
-    ],
-)
-def test_an_invalid_list_of_paths_is_refused(tmp_path: Path, name: bytes, why: str) -> None:
-    os.mkfifo(tmp_path / "pipe")
-    (tmp_path / "find-print0").write_bytes(b"a.png\0b.png\0")
-    with pytest.raises(UsageError, match=why):
-        JobSources(options(bytes(tmp_path), list_file=name)).check()
 
 
 @pytest.mark.parametrize("typed", [b"top", b"top/sub", b"link"])

@@ -229,8 +229,13 @@ PACKAGES = {
     ),
     "archives": Package(
         ("producer/sources/archives/*.py",),
-        ("tests/unit/sources", "tests/unit/run/test_archives_in_jobs.py"),
-        0,
+        (
+            "tests/unit/sources/test_archives.py",
+            "tests/unit/sources/test_archives_folder.py",
+            "tests/unit/sources/test_hostile_archives.py",
+            "tests/unit/run/test_archives_in_jobs.py",
+        ),
+        4,
     ),
     "addresses": Package(
         ("producer/sources/remote/*.py",),

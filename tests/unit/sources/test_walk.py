@@ -342,6 +342,14 @@ def test_the_output_and_what_lies_beside_it_are_no_entries(tmp_path: Path, typed
         assert walk.skipped == ({} if glob else {".csv": 2})
 
 
+def test_a_folder_named_like_an_archive_is_walked(tmp_path: Path) -> None:
+    (tmp_path / "photos.7z").mkdir()
+    (tmp_path / "photos.7z" / "a.png").touch()
+    sources = JobSources(JobOptions((b"photos.7z",), os.fsencode(tmp_path), "out.csv"))
+    sources.check()
+    assert [name for _, name in Walk(sources).paths()] == [b"photos.7z/a.png"]
+
+
 def test_deeply_nested_folders_are_walked(tmp_path: Path) -> None:
     depth = 700  # two calls for each would be too many; pytest removes the folders with one
     assert depth < sys.getrecursionlimit() < 2 * depth

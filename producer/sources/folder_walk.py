@@ -341,11 +341,12 @@ def check_local(typed: bytes, path: bytes) -> None:
         UsageError: it is an address, a pattern, or an archive of a kind that nothing reads.
     """
     shown = printable(typed)
-    if os.path.isfile(path) and typed.lower().endswith(_UNREAD_ARCHIVES):
-        raise UsageError(
-            f"{shown} is an archive of a kind that is not read; unpack it and classify the folder"
-        )
     if os.path.lexists(path):
+        if typed.lower().endswith(_UNREAD_ARCHIVES):
+            raise UsageError(
+                f"{shown} is an archive of a kind that is not read; unpack it and classify the "
+                "folder"
+            )
         return
     if slip := _ONE_SLASH.match(typed):
         meant = shown_address(slip[1] + b"://" + typed[slip.end() :])

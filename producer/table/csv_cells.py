@@ -14,10 +14,9 @@ _FORMULA_STARTS = ("=", "+", "-", "@", "'")
 _CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f]")
 _ESCAPE = re.compile(r"\\(\\|x[0-9a-f]{2})")
 #: Usually no name of a batch needs escaping or quoting, which few searches find out.
-_ORDINARY = bytes(set(range(0x20, 0x7F)) - set(b'",\\')) + b"\0"
+_ORDINARY = bytes(set(range(0x20, 0x100)) - set(b'",\\\x7f')) + b"\0"
 _FORMULA = re.compile(rb"\0[=+\-@']")
-#: The same of names that are not ASCII.
-_SPECIAL = re.compile(r"""[",\\\x01-\x1f\x7f-\x9f]|(?:^|\0)[=+\-@']""")
+_C1 = re.compile(rb"\xc2[\x80-\x9f]")
 
 
 def escape(name: bytes) -> str:
@@ -39,13 +38,12 @@ def _hexadecimal(control: re.Match[str]) -> str:
 
 def plain_names(joined: bytes) -> list[str] | None:
     """File names, with a NUL between two, as text; None if one needs escaping or quoting."""
-    if not joined.translate(None, _ORDINARY):
-        return None if _FORMULA.search(b"\0" + joined) else joined.decode().split("\0")
+    if joined.translate(None, _ORDINARY) or _FORMULA.search(b"\0" + joined) or _C1.search(joined):
+        return None
     try:
-        text = joined.decode()
+        return joined.decode().split("\0")
     except UnicodeDecodeError:
         return None
-    return None if _SPECIAL.search(text) else text.split("\0")
 
 
 def unescape(cell: str) -> bytes:

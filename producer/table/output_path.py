@@ -140,7 +140,7 @@ def check_plot(path: Path, force: bool) -> None:
         raise UsageError(f"{printable(path)} must be a PNG file; let its name end in {PLOT_SUFFIX}")
     if not path.absolute().parent.is_dir():
         raise UsageError(f"there is no folder {printable(path.absolute().parent)}; create it first")
-    if path.is_dir() or (not force and (path.exists() or path.is_symlink())):
+    if os.path.lexists(path) and (not force or path.is_dir()):
         raise UsageError(
             f"{printable(path)} exists; choose another name, or replace it with --force"
         )

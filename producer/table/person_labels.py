@@ -60,7 +60,7 @@ class PersonLabels:
 
     def __init__(self, output: Path, size: int, labels: Sequence[str]) -> None:
         path, self._model_labels = labels_file.of_table(output), labels
-        if size and (not path.exists() or path.stat().st_size < size):
+        if not path.exists() or path.stat().st_size < size:
             raise too_few(output)
         self._rows = labels_file.read(path, problem_beside(labels), size)
         so_far = self._rows.so_far
@@ -83,10 +83,7 @@ class PersonLabels:
         return {i: known.label for i, known in self._known(batch, self._rows.lines) if known.label}
 
     def excluded(self, batch: RowBatch) -> bytes:
-        """1 for each row that does not have the model's label, as a person has said, else 0; empty
-        if there is none."""
-        if not self._excluding or self._excluding.isdisjoint(batch.contents):
-            return b""
+        """1 for each row that does not have the model's label, as a person has said, else 0."""
         mask = bytearray(len(batch))
         for i, known in self._known(batch, self._excluding):
             guess = self._model_labels[batch.labels[i]]

@@ -32,7 +32,7 @@ def planted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("refusals")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_STATE_HOME", str(folder / "state"))
-        for name in ("photos/bag", "folder", "in", "absent.d/.hidden"):
+        for name in ("photos/bag", "folder", "folder.PNG", "in", "absent.d/.hidden"):
             (folder / name).mkdir(parents=True)
         (folder / "photos/1.png").touch()
         (folder / "in/1.png").write_bytes(b"1")
@@ -44,6 +44,7 @@ def planted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         for name in ("grid.png", "x.keras"):
             (folder / name).write_bytes(b"mine")
         os.mkfifo(folder / "pipe")
+        (folder / "dangling.png").symlink_to("no.png")
         finish(msgspec.structs.replace(options_of(folder, b"in"), output=str(folder / "f40.csv")))
         remember(IndexedJob(ID, str(folder / "f40.csv"), 1.0))
         card = msgspec.structs.replace(packaged.card(), name="shoes", files={})
@@ -68,7 +69,7 @@ def everything(folder: Path) -> dict[bytes, bytes]:
         found |= {os.path.join(place, name): b"" for name in folders}
         for name in files:
             path = os.path.join(place, name)
-            found[path] = b"" if name == b"pipe" else Path(os.fsdecode(path)).read_bytes()
+            found[path] = Path(os.fsdecode(path)).read_bytes() if os.path.isfile(path) else b""
     return found
 
 
@@ -151,6 +152,8 @@ OF_JOBS = [
     ("table f40.csv --accept 00", U, "neither a percentage"),
     ("table f40.csv --accept 97", U, "no threshold for --accept 97%; choose from 90%"),
     ("table f40.csv --min-confidence 1.5", U, "neither a share"),
+    ("table f40.csv --top-k 2", U, "the job has 1 of 10 labels for each image"),
+    ("table f40.csv --probabilities", U, "the job has 1 of 10 labels for each image"),
     ("table f40.csv --columns label,colour", U, "there is no column 'colour'"),
     ("table f40.csv --columns label,label", U, "given twice"),
     ("table f40.csv --columns label,path", U, "always the first"),
@@ -184,6 +187,8 @@ OF_PICTURES = [
     ("predict 1.png --model ../x", U, "model"),
     ("predict 1.png --plot out.jpg", U, ".png"),
     ("predict 1.png --plot there.png", U, "--force"),
+    ("predict 1.png --plot folder.PNG --force", U, "choose another name"),
+    ("predict 1.png --plot dangling.png", U, "exists"),
     ("predict 1.png --plot folder.png/x.png", U, "create it"),
     (f"predict {SIXTY_ONE} --plot out.png", U, "at most 60"),
     (f"predict {SIXTY_ONE * 20}", U, "hangtag classify"),

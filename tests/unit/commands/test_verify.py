@@ -92,6 +92,17 @@ def test_a_renamed_parent_folder_is_named_as_it_was(tmp_path: Path, typed: bytes
     assert "--restart" in line
 
 
+def test_of_several_folders_the_one_that_is_missing_is_named(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "1.png").write_bytes(name.encode())
+    (tmp_path / "0.png").write_bytes(b"0")
+    finish(options_of(tmp_path, b"0.png", b"a", b"b"))
+    (tmp_path / "0.png").unlink()
+    shutil.rmtree(tmp_path / "b")
+    assert problem(verify(tmp_path / "out.csv")).startswith(f"{tmp_path}/b no longer exists")
+
+
 def rows_of(table: bytes) -> list[str]:
     """Its rows as text, the header first."""
     rows = csv.reader(io.StringIO(table.decode(), newline=""))
@@ -146,14 +157,25 @@ def edited(table: Path, change: Callable[[list[str]], None]) -> Proof:
     return verify(table)
 
 
-def test_an_edited_cell_is_named_with_the_written_value(table: Path) -> None:
-    def edit(rows: list[str]) -> None:
-        rows[2] = rows[2].replace(",ok,", ",crashed,")
+@pytest.mark.parametrize(
+    ("edit", "says"),
+    [
+        (lambda row: [row.replace(",ok,", ",crashed,")], "(two/a.png): status is 'crashed', not"),
+        (lambda row: [row.replace("\n", ",\n")], "(two/a.png): has 8 cells, not 7"),
+        (lambda row: [row.replace(",ok,", f",{'x' * 81},")], f"status is '{'x' * 80}...', not"),
+        (lambda row: [row.replace(",ok,", f",{'x' * 80},")], f"status is '{'x' * 80}', not"),
+        (lambda row: ["\n", row], "(): does not belong there"),
+    ],
+)
+def test_an_edited_row_is_named_with_the_written_value(
+    table: Path, edit: Callable[[str], list[str]], says: str
+) -> None:
+    def change(rows: list[str]) -> None:
+        rows[2:3] = edit(rows[2])
 
-    line = problem(edited(table, edit))
-    assert line.startswith("row 2 (two/a.png): status ")
-    assert "'crashed'" in line
-    assert "'ok'" in line
+    line = problem(edited(table, change))
+    assert line.startswith("row 2 (")
+    assert says in line
 
 
 def test_an_edited_journal_is_reported(table: Path) -> None:
@@ -200,16 +222,18 @@ def test_each_change_of_a_list_is_named(tmp_path: Path) -> None:
     names = [f"{letter}.png" for letter in "abcd"]
     for name in names:
         (tmp_path / name).write_bytes(name.encode())
-    (tmp_path / "list").write_text("\n".join([*names, names[0]]))
+    (tmp_path / "list").write_text("\n".join([*names, names[0], "late.png"]))
     finish(options_of(tmp_path, list_file=b"list"))
     assert verify(tmp_path / "out.csv", deep=True).problems == []
-    (tmp_path / "new.png").write_bytes(b"new")
+    for name in ("new.png", "late.png"):
+        (tmp_path / name).write_bytes(b"new")
     (tmp_path / "list").write_text("\n".join(["a.png", "d.png", "new.png", "b.png", "a.png"]))
     lines = [line.partition(": ") for line in verify(tmp_path / "out.csv", deep=True).problems]
     assert [(name, why[:11]) for name, _, why in lines] == [
         ("new.png", "has no row;"),
         ("b.png", "has another"),
         ("c.png", "was removed"),
+        ("late.png", "was removed"),
     ]
 
 
@@ -224,6 +248,26 @@ def test_a_listed_file_that_cannot_be_reached_is_proven_as_its_row_has_it(tmp_pa
     assert verify(tmp_path / "out.csv", deep=True).problems == []
     (tmp_path / "gone.png").symlink_to("gone.png")
     assert verify(tmp_path / "out.csv", deep=True).problems == []
+    (tmp_path / "loop.png").unlink()
+    (tmp_path / "loop.png").write_bytes(b"2")
+    assert "can be read now" in problem(verify(tmp_path / "out.csv"))
+
+
+def test_a_row_that_reports_a_change_is_proven_until_a_missing_file_is_back(table: Path) -> None:
+    for path in (table, journal_path(table)):
+        path.unlink()
+    options = options_of(table.parent, b"one")
+    finish(options, stop_after=0)
+    a, b = (table.parent / "one" / os.fsdecode(name) for name in sorted(NAMES)[:2])
+    a.write_bytes(b"another content")
+    before = b.read_bytes()
+    b.unlink()
+    finish(options)
+    statuses = [row["status"] for row in csv.DictReader(io.StringIO(table.read_text()))]
+    assert statuses[:2] == ["changed", "missing"]
+    assert verify(table, deep=True).problems == []
+    b.write_bytes(before)
+    assert "exists now; classify it again with --retry-failed" in problem(verify(table))
 
 
 def test_without_a_journal_nothing_is_proven(table: Path) -> None:

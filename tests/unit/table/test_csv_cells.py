@@ -9,7 +9,7 @@ import unicodedata
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from producer.table.csv_cells import escape, unescape
+from producer.table.csv_cells import escape, plain_names, unescape
 from producer.table.text_format import quote
 
 FORMULA_STARTS = tuple("=+-@\t\r")
@@ -83,3 +83,13 @@ def test_a_csv_reader_reads_the_cell_back(name: bytes) -> None:
     cell = escape(name)
     line = quote(cell) + "," + quote("next") + "\n"
     assert list(csv.reader(io.StringIO(line, newline=""))) == [[cell, "next"]]
+
+
+@given(st.lists(names.filter(lambda name: b"\0" not in name), min_size=1))
+@example([b"a", b"=b"])
+@example(["\N{LATIN SMALL LETTER E WITH ACUTE}".encode(), b"@b"])
+@example([b"\xc2\x9b"])
+def test_names_are_cells_as_they_are_only_if_none_needs_escape_or_quotes(some: list[bytes]) -> None:
+    plain = plain_names(b"\0".join(some))
+    assert plain is None or plain == [quote(escape(name)) for name in some]
+    assert plain is not None or any(quote(escape(name)).encode() != name for name in some)

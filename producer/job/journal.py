@@ -11,7 +11,6 @@ reused: a late result can only be of the same files.
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -252,7 +251,7 @@ class Journal(BatchReader, JobProperties):
 
     def _record(self, stored: StoredResult) -> None:
         n, result, failed, flagged, digests = stored
-        kinds = json.dumps(flagged) if flagged else None
+        kinds = records.flags_text(flagged)
         crc = records.result_crc(n, failed, kinds, 0, result)
         done = self._db.execute(
             "UPDATE batch SET result = ?, failed = ?, flagged = ?, result_crc = ?"

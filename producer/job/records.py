@@ -10,6 +10,7 @@ inside the journal's transaction.
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from struct import Struct
@@ -120,6 +121,11 @@ def recorded(batch: FrozenBatch) -> Record:
         batch.digests,
         pack(batch.places),
     )
+
+
+def flags_text(flagged: Flagged) -> str | None:
+    """The column `flagged`."""
+    return json.dumps(flagged) if flagged else None
 
 
 def result_crc(

@@ -6,7 +6,6 @@ file is damaged. Functions that write are called inside the journal's transactio
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Iterator, Sequence
 from itertools import groupby
@@ -86,7 +85,6 @@ def fold_in(database: sqlite3.Connection, repeat: FrozenBatch, result: bytes) ->
     for target, images in groups(repeat.places):
         old = records.one(database, target)
         folded = fold(old.rows(), new, images)
-        flagged = count_flags(folded.flags)
         digests = old.digests  # unknown digests stay unknown
         if digests:
             known = repeated.digests or bytes(DIGEST_BYTES * repeated.images)
@@ -95,7 +93,7 @@ def fold_in(database: sqlite3.Connection, repeat: FrozenBatch, result: bytes) ->
             stamps=replaced(old.stamps, repeated.stamps, images, STAMP.size),
             digests=digests,
             result=encode_result(folded),
-            flagged=json.dumps(flagged) if flagged else None,
+            flagged=records.flags_text(count_flags(folded.flags)),
             failed=(old.failed or 0)
             + sum(new.statuses[source] != Status.OK.code for source, _ in images),
             again=old.again - len(images),

@@ -83,7 +83,10 @@ class PersonLabels:
         return {i: known.label for i, known in self._known(batch, self._rows.lines) if known.label}
 
     def excluded(self, batch: RowBatch) -> bytes:
-        """1 for each row that does not have the model's label, as a person has said, else 0."""
+        """1 for each row that does not have the model's label, as a person has said, else 0; empty
+        if there is none."""
+        if self._excluding.isdisjoint(batch.contents):
+            return b""
         mask = bytearray(len(batch))
         for i, known in self._known(batch, self._excluding):
             guess = self._model_labels[batch.labels[i]]

@@ -3,6 +3,15 @@
 from __future__ import annotations
 
 EQUIVALENT = {
+    "producer/job/columns.py: displayed_label.codes: not not_accepted -> False": (
+        "the same codes are copied, which only takes longer"
+    ),
+    "producer/job/folder_labels.py: FolderLabels.of_rows: batch.is_of_one_folder -> False": (
+        "the folder of each row is looked up, which only takes longer"
+    ),
+    "producer/job/journal_lock.py: _lock: file_lock.try_acquire(fd) -> False": (
+        "a free lock is shared first and then acquired, which only takes longer"
+    ),
     "producer/people/table_decisions.py: TableDecisions._made: sha256 not in rows -> True": (
         "the copies of a file are the same each time; they are looked for again, which takes longer"
     ),

@@ -12,7 +12,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producer.job.acceptance import Acceptance, at_precision, doubtless, from_confidence
+from producer.job.acceptance import (
+    Acceptance,
+    at_precision,
+    doubtless,
+    for_table,
+    from_confidence,
+)
 from producer.job.columns import COLUMNS, GUESS, SOURCE, table_columns
 from producer.job.folder_labels import LabelPairs
 from producer.job.records import Record
@@ -21,7 +27,7 @@ from shared.errors import UsageError
 from shared.image_status import BY_CODE, FLAGS, Flag, Status
 from shared.messages.batch import BatchResult, encode_result
 from shared.messages.model_card import IMPORTED, Card, Metrics, OperatingPoint
-from shared.registry import packaged
+from shared.registry import learned_lines, packaged
 from tests.unit.table.test_csv_cells import names
 from tests.unit.table.test_text_format import CsvText, Given, card, packed
 from worker.evaluation.operating_points import accepted, operating_points
@@ -207,6 +213,23 @@ def test_doubtful_is_what_the_next_lower_precision_with_thresholds_does_not_acce
     without = with_points((0.95, (0.4, 0.5, 0.6)), (0.98, (None, None, None)))
     assert doubtless(without).thresholds == (0.4, 0.5, 0.6)
     assert not any(doubtless(CARD).accepts(label, 1.0) for label in range(3))
+
+
+def test_a_version_of_first_labels_without_thresholds_accepts_no_row_and_others_are_refused() -> (
+    None
+):
+    nothing = with_points((0.95, (None, None, None)))
+    some = with_points((0.95, (0.4, None, None)))
+    files = {learned_lines.FILE: "0" * 64}
+    of_labels = msgspec.structs.replace(nothing, files=files, source="")
+    assert for_table(of_labels, 0.95).thresholds == (math.inf,) * 3
+    learned = msgspec.structs.replace(some, files=files, source="")
+    assert for_table(learned, 0.95).thresholds == (0.4, math.inf, math.inf)
+    for other, precision in ((nothing, 0.95), (of_labels, 0.98)):
+        with pytest.raises(UsageError):
+            for_table(other, precision)
+    with pytest.raises(UsageError, match="is sure of no image without a label; name more"):
+        at_precision(of_labels, 0.95)
 
 
 def test_a_precision_without_thresholds_names_those_with_some() -> None:

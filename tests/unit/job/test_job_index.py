@@ -12,6 +12,7 @@ import pytest
 from producer.job.job_index import (
     IndexedJob,
     entries,
+    forget,
     index_dir,
     output_of,
     remember,
@@ -69,8 +70,13 @@ def test_an_id_of_another_machine_is_not_the_job_of_this_one_at_its_path(tmp_pat
     assert [entry.id for entry in entries()] == ["testjb02"]  # one line of `status`
     remember(IndexedJob("testjb03", str(output), 3.0))  # a restart
     assert [entry.id for entry in entries()] == ["testjb03"]
+    other = tmp_path / "other.csv"
+    journal_path(other).touch()
+    remember(IndexedJob("testjb04", str(other), 4.0))
     set_model("testjb03", "mine@1")
-    assert [(entry.id, entry.model) for entry in entries()] == [("testjb03", "mine@1")]
+    models = [(entry.id, entry.model) for entry in entries()]
+    assert models == [("testjb03", "mine@1"), ("testjb04", "")]
+    forget(["testjb04"])
     journal_path(output).unlink()  # its folder is there, with another file
     (tmp_path / "photo.png").touch()
     assert [(entry.id, entry.model) for entry in entries()] == [("testjb01", "")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import resource
@@ -70,10 +71,12 @@ def path(tmp_path: Path) -> Path:
     return path
 
 
-def results_in(path: Path) -> list[tuple[bytes, bytes]]:
-    """The names and the result of every finished batch of a journal, in order."""
+def results_in(path: Path) -> list[tuple[bytes, bytes, str | None]]:
+    """The names, the result and the flags of every finished batch of a journal, in order."""
     with closing(sqlite3.connect(path)) as database:
-        return database.execute(f"SELECT names, result FROM batch {FINISHED}", (-1,)).fetchall()
+        return database.execute(
+            f"SELECT names, result, flagged FROM batch {FINISHED}", (-1,)
+        ).fetchall()
 
 
 def everything(journal: Journal) -> tuple[object, ...]:
@@ -122,7 +125,12 @@ def test_the_journal_behaves_like_a_dictionary_also_when_it_is_opened_again(
                 assert journal.last() == (batches[-1] if batches else None)
                 assert journal.open_batches() == [b.n for b in batches if b.n not in results]
                 assert results_in(journal.path) == [
-                    (b"\0".join(batches[n].names), results[n].result) for n in sorted(results)
+                    (
+                        b"\0".join(batches[n].names),
+                        results[n].result,
+                        json.dumps(results[n].flagged) if results[n].flagged else None,
+                    )
+                    for n in sorted(results)
                 ]
                 assert list(journal.names()) == [batch.names for batch in batches]
                 for batch in batches:
@@ -169,6 +177,21 @@ def test_a_writer_waits_for_readers_and_does_not_take_them_for_a_running_job(
             Journal(path)
     with closing(Journal(path)), open(path, "rb") as file:
         assert not file_lock.try_share(file.fileno()), "no shared lock is left"
+
+
+def test_a_journal_that_is_being_read_is_not_replaced(path: Path) -> None:
+    """Its log stays, and would be taken for that of the other one."""
+    before = path.read_bytes()
+    other = path.with_name("next")
+    with closing(Journal(path)) as old, closing(Journal(other)) as new:
+        with closing(sqlite3.connect(path)) as reader:
+            reader.execute("BEGIN")
+            reader.execute("SELECT * FROM job").fetchall()
+            old.put(note=b"1")
+            with pytest.raises(UsageError, match="being read by another command"):
+                new.replace(old)
+        assert path.read_bytes()[:16] == before[:16]
+        assert old.get("note") == b"1"
 
 
 COMMITS_AND_IS_KILLED = """

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producer.job.job_options import ErrorBudget, parse_budget
+from producer.job.job_options import (
+    ErrorBudget,
+    JobOptions,
+    differences,
+    parse_accept,
+    parse_budget,
+    parse_columns,
+)
 from producer.job.job_properties import PropertyValues
 from producer.job.journal import Journal
 from producer.job.skipped import ending, passed_over
@@ -20,6 +28,7 @@ from producer.run.file_transport import Transport
 from producer.sources.job_sources import JobSources
 from producer.sources.row_files import RowFiles
 from producer.table.verify import verify
+from shared.errors import BadMessage
 from shared.settings import Settings
 from tests.support.jobs import finished_job
 from tests.unit.sources.test_walk import Tree, image_paths, options, planted, trees
@@ -97,6 +106,46 @@ def test_the_journal_stores_the_typed_text(text: str) -> None:
 def test_any_other_text_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="neither"):
         parse_budget(text)
+
+
+@pytest.mark.parametrize("value", [-0.5, 0, 0.0, 1, 1.0, 95])
+def test_a_precision_is_a_share_of_less_than_all(value: float) -> None:
+    assert parse_accept(0.95) == parse_accept("95%") == 0.95
+    with pytest.raises(ValueError, match="neither a precision"):
+        parse_accept(value)
+
+
+def test_all_columns_are_the_default() -> None:
+    assert parse_columns("all") == parse_columns(["all"]) == ()
+
+
+MINE = JobOptions((b"in/",), b"/here", model="mine@1", glob=("*.png", "*.jpg"))
+
+
+@pytest.mark.parametrize(
+    ("mine", "changes", "differs"),
+    [
+        (MINE, {"roots": (b"in",), "model": "mine@01", "glob": ("*.jpg", "*.png")}, []),
+        (MINE, {"roots": (b"other",)}, ["the folders"]),
+        (MINE, {"model": "mine@2"}, ["--model mine@2"]),
+        (MINE, {"cwd": b"/there"}, ["the current folder, to which paths are relative"]),
+        (JobOptions((b"/in",), b"/here"), {"cwd": b"/there"}, []),
+        (
+            JobOptions(list_file=b"/list", cwd=b"/here"),
+            {"cwd": b"/there"},
+            ["the current folder, to which paths are relative"],
+        ),
+    ],
+)
+def test_jobs_differ_in_what_determines_their_rows(
+    mine: JobOptions, changes: dict[str, Any], differs: list[str]
+) -> None:
+    assert differences(mine, msgspec.structs.replace(mine, **changes)) == differs
+
+
+def test_a_job_without_options_is_refused() -> None:
+    with pytest.raises(BadMessage, match="--restart"):
+        _ = PropertyValues({}).options
 
 
 @given(totals(), st.booleans(), st.integers(0, 3000))

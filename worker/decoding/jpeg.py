@@ -70,7 +70,7 @@ def read(data: bytes, spec: Preprocessing) -> DecodedImage:
     image = JpegImageFile(io.BytesIO(head.retained + data[head.scan :]))
     size, orientation = image.size, orientation_of(image)
     check_pixels(size, MAX_JPEG_PIXELS if head.streams else MAX_PIXELS)
-    if sum(map(data.count, _SCAN_HEADS)) > _MAX_SCANS:
+    if not head.streams and sum(map(data.count, _SCAN_HEADS)) > _MAX_SCANS:
         raise ImageError(Status.TOO_LARGE)
     drafted = image.draft(*_wanted(size, orientation, spec))
     check_pixels(image.size)

@@ -84,6 +84,7 @@ def others() -> Bombs:
         "bytes of runs": (_run_length_bmp(28, 28) + bytes(10_000_000), Status.TOO_LARGE),
         "few runs": (_run_length_bmp(28, 28, b"\x1c\0\0\0" * 28), Status.OK),
         "many scans": (photo, Status.OK),
+        "further images": (jpeg * 60, Status.OK),
         "webp": (_webp(8_000, 8_000), Status.TOO_LARGE),
         "avif": (avif(short_sequence(16_384, 16_384) + small_av1()), Status.TOO_LARGE),
         "places": (_without_items(b"avif"), Status.UNREADABLE),

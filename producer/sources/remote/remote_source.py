@@ -49,12 +49,9 @@ class ListedAddresses:
 
     def address_of(self, name: bytes) -> bytes:
         """The address of a name, with its secrets. Raises SetupError."""
-        number = line_of(name)
-        if number is None:
+        number, options = line_of(name), self._options
+        if number is None or not options.list_file:  # the fragment of an argument may be digits
             return name
-        options = self._options
-        if not options.list_file:
-            raise SetupError("the list that this address was in is not known here")
         if options.is_piped and self._source.listed is None:
             raise SetupError(
                 f"{list_name(options)} has addresses with a query or a password, which are not "

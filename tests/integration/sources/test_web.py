@@ -79,6 +79,15 @@ def read_all(images: WebSource, named: list[bytes]) -> list[bytes | Status]:
     return contents
 
 
+@pytest.mark.parametrize("end", ["", "#part", "#5"])
+def test_an_address_may_end_in_a_fragment(end: str) -> None:
+    with image_site() as site:
+        site.files = {"a.jpg": b"image"}
+        name = f"{site.url}/a.jpg{end}".encode()
+        with closing(opened(name)) as source:
+            assert source.read(name, 1 << 20)[0] == b"image"
+
+
 def test_signed_addresses_are_read_over_https(secure_site: ImageSite, tmp_path: Path) -> None:
     secure_site.secret = SECRET
     secure_site.files = {f"p/{n} ü.jpg": os.urandom(2000) for n in range(60)}

@@ -138,7 +138,9 @@ def _label(name: str, names: Sequence[str], rank: int) -> Words:
     empty = len(names)
 
     def codes(batch: RowBatch) -> Sequence[int]:
-        labels = batch.labels_at(rank)[:]
+        if not batch.failed:
+            return batch.labels_at(rank)
+        labels = batch.labels_at(rank).tolist()  # `empty` may exceed their 16 bits
         for i in marked(batch.statuses):
             labels[i] = empty
         return labels

@@ -19,7 +19,7 @@ from producer.job.acceptance import (
     for_table,
     from_confidence,
 )
-from producer.job.columns import COLUMNS, GUESS, SOURCE, table_columns
+from producer.job.columns import COLUMNS, GUESS, SOURCE, Words, table_columns
 from producer.job.folder_labels import LabelPairs
 from producer.job.records import Record
 from producer.job.row_batch import Decision, RowBatch, Rules
@@ -192,6 +192,14 @@ def test_the_thresholds_of_a_card_accept_what_its_figures_count() -> None:
         found = list(batch.accepted_by(at_precision(judged, point.precision)))
         assert found == accepted(confidence, predicted, point.thresholds).tolist()
         assert np.mean(found) == pytest.approx(point.accepted)
+
+
+def test_a_failed_row_has_no_guess_also_beside_65536_labels() -> None:
+    many = card(tuple(map(str, range(65_536))))
+    guess = table_columns(many, Rules(), chosen=(GUESS,))[1]
+    batch = RowBatch(b"a\0b", packed(1, [Status.OK, Status.MISSING], [[(65_535, 0.5)], []]))
+    assert isinstance(guess, Words)
+    assert [guess.words[code] for code in guess.codes(batch)] == ["65535", ""]
 
 
 def test_pairs_of_up_to_two_thousand_labels_are_counted() -> None:

@@ -122,7 +122,7 @@ def standardization(
     mean = features.mean(0, dtype=np.float64)
     spread = deviation(features)
     damped = np.hypot(spread, DAMPING * np.median(spread))
-    scale = 1 / np.maximum(damped, SMALLEST_DEVIATION)
+    scale = np.where(spread > SMALLEST_DEVIATION, 1 / np.maximum(damped, SMALLEST_DEVIATION), 0)
     return mean.astype(np.float32), scale.astype(np.float32)
 
 

@@ -97,6 +97,9 @@ def test_a_feature_that_all_training_images_share_tells_nothing() -> None:
     images[:, 0] = 7
     other = images[:5].copy()
     other[:, 0] = 8
+    images[:, -10:-3], other[:, -10:-3] = 0, 5  # fewer features vary than there are directions
+    near = neighbours(images, 10)
+    np.testing.assert_array_equal(near.angles(other), near.angles(images[:5]))
     known = distances(images, WIDTHS)
     np.testing.assert_array_equal(known.logs(other), known.logs(images[:5]))
 

@@ -53,13 +53,13 @@ def remember(entry: IndexedJob) -> None:
         with atomic_file.created(draft) as file:
             file.write(msgspec.json.encode(entry))
         failpoint("index.drafted")
-        atomic_file.rename_durably(draft, folder / f"{entry.id}.json")
-        failpoint("index.remembered")
         for other in entries():
             same = other.output == entry.output and other.machine == entry.machine
             if same and other.id != entry.id:
                 (folder / f"{other.id}.json").unlink(missing_ok=True)
                 failpoint("index.replaced-forgotten")
+        atomic_file.rename_durably(draft, folder / f"{entry.id}.json")
+        failpoint("index.remembered")
 
 
 def set_model(job: str, model: str) -> None:

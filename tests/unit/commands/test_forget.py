@@ -88,8 +88,8 @@ def test_a_running_job_is_not_forgotten(table: Path) -> None:
 def test_a_job_whose_journal_is_empty_or_damaged_is_forgotten(table: Path) -> None:
     """Empty, as a forget leaves it that was interrupted before the file was removed."""
     for content in (b"", b"no journal" * 1000):
-        journal_path(table).write_bytes(content)
         remember(IndexedJob(ID, str(table), 1.0))
+        journal_path(table).write_bytes(content)
         assert run(ID, "--yes").exit_code == 0
         assert not journal_path(table).exists()
         assert entries() == []

@@ -68,6 +68,9 @@ def test_an_id_of_another_machine_is_not_the_job_of_this_one_at_its_path(tmp_pat
     assert output_of("testjb01") is None
     assert output_of("testjb02") == output
     assert [entry.id for entry in entries()] == ["testjb02"]  # one line of `status`
+    forget(["testjb02"])
+    assert [entry.id for entry in entries()] == ["testjb01"]
+    remember(IndexedJob("testjb02", str(output), 2.0, machine=machine_id()))
     remember(IndexedJob("testjb03", str(output), 3.0))  # a restart
     assert [entry.id for entry in entries()] == ["testjb03"]
     other = tmp_path / "other.csv"

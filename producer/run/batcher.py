@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from itertools import chain
+from itertools import chain, islice
 from typing import Generic, NamedTuple, TypeVar
 
 import msgspec
@@ -41,7 +41,7 @@ class Lookahead(Generic[T]):
     """The items of an iterator. `ahead` of them, at most AHEAD_MAX, are read in advance, up to the
     first one that must be used before the next."""
 
-    def __init__(self, items: Iterator[T], must_be_used: Callable[[T], bool]) -> None:
+    def __init__(self, items: Iterator[T], must_be_used: Callable[[T], bool] | None = None) -> None:
         self.ahead = 1
         self._must_be_used = must_be_used
         self._items = items
@@ -59,7 +59,9 @@ class Lookahead(Generic[T]):
         return self
 
     def __next__(self) -> T:
-        self._read(1)
+        """Only `left` reads further, so that most items cost little."""
+        if not self._held:
+            self._read(1)
         if self._held:
             return self._held.popleft()
         if self._error is not None:
@@ -68,15 +70,20 @@ class Lookahead(Generic[T]):
 
     def _read(self, ahead: int) -> None:
         """Read in advance. An error of the iterator is raised after the items before it."""
-        while not self._ended and len(self._held) < ahead:
-            if self._held and self._must_be_used(self._held[-1]):
-                return
-            try:
-                self._held.append(next(self._items))
-            except StopIteration:
-                self._ended = True
-            except Exception as error:
-                self._ended, self._error = True, error
+        while not self._ended and (missing := ahead - len(self._held)) > 0:
+            if self._must_be_used is not None:
+                if self._held and self._must_be_used(self._held[-1]):
+                    return
+                missing = 1
+            self._take(missing)
+
+    def _take(self, count: int) -> None:
+        before = len(self._held)
+        try:
+            self._held.extend(islice(self._items, count))
+            self._ended = len(self._held) < before + count
+        except Exception as error:
+            self._ended, self._error = True, error
 
 
 Image = bytes | Reference | Status
@@ -206,7 +213,7 @@ class Batcher:
     def _form(self, files: Iterator[WalkedImage], read_file: Read) -> Iterator[Batch | None]:
         """Batches of the files, in their order; None while the next one is fetched."""
         one_pass = self._one_pass
-        upcoming = Lookahead(files, lambda file: file.number in one_pass)
+        upcoming = Lookahead(files, (lambda file: file.number in one_pass) if one_pass else None)
         taken: list[WalkedImage] = []
         images: list[Image] = []
         stamps: list[Stamp] = []

@@ -251,9 +251,10 @@ class FolderWalk:
             return self._files.holds_image(path)
 
         below, counts = path[self._below :], self._walk.skipped
-        if self._is_own(name, path):
-            return ""
         why = self._selection.why_skipped(below, kind, is_image, counts)
+        # Without a glob no own file is a row: most images need no further check.
+        if (why is not None or self._selection.has_globs) and self._is_own(name, path):
+            return ""
         if why is None or why:
             return why
         # The folder that a link leads to may have images.

@@ -64,7 +64,8 @@ def kinds_in_list(options: JobOptions) -> tuple[str, ...]:
     files = FileReader(options.cwd)
     with suppress(OSError):
         for _, line in numbered_paths(options):
-            kinds.add(kind_of_line(line, files.local_path(line)))
+            if _ADDRESS_MARK in line:
+                kinds.add(kind_of_line(line, files.local_path(line)))
     return tuple(sorted(kinds))
 
 

@@ -44,7 +44,7 @@ _REDUCED_SIDE_PIXELS = 1024
 #: enlarged ten times, the packaged network loses 1.2 points of accuracy (2.9 with BILINEAR); on
 #: those reduced to 20 pixels, 3.5 (5.6).
 _FILTER = Image.Resampling.BOX
-#: An image that is reduced is flattened in parts, so that no full copy is in memory.
+#: Larger images are flattened and reduced in parts, so that no full copy is in memory.
 _PART_SIDE_PIXELS = 1024
 
 Size = tuple[int, int]  #: width, height in pixels
@@ -171,6 +171,8 @@ def shrunk(decoded: DecodedImage, size: Size, mode: Mode, ground: int) -> Image.
         for have, want in zip(image.size, size, strict=True)
     )
     small = reduced(image, (x, y), mode, ground)
+    if decoded.size == size:
+        return small
     # If the factors leave a remainder, the last pixel covers less than the others.
     width, height = (side / decoded.shrink for side in decoded.size)
     return small.resize(size, _FILTER, (0.0, 0.0, width / x, height / y))
@@ -180,11 +182,11 @@ def reduced(image: Image.Image, by: Size, mode: Mode, ground: int) -> Image.Imag
     """Flattened, with blocks of `by` pixels averaged to one."""
     wide = image.mode in WIDE
     span = value_range(part for _, part in _parts(image, by)) if wide else EIGHT_BITS
-    if by == (1, 1):
-        return flatten(image, mode, ground, span)
     whole = Image.new(mode, (-(-image.width // by[0]), -(-image.height // by[1])))
     for (left, top), part in _parts(image, by):
         flat = flatten(part, mode, ground, span)
+        if part is image and by == (1, 1):
+            return flat
         whole.paste(flat.reduce(by), (left // by[0], top // by[1]))
     return whole
 
@@ -192,6 +194,9 @@ def reduced(image: Image.Image, by: Size, mode: Mode, ground: int) -> Image.Imag
 def _parts(image: Image.Image, by: Size) -> Iterator[tuple[Size, Image.Image]]:
     """The image in parts of whole multiples of `by`, each with its left and top edge."""
     width, height = (-(-_PART_SIDE_PIXELS // factor) * factor for factor in by)
+    if image.width <= width and image.height <= height:
+        yield (0, 0), image
+        return
     for top in range(0, image.height, height):
         for left in range(0, image.width, width):
             right, bottom = min(left + width, image.width), min(top + height, image.height)

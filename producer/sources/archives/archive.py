@@ -19,7 +19,7 @@ from typing import NamedTuple
 from producer.sources.folder_walk import END, FOLDER, unpacked
 from shared import regular_file
 from shared.image_status import Status
-from shared.messages.files import MAX_PATH_BYTES
+from shared.messages.files import MAX_PATH_BYTES, fits
 
 #: An archive with more members is refused: 8 bytes of each are in memory, of a compressed tar 100.
 MEMBERS_MAX = 1_000_000
@@ -82,6 +82,8 @@ def is_refused(row: bytes) -> bool:
 
 def row_path(name: bytes) -> bytes:
     """A member's name without components that say nothing; empty if it cannot be a row's."""
+    if fits(name):
+        return name
     components = [each for each in name.split(b"/") if each not in _IDLE]
     leads_out = name.startswith(b"/") or b".." in components
     clean = b"/".join(components)

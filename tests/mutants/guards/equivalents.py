@@ -31,6 +31,19 @@ EQUIVALENT = {
     "self._name(self._entries[at]) != name -> True": (
         "a member that follows the last one is searched like any other, which only takes longer"
     ),
+    "producer/sources/archives/archive.py: row_path: fits(name) -> False": (
+        "a name that fits is put together again, which only takes longer"
+    ),
+    "producer/sources/archives/tar_archive.py: _checksums: block.isascii() -> False": (
+        "both sums of a block without high bytes are the same, which only takes longer"
+    ),
+    "producer/sources/folder_walk.py: FolderWalk._why_skipped: "
+    "why is not None or self._selection.has_globs -> True": (
+        "no other entry is an own file, which only takes longer to find"
+    ),
+    "producer/sources/lists.py: kinds_in_list: _ADDRESS_MARK in line -> True": (
+        "a line without it is a file, which only takes longer to find"
+    ),
     "producer/sources/archives/tar_archive.py: TarArchive._resolved: "
     "member.kind is not HARD_LINK -> False": (
         "the header at its own place is read again, which takes a third longer for a whole archive"
@@ -104,9 +117,14 @@ EQUIVALENT = {
     "worker/decoding/jpeg.py: _segments: marker is None -> False": (
         "an error of another class, which is as unreadable"
     ),
-    "worker/decoding/letterbox.py: reduced: by == (1, 1) -> False": (
-        "the image is taken apart and put together again, which only takes longer"
+    "worker/decoding/letterbox.py: shrunk: decoded.size == size -> False": (
+        "an image of the right size is resized to it, which only takes longer"
     ),
+    "worker/decoding/letterbox.py: reduced: part is image and by == (1, 1) -> False": (
+        "the image is put together again from one part, which only takes longer"
+    ),
+    "worker/decoding/letterbox.py: _parts: image.width <= width and image.height <= height "
+    "-> False": "the only part is a copy of the image, which only takes longer",
     "worker/heads/linear_head.py: minimize: norm < TOLERANCE -> False": (
         "the point stays where it is but for rounding, which only takes longer"
     ),

@@ -20,6 +20,7 @@ from worker.decoding.decode import decode
 
 SPEC = Preprocessing(28, 28, 1)
 MAX_IMAGE_MB = 800  #: measured: 540
+MAX_PARTS_MB = 300  #: 30 megapixels at 4 bytes, and their rows
 MAX_SECONDS = 5.0  #: all together take 0.2; a busy machine takes longer
 MAX_GROWTH_MB = 60  #: the largest file has 12, and the smallest declares gigabytes
 JPEG_SIDE_PIXELS = 14_142  #: just below 200 megapixels
@@ -88,6 +89,12 @@ def test_a_file_of_more_than_64_mib_is_too_large() -> None:
     data = save(Image.new("L", (9, 9)), "PNG")
     assert outcome(data + bytes((64 << 20) - len(data))) is Status.OK
     assert outcome(data + bytes((64 << 20) + 1 - len(data))) is Status.TOO_LARGE
+
+
+@pytest.mark.parametrize("size", [(30_000, 1_000), (1_000, 30_000)])
+def test_an_image_is_flattened_in_parts(size: tuple[int, int], tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(save(Image.new("RGBA", size), "PNG"))
+    assert growth_of_another_process_mb(tmp_path) < MAX_PARTS_MB
 
 
 @pytest.mark.nightly

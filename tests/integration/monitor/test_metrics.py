@@ -33,7 +33,7 @@ from tests.support.processes import in_process, local_stack
 from tests.support.processes.fleet import SHORT_TIMES, Fleet, Producer, wait_for
 from tests.support.processes.local_stack import Place
 from tests.support.servers.metrics_endpoint import Endpoint, Scrape
-from tests.support.servers.redis_server import TEMP_DIR, RedisServer
+from tests.support.servers.redis_server import RedisServer
 
 SPAN_S = 30.0
 IMAGES = 160
@@ -78,7 +78,7 @@ def classify(fleet: Fleet, images: Gallery, output: Path) -> Producer:
 
 def output_of(fleet: Fleet, *arguments: str, **settings: str) -> str:
     """The standard output of a command."""
-    command = in_process.run(fleet, *arguments, cwd=Path(TEMP_DIR), **settings)
+    command = in_process.run(fleet, *arguments, cwd=Path("/"), **settings)
     assert command.code == Exit.OK, command.story
     return command.out
 
@@ -305,7 +305,7 @@ def test_an_unusable_address_is_reported_in_one_line(idle: tuple[Fleet, Endpoint
         ("--port", "0", "--host", "no.such.invalid"): "choose another --host",
         ("--port", "0", "--host", "no..such"): "choose another --host",
     }.items():
-        command = in_process.run(fleet, "metrics", *options, cwd=Path(TEMP_DIR))
+        command = in_process.run(fleet, "metrics", *options, cwd=Path("/"))
         assert command.code == Exit.SETUP, command.story
         (line,) = command.log.splitlines()
         assert why in line

@@ -45,6 +45,8 @@ SHORT_TIMES = {
 }
 #: Far more than any wait takes on a busy machine; a longer wait means a hang.
 PATIENCE_S = 120.0
+#: As in the product: `python -m` would import a file of the current folder in place of a module.
+_CWD = Path("/")
 _POLL_S = 0.01
 #: Reading all of /proc takes 7 ms, starting a command 200 ms; polls get a tenth of a core.
 _PAUSE_PER_POLL = 9.0
@@ -181,7 +183,7 @@ class Worker(Process):
         prefix: Sequence[str] = (),
     ) -> None:
         arguments = launch(app, concurrency)
-        super().__init__([*prefix, sys.executable, *arguments], Path(TEMP_DIR), env, files)
+        super().__init__([*prefix, sys.executable, *arguments], _CWD, env, files)
         self.concurrency = concurrency
 
     @property
@@ -351,7 +353,7 @@ class Fleet:
             launch,
             self.environment(settings),
             self._new_files(),
-            self._prefix(Path(TEMP_DIR)),
+            self._prefix(_CWD),
         )
         self.processes.append(worker)
         if ready:

@@ -9,7 +9,6 @@ from pathlib import Path
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.support.processes.fleet import Fleet, Producer, wait_for
-from tests.support.servers.redis_server import TEMP_DIR
 
 COMMAND = ("metrics", "--port", "0")
 _ADDRESS_PREFIX = "metrics: "
@@ -45,7 +44,7 @@ class Endpoint:
     """`hangtag metrics` at a free port, for a fleet's server or the one in `settings`."""
 
     def __init__(self, fleet: Fleet, **settings: str) -> None:
-        self.process: Producer = fleet.producer(*COMMAND, cwd=Path(TEMP_DIR), **settings)
+        self.process: Producer = fleet.producer(*COMMAND, cwd=Path("/"), **settings)
         self.url = wait_for("the address", self._address).removesuffix("/metrics")
         self.took_s = 0.0  #: duration of the last request
 

@@ -223,16 +223,19 @@ class Job:
         with suppress(SetupError):  # the job is finished; only its version is kept for longer
             set_model(self.record.id, "")
 
+    def code_within(self, budget: ErrorBudget) -> Exit:
+        """How a job that has all rows ends within this budget."""
+        totals = self.journal.totals
+        if budget.exceeded(totals.failed, totals.done, finished=True):
+            return Exit.BUDGET
+        lacks = totals.failed or self.journal.unlisted.count
+        return Exit.SOME_FAILED if lacks else Exit.OK
+
     def judge(self, budget: ErrorBudget) -> Exit:
         """The exit code of the finished job within this budget; a changed one is stored."""
         if self.exit_code is Exit.SETUP:
             return Exit.SETUP  # its form has no room for its rows
-        totals = self.journal.totals
-        if budget.exceeded(totals.failed, totals.done, finished=True):
-            code = Exit.BUDGET
-        else:
-            lacks = totals.failed or self.journal.unlisted.count
-            code = Exit.SOME_FAILED if lacks else Exit.OK
+        code = self.code_within(budget)
         if code is not self.exit_code:
             self.journal.put(exit=b"%d" % code, budget=msgspec.json.encode(budget))
         return code

@@ -9,7 +9,6 @@ batched when they are sent, by bytes and speed, however many small changes or ne
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -21,7 +20,7 @@ import msgspec
 
 from producer.job.job_properties import FILE_COUNT, NUMBERS, TABLE
 from producer.job.journal import WALKED, Journal, discard_next, next_journal
-from producer.job.records import Record
+from producer.job.records import Record, flags_text
 from producer.job.retries import ONLY_CHANGED
 from producer.job.skipped import SKIPPED, UNLISTED
 from producer.run.changes import Changes, Stretch
@@ -161,7 +160,6 @@ def _put_together(batch: Sequence[Stretch], k: int) -> Record:
     names = [name for run in batch for name in run.names[run.start : run.stop]]
     again = sum(len(run) for run in batch if run.known is None)
     digests = joined(lambda row: row.record.digests, NO_DIGEST)
-    flagged = count_flags(result.flags)
     return Record(
         n=-1,
         argument=batch[-1].argument,
@@ -171,7 +169,7 @@ def _put_together(batch: Sequence[Stretch], k: int) -> Record:
         digests=digests if again or any(digests) else b"",
         places=None,
         failed=result.failed - again,
-        flagged=json.dumps(flagged) if flagged else None,
+        flagged=flags_text(count_flags(result.flags)),
         again=again,
         result=encode_result(result),
     )

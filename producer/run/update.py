@@ -26,7 +26,6 @@ from producer.sources.compared import PresentFiles
 from producer.table.display_options import make_table
 from producer.table.table_file import check_replaceable
 from producer.table.table_formats import check_installed
-from shared.errors import Exit
 from shared.messages.files import printable
 
 
@@ -130,11 +129,9 @@ def _finished(run: Run, formed: Journal, changes: Changes | None) -> Summary:
 
 def _rendered(run: Run) -> Summary:
     """Write the next table, which has all its rows."""
-    journal = run.job.journal
-    lacks = journal.totals.failed or journal.unlisted.count
-    code = Exit.SOME_FAILED if lacks else Exit.OK
-    summary = run.finished(code, 0, journal.skipped, journal.unlisted)
-    return msgspec.structs.replace(summary, exit_code=run.job.judge(run.attempt.budget))
+    journal, budget = run.job.journal, run.attempt.budget
+    run.job.store_attempt(budget)
+    return run.finished(run.job.code_within(budget), 0, journal.skipped, journal.unlisted)
 
 
 def _changed_rows(job: Job, named: Sequence[tuple[Kind, bytes]]) -> list[RowChanged]:

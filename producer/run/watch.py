@@ -157,7 +157,7 @@ def watched(
 
 def _local_roots(sources: JobSources) -> list[str]:
     """The folders to watch; none if some files have to be polled."""
-    if sources.has_others or sources.options.list_file:
+    if sources.has_others:
         return []
     places = [os.path.realpath(each.place) for each in sources.local_arguments()]
     folders = {place if os.path.isdir(place) else os.path.dirname(place) for place in places}

@@ -21,6 +21,26 @@ EQUIVALENT = {
     "producer/run/new_files.py: _counts: finished -> False": (
         "all new files are counted before the first number is displayed"
     ),
+    "producer/run/changes.py: Changes._is_young: self._files.path(name) is None -> False": (
+        "the hashed tag of an image without a file lies in the last two seconds once in 5e9 images"
+    ),
+    "producer/run/new_files.py: _counts: finished -> False (2)": (
+        "all new files are counted before the first number is displayed"
+    ),
+    "producer/sources/compared.py: PresentFiles.__iter__: stamp != NO_STAMP -> False": (
+        "a file with a stamp is not missing, which only takes longer to find"
+    ),
+    "producer/sources/compared.py: PresentFiles.is_absent: stamp == NO_STAMP -> True": (
+        "a file with a stamp is not missing, which only takes longer to find"
+    ),
+    "producer/sources/compared.py: _RowsByName._indexed_row: self._last is not None and "
+    "self._last.record.n == n -> False": "the batch is read again, which only takes longer",
+    "producer/sources/compared.py: _RowsByName._next_row: last is not None and last.i + 1 < "
+    "len(last.rows) -> False": "the row is found by the index of names, which only takes longer",
+    "producer/sources/compared.py: _RowsByName.row_of_file: "
+    "row.rows.names[row.i] != name -> True": (
+        "the row is found by the index of names, which only takes longer"
+    ),
     "producer/run/new_files.py: _position: not sources.has_others -> False": (
         "no image has an order of its own, which only takes longer to find"
     ),

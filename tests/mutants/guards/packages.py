@@ -229,7 +229,7 @@ PACKAGES = {
             "tests/unit/table/test_learned_labels.py",
             "tests/integration/sources/test_update_of_addresses.py",
         ),
-        0,
+        4,
         (
             "tests/unit/run/test_archives_in_jobs.py",
             "tests/unit/run/test_update_equals_a_fresh_job.py",

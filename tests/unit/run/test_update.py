@@ -6,16 +6,21 @@ import csv
 import errno
 import os
 import shutil
+import stat
 from pathlib import Path
 
 import pytest
 
 from producer.job.job_options import JobOptions
 from producer.job.journal import journal_path
+from producer.job.snapshot import JobView, read_snapshot
 from producer.present.events import Events, Notice, RowChanged
 from producer.run.classify import classify
 from producer.sort_log.log import Way
 from producer.sorting import sort
+from producer.sources.compared import PresentFiles
+from producer.sources.job_sources import JobSources
+from producer.sources.row_files import RowFiles
 from producer.table.verify import verify
 from shared.errors import Exit, UsageError
 from shared.settings import Settings
@@ -52,6 +57,12 @@ def updated(folder: Path, **given: object) -> tuple[int, list[str]]:
     return summary.view.attempt.classified, notices
 
 
+def stored(folder: Path) -> JobView:
+    view = read_snapshot(folder / "out.csv")
+    assert view is not None
+    return view
+
+
 def rows(folder: Path, column: str = "label") -> dict[str, str]:
     with (folder / "out.csv").open(newline="", encoding="utf-8") as file:
         return {row["path"].removeprefix("in/"): row[column] for row in csv.DictReader(file)}
@@ -85,6 +96,7 @@ def test_a_table_that_only_lost_rows_still_has_failed_ones(folder: Path) -> None
     (folder / "in/a.png").unlink()
     assert update(options_of(folder, b"in")).exit_code == Exit.SOME_FAILED
     assert list(rows(folder)) == ["b.png", "c.png"]
+    assert stored(folder).exit_code == Exit.SOME_FAILED
 
 
 @pytest.mark.parametrize("named_max", [1, 2, 3])
@@ -131,9 +143,32 @@ def test_an_image_that_is_too_large_is_classified_once_it_is_not(tmp_path: Path)
     assert rows(tmp_path, "status") == {"a.png": "ok"}
 
 
+def test_a_file_that_cannot_be_opened_stays_until_it_can_be(tmp_path: Path) -> None:
+    write(tmp_path, {"b.png": b"two"})
+    path = tmp_path / "in/a.png"
+    os.mknod(path, stat.S_IFSOCK | 0o600)
+    os.utime(path, (0, 0))
+    (tmp_path / "list").write_text("in/a.png\nin/b.png\n")
+    options = options_of(tmp_path, list_file=b"list")
+    finish(options)
+    assert rows(tmp_path, "status") == {"a.png": "unreadable", "b.png": "ok"}
+    assert update(options).view.attempt.classified == 0
+    path.unlink()
+    write(tmp_path, {"a.png": b"one"})
+    assert update(options).view.attempt.classified == 1
+
+
 def test_a_link_to_nothing_gets_no_row(folder: Path) -> None:
     (folder / "in/d.png").symlink_to("nothing.png")
     assert updated(folder) == (0, [f"{folder}/out.csv is up to date"])
+
+
+def test_a_file_that_is_removed_after_its_folder_was_listed_gets_no_row(tmp_path: Path) -> None:
+    write(tmp_path, {"a.png": b"one", "b.png": b"two"})
+    present = iter(PresentFiles(RowFiles(JobSources(options_of(tmp_path, b"in")))))
+    assert next(present)[0] == (0, b"in/a.png")
+    (tmp_path / "in/b.png").unlink()
+    assert list(present) == []
 
 
 def test_a_named_file_that_is_gone_keeps_a_row(tmp_path: Path) -> None:

@@ -74,7 +74,7 @@ def problem(proof: Proof) -> str:
     return line
 
 
-def put(table: Path, **properties: bytes) -> None:
+def put(table: Path, /, **properties: bytes) -> None:
     """Change properties of its job."""
     with closing(Journal(journal_path(table))) as journal:
         journal.put(**properties)

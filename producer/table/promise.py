@@ -124,7 +124,7 @@ def own_model_command(options: JobOptions) -> str:
     model; otherwise empty."""
     folder = os.fsdecode(folder_of_job(options))
     name = of_folder(folder) if os.path.isdir(folder) else ""
-    if options.model or options.is_piped or not name:
+    if options.model or not name:
         return ""
     if name not in Registry(Settings.from_env().store_path).names():
         return ""

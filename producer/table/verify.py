@@ -12,7 +12,7 @@ import msgspec
 from producer.job.job_index import no_table
 from producer.job.journal import journal_path
 from producer.job.sealed_journal import SealedJournal
-from producer.job.snapshot import has_journal, read_snapshot
+from producer.job.snapshot import has_journal
 from producer.present.formatting import counted, typed
 from producer.present.progress import Stages
 from producer.sources import row_files
@@ -76,7 +76,7 @@ def _without_journal(output: Path) -> Proof:
 
 def _with_journal(output: Path, sealed: SealedJournal, deep: bool) -> Proof:
     if not sealed.finished:
-        return _proof(output, sealed, [_not_finished(output)], [])
+        return _proof(output, sealed, [_not_finished(output, sealed)], [])
     problems = [*_pinned(sealed)]
     if output.exists():
         problems += _first_problems(table_problems(output, sealed))
@@ -100,9 +100,8 @@ def _not_found(files: RowFiles, problems: list[str]) -> Iterator[str]:
         )
 
 
-def _not_finished(output: Path) -> str:
-    view = read_snapshot(output)
-    if view is not None and view.over_budget:
+def _not_finished(output: Path, sealed: SealedJournal) -> str:
+    if sealed.stopped is Exit.BUDGET:
         return "its job was stopped by --max-failures; classify with a higher limit to finish it"
     return f"its job is not finished; finish it with: {typed(['hangtag', 'classify', str(output)])}"
 

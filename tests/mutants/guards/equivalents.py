@@ -160,6 +160,36 @@ EQUIVALENT = {
     "worker/labelling/kmeans.py: kmeans: (of == before).all() -> False": (
         "centres that do not move stay where they are, only for more steps"
     ),
+    "producer/table/check_files.py: _moved_problem: stamp != row.stamp -> True": (
+        "the content of a file with the right stamp is right, too, or is not compared by what "
+        "follows; to read it only takes longer"
+    ),
+    "producer/table/check_rows.py: table_problems: file == sha256 == sealed.sha256 -> False": (
+        "the rows of a table with the right bytes have no problem, which only takes longer to find"
+    ),
+    "producer/table/person_labels.py: PersonLabels.excluded: "
+    "self._excluding.isdisjoint(batch.contents) -> False": (
+        "a mask without a mark changes no row, as no mask does, which only takes longer"
+    ),
+    "producer/table/promise.py: own_model_command: not name -> False": (
+        "no model has an empty name, which only takes longer to find"
+    ),
+    "producer/table/text_format.py: TextFormat._names: plain is not None -> False": (
+        "names without anything to escape are the same cells, which only take longer"
+    ),
+    "producer/table/text_format.py: _merged: cells == '' -> False": (
+        "an empty text is put into each line, which only takes longer"
+    ),
+    "producer/table/text_format.py: _texts: isinstance(codes, bytes) and "
+    "codes.count(codes[0]) == len(codes) -> False": (
+        "the text that all rows have is looked up for each of them, which only takes longer"
+    ),
+    "producer/table/text_format.py: _texts: isinstance(codes, bytes) -> True": (
+        "codes that are seldom the same are counted, too, which only takes longer"
+    ),
+    "producer/table/xlsx.py: Xlsx._style: style -> True": (
+        "an empty cell without a style is written, too, which only takes more bytes"
+    ),
     "producer/run/file_transport.py: _alone: sys.platform == 'linux' -> True": (
         "on another system a worker opens no file that was referred to, and gets the bytes later"
     ),

@@ -302,6 +302,7 @@ PACKAGES = {
             "tests/unit/train/test_metrics.py",
         ),
         0,
+        ("tests/integration/storage/test_durability.py",),
     ),
     "decoding": Package(("worker/decoding/*.py",), ("tests/unit/decoding",), 5),
     "learning": Package(

@@ -124,6 +124,14 @@ def test_a_copy_leaves_the_table_and_its_options_and_is_not_replaced_unasked(tab
     assert (table.parent / "copy.csv").read_bytes() == before
 
 
+@pytest.mark.parametrize("name", ["copy", "copy.2024"])
+def test_a_name_without_the_ending_of_another_format_is_that_of_a_csv(
+    table: Path, name: str
+) -> None:
+    run("table", "out.csv", "-o", name)
+    assert (table.parent / name).read_bytes() == table.read_bytes()
+
+
 def test_the_rows_so_far_replace_only_those_of_their_job(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

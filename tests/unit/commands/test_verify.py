@@ -20,10 +20,13 @@ from hypothesis import strategies as st
 
 from producer.cli.main import hangtag
 from producer.job import records
-from producer.job.journal import journal_path
+from producer.job.job_properties import TABLE
+from producer.job.journal import Journal, journal_path
 from producer.job.sqlite_errors import blob
 from producer.table.verify import Proof, verdict, verify
 from shared.errors import Exit
+from shared.messages.model_card import encode_card
+from shared.registry import packaged
 from tests.support.jobs.finished_job import RUBBISH, finish, options_of
 
 NAMES = (
@@ -71,11 +74,19 @@ def problem(proof: Proof) -> str:
     return line
 
 
+def put(table: Path, /, **properties: bytes) -> None:
+    """Change properties of its job."""
+    with closing(Journal(journal_path(table))) as journal:
+        journal.put(**properties)
+
+
 def test_the_command_that_finishes_a_job_is_named(table: Path) -> None:
     for path in (table, journal_path(table)):
         path.unlink()
     finish(options_of(table.parent, b"two", b"one"), stop_after=1)
     assert problem(verify(table, deep=False)).endswith(f": hangtag classify {table}")
+    put(table, stopped=b"%d" % Exit.BUDGET)
+    assert "a higher limit" in problem(verify(table))
 
 
 @pytest.mark.parametrize("typed", [b"", b"/"], ids=["relative", "absolute"])
@@ -193,6 +204,23 @@ def test_an_edited_journal_is_reported(table: Path) -> None:
     assert str(table) in proof.problems[0]
 
 
+def test_a_card_that_the_job_is_not_pinned_to_is_reported(table: Path) -> None:
+    put(table, card=encode_card(msgspec.structs.replace(packaged.card(), notes="other")))
+    assert "its card differs" in problem(verify(table))
+
+
+def test_a_table_is_compared_with_the_digest_of_what_was_written_and_its_bytes(
+    table: Path,
+) -> None:
+    """Also where all its cells are right."""
+    good = table.read_bytes()
+    table.write_bytes(good.replace(b"\n", b"\r\n"))
+    assert problem(verify(table)).endswith("its bytes differ: line ends, quotes or encoding")
+    table.write_bytes(good)
+    put(table, **{TABLE: b"0" * 64})
+    assert "its results differ from those" in problem(verify(table))
+
+
 @pytest.mark.parametrize(
     ("change", "says"),
     [
@@ -214,8 +242,20 @@ def test_changed_content_with_the_same_stamp_is_found_by_reading_again(table: Pa
     before = path.stat()
     path.write_bytes(path.read_bytes()[::-1])
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
-    assert verify(table).proven
+    proof = verify(table)
+    assert proof.proven
+    assert "check it with --deep" in proof.unproven[0]
     assert problem(verify(table, deep=True)).startswith("one/a.png: has other content")
+
+
+def test_content_whose_digests_are_not_known_is_named_as_unproven(table: Path) -> None:
+    assert verify(table, deep=True).unproven == []
+    with closing(sqlite3.connect(journal_path(table))) as database:
+        records.put_files(database, records.one(database, 0)._replace(digests=b""))
+        database.commit()
+    proof = verify(table, deep=True)
+    assert proof.proven
+    assert proof.unproven == ["some files' content: the journal has no digests of them"]
 
 
 def test_each_change_of_a_list_is_named(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import struct
+from operator import attrgetter
 from typing import NamedTuple
 
 import msgspec
@@ -19,7 +20,7 @@ from producer.job.acceptance import (
     for_table,
     from_confidence,
 )
-from producer.job.columns import COLUMNS, GUESS, SOURCE, Words, table_columns
+from producer.job.columns import COLUMNS, GUESS, SOURCE, Decimals, Names, Words, table_columns
 from producer.job.folder_labels import LabelPairs
 from producer.job.records import Record
 from producer.job.row_batch import Decision, RowBatch, Rules
@@ -132,12 +133,13 @@ def test_failed_comes_before_person_before_excluded_before_flagged_before_accept
     assert batch.given_labels == {i: given_[i] for i in given_ if not case.result.statuses[i]}
 
 
+@pytest.mark.parametrize("digits", [0, 4])
 @pytest.mark.parametrize("number", [*HALVES, *OTHERS])
-def test_a_number_is_written_as_python_does(number: float) -> None:
+def test_a_number_is_written_as_python_does(number: float, digits: int) -> None:
     result = BatchResult(1, b"\0", b"\0\0", struct.pack("<f", number))
-    columns = table_columns(card(), Rules(), chosen=("confidence",))
+    columns = Names("path"), Decimals("number", attrgetter("confidences"), digits)
     (single,) = struct.unpack("<f", result.probabilities)
-    assert CsvText(columns).lines(RowBatch(b"a.png", result)) == f"a.png,{single:.4f}\n"
+    assert CsvText(columns).lines(RowBatch(b"a.png", result)) == f"a.png,{single:.{digits}f}\n"
 
 
 confidences = st.floats(0, 1, width=32)

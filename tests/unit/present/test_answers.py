@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import csv
 import random
+import re
 from array import array
 from collections import Counter
 from io import StringIO
+from pathlib import Path
 
 import click
 import msgspec
@@ -27,9 +29,11 @@ from producer.table.promise import LabelledRows, withdrawn, without_withdrawn
 from shared.image_status import BY_CODE
 from shared.labels.class_folders import folder_of
 from shared.messages.batch import BatchResult
-from shared.messages.model_card import Card, Metrics
+from shared.messages.model_card import IMPORTED, Card, Metrics
 from shared.messages.replies import Decided, Evaluation, Trained
-from shared.registry import packaged
+from shared.registry import learned_lines, packaged
+from shared.registry.registry import Registry
+from shared.settings import Settings
 from tests.unit.table.test_text_format import CsvText
 
 CARD = packaged.card()
@@ -129,6 +133,58 @@ def test_a_comparison_on_few_images_is_called_chance(count: int, chance: bool) -
     assert text.splitlines()[-1] == "undo it:  hangtag models rollback m"
 
 
+FEW, WEAKEST = "fewer than 15 images to judge by: ", "weakest classes:"
+CHANCE = "fewer are right than by chance; "
+
+
+@pytest.mark.parametrize(
+    ("images", "right", "says"),
+    [
+        ((15, 15), (15, 15), []),
+        ((15, 14), (15, 14), [f"{FEW}1 (14)"]),
+        ((1,) * 5, (1,) * 5, [f"{FEW}0 (1), 1 (1), 2 (1), 3 (1), 4 (1)"]),
+        ((1,) * 6, (1,) * 6, [f"{FEW}0 (1), 1 (1), 2 (1), 3 (1), 4 (1) and 1 more"]),
+        ((50, 50), (25, 25), [WEAKEST]),
+        ((50, 50), (10, 10), [WEAKEST, f"{CHANCE}check the order of --labels, and --scale"]),
+        ((0, 0), (0, 0), [f"{FEW}0 (0), 1 (0)"]),
+    ],
+)
+def test_what_is_wrong_with_classes_is_said_only_if_it_is_so(
+    images: tuple[int, ...], right: tuple[int, ...], says: list[str]
+) -> None:
+    count, classes = sum(images), range(len(images))
+    confusion = [[0] * len(images) for _ in classes]
+    for i in classes:
+        confusion[i][i] = right[i]
+        confusion[i][i - 1] += images[i] - right[i]
+    accuracy, labels = sum(right) / max(count, 1), tuple(map(str, classes))
+    measured = Evaluation(count, accuracy, 0.5, 0.02, labels, tuple(map(tuple, confusion)))
+    decided = Decided("production", 2, 1, True, "it is better")
+    trained = Trained("m@2", Metrics(accuracy, count, 0.5, 0.02), decided, 3.0)
+    lines = map(click.unstyle, training_lines(trained, {"heldout": measured}))
+    assert [line for line in lines if line.startswith((FEW, CHANCE, WEAKEST))] == says
+
+
+@pytest.mark.parametrize(
+    ("doubtful", "accepted", "flagged", "says"),
+    [
+        ({}, None, {}, []),
+        ({"Bag": 1}, None, {"unlike_training": 2}, ["1 doubtful", "2 flagged"]),
+        ({"Bag": 1}, AcceptedShare(3, 0.9, 0.95), {}, ["3 accepted"]),
+    ],
+)
+def test_a_figure_is_displayed_if_it_counts_a_row_and_one_precision_at_a_time(
+    doubtful: dict[str, int],
+    accepted: AcceptedShare | None,
+    flagged: dict[str, int],
+    says: list[str],
+) -> None:
+    answers = AnswerCounts({"Bag": 4}, doubtful, 0.98, accepted=accepted)
+    lines = map(click.unstyle, answer_lines(answers, flagged))
+    numbers = [re.match(r" +(\d+ \w+)  ", line) for line in lines]
+    assert [number[1] for number in numbers if number] == says
+
+
 def of_held_out(doubtful: float, count: int = 5_000) -> Card:
     """A card whose held-out images were doubtful to this share."""
     points = tuple(
@@ -198,3 +254,78 @@ def test_the_folders_that_a_version_has_learned_from_prove_nothing(source: str, 
     lines = answer_lines(without_withdrawn(counted, 0, card, OPTIONS), {})
     (line,) = (line for line in lines if "as their folders are named" in line)
     assert (f"{card.ref} has learned from them" in line) == says
+
+
+def version(**changes: object) -> Card:
+    """A version of a person."""
+    return msgspec.structs.replace(CARD, name="mine", version=3, **changes)
+
+
+def of_labels(**changes: object) -> Card:
+    """A version that has learned from a labels file."""
+    return version(files={learned_lines.FILE: "0" * 64}, source="", **changes)
+
+
+SURE_OF_NONE = tuple(
+    msgspec.structs.replace(point, thresholds=(None,) * len(CARD.labels))
+    for point in CARD.operating_points
+)
+NOT_CALIBRATED = {
+    "recipe": IMPORTED,
+    "operating_points": (),
+    "metrics": msgspec.structs.replace(CARD.metrics, heldout_count=0),
+}
+
+
+@pytest.mark.parametrize(
+    ("card", "precision", "why", "command", "advice"),
+    [
+        (CARD, None, "90.0% are doubtful, ", "train DIR", "train your own"),
+        (version(), None, "90.0% are doubtful, ", "train DIR", "add some to its folders"),
+        (
+            version(**NOT_CALIBRATED), None, "the confidence of mine@3 is not calibrated",
+            "models calibrate mine@3 --data DIR", "calibrate it on labelled images",
+        ),
+        (of_labels(), None, "90.0% are doubtful, ", "label DIR", "name more of them"),
+        (
+            of_labels(operating_points=()), None, "mine@3 is sure of no image without a label",
+            "label DIR", "name more of them",
+        ),
+        (
+            of_labels(operating_points=SURE_OF_NONE), 0.95, "at 95% mine@3 is sure of no image",
+            "label DIR", "name more of them",
+        ),
+    ],
+)  # fmt: skip
+def test_what_to_do_about_a_withdrawn_promise_depends_on_the_version(
+    card: Card, precision: float | None, why: str, command: str, advice: str
+) -> None:
+    lost = withdrawn(card, LabelledRows(1_000, 900, 0), OPTIONS, precision)
+    assert lost is not None
+    assert lost.why.startswith(why)
+    assert (lost.train, lost.advice) == (f"hangtag {command}", advice)
+
+
+def test_a_version_of_labels_keeps_its_promise_like_any_other() -> None:
+    assert keeps(of_labels(), 1_000, 50)
+
+
+def test_a_model_that_is_named_like_the_folder_is_proposed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HANGTAG_STORE", str(tmp_path / "store"))
+    for name in ("mine", "other"):
+        (tmp_path / name).mkdir()
+    files = {"model.tflite": b"1"}
+    Registry(Settings.from_env().store_path).publish(version(files={}), files)
+    table = str(tmp_path / "out.csv")
+
+    def proposed(folder: str, model: str = "") -> str:
+        options = JobOptions((str(tmp_path / folder).encode(),), b"/", table, model=model)
+        lost = withdrawn(CARD, LabelledRows(1_000, 900, 0), options)
+        assert lost is not None
+        return lost.train
+
+    assert proposed("mine").startswith("hangtag classify --model mine --restart ")
+    for folder, model in (("other", ""), ("mine", "fashion-mnist")):
+        assert proposed(folder, model) == "hangtag train DIR"

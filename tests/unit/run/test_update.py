@@ -244,6 +244,8 @@ def test_files_of_a_folder_that_cannot_be_listed_keep_their_rows(
     write(folder, {"closed/x.png": b"five"})
     assert updated(folder)[0] == 1
     close_folders(monkeypatch)
+    (line,) = verify(folder / "out.csv").problems
+    assert line.startswith("in/closed: cannot be listed (Permission denied), so its files are")
     (folder / "in/b.png").unlink()
     summary = update(options_of(folder, b"in"))
     assert list(rows(folder)) == ["a.png", "c.png", "closed/x.png"]

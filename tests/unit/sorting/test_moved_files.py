@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import os
 import shutil
+import zlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -26,7 +27,7 @@ from producer.table.verify import verify
 from shared.errors import SetupError
 from shared.image_status import Status
 from tests.support.jobs import sorted_job
-from tests.support.jobs.finished_job import finish, options_of
+from tests.support.jobs.finished_job import RUBBISH, finish, options_of
 from tests.support.jobs.sorted_job import some_files
 
 
@@ -246,3 +247,42 @@ def test_a_moved_image_that_was_changed_is_not_to_be_classified_at_its_old_path(
         assert "--update" in line
         assert "--restart" not in line
         assert "--retry-failed" not in line
+
+
+def test_a_moved_image_with_another_time_is_proven_by_its_content(
+    table: Path, tmp_path: Path
+) -> None:
+    """Another disk may store less exact times."""
+    sort.sort(table, tmp_path / "sorted", Way.MOVE)
+    os.utime(tmp_path / "sorted/flagged/odd.png", (1, 1))
+    assert verified(table) == []
+
+
+def with_checksum(content: bytes) -> bytes:
+    """A content with its CRC-32 behind it; the CRC-32 of that is the same for any content."""
+    return content + zlib.crc32(content).to_bytes(4, "little")
+
+
+def test_a_moved_image_of_another_size_is_not_proven_by_a_checksum(tmp_path: Path) -> None:
+    table = sorted_job.make(tmp_path, {"1.png": with_checksum(b"one")})
+    sort.sort(table, tmp_path / "sorted", Way.MOVE)
+    (picture,) = (tmp_path / "sorted").glob("*/1.png")
+    picture.write_bytes(with_checksum(b"another"))
+    (line,) = verified(table)
+    assert line.startswith(f"{picture}: has another size or time")
+
+
+def test_a_moved_image_without_a_checksum_is_known_by_its_time(tmp_path: Path) -> None:
+    """It was too large to be read when its row was repeated."""
+    options = options_of(tmp_path, b"in", max_file_bytes=len(RUBBISH))
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in/1.png").write_bytes(RUBBISH)
+    finish(options)
+    sort.sort(tmp_path / "out.csv", tmp_path / "sorted", Way.MOVE)
+    picture = tmp_path / "sorted/failed/1.png"
+    picture.write_bytes(b"larger than before")
+    finish(options, retry_failed=True)
+    assert verified(tmp_path / "out.csv") == []
+    os.utime(picture, (1, 1))
+    (line,) = verified(tmp_path / "out.csv")
+    assert line.startswith(f"{picture}: has another size or time")

@@ -56,10 +56,14 @@ def test_an_accepted_label_of_a_person_needs_no_confidence(table: Path) -> None:
     assert labels == ["unknown"] * 2 + ["Coat"] + ["unknown"] * 6 + [""]
 
 
-def test_a_log_that_has_become_shorter_is_named(table: Path) -> None:
+@pytest.mark.parametrize("shorter", [False, True])
+def test_a_log_that_is_missing_or_has_become_shorter_is_named(table: Path, shorter: bool) -> None:
+    log = labels_file.of_table(table)
     correct(table, bytes([2]) * 9, "Coat")
+    first = log.read_bytes()
+    correct(table, bytes([3]) * 9, "Coat")
     run("table", str(table))
-    labels_file.of_table(table).unlink()
+    log.write_bytes(first) if shorter else log.unlink()
     assert "--no-corrections" in run("verify", str(table), code=1)
     run("table", str(table), "--no-corrections")
     assert verify(table).proven

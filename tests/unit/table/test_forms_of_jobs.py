@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import os
 import resource
 import sys
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from click.testing import CliRunner, Result
 
 from producer.cli.main import hangtag
 from producer.job.job_options import JobOptions
+from producer.job.job_properties import TABLE
 from producer.job.journal import Journal, journal_path
 from producer.job.sealed_journal import SealedJournal
 from producer.table.table_file import is_foreign
@@ -102,6 +105,7 @@ def test_a_table_is_the_old_one_or_the_new_one_wherever_its_process_is_killed(
     new = table.read_bytes()
     assert count >= 4
     assert new != old
+    interrupted = 0
     for nth in range(count):
         run("table", table.name, "--accept", "all")
         assert table.read_bytes() == old
@@ -109,9 +113,43 @@ def test_a_table_is_the_old_one_or_the_new_one_wherever_its_process_is_killed(
         assert table.read_bytes() in (old, new)
         with SealedJournal(table) as sealed:
             assert not is_foreign(sealed, table)
+        said = verify(table).problems
+        assert not said or f"write it again with: hangtag table {table}" in said[0]
+        interrupted += bool(said)
         run("table", table.name, "--min-confidence", "0.25")
         assert verify(table).proven
         assert not list(folder.glob(f"*{DRAFT_SUFFIX}*"))
+    assert interrupted
+
+
+def test_a_table_that_is_removed_while_its_replacement_is_interrupted_is_written_again(
+    folder: Path,
+) -> None:
+    table = folder / "out.csv"
+    finish(options(folder, table.name))
+
+    def render() -> None:
+        run("table", table.name, "--min-confidence", "0.5")
+
+    last = passages(render).index("table.placed")
+    run("table", table.name, "--accept", "all")
+    assert killed_at(render, last)
+    table.unlink()
+    run("table", table.name)
+    assert verify(table).proven
+
+
+def test_other_bytes_of_the_same_rows_are_proven_if_the_job_has_written_them(folder: Path) -> None:
+    """With another version of a library, which writes other bytes than the one that is here."""
+    table = folder / "out.xlsx"
+    finish(options(folder, table.name))
+    with zipfile.ZipFile(table, "a") as book:
+        book.comment = b"another version"
+    assert verify(table).problems == [f"{table}: its rows are right, but its bytes differ"]
+    journal = Journal(journal_path(table))
+    journal.put(**{TABLE: hashlib.sha256(table.read_bytes()).hexdigest().encode()})
+    journal.close()
+    assert verify(table).proven
 
 
 @every_form

@@ -35,7 +35,7 @@ from shared.messages.model_card import Card
 from shared.registry import learned_lines, packaged
 from shared.registry.registry import Registry
 from shared.settings import Settings
-from tests.support.jobs.decided import correct, line_of
+from tests.support.jobs.decided import append, correct, line_of
 from tests.support.jobs.finished_job import RUBBISH, finish, options_of
 from tests.support.jobs.updated_job import update
 
@@ -220,6 +220,24 @@ def test_labels_that_the_version_does_not_give_are_named(tmp_path: Path) -> None
         "a summary counts the labels of the model",
         "fashion-mnist@0 does not give all of these labels: not Hat",
     ]
+
+
+@pytest.mark.parametrize(
+    "logged",
+    [
+        line_of(ONE, "Hat", at="2025", rows=(1,)),
+        line_of(ONE, "Hat", at="2027", rows=(1,), kind="not-this"),
+    ],
+)
+def test_a_learned_label_is_taken_unless_the_log_has_a_later_one(
+    tmp_path: Path, logged: LabelLine
+) -> None:
+    """A later line about another label says nothing of it."""
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in/0.png").write_bytes(ONE)
+    append(tmp_path / "out.csv", logged)
+    finish(options_of(tmp_path, b"in"), learned=[line_of(ONE, "Bag", at="2026")])
+    assert [(row["label"], row["source"]) for row in rows_of(tmp_path)] == [("Bag", "person")]
 
 
 def excluding(image: int, *names: str, at: str = "2026") -> list[LabelLine]:

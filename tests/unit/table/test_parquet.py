@@ -71,6 +71,18 @@ def test_columns_have_types_and_the_file_names_its_job_and_model(tmp_path: Path)
     assert table["flag"] == [None] * ROWS
 
 
+def test_rows_of_many_batches_are_grouped_into_as_many_as_memory_should_hold(
+    tmp_path: Path,
+) -> None:
+    path, size, count = tmp_path / "table.parquet", 1 << 10, (1 << 7) + 2
+    result = packed(2, [Status.OK] * size, [[(0, 0.5), (1, 0.25)]] * size)
+    batch = RowBatch(b"\0".join(b"%d" % i for i in range(size)), result)
+    path.write_bytes(written_as("parquet", TABLE, [batch] * count))
+    metadata = pq.read_metadata(path)
+    groups = [metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)]
+    assert groups == [1 << 17, 2 << 10]
+
+
 def test_names_with_a_changed_byte_are_refused(tmp_path: Path) -> None:
     """Without their checksums some of them would be read as other names."""
     path = tmp_path / "table.parquet"

@@ -217,18 +217,31 @@ def test_the_table_equals_that_of_a_plain_writer(
     assert text == naive(card, top_k, every, rows, rules.acceptance, chosen, persons, excluded)
 
 
-@pytest.mark.parametrize("members", ['"path":"b","guess":"x"', '"label":"x","path":"b"'])
+@pytest.mark.parametrize(
+    "row",
+    [
+        '{"path":"b","guess":"x"}', '{"label":"x","path":"b"}', '["path","label"]',
+        '{"path":"b","label":["x"]}',
+    ],
+)  # fmt: skip
 @pytest.mark.parametrize("form", ["jsonl", "json"])
-def test_a_row_whose_members_differ_by_name_or_order_is_refused(
-    tmp_path: Path, form: str, members: str
+def test_a_row_with_other_members_or_none_or_with_more_than_a_cell_in_one_is_refused(
+    tmp_path: Path, form: str, row: str
 ) -> None:
-    lines = ['{"path":"a","label":"x"}', f"{{{members}}}"]
+    lines = ['{"path":"a","label":"x"}', row]
     text = "\n".join(lines) if form == "jsonl" else "[\n" + ",\n".join(lines) + "\n]\n"
     (tmp_path / "table").write_text(text)
     rows = loaded(form).read(tmp_path / "table")
     assert [next(rows), next(rows)] == [["path", "label"], ["a", "x"]]
     with pytest.raises(Unreadable):
         next(rows)
+
+
+@pytest.mark.parametrize("text", ['{"path":"a"},\n{"path":"b"}\n]\n', '[\n{"path":"a"}\n]\n[\n]\n'])
+def test_lines_before_or_after_a_json_array_are_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "table").write_text(text)
+    with pytest.raises(Unreadable):
+        list(loaded("json").read(tmp_path / "table"))
 
 
 TABLE = Table(table_columns(card(), Rules()), Rules(), JOB, card())
@@ -243,6 +256,16 @@ def journal(tmp_path: Path) -> Iterator[Journal]:
     journal.commit(results=[StoredResult(2, encoded, 0), StoredResult(0, encoded, 0)])
     yield journal
     journal.close()
+
+
+def test_rows_are_appended_for_some_time_but_at_least_a_batch_of_them(
+    journal: Journal, tmp_path: Path
+) -> None:
+    """So that a job with many final rows still serves its workers."""
+    with closing(TableDraft(TABLE, tmp_path / "out.csv", "csv")) as draft:
+        for rows in (1, 2):
+            draft.append(journal.row_batches(after=draft.end), until_s=0)
+            assert draft.end.rows == rows
 
 
 @pytest.mark.parametrize("target", [None, "letters"])

@@ -13,9 +13,9 @@ import pytest
 
 from producer.job.columns import Table, table_columns
 from producer.job.row_batch import AS_CLASSIFIED, RowBatch, Rules
-from producer.table.table_formats import FORMATS
+from producer.table.table_formats import FORMATS, check_columns
 from shared.atomic_file import DRAFT_SUFFIX
-from shared.errors import Exit, SetupError
+from shared.errors import Exit, SetupError, UsageError
 from shared.image_status import Flag, Status
 from shared.messages.model_card import OperatingPoint
 from tests.support.jobs.finished_job import finish
@@ -87,7 +87,7 @@ def test_rows_are_coloured_percentages_and_the_header_stays_and_filters(tmp_path
     assert colours == [usual, doubtful, failed, doubtful, usual]
     assert [sheet.cell(row, 3).number_format for row in (2, 3, 4)] == ["0.0%"] * 3
     assert sheet["C2"].value == 0.75
-    assert sheet["C4"].value is None
+    assert [sheet[place].value for place in ("B4", "C4", "E2")] == [None] * 3
     found = [list(filter(lambda cell: cell is not None, row)) for row in book["summary"].values]
     assert found == [
         ["job", JOB.id],
@@ -102,6 +102,17 @@ def test_rows_are_coloured_percentages_and_the_header_stays_and_filters(tmp_path
         ["a", 2, 0.4, 1],
         ["b,c", 2, 0.4, 2],
     ]
+    cells = [cell for row in book["summary"] for cell in row if cell.value is not None]
+    assert {cell.row for cell in cells if cell.font.b} == {9}
+    shares = {cell.coordinate for cell in cells if cell.number_format == "0.0%"}
+    assert shares == {f"C{row}" for row in (4, 5, 6, 7, 10, 11)}
+
+
+def test_a_table_with_more_columns_than_a_sheet_is_refused_with_a_form_that_has_room() -> None:
+    wide = card(tuple(map(str, range(1 << 14))))
+    columns = table_columns(wide, AS_CLASSIFIED, probabilities=True)
+    with pytest.raises(UsageError, match=r"has 16,391 columns, and xlsx at most 16,384; .*parquet"):
+        check_columns("xlsx", Table(columns, AS_CLASSIFIED, JOB, wide))
 
 
 @pytest.fixture

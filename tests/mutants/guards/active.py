@@ -104,20 +104,22 @@ class _Finder(PathFinder):
         file = self._paths.get(fullname)
         if file is None:
             return None
-        loader = _Loader(self._root, fullname, file)
-        return ModuleSpec(fullname, loader, origin=str(file))
+        # A copy of the checkout may come first: a module reads the files beside its own copy.
+        usual = super().find_spec(fullname, path, target)
+        origin = usual.origin if usual is not None and usual.origin else str(file)
+        return ModuleSpec(fullname, _Loader(self._root, fullname, file, origin), origin=origin)
 
 
 class _Loader(SourceFileLoader):
-    def __init__(self, root: Path, fullname: str, file: Path) -> None:
+    def __init__(self, root: Path, fullname: str, file: Path, origin: str) -> None:
         super().__init__(fullname, str(file))
-        self._root = root
+        self._root, self._origin = root, origin
 
     def get_code(self, fullname: str) -> CodeType:
         return _code_of(self._root, Path(self.path))
 
     def exec_module(self, module: ModuleType) -> None:
-        module.__file__ = self.path
+        module.__file__ = self._origin
         super().exec_module(module)
 
 

@@ -182,9 +182,11 @@ PACKAGES = {
         (
             "tests/unit/commands/test_classify_command.py",
             "tests/unit/commands/test_collect.py",
+            "tests/unit/commands/test_detach.py",
             "tests/unit/commands/test_piped_lists.py",
             "tests/unit/commands/test_refusals.py",
             "tests/unit/commands/test_table.py",
+            "tests/unit/job/test_retries.py",
             "tests/unit/run/test_archives_in_jobs.py",
             "tests/unit/run/test_batch_size.py",
             "tests/unit/run/test_batcher.py",
@@ -203,6 +205,8 @@ PACKAGES = {
             "tests/integration/state_machines/test_batches.py",
             "tests/faults/files/test_unlistable_folders.py",
             "tests/faults/hostile/test_ledger.py",
+            "tests/faults/producer/test_retry_failed.py",
+            "tests/faults/producer/test_two_jobs.py",
         ),
     ),
     "updating": Package(

@@ -161,7 +161,7 @@ def test_changed_options_of_an_existing_job_are_named_with_the_fix(
     assert journal.read_bytes() == before
 
 
-@pytest.mark.parametrize("code", [Exit.OK, Exit.SOME_FAILED])
+@pytest.mark.parametrize("code", [Exit.OK, Exit.SOME_FAILED, Exit.SETUP])
 def test_a_finished_job_reports_it_and_repeats_its_exit_code_without_a_server(
     here: Path, code: Exit
 ) -> None:

@@ -26,7 +26,8 @@ from tests.support.processes.fleet import PATIENCE_S, PRODUCT_PROGRAM, ROOT, Pro
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with two folders of images, and an unreachable broker."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    places = filter(None, [str(ROOT), os.environ.get("PYTHONPATH")])
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(places))
     monkeypatch.setenv("HANGTAG_REDIS_URL", f"unix://{tmp_path}/no.sock")
     for folder in ("photos", "--json"):
         (tmp_path / folder).mkdir()

@@ -1,4 +1,4 @@
-"""Repeats in the journal: failed rows get new results and all others stay, at every moment."""
+"""Repeats of a job: failed rows get new results and all others stay, at every moment."""
 
 from __future__ import annotations
 
@@ -16,9 +16,11 @@ from producer.job import property_table
 from producer.job.journal import Journal
 from producer.job.records import FrozenBatch, RowPlace, StoredResult
 from producer.job.totals import JobCounts, load_counts, sums
-from shared.errors import SetupError
+from producer.run.job import Job
+from shared.errors import Exit, SetupError
 from shared.image_status import BY_CODE, FLAGS, Status
 from shared.messages.batch import BatchResult, encode_result
+from tests.support.jobs.finished_job import RUBBISH, finish, options_of
 
 #: One row: its status and, where that is `ok`, its label and flag.
 Row = tuple[Status, int, int]
@@ -152,3 +154,18 @@ def test_a_repeat_of_an_absent_batch_is_damage(tmp_path: Path) -> None:
         journal.commit([frozen(7, 1, [(3, 0)])])
         with pytest.raises(SetupError, match="--restart"):
             journal.commit(results=[recorded(7, [(Status.OK, 1, 0)])])
+
+
+def test_an_interrupted_retry_goes_on_and_one_beyond_its_budget_starts_again(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "in").mkdir()
+    for n in range(7):
+        (tmp_path / f"in/{n}.png").write_bytes(RUBBISH)
+    options = options_of(tmp_path, b"in")
+    finish(options)
+    finish(options, retry_failed=True, stop_after=4)  # the second batch of three has no result
+    with closing(Job(options)) as job:
+        assert job.repeat_failed() == 4
+        job.store_stop(Exit.BUDGET)
+        assert job.repeat_failed() == 7

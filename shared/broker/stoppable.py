@@ -1,5 +1,5 @@
-"""Connections to Redis whose waits end when their work is to end: while they connect, during the
-handshake of TLS, while they send, and while they read; not while a name is resolved."""
+"""Connections to Redis whose waits end when their work is to end: while they connect by TCP, during
+the handshake of TLS, while they send, and while they read; not while a name is resolved."""
 
 from __future__ import annotations
 

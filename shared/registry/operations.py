@@ -40,8 +40,8 @@ def move(
     request: str = "",
     confirm: Callable[[], None] = lambda: None,
 ) -> Decided:
-    """Point an alias to a version, or undo the last promotion. Arguments and errors are those of
-    `Registry.promote`."""
+    """Point an alias to a version, or undo the last promotion. Errors are those of
+    `Registry.promote` and `rollback`."""
     how = {"alias": work.alias, "who": who, "why": work.why, "request": request}
     if isinstance(work, Rollback):
         return registry.rollback(work.name, confirm=confirm, **how)

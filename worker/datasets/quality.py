@@ -159,7 +159,7 @@ def data_report(
     **about_duplicates: Any,
 ) -> DataReport:
     """The report on images [n] with these labels, in these parts. `duplicates` are lines on the
-    first ones."""
+    first of them."""
 
     def counts(part: int) -> tuple[int, ...]:
         images = np.bincount(labels[parts == part], minlength=len(walk.labels))

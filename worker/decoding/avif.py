@@ -65,7 +65,7 @@ def frame_sizes(data: bytes) -> Iterator[tuple[int, int]]:
 
 
 def _obus(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """Type and content of each part."""
+    """Type and first bytes of each part."""
     at = 0
     for _ in range(_MAX_OBUS):
         if at >= len(data):

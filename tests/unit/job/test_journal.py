@@ -251,6 +251,10 @@ def test_a_damaged_journal_is_one_line_with_the_fix(
         everything(journal)
     assert str(error.value).isprintable()
     assert not isinstance(error.value, UsageError)
+    with closing(Journal(path, restart=True)) as journal:
+        assert journal.has_job
+        journal.start(record=b"new")
+        assert everything(journal) == (b"new", (0, 0, 0, {}), None, [], [], [])
 
 
 @contextmanager

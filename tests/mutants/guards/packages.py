@@ -307,7 +307,7 @@ PACKAGES = {
             "tests/unit/sorting/test_moved_files.py",
             "tests/unit/train/test_metrics.py",
         ),
-        0,
+        6,
         ("tests/integration/storage/test_durability.py",),
     ),
     "decoding": Package(("worker/decoding/*.py",), ("tests/unit/decoding",), 5),

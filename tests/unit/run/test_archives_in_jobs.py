@@ -113,6 +113,22 @@ def test_one_flipped_bit_is_found(archive: Path) -> None:
     assert archive.name in problems[0]
 
 
+def test_files_are_unknown_from_an_archive_on_that_vanishes_while_they_are_compared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive = write(tmp_path / "photos.zip", FILES)
+    options, check = _options(archive), JobSources.check
+    finish(options)
+
+    def check_last(sources: JobSources) -> None:
+        check(sources)
+        archive.unlink()
+
+    monkeypatch.setattr(JobSources, "check", check_last)
+    (line,) = verify(Path(options.output)).problems
+    assert line.startswith("photos.zip cannot be read (No such file or directory); ")
+
+
 def _folder_of(archive: Path) -> JobOptions:
     """A job of the folder `photos` with an archive between two images, which it opens."""
     folder = archive.parent / "photos"

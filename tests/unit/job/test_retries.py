@@ -159,6 +159,18 @@ def test_a_repeat_of_an_absent_batch_is_damage(tmp_path: Path) -> None:
             journal.commit(results=[recorded(7, [(Status.OK, 1, 0)])])
 
 
+def test_a_missing_repeat_is_damage(tmp_path: Path) -> None:
+    """Its rows would wait forever."""
+    with closing(Journal(tmp_path / "j")) as journal:
+        journal.commit([frozen(0, 2)], [recorded(0, [(Status.UNREADABLE, 0, 0)] * 2)])
+        journal.repeat(K)
+        journal.commit([frozen(1, 1, [(0, 0)]), frozen(2, 1, [(0, 1)])])
+    with closing(sqlite3.connect(tmp_path / "j", isolation_level=None)) as database:
+        database.execute("DELETE FROM batch WHERE n = 1")
+    with pytest.raises(SetupError, match=r"batch 1 is missing; .*--restart"):
+        Journal(tmp_path / "j")
+
+
 def test_an_interrupted_retry_goes_on_and_one_beyond_its_budget_starts_again(
     tmp_path: Path,
 ) -> None:

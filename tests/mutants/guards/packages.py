@@ -153,7 +153,6 @@ PACKAGES = {
         (
             "tests/unit/job/test_batch.py",
             "tests/unit/job/test_rot.py",
-            "tests/unit/present/test_answers.py",
             "tests/faults/storage/test_update_power_failure.py",
         ),
     ),

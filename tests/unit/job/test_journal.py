@@ -249,12 +249,23 @@ def forbid_writing(path: Path) -> None:
     path.write_bytes(data)
 
 
-def lose_format(path: Path) -> None:
-    with closing(sqlite3.connect(path, isolation_level=None)) as database:
-        database.execute("UPDATE job SET value = 8 WHERE key = 'schema'")
+def altered(statement: str) -> Callable[[Path], None]:
+    def alter(path: Path) -> None:
+        with closing(sqlite3.connect(path, isolation_level=None)) as database:
+            database.execute(statement)
+
+    return alter
 
 
-@pytest.mark.parametrize("damage", [overwrite, cut, scramble, forbid_writing, lose_format])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        *(overwrite, cut, scramble, forbid_writing),
+        altered("UPDATE job SET value = 8 WHERE key = 'schema'"),
+        altered("UPDATE job SET value = x'7b' WHERE key = 'record'"),
+        altered("UPDATE batch SET names = x'64' WHERE n = 0"),
+    ],
+)
 def test_a_damaged_journal_is_one_line_with_the_fix(
     path: Path, damage: Callable[[Path], None]
 ) -> None:

@@ -149,7 +149,7 @@ PACKAGES = {
             "tests/unit/run/test_killed.py",
             "tests/unit/run/test_update.py",
         ),
-        0,
+        2,
         (
             "tests/unit/job/test_batch.py",
             "tests/unit/job/test_rot.py",

@@ -24,7 +24,8 @@ def get(database: sqlite3.Connection, key: str) -> bytes | None:
 
 
 def read(database: sqlite3.Connection) -> dict[str, bytes]:
-    rows = database.execute("SELECT key, value, crc FROM job")
+    # All at once: the error of a damaged one would hold a cursor, and so the lock of the file.
+    rows = database.execute("SELECT key, value, crc FROM job").fetchall()
     return {key: _checked(key, value, crc) for key, value, crc in rows}
 
 

@@ -131,7 +131,7 @@ class Changes:
         """What happens to a row whose file has this stamp (None: the walk has not met it); None: it
         stays."""
         if stamp is None:  # one that has left a list goes, wherever its file is
-            return self._of_absent(rows, i) if self._present.is_sorted else Kind.GONE
+            return Kind.GONE if self._present.is_listed else self._of_absent(rows, i)
         before, status, name = rows.stamps[i], BY_CODE[rows.statuses[i]], rows.names[i]
         was_written = status is Status.MISSING and before != NO_STAMP  # while it was read
         if (status is not Status.OK and self._retry) or was_written or status is Status.CHANGED:

@@ -34,10 +34,14 @@ class PresentFiles:
         self.closed: dict[bytes, str] = {}  #: folders that cannot be listed, and why
 
     @property
+    def is_listed(self) -> bool:
+        """Whether a list names them."""
+        return bool(self._options.list_file)
+
+    @property
     def is_sorted(self) -> bool:
         """Whether they are in the order of their places. A list has any order."""
-        is_listed = bool(self._options.list_file)
-        return not is_listed and all(source.is_sorted for source in self.sources.arguments())
+        return not self.is_listed and all(source.is_sorted for source in self.sources.arguments())
 
     @property
     def skipped(self) -> Counts:
@@ -75,7 +79,7 @@ class PresentFiles:
     def _is_named(self, place: WalkPosition) -> bool:
         """Whether it was named, by a list or as an argument: then it may be missing."""
         number, name = place
-        return bool(self._options.list_file) or name == self._options.roots[number]
+        return self.is_listed or name == self._options.roots[number]
 
     def _not_listed(self, folder: bytes, why: str) -> None:
         self.closed[folder] = why

@@ -77,7 +77,8 @@ class ArchiveSource(Source):
         return (name for name, _ in self._rows(after, walk))
 
     def stamps(self, after: bytes, walk: Walk) -> Iterator[tuple[bytes, Stamp]]:
-        return ((name, _stamp(member)) for name, member in self._rows(after, walk))
+        rows = self._rows(after, walk, damage_first=True)
+        return ((name, _stamp(member)) for name, member in rows)
 
     def read(self, name: bytes, max_bytes: int) -> tuple[bytes | Status, Stamp]:
         row = name[len(self.prefix) :]
@@ -117,10 +118,18 @@ class ArchiveSource(Source):
             self._archive, self._state = opened, state
         return self._archive
 
-    def _rows(self, after: bytes, walk: Walk) -> Iterator[tuple[bytes, Member]]:
-        """The rows after one, and their members. Raises SetupError."""
+    def _rows(
+        self, after: bytes, walk: Walk, damage_first: bool = False
+    ) -> Iterator[tuple[bytes, Member]]:
+        """The rows after one, and their members. Damage is reported once: after them, where a walk
+        that resumes comes, too, or before them, if rows without a member are judged meanwhile.
+        Raises SetupError."""
+        reported = ""
         try:
             archive = self._current_archive()
+            if damage_first and archive.damage:
+                reported = archive.damage
+                walk.report(self.typed, reported)
             for row, member in archive.members(after[len(self.prefix) :]):
                 why = self._why_skipped(archive, row, member, walk)
                 if why is None:
@@ -131,7 +140,7 @@ class ArchiveSource(Source):
             raise self._unlisted(error.strerror or str(error)) from error
         except ArchiveDamaged as error:
             raise SetupError(self._unread(error)) from error
-        if archive.damage:
+        if archive.damage and not reported:
             walk.report(self.typed, archive.damage)
 
     def _why_skipped(self, archive: Archive, row: bytes, member: Member, walk: Walk) -> str | None:

@@ -6,11 +6,20 @@ EQUIVALENT = {
     "producer/job/columns.py: displayed_label.codes: not not_accepted -> False": (
         "the same codes are copied, which only takes longer"
     ),
+    "producer/job/columns.py: _label.codes: not batch.failed -> False": (
+        "the same labels are copied, which only takes longer"
+    ),
     "producer/job/folder_labels.py: FolderLabels.of_rows: batch.is_of_one_folder -> False": (
         "the folder of each row is looked up, which only takes longer"
     ),
     "producer/job/journal_lock.py: _lock: file_lock.try_acquire(fd) -> False": (
         "a free lock is shared first and then acquired, which only takes longer"
+    ),
+    "producer/job/row_batch.py: fold: name != 'digests' -> True": (
+        "no reader takes digests from a stored result, where they only take more bytes"
+    ),
+    "producer/job/snapshot.py: read_snapshot: is_formed(output) -> True": (
+        "a next journal that is not there cannot be read either, which only takes longer to find"
     ),
     "producer/people/table_decisions.py: TableDecisions._made: sha256 not in rows -> True": (
         "the copies of a file are the same each time; they are looked for again, which takes longer"

@@ -21,7 +21,7 @@ from producer.job.acceptance import (
     from_confidence,
 )
 from producer.job.columns import COLUMNS, GUESS, SOURCE, Decimals, Names, Words, table_columns
-from producer.job.folder_labels import LabelPairs
+from producer.job.folder_labels import FolderLabels, LabelPairs
 from producer.job.records import Record
 from producer.job.row_batch import Decision, RowBatch, Rules
 from shared.errors import UsageError
@@ -202,6 +202,12 @@ def test_a_failed_row_has_no_guess_also_beside_65536_labels() -> None:
     batch = RowBatch(b"a\0b", packed(1, [Status.OK, Status.MISSING], [[(65_535, 0.5)], []]))
     assert isinstance(guess, Words)
     assert [guess.words[code] for code in guess.codes(batch)] == ["65535", ""]
+
+
+def test_each_file_has_the_label_of_its_own_folder() -> None:
+    folders, result = FolderLabels(["Bag", "Coat"]), BatchResult(1, bytes(2), bytes(4), bytes(8))
+    for name, label in ((b"Bag/2", 0), (b"Coat/2", 1), (b"Bag/Coat/2", 1)):
+        assert folders.of_rows(RowBatch(b"Bag/1\0" + name, result)) == [0, label]
 
 
 def test_pairs_of_up_to_two_thousand_labels_are_counted() -> None:

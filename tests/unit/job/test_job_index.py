@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import closing
@@ -19,6 +20,8 @@ from producer.job.job_index import (
     set_model,
 )
 from producer.job.journal import Journal, journal_path
+from shared import atomic_file
+from shared.errors import SetupError
 from shared.process import machine_id
 
 
@@ -83,3 +86,17 @@ def test_an_id_of_another_machine_is_not_the_job_of_this_one_at_its_path(tmp_pat
     journal_path(output).unlink()  # its folder is there, with another file
     (tmp_path / "photo.png").touch()
     assert [(entry.id, entry.model) for entry in entries()] == [("testjb01", "")]
+
+
+def test_an_entry_whose_replacement_fails_stays_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(part: Path, _: Path) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", str(part))
+
+    journal_path(tmp_path / "out.csv").touch()
+    remember(IndexedJob("abcdefgh", str(tmp_path / "out.csv"), 0.0))
+    monkeypatch.setattr(atomic_file, "rename_durably", fail)
+    with pytest.raises(SetupError, match="No space left"):
+        set_model("abcdefgh", "mine@1")
+    assert [(entry.id, entry.model) for entry in entries()] == [("abcdefgh", "")]

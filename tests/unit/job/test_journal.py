@@ -242,7 +242,30 @@ def scramble(path: Path) -> None:
     path.write_bytes(data[:4096] + bytes(random.Random(0).randbytes(len(data) - 4096)))
 
 
-@pytest.mark.parametrize("damage", [overwrite, cut, scramble])
+def forbid_writing(path: Path) -> None:
+    """The header says that only a later SQLite may write."""
+    data = bytearray(path.read_bytes())
+    data[18] = 9
+    path.write_bytes(data)
+
+
+def altered(statement: str) -> Callable[[Path], None]:
+    def alter(path: Path) -> None:
+        with closing(sqlite3.connect(path, isolation_level=None)) as database:
+            database.execute(statement)
+
+    return alter
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        *(overwrite, cut, scramble, forbid_writing),
+        altered("UPDATE job SET value = 8 WHERE key = 'schema'"),
+        altered("UPDATE job SET value = x'7b' WHERE key = 'record'"),
+        altered("UPDATE batch SET names = x'64' WHERE n = 0"),
+    ],
+)
 def test_a_damaged_journal_is_one_line_with_the_fix(
     path: Path, damage: Callable[[Path], None]
 ) -> None:
@@ -251,6 +274,11 @@ def test_a_damaged_journal_is_one_line_with_the_fix(
         everything(journal)
     assert str(error.value).isprintable()
     assert not isinstance(error.value, UsageError)
+    assert "another version" not in str(error.value)
+    with closing(Journal(path, restart=True)) as journal:
+        assert journal.has_job
+        journal.start(record=b"new")
+        assert everything(journal) == (b"new", (0, 0, 0, {}), None, [], [], [])
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from producer.job import property_table
 from producer.job.journal import Journal
 from producer.job.records import FrozenBatch, RowPlace, StoredResult
+from producer.job.row_batch import AS_CLASSIFIED, START
 from producer.job.totals import JobCounts, load_counts, sums
 from producer.run.job import Job
 from shared.errors import Exit, SetupError
@@ -141,7 +142,9 @@ def test_files_of_open_batches_are_read_again_and_their_late_results_are_dropped
     good: Row = (Status.OK, 3, 0)
     with closing(Journal(tmp_path / "j")) as journal:
         journal.commit([frozen(0, 1), frozen(1, 2)], [recorded(0, [bad])])
+        assert [batch.end.n for batch in journal.final_row_batches(AS_CLASSIFIED, START)] == [0]
         assert journal.repeat(K) == 3
+        assert list(journal.final_row_batches(AS_CLASSIFIED, START)) == []
         assert [place for place, _ in journal.failed_rows()] == [(0, 0), (1, 0), (1, 1)]
         journal.commit(results=[recorded(1, [bad, bad])])  # a result for the former files
         journal.commit([frozen(2, 3, [(0, 0), (1, 0), (1, 1)], 1)], [recorded(2, [good] * 3)])
@@ -154,6 +157,18 @@ def test_a_repeat_of_an_absent_batch_is_damage(tmp_path: Path) -> None:
         journal.commit([frozen(7, 1, [(3, 0)])])
         with pytest.raises(SetupError, match="--restart"):
             journal.commit(results=[recorded(7, [(Status.OK, 1, 0)])])
+
+
+def test_a_missing_repeat_is_damage(tmp_path: Path) -> None:
+    """Its rows would wait forever."""
+    with closing(Journal(tmp_path / "j")) as journal:
+        journal.commit([frozen(0, 2)], [recorded(0, [(Status.UNREADABLE, 0, 0)] * 2)])
+        journal.repeat(K)
+        journal.commit([frozen(1, 1, [(0, 0)]), frozen(2, 1, [(0, 1)])])
+    with closing(sqlite3.connect(tmp_path / "j", isolation_level=None)) as database:
+        database.execute("DELETE FROM batch WHERE n = 1")
+    with pytest.raises(SetupError, match=r"batch 1 is missing; .*--restart"):
+        Journal(tmp_path / "j")
 
 
 def test_an_interrupted_retry_goes_on_and_one_beyond_its_budget_starts_again(

@@ -126,6 +126,7 @@ MINE = JobOptions((b"in/",), b"/here", model="mine@1", glob=("*.png", "*.jpg"))
     ("mine", "changes", "differs"),
     [
         (MINE, {"roots": (b"in",), "model": "mine@01", "glob": ("*.jpg", "*.png")}, []),
+        (JobOptions(glob=("*.png",)), {"glob": "*.png"}, []),
         (MINE, {"roots": (b"other",)}, ["the folders"]),
         (MINE, {"model": "mine@2"}, ["--model mine@2"]),
         (MINE, {"cwd": b"/there"}, ["the current folder, to which paths are relative"]),

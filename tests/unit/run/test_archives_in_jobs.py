@@ -17,6 +17,7 @@ from shared.errors import SetupError, UsageError
 from tests.support.archives.archive_writers import ENDINGS, write
 from tests.support.archives.hostile_archives import flipped
 from tests.support.jobs.finished_job import RUBBISH, finish, options_of
+from tests.support.jobs.updated_job import update
 
 FILES = {
     f"{folder}/{number}.png": f"{folder}{number}".encode() for folder in "ba" for number in range(6)
@@ -113,6 +114,22 @@ def test_one_flipped_bit_is_found(archive: Path) -> None:
     assert archive.name in problems[0]
 
 
+def test_files_are_unknown_from_an_archive_on_that_vanishes_while_they_are_compared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive = write(tmp_path / "photos.zip", FILES)
+    options, check = _options(archive), JobSources.check
+    finish(options)
+
+    def check_last(sources: JobSources) -> None:
+        check(sources)
+        archive.unlink()
+
+    monkeypatch.setattr(JobSources, "check", check_last)
+    (line,) = verify(Path(options.output)).problems
+    assert line.startswith("photos.zip cannot be read (No such file or directory); ")
+
+
 def _folder_of(archive: Path) -> JobOptions:
     """A job of the folder `photos` with an archive between two images, which it opens."""
     folder = archive.parent / "photos"
@@ -121,6 +138,21 @@ def _folder_of(archive: Path) -> JobOptions:
     for name in ("a.png", "z.png"):
         (folder / name).write_bytes(name.encode())
     return options_of(archive.parent, b"photos", archives=True)
+
+
+@pytest.mark.parametrize("ending", [".tar", ".tar.gz"])
+@pytest.mark.parametrize("in_folder", [False, True])
+def test_images_behind_the_damage_of_an_archive_keep_their_rows(
+    tmp_path: Path, ending: str, in_folder: bool
+) -> None:
+    archive = write(tmp_path / f"photos{ending}", FILES)
+    options = (_folder_of if in_folder else _options)(archive)
+    (archive,) = tmp_path.rglob(archive.name)
+    finish(options)
+    archive.write_bytes(archive.read_bytes()[: archive.stat().st_size // 2])
+    (line,) = verify(Path(options.output)).problems
+    assert f"{archive.name}: cannot be listed (" in line
+    assert update(options).view.images == IMAGES + 2
 
 
 def test_a_job_of_a_folder_with_an_archive_is_resumed_after_any_batch(archive: Path) -> None:

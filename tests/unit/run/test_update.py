@@ -324,6 +324,15 @@ def test_a_table_that_was_edited_is_not_replaced(folder: Path) -> None:
     assert (folder / "out.csv").read_text() == "mine"
 
 
+def test_a_table_that_an_unfinished_job_has_not_written_is_not_replaced(tmp_path: Path) -> None:
+    write(tmp_path, {"a.png": b"one"})
+    finish(options_of(tmp_path, b"in"), stop_after=0)
+    (tmp_path / "out.csv").write_text("mine")
+    with pytest.raises(UsageError, match="run the same command again, or start the job over"):
+        finish(options_of(tmp_path, b"in"))
+    assert (tmp_path / "out.csv").read_text() == "mine"
+
+
 class TestList:
     def test_a_list_may_change_in_any_way(self, folder: Path) -> None:
         (folder / "out.csv").unlink()

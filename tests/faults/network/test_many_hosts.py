@@ -103,6 +103,7 @@ def place(images: Gallery, tmp_path: Path, server_binary: Path) -> Iterator[Plac
         yield Place(network, fleet, hosts, images, tmp_path)
 
 
+@pytest.mark.nightly
 def test_machines_that_share_nothing_but_redis_classify_and_train_through_cut_cables(
     place: Place,
 ) -> None:

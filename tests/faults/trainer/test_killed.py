@@ -27,6 +27,7 @@ def school(server: RedisServer, tmp_path: Path, data: Path) -> Iterator[School]:
         yield school
 
 
+@pytest.mark.nightly
 def test_a_training_that_gets_further_each_time_outlives_any_number_of_deaths(
     school: School,
 ) -> None:

@@ -7,11 +7,14 @@ import signal
 from contextlib import closing
 from pathlib import Path
 
+import pytest
+
 from tests.support.processes.fleet import Fleet
 from tests.support.processes.trainers import TIMES, School, draw_classes
 from tests.support.servers.redis_server import RedisServer
 
 
+@pytest.mark.nightly
 def test_killed_workers_and_trainers_leave_no_file(server: RedisServer, tmp_path: Path) -> None:
     temporary = tmp_path / "tmp"
     temporary.mkdir()

@@ -58,6 +58,7 @@ def reach_epoch(school: School, request: str, number: int) -> int:
     return wait_for(f"epoch {number}", epoch)
 
 
+@pytest.mark.nightly
 def test_a_stopped_trainer_releases_its_training_and_the_next_resumes(school: School) -> None:
     (trainer,) = school.trainers(1, PRODUCT)
     request = school.ask("long", epochs=MANY_EPOCHS)

@@ -69,6 +69,7 @@ def succeed(*arguments: str) -> str:
     return result.stdout
 
 
+@pytest.mark.nightly
 def test_list_and_show_display_the_same_from_redis_and_store(
     fleet: Fleet, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -21,6 +21,7 @@ def photographed(count: int) -> list[Way]:
         pytest.skip("Fashion-MNIST is not on this machine")
 
 
+@pytest.mark.nightly
 def test_the_conversion_loses_little_and_scaling_alone_nearly_all() -> None:
     """A few photographs lose a point by chance, but always the same ones."""
     _, scaled, _, converted = (way.right for way in photographed(FEW))

@@ -50,6 +50,7 @@ def printed(monkeypatch: pytest.MonkeyPatch) -> list[Epoch]:
     return seen
 
 
+@pytest.mark.nightly
 def test_a_small_run_makes_a_version_that_names_its_teachers_and_resumes(
     tmp_path: Path, printed: list[Epoch]
 ) -> None:

@@ -115,7 +115,9 @@ def test_an_output_that_cannot_be_written_is_refused_before_the_request(
     assert why in refused("-o", output, "--force")
 
 
-@pytest.mark.parametrize("before", ["nothing", "check", "file"])
+@pytest.mark.parametrize(
+    "before", [pytest.param("nothing", marks=pytest.mark.nightly), "check", "file"]
+)
 def test_what_a_crash_leaves_is_replaced_by_the_same_command(here: Path, before: str) -> None:
     """Killed at each failpoint in turn; `--force` only where the first run needed it."""
     table, points, force = here / "check.csv", 0, before == "file"

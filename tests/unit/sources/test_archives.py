@@ -11,6 +11,7 @@ import zipfile
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
+from random import Random
 from typing import Literal
 
 import pytest
@@ -164,7 +165,7 @@ def test_a_missing_archive_is_one_line(ending: str, tmp_path: Path) -> None:
 def test_a_compressed_archive_is_unpacked_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    image = os.urandom(50_000)
+    image = Random(1).randbytes(50_000)
     archive = _written(tmp_path, ".tar.gz", {f"{number}.png": image for number in range(100)})
     assert 1 <= _times_read(archive, {image}, monkeypatch) < 1.2
 
@@ -173,7 +174,7 @@ def test_a_compressed_archive_of_hard_links_is_unpacked_a_few_times(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also where images are known by their first bytes."""
-    image, archive = IMAGE[:8] + os.urandom(50_000), tmp_path / "photos.tar.gz"
+    image, archive = IMAGE[:8] + Random(1).randbytes(50_000), tmp_path / "photos.tar.gz"
     with tarfile.open(archive, "w:gz", compresslevel=1) as tar:
         for number in range(200):
             info = tarfile.TarInfo(f"{number}")

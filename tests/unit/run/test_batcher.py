@@ -113,6 +113,18 @@ def test_the_last_batches_are_shares_of_the_files_that_are_left(
     assert [len(batch.frozen.names) for batch in formed] == expected
 
 
+def test_the_files_after_an_archive_that_is_unpacked_once_are_shared_as_well(
+    tmp_path: Path,
+) -> None:
+    write(tmp_path / "p.tar.gz", {f"{n:03}.png": b"x" for n in range(100)})
+    (tmp_path / "q").mkdir()
+    for n in range(80):
+        (tmp_path / f"q/{n:03}.png").write_bytes(b"x")
+    batches = batcher_of(options_of(tmp_path, b"p.tar.gz", b"q"), Settings(batch_images=100))
+    formed = list(iter(lambda: batches.next(BatchLimits(pieces=4)), None))
+    assert [len(batch.frozen.names) for batch in formed] == [100, 64, 16]
+
+
 def test_a_batch_that_is_read_again_reports_changed_and_missing_files() -> None:
     with image_files([b"same", b"longer", b"gone", b"touched"]) as options:
         (batch,) = formed(options, Settings())

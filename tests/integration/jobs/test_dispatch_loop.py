@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import socket
+import struct
+import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -15,7 +18,7 @@ from producer.job.totals import JobCounts
 from producer.machine.stack import BrokerSession
 from producer.present.events import Event, Events, Found, Notice, Stored, Waiting
 from producer.run.batcher import Batch
-from producer.run.connect import Attempt, OpenJob
+from producer.run.connect import Attempt, Connector, OpenJob
 from producer.run.job import Job
 from producer.run.job_queue import JobQueue, PublishedProgress
 from producer.run.loop import DispatchLoop
@@ -24,7 +27,7 @@ from producer.sources.row_files import RowFiles
 from shared import keys
 from shared.broker.celery_app import make_app
 from shared.broker.redis_client import connect
-from shared.errors import BrokerRefuses, Exit, SetupError
+from shared.errors import BrokerRefuses, Exit, SetupError, StillOpen
 from shared.ledger import heartbeats
 from shared.ledger.batch_ledger import LOADING, BatchLedger
 from shared.ledger.heartbeats import Heartbeat
@@ -43,6 +46,7 @@ OWNER = f"{WORKER}/2:1"
 #: A loop that should have ended ends then, as interrupted.
 PATIENCE_S = 10.0
 MIB = 1 << 20
+RESET = struct.pack("ii", 1, 0)  # of a socket, instead of its usual end
 NO_WORKER = "no worker is alive"
 
 
@@ -77,17 +81,19 @@ class Scene:
         """The batches whose images are in Redis."""
         return [int(n) for n in self.server.client.hkeys(keys.job(ID, "payload"))]  # type: ignore[union-attr]
 
-    def run(self, act: Callable[[Event], object]) -> Exit:
-        """Run the loop; `act` gets each event."""
+    def attempt(self, act: Callable[[Event], object]) -> Attempt:
+        """One whose events `act` gets."""
         events, deadline = Events(), time.monotonic() + PATIENCE_S
         events.subscribe(self.seen.append)
         events.subscribe(act)
-        attempt = Attempt(
-            self.settings, events, unstoppable(), self.use, self.budget, deadline=deadline
-        )
+        waits = unstoppable()
+        return Attempt(self.settings, events, waits, self.use, self.budget, deadline=deadline)
+
+    def run(self, act: Callable[[Event], object]) -> Exit:
+        """Run the loop; `act` gets each event."""
         files = RowFiles(JobSources(self.job.options))
         opened = OpenJob(self.job.pinned, self.job.journal, self.queue, files)
-        return DispatchLoop(attempt, opened).execute()
+        return DispatchLoop(self.attempt(act), opened).execute()
 
     def work(self, event: Event | None = None) -> None:
         """Finish each batch that is offered."""
@@ -168,6 +174,44 @@ def test_a_job_stops_with_the_stack_that_is_stopped_on_purpose(
     ]
 
 
+@pytest.mark.parametrize("closes", [False, True], ids=["full", "closing"])
+def test_a_job_that_waits_for_its_server_stops_with_the_stack_as_well(
+    scene: Scene, closes: bool
+) -> None:
+    """A server that is full, and one that closes each connection since it has too many."""
+
+    def act(event: Event) -> None:
+        scene.use.has_ended = True
+
+    with closing_server() as address:
+        if closes:
+            scene.settings = Settings(redis_url=address)
+        else:
+            scene.server.limit_memory(1)
+        with pytest.raises(StillOpen, match="was stopped with hangtag down; run the same command"):
+            Connector(scene.attempt(act), scene.job).queue()
+
+
+@contextmanager
+def closing_server() -> Iterator[str]:
+    """The address of a server that resets each connection."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            with suppress(OSError):
+                while True:
+                    connection, _ = server.accept()
+                    connection.recv(1)
+                    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+                    connection.close()
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield f"redis://127.0.0.1:{server.getsockname()[1]}"
+        server.shutdown(socket.SHUT_RDWR)
+        thread.join()
+
+
 @pytest.mark.parametrize("done", [True, False])
 def test_a_cancelled_job_ends_unless_its_last_result_is_there(scene: Scene, done: bool) -> None:
     batch = scene.freeze()
@@ -202,8 +246,11 @@ def test_a_complete_job_with_too_many_failures_ends_as_one_that_was_stopped(
 def test_images_that_the_server_has_no_room_for_are_sent_again_once_it_has(
     scene: Scene,
 ) -> None:
-    """Those of a batch that it has lost."""
-    Path(scene.job.output.parent, "photos/0.png").write_bytes(bytes(8 * MIB))
+    """Those of a batch that it has lost; there is no other one."""
+    photos = scene.job.output.parent / "photos"
+    (photos / "0.png").write_bytes(bytes(8 * MIB))
+    for n in range(1, FILES):
+        (photos / f"{n}.png").unlink()
     scene.freeze()
     used = scene.server.client.info("memory")["used_memory"]
     scene.server.limit_memory(used + 4 * MIB)
@@ -234,9 +281,13 @@ def test_a_full_server_is_named_and_gets_no_more_images_until_there_is_room(
     assert scene.notices[0].startswith("Redis' memory is over ")
 
 
-def test_a_key_of_another_type_ends_the_job_with_its_name(scene: Scene) -> None:
-    scene.server.client.set(keys.job(ID, "results"), "mine")
+@pytest.mark.parametrize("part", ["record", "results"])
+def test_a_key_of_another_type_ends_the_job_with_its_name(scene: Scene, part: str) -> None:
+    """It is noticed by who connects, or later."""
+    scene.server.client.set(keys.job(ID, part), "mine")
     with pytest.raises(BrokerRefuses, match="in Redis is not Hangtag's; delete it"):
+        if part == "record":
+            Connector(scene.attempt(lambda event: None), scene.job).queue()
         scene.run(lambda event: None)
 
 

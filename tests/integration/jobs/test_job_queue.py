@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import tracemalloc
+from pathlib import Path
 
 import msgspec
 import pytest
 from redis.exceptions import RedisError
 
 from producer.job.totals import JobCounts
+from producer.run.connect import check_pinned
 from producer.run.job_queue import NO_BATCH, JobQueue, PublishedProgress
 from producer.run.window import SendLimits, file_limit, measure
 from shared import keys
 from shared.broker.celery_app import make_app
 from shared.broker.redis_client import connect
-from shared.errors import BadMessage, ForeignKey
+from shared.errors import BadMessage, ForeignKey, SetupError
 from shared.ledger import heartbeats
 from shared.ledger.batch_ledger import LOADING, BatchLedger, ClaimVerdict
 from shared.ledger.heartbeats import Heartbeat
 from shared.messages.batch import JobRecord, max_result_bytes
+from shared.messages.model_card import card_sha256
+from shared.registry import packaged
+from shared.registry.registry import Registry
 from shared.runtimes import LITERT, ONNX
 from shared.settings import Settings
 from tests.support.servers.redis_server import RedisServer
@@ -170,3 +175,21 @@ def test_what_no_worker_has_written_is_the_result_of_no_batch(
 ) -> None:
     server.client.xadd(keys.job(RECORD.id, "results"), {b"b": number, b"r": b"result"})
     assert [result.batch for result in queue.results(0)] == [batch]
+
+
+def test_a_version_is_copied_to_this_machines_stack_alone_and_has_to_be_that_of_its_job(
+    server: RedisServer, queue: JobQueue, tmp_path: Path
+) -> None:
+    unpublished = msgspec.structs.replace(packaged.card(), files={})
+    card = Registry(tmp_path).publish(unpublished, {"model.tflite": b"1"})
+    record = msgspec.structs.replace(
+        RECORD, name=card.name, version=card.version, card_sha256=card_sha256(card)
+    )
+    elsewhere = Settings(redis_url=server.url, store=str(tmp_path))
+    with pytest.raises(SetupError, match=f"there is no version {card.ref}"):
+        check_pinned(queue.client, record, elsewhere)
+    here = Settings(store=str(tmp_path))
+    check_pinned(queue.client, record, here)
+    other = msgspec.structs.replace(record, card_sha256="0" * 64)
+    with pytest.raises(SetupError, match="is not the version that the table was classified with"):
+        check_pinned(queue.client, other, here)

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from producer.job.journal import journal_path
 from producer.job.job_options import ErrorBudget
+from producer.job.journal import journal_path
 from producer.job.totals import JobCounts
 from producer.machine.stack import BrokerSession
 from producer.present.events import Event, Events, Found, Notice, Stored, Waiting
@@ -169,9 +169,7 @@ def test_a_job_stops_with_the_stack_that_is_stopped_on_purpose(
                 scene.server.kill()
 
     assert scene.run(act) is Exit.INTERRUPTED
-    assert scene.notices == [
-        "this machine's stack was stopped with hangtag down; the job stops"
-    ]
+    assert scene.notices == ["this machine's stack was stopped with hangtag down; the job stops"]
 
 
 @pytest.mark.parametrize("closes", [False, True], ids=["full", "closing"])
@@ -285,10 +283,10 @@ def test_a_full_server_is_named_and_gets_no_more_images_until_there_is_room(
 def test_a_key_of_another_type_ends_the_job_with_its_name(scene: Scene, part: str) -> None:
     """It is noticed by who connects, or later."""
     scene.server.client.set(keys.job(ID, part), "mine")
+    connector = Connector(scene.attempt(lambda event: None), scene.job)
+    run = connector.queue if part == "record" else lambda: scene.run(lambda event: None)
     with pytest.raises(BrokerRefuses, match="in Redis is not Hangtag's; delete it"):
-        if part == "record":
-            Connector(scene.attempt(lambda event: None), scene.job).queue()
-        scene.run(lambda event: None)
+        run()
 
 
 def test_a_journal_that_is_removed_ends_its_job(scene: Scene) -> None:

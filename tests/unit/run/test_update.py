@@ -15,7 +15,7 @@ from producer.job.job_options import JobOptions
 from producer.job.journal import journal_path
 from producer.job.snapshot import JobView, read_snapshot
 from producer.present.events import Events, Notice, RowChanged
-from producer.run.classify import classify
+from producer.run.classify import check_not_empty, classify
 from producer.sort_log.log import Way
 from producer.sorting import sort
 from producer.sources.compared import PresentFiles
@@ -251,6 +251,16 @@ def test_files_of_a_folder_that_cannot_be_listed_keep_their_rows(
     assert list(rows(folder)) == ["a.png", "c.png", "closed/x.png"]
     assert (summary.exit_code, summary.view.unlisted.count) == (Exit.SOME_FAILED, 1)
     assert summary.view.attempt.classified == 0
+
+
+def test_a_folder_that_cannot_be_listed_may_have_the_only_images(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "in/closed").mkdir(parents=True)
+    with pytest.raises(UsageError, match="there is no file at all"):
+        check_not_empty(JobSources(options_of(tmp_path, b"in")))
+    close_folders(monkeypatch)
+    check_not_empty(JobSources(options_of(tmp_path, b"in")))
 
 
 def close_folders(monkeypatch: pytest.MonkeyPatch) -> None:

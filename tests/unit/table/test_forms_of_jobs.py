@@ -22,9 +22,9 @@ from producer.job.job_properties import TABLE
 from producer.job.journal import Journal, journal_path
 from producer.job.sealed_journal import SealedJournal
 from producer.run.render_table import CopyTarget, render_copy
+from producer.table.display_options import DisplayOptions
 from producer.table.table_file import is_foreign
 from producer.table.table_formats import FORMATS, Format, format_of, loaded
-from producer.table.display_options import DisplayOptions
 from producer.table.verify import verify
 from shared import failpoints
 from shared.atomic_file import DRAFT_SUFFIX
@@ -165,7 +165,9 @@ def test_a_table_is_that_of_its_job_if_the_next_process_is_killed_as_well(folder
 
 @pytest.mark.parametrize("is_terminal", [True, False])
 def test_what_a_terminal_can_show_is_written_to_it_and_a_pipe_gets_every_form(
-    folder: Path, capfdbinary: pytest.CaptureFixture[bytes], is_terminal: bool,
+    folder: Path,
+    capfdbinary: pytest.CaptureFixture[bytes],
+    is_terminal: bool,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     finish(options(folder, "out.csv"))

@@ -79,9 +79,9 @@ class Scene:
     @property
     def offered(self) -> list[int]:
         """The batches whose images are in Redis."""
-        return [int(n) for n in self.server.client.hkeys(keys.job(ID, "payload"))]  # type: ignore[union-attr]
+        return [int(n) for n in self.server.client.hkeys(keys.job(ID, "payload"))]
 
-    def attempt(self, act: Callable[[Event], object]) -> Attempt:
+    def attempt(self, act: Callable[[Event], None]) -> Attempt:
         """One whose events `act` gets."""
         events, deadline = Events(), time.monotonic() + PATIENCE_S
         events.subscribe(self.seen.append)
@@ -89,7 +89,7 @@ class Scene:
         waits = unstoppable()
         return Attempt(self.settings, events, waits, self.use, self.budget, deadline=deadline)
 
-    def run(self, act: Callable[[Event], object]) -> Exit:
+    def run(self, act: Callable[[Event], None]) -> Exit:
         """Run the loop; `act` gets each event."""
         files = RowFiles(JobSources(self.job.options))
         opened = OpenJob(self.job.pinned, self.job.journal, self.queue, files)

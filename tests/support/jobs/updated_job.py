@@ -3,7 +3,7 @@ results."""
 
 from __future__ import annotations
 
-from typing import Any, BinaryIO
+from typing import Any
 from unittest import mock
 
 import msgspec
@@ -20,13 +20,9 @@ from tests.support.jobs.finished_job import answered, record
 from tests.support.jobs.image_blobs import decode_images
 
 
-def update(
-    options: JobOptions,
-    events: Events | None = None,
-    stdin: BinaryIO | None = None,
-    **given: Any,
-) -> Summary:
-    """As `classify --update`, with more options."""
+def update(options: JobOptions, events: Events | None = None, **given: Any) -> Summary:
+    """As `classify --update`, with more options, and with a list from `stdin`."""
+    stdin = given.pop("stdin", None)
     with mock.patch.object(Run, "work", _worked):
         asked = msgspec.structs.replace(options, update=True, **given)
         return classify(asked, Settings(), stdin=stdin, events=events)

@@ -18,6 +18,7 @@ from producer.job.totals import JobCounts
 from producer.machine.stack import BrokerSession
 from producer.present.events import Event, Events, Found, Notice, Stored, Waiting
 from producer.run.batcher import Batch
+from producer.run.classify import classify
 from producer.run.connect import Attempt, Connector, OpenJob
 from producer.run.job import Job
 from producer.run.job_queue import JobQueue, PublishedProgress
@@ -136,7 +137,7 @@ def test_progress_has_the_number_of_files_and_what_the_first_results_wait_for(
     scene.beat()
     assert scene.run(scene.work) is Exit.OK
     assert [event for event in scene.seen if isinstance(event, Found)][-1] == Found(FILES, FILES)
-    assert [event for event in scene.seen if isinstance(event, Stored)][-1] == Stored(FILES, 0)
+    assert scene.seen.count(Stored(FILES, 0)) == 1  # it ends then
     assert Waiting("waiting for the first results") in scene.seen
 
 
@@ -229,6 +230,30 @@ def test_a_result_that_waits_for_its_producer_is_not_computed_again(scene: Scene
     assert scene.run(lambda event: None) is Exit.OK
     assert scene.offered == []
     assert scene.queue.hints_queued() == hints
+
+
+def test_results_of_no_batch_are_removed_and_the_job_goes_on(scene: Scene) -> None:
+    stream = keys.job(ID, "results")
+    for n in (b"-1", b"%d" % FILES):
+        scene.server.client.xadd(stream, {b"b": n, b"r": b"result"})
+    assert scene.run(scene.work) is Exit.OK
+    assert scene.server.client.xlen(stream) == 0
+
+
+def test_a_job_that_its_budget_stops_leaves_the_rows_so_far(scene: Scene, tmp_path: Path) -> None:
+    (tmp_path / "more/photos").mkdir(parents=True)
+    for n in range(FILES):
+        (tmp_path / f"more/photos/{n}.png").write_bytes(RUBBISH)
+    options = options_of(tmp_path / "more", b"photos", max_failures=ErrorBudget(0))
+    with closing(Job(options)) as job:
+        start(job, options)
+    events, settings = Events(), Settings(redis_url=scene.server.url, batch_images=1)
+    events.subscribe(scene.work, Stored)
+    summary = classify(options, settings, events=events)
+    assert summary.exit_code is Exit.BUDGET
+    assert Path(summary.part).read_bytes().count(b"unsupported") == 1
+    assert not Path(options.output).exists()
+    assert scene.offered == []
 
 
 @pytest.mark.parametrize("limit", [0, 1, FILES])

@@ -207,13 +207,7 @@ PACKAGES = {
             "tests/unit/table/test_xlsx.py",
             "tests/integration/jobs/test_updates.py",
             "tests/integration/python/test_classify.py",
-            "tests/integration/python/test_interrupts.py",
             "tests/integration/sources/test_s3_objects.py",
-            "tests/integration/state_machines/test_batches.py",
-            "tests/faults/files/test_unlistable_folders.py",
-            "tests/faults/hostile/test_ledger.py",
-            "tests/faults/producer/test_retry_failed.py",
-            "tests/faults/producer/test_two_jobs.py",
         ),
     ),
     "updating": Package(

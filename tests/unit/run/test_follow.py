@@ -11,13 +11,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from producer.job.job_options import STDIN, JobOptions
+from producer.job.job_options import STDIN, ErrorBudget, JobOptions
 from producer.job.journal import Journal, journal_path
 from producer.present.events import Event, Events, Notice, Stored
 from producer.run.classify import classify
 from producer.run.follow import followed
 from producer.run.job import Job
-from shared.errors import BrokerAway, Exit, UsageError
+from shared.errors import BrokerAway, Exit, StillOpen, UsageError
 from shared.settings import Settings
 from shared.stop import Stop
 from tests.support.jobs.finished_job import finish, options_of, start
@@ -45,8 +45,9 @@ def run(
             act()
 
     events.subscribe(see, Stored, Notice)
-    asked = msgspec.structs.replace(options, timeout_s=2.0)
-    code = classify(asked, nowhere, events=events, **given).exit_code
+    stdin = given.pop("stdin", None)
+    asked = msgspec.structs.replace(options, timeout_s=0.2, **given)
+    code = classify(asked, nowhere, stdin=stdin, events=events).exit_code
     return code, [event.text for event in seen if isinstance(event, Notice)]
 
 
@@ -86,16 +87,35 @@ def test_a_job_whose_process_has_ended_before_it_is_followed_is_left_to_the_comm
     options: JobOptions,
 ) -> None:
     assert followed(options, Events(), Stop()) is None
+    finish(options)
+    assert followed(options, Events(), Stop()) is None
 
 
-@pytest.mark.parametrize("piped", [True, False])
-def test_a_running_job_of_a_list_is_followed_by_the_same_command_alone(
-    options: JobOptions, piped: bool
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"restart": True},
+        {"retry_failed": True},
+        {"update": True},
+        {"accept": 0.95},
+        {"roots": (), "list_file": b"list"},
+        {"list_file": STDIN},
+    ],
+)
+def test_a_running_job_is_followed_by_the_same_command_alone(
+    options: JobOptions, other: dict[str, Any]
 ) -> None:
-    """A list from standard input is not compared, and others need the same options."""
-    options = msgspec.structs.replace(options, roots=(), list_file=STDIN if piped else b"list")
-    other = options if piped else msgspec.structs.replace(options, top_k=2)
+    """A list from standard input is not compared."""
+    if other == {"list_file": STDIN}:
+        options = msgspec.structs.replace(options, roots=(), **other)
+        other = {"stdin": BytesIO(b"photos/1.png\n")}
     with closing(Job(options)) as producer:
         start(producer, options)
+        if "stdin" not in other:
+            with pytest.raises(StillOpen, match="runs on after --timeout; the same command"):
+                run(options)
         with pytest.raises(UsageError, match="is already running"):
-            run(other, stdin=BytesIO(b"photos/1.png\n") if piped else None)
+            run(options, **other)
+        producer.store_attempt(ErrorBudget())  # as one of this process
+        with pytest.raises(UsageError, match="is already running"):
+            run(options)

@@ -205,8 +205,6 @@ PACKAGES = {
         (
             "tests/unit/table/test_forms_of_jobs.py",
             "tests/unit/table/test_xlsx.py",
-            "tests/integration/jobs/test_updates.py",
-            "tests/integration/python/test_classify.py",
             "tests/integration/sources/test_s3_objects.py",
         ),
     ),

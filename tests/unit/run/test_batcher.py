@@ -18,6 +18,7 @@ from producer.job.records import FrozenBatch
 from producer.run.batcher import Batch, BatchLimits, EarlierRuns, read_batch_again
 from producer.sources.job_sources import JobSources
 from producer.sources.row_files import RowFiles
+from shared.errors import SetupError
 from shared.image_status import Status
 from shared.settings import Settings
 from tests.support.archives.archive_writers import write
@@ -134,6 +135,14 @@ def test_a_batch_that_is_read_again_reports_changed_and_missing_files() -> None:
         os.utime(folder / "003.png", ns=(0, 0))
         images = read_batch_again(RowFiles(JobSources(options)), batch.frozen)
     assert images == [b"same", Status.CHANGED, Status.MISSING, Status.CHANGED]
+
+
+def test_a_folder_that_is_gone_is_no_end_of_the_files(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a/1.png").touch()
+    batches = batcher_of(options_of(tmp_path, b"a", b"b"), Settings(batch_images=1))
+    with pytest.raises(SetupError, match="b cannot be listed"):
+        list(iter(batches.next, None))
 
 
 def test_the_first_batch_is_sent_before_the_walk_ends(tmp_path: Path) -> None:

@@ -201,7 +201,7 @@ PACKAGES = {
             "tests/integration/jobs/test_full_disk.py",
             "tests/integration/jobs/test_job_queue.py",
         ),
-        0,
+        6,
         (
             "tests/unit/table/test_forms_of_jobs.py",
             "tests/unit/table/test_xlsx.py",

@@ -233,7 +233,7 @@ def _check_sources(sources: JobSources, settings: Settings) -> None:
 
 def _opened_job(options: JobOptions, stdin: BinaryIO | None, events: Events, waits: Waits) -> Job:
     """The job, with its list if that comes from standard input. Raises as `classify`."""
-    if not options.is_piped or stdin is None:
+    if stdin is None:
         return Job(options, check=waits.check)
     check_folder(Path(options.output))
     with received(stdin, options, waits) as listed:

@@ -90,7 +90,7 @@ def _follow(output: Path, events: Events, waits: Waits) -> JobView | None:
 
 def _ended(view: JobView) -> Summary | None:
     """How a job ended that was followed; None if it is to be finished."""
-    if view.state is JobState.FINISHED and view.exit_code is not None:
+    if view.exit_code is not None:
         return ended_summary(view, Exit(view.exit_code))
     if view.state is JobState.CANCELLED:
         return ended_summary(view, Exit.CANCELLED)

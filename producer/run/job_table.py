@@ -131,8 +131,7 @@ class JobTable:
         """Whether the table displays every decision."""
         if self.display.corrections is None:  # no person has chosen
             return bool(taken.learned)
-        has_some = bool(taken.size or taken.learned)
-        return has_some and self.display.corrections == taken.size
+        return self.display.corrections == taken.size
 
     @property
     def is_rendered(self) -> bool:

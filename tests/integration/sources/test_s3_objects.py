@@ -231,12 +231,16 @@ def test_a_prefix_within_another_one_is_refused_whatever_stands_between_them(
         sources.check()
 
 
-def test_a_prefix_without_objects_is_named_as_one(bucket: Bucket, s3_proxy: FaultProxy) -> None:
-    bucket.put({"a/1.png": b"x"})
+@pytest.mark.parametrize("others", [False, True])
+def test_a_prefix_without_objects_is_named_as_one(
+    bucket: Bucket, s3_proxy: FaultProxy, others: bool
+) -> None:
+    bucket.put({"a/1.png": b"x", "b/1.txt" if others else "c/1.txt": b"x"})
+    why = "no file has an image's ending" if others else "there is no object below"
     options = as_started(JobOptions((f"{bucket.url}/b/".encode(),), b"/", "/out.csv"))
     with (
         closing(JobSources(options)) as sources,
-        pytest.raises(UsageError, match=f"^there is no object below {bucket.url}/b/; check the"),
+        pytest.raises(UsageError, match=why),
     ):
         check_not_empty(sources)
 

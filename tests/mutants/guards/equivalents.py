@@ -202,4 +202,39 @@ EQUIVALENT = {
     "producer/run/file_transport.py: _alone: sys.platform == 'linux' -> True": (
         "on another system a worker opens no file that was referred to, and gets the bytes later"
     ),
+    "producer/run/batcher.py: Batcher._form: one_pass -> True": (
+        "no file is of an archive that is unpacked once; files are read ahead one by one, which "
+        "only takes longer"
+    ),
+    "producer/run/connect.py: Connector._pause: time.monotonic() > self._deadline -> False": (
+        "the limit of the waits ends the next pause with the same words; a --timeout of less than "
+        "three seconds only takes that long"
+    ),
+    "producer/run/follow.py: _follow: view is None -> True": (
+        "a job that was read has a journal, which the next condition finds, too"
+    ),
+    "producer/run/loop.py: DispatchLoop._outcome: self._end is not None -> True": (
+        "a loop that has ended for no reason of its own is complete"
+    ),
+    "producer/run/loop.py: DispatchLoop._polled: not write_refusal(error) -> False": (
+        "the same error is raised after the exchange, which only takes longer"
+    ),
+    "producer/run/loop.py: DispatchLoop._turn: time.monotonic() >= self._poll_due -> True": (
+        "the server is polled in each turn, which only takes longer"
+    ),
+    "producer/run/loop.py: DispatchLoop._next_batches: self._waits.is_ending -> False": (
+        "the batches of this turn are formed and stay in the journal, which only takes longer"
+    ),
+    "producer/run/loop_report.py: FileCount.unstored: self.total is None -> False": (
+        "as long as no total is known, none is stored, and they are the same"
+    ),
+    "producer/run/reconciler.py: Reconciler._hint_orphans: not orphans -> False": (
+        "the hints in the queue are counted for no batch, which only takes longer"
+    ),
+    "producer/run/reconciler.py: Reconciler._offer_again: known != frozen.digests -> True": (
+        "the same digests are stored again, which only takes longer"
+    ),
+    "producer/run/reconciler.py: Reconciler._repair: not write_refusal(error) -> False": (
+        "the error is raised after the other batches were tried, which only takes longer"
+    ),
 }

@@ -21,10 +21,11 @@ from tests.support.jobs.image_blobs import decode_images
 
 
 def update(options: JobOptions, events: Events | None = None, **given: Any) -> Summary:
-    """As `classify --update`, with more options."""
+    """As `classify --update`, with more options, and with a list from `stdin`."""
+    stdin = given.pop("stdin", None)
     with mock.patch.object(Run, "work", _worked):
         asked = msgspec.structs.replace(options, update=True, **given)
-        return classify(asked, Settings(), events=events)
+        return classify(asked, Settings(), stdin=stdin, events=events)
 
 
 def _worked(run: Run, *_: object) -> Summary:

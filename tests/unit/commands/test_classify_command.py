@@ -64,6 +64,7 @@ def test_a_file_beside_a_journal_without_a_job_is_not_replaced(here: Path) -> No
     """A process that was killed before its job started has left the journal."""
     Journal(journal_path(here / "out.csv")).close()
     (here / "out.csv").write_text("mine")
+    assert "is not finished" in complaint(run("table", "out.csv"), Exit.USAGE)
     line = complaint(run("classify", "photos", "-o", "out.csv"), Exit.USAGE)
     assert "--restart" in line
     with pytest.raises(UsageError):
@@ -175,6 +176,18 @@ def test_a_finished_job_reports_it_and_repeats_its_exit_code_without_a_server(
     assert (here / "out.csv").read_text().startswith("path,")
     assert "was missing" not in run("classify", "photos", "-o", "out.csv").stderr
     assert "nothing to retry" in run("classify", "photos", "-o", "out.csv", "--retry-failed").stderr
+
+
+def test_a_job_that_starts_over_does_so_with_another_list_and_repeats_no_failed_row(
+    here: Path,
+) -> None:
+    finish(options_of(here, list_file=b"list"))
+    (here / "list").write_text("photos/2.png\n")
+    again = ("classify", "--list", "list", "-o", "out.csv")
+    assert "start over with --restart" in complaint(run(*again), Exit.USAGE)
+    assert "does not answer" in complaint(run(*again, "--restart"), Exit.SETUP)
+    first = run("classify", "photos", "-o", "new.csv", "--retry-failed")
+    assert "has no job yet; start it without --retry-failed" in complaint(first, Exit.USAGE)
 
 
 def test_a_finished_job_names_the_version_that_is_in_use_now(

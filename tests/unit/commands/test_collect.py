@@ -58,6 +58,13 @@ def test_a_finished_job_needs_its_folders_for_nothing_but_new_files(
     assert output.read_bytes() == table
 
 
+def test_a_finished_job_is_judged_by_the_failures_that_are_allowed_now(output: Path) -> None:
+    for most, code in (("0", Exit.BUDGET), ("1", Exit.SOME_FAILED)):
+        again = ["classify", "photos", "-o", output.name, "--max-failures", most]
+        result = CliRunner().invoke(hangtag, again)
+        assert result.exit_code == code, result.output
+
+
 def test_the_rows_so_far_of_a_cancelled_job_are_written_and_nothing_is_classified(
     output: Path, tmp_path: Path
 ) -> None:
@@ -78,6 +85,7 @@ def test_the_rows_so_far_of_a_cancelled_job_are_written_and_nothing_is_classifie
         assert [row["path"] for row in so_far] == [f"photos/{n}.png" for n in range(rows)]
         assert "resume it with: hangtag classify more/out.csv" in result.stderr
     assert not cancelled.exists()
-    finish(options, batch_images=rows)
+    # Also those that an earlier job of the table has left.
+    finish(options, batch_images=rows, restart=True)
     assert len(cancelled.read_text().splitlines()) == 1 + 9
     assert not Path(f"{cancelled}.part").exists()

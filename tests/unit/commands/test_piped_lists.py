@@ -20,6 +20,7 @@ from producer.table.verify import verify
 from shared.errors import Exit, Stopped
 from shared.stop import Stop, Waits, unstoppable
 from tests.support.jobs.finished_job import finish, options_of
+from tests.support.jobs.updated_job import update
 
 TWO, THREE = b"1.png\n2.png\n", b"1.png\n2.png\n3.png\n"
 
@@ -138,6 +139,14 @@ def test_the_same_or_a_grown_list_stands_for_the_one_of_an_unfinished_job(
     assert recorded(here) == grown
     finish(options_of(here, list_file=STDIN), 1)
     assert len((here / "out.csv").read_bytes().splitlines()) == 1 + len(grown.split())
+    assert verify(here / "out.csv").proven
+
+
+def test_a_list_that_has_grown_is_that_of_the_table_that_is_brought_up_to_date(here: Path) -> None:
+    started(here, stop_after=None)
+    update(options_of(here, list_file=STDIN), stdin=BytesIO(THREE))
+    assert len((here / "out.csv").read_bytes().splitlines()) == 1 + len(THREE.split())
+    assert recorded(here) == THREE
     assert verify(here / "out.csv").proven
 
 

@@ -18,6 +18,7 @@ from producer.job.records import FrozenBatch
 from producer.run.batcher import Batch, BatchLimits, EarlierRuns, read_batch_again
 from producer.sources.job_sources import JobSources
 from producer.sources.row_files import RowFiles
+from shared.errors import SetupError
 from shared.image_status import Status
 from shared.settings import Settings
 from tests.support.archives.archive_writers import write
@@ -113,6 +114,18 @@ def test_the_last_batches_are_shares_of_the_files_that_are_left(
     assert [len(batch.frozen.names) for batch in formed] == expected
 
 
+def test_the_files_after_an_archive_that_is_unpacked_once_are_shared_as_well(
+    tmp_path: Path,
+) -> None:
+    write(tmp_path / "p.tar.gz", {f"{n:03}.png": b"x" for n in range(100)})
+    (tmp_path / "q").mkdir()
+    for n in range(80):
+        (tmp_path / f"q/{n:03}.png").write_bytes(b"x")
+    batches = batcher_of(options_of(tmp_path, b"p.tar.gz", b"q"), Settings(batch_images=100))
+    formed = list(iter(lambda: batches.next(BatchLimits(pieces=4)), None))
+    assert [len(batch.frozen.names) for batch in formed] == [100, 64, 16]
+
+
 def test_a_batch_that_is_read_again_reports_changed_and_missing_files() -> None:
     with image_files([b"same", b"longer", b"gone", b"touched"]) as options:
         (batch,) = formed(options, Settings())
@@ -122,6 +135,14 @@ def test_a_batch_that_is_read_again_reports_changed_and_missing_files() -> None:
         os.utime(folder / "003.png", ns=(0, 0))
         images = read_batch_again(RowFiles(JobSources(options)), batch.frozen)
     assert images == [b"same", Status.CHANGED, Status.MISSING, Status.CHANGED]
+
+
+def test_a_folder_that_is_gone_is_no_end_of_the_files(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a/1.png").touch()
+    batches = batcher_of(options_of(tmp_path, b"a", b"b"), Settings(batch_images=1))
+    with pytest.raises(SetupError, match="b cannot be listed"):
+        list(iter(batches.next, None))
 
 
 def test_the_first_batch_is_sent_before_the_walk_ends(tmp_path: Path) -> None:

@@ -14,8 +14,8 @@ import pytest
 from producer.job.job_options import JobOptions
 from producer.job.journal import journal_path
 from producer.job.snapshot import JobView, read_snapshot
-from producer.present.events import Events, Notice, RowChanged
-from producer.run.classify import classify
+from producer.present.events import Event, Events, Notice, RowChanged, Watching
+from producer.run.classify import check_not_empty, classify
 from producer.sort_log.log import Way
 from producer.sorting import sort
 from producer.sources.compared import PresentFiles
@@ -24,6 +24,7 @@ from producer.sources.row_files import RowFiles
 from producer.table.verify import verify
 from shared.errors import Exit, UsageError
 from shared.settings import Settings
+from shared.stop import Stop
 from tests.support.jobs.finished_job import RUBBISH, finish, options_of
 from tests.support.jobs.updated_job import update
 
@@ -84,6 +85,15 @@ def test_a_table_that_is_up_to_date_is_not_touched(folder: Path) -> None:
         path: info.st_ino for path, info in before.items()
     }
     assert now[folder / "out.csv"].st_mtime_ns == before[folder / "out.csv"].st_mtime_ns
+
+
+def test_a_watched_table_waits_for_the_next_change_until_it_is_stopped(folder: Path) -> None:
+    events, stop, seen = Events(), Stop(), list[Event]()
+    events.subscribe(seen.append, Watching)
+    events.subscribe(lambda event: stop.request(), Watching)
+    asked = options_of(folder, b"in", watch=True)
+    assert classify(asked, Settings(), events=events, stop=stop).exit_code == Exit.SOME_FAILED
+    assert len(seen) == 1
 
 
 def test_failed_rows_are_classified_again_if_that_is_asked_for_too(folder: Path) -> None:
@@ -251,6 +261,16 @@ def test_files_of_a_folder_that_cannot_be_listed_keep_their_rows(
     assert list(rows(folder)) == ["a.png", "c.png", "closed/x.png"]
     assert (summary.exit_code, summary.view.unlisted.count) == (Exit.SOME_FAILED, 1)
     assert summary.view.attempt.classified == 0
+
+
+def test_a_folder_that_cannot_be_listed_may_have_the_only_images(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "in/closed").mkdir(parents=True)
+    with pytest.raises(UsageError, match="there is no file at all"):
+        check_not_empty(JobSources(options_of(tmp_path, b"in")))
+    close_folders(monkeypatch)
+    check_not_empty(JobSources(options_of(tmp_path, b"in")))
 
 
 def close_folders(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import csv
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
 from producer.cli.main import hangtag
+from producer.run.job import Job
 from producer.table.verify import verify
 from shared.labels import labels_file
 from tests.support.jobs.decided import correct
@@ -93,3 +95,5 @@ def test_a_damaged_log_of_corrections_does_not_keep_a_job_from_its_table(table: 
     labels_file.of_table(table).write_text("damaged\n")
     finish(options_of(table.parent, b"photos"), restart=True)
     assert verify(table).proven
+    with closing(Job(options_of(table.parent, b"photos"))) as job:
+        assert job.table.take_learned([]) == []  # nor is it read for a version without labels

@@ -21,12 +21,14 @@ from producer.job.job_options import JobOptions
 from producer.job.job_properties import TABLE
 from producer.job.journal import Journal, journal_path
 from producer.job.sealed_journal import SealedJournal
+from producer.run.render_table import CopyTarget, render_copy
+from producer.table.display_options import DisplayOptions
 from producer.table.table_file import is_foreign
 from producer.table.table_formats import FORMATS, Format, format_of, loaded
 from producer.table.verify import verify
 from shared import failpoints
 from shared.atomic_file import DRAFT_SUFFIX
-from shared.errors import Exit
+from shared.errors import Exit, UsageError
 from tests.support.jobs.finished_job import RUBBISH, finish, options_of
 
 FILES, BROKEN = 30, 7
@@ -133,10 +135,54 @@ def test_a_table_that_is_removed_while_its_replacement_is_interrupted_is_written
 
     last = passages(render).index("table.placed")
     run("table", table.name, "--accept", "all")
+    old = table.read_bytes()
+    assert killed_at(render, last)
+    assert table.read_bytes() != old
+    run("classify", "photos", "-o", table.name, code=Exit.SOME_FAILED)
+    assert table.read_bytes() == old
     assert killed_at(render, last)
     table.unlink()
     run("table", table.name)
     assert verify(table).proven
+
+
+def test_a_table_is_that_of_its_job_if_the_next_process_is_killed_as_well(folder: Path) -> None:
+    table = folder / "out.csv"
+    finish(options(folder, table.name))
+
+    def render(least: float) -> None:
+        run("table", table.name, "--min-confidence", str(least))
+
+    passed = passages(lambda: render(0.5))
+    before_placed = passed.index("journal.committed")
+    for first in (before_placed, passed.index("table.placed")):
+        run("table", table.name, "--accept", "all")
+        assert killed_at(lambda: render(0.5), first)
+        assert killed_at(lambda: render(0.25), before_placed)
+        with SealedJournal(table) as sealed:
+            assert not is_foreign(sealed, table), first
+
+
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_what_a_terminal_can_show_is_written_to_it_and_a_pipe_gets_every_form(
+    folder: Path,
+    capfdbinary: pytest.CaptureFixture[bytes],
+    is_terminal: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    finish(options(folder, "out.csv"))
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: is_terminal)
+    for form in FORMATS:
+        target = CopyTarget("-", form, False)
+        if is_terminal and form in ("parquet", "xlsx"):
+            with pytest.raises(UsageError, match=f"a terminal cannot show {form}; write it to a"):
+                render_copy("out.csv", DisplayOptions(), target, quiet=True)
+        else:
+            render_copy("out.csv", DisplayOptions(), target, quiet=True)
+            sys.stdout.flush()
+            copy = folder / f"copy.{form}"
+            copy.write_bytes(capfdbinary.readouterr().out)
+            assert rows(copy, form) == rows(folder / "out.csv", "csv")
 
 
 def test_other_bytes_of_the_same_rows_are_proven_if_the_job_has_written_them(folder: Path) -> None:
@@ -183,6 +229,7 @@ def test_what_a_form_needs_is_named_with_the_command_that_installs_it_before_any
     folder: Path, form: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     finish(options(folder, "out.csv"))
+    finish(options(folder, f"done.{form}"))
     before = sorted(folder.iterdir())
     for package in FORMATS[form].packages:
         monkeypatch.setitem(sys.modules, package, None)  # as if it was not installed
@@ -193,6 +240,8 @@ def test_what_a_form_needs_is_named_with_the_command_that_installs_it_before_any
         (line,) = run(*command, code=Exit.SETUP).stderr.splitlines()
         assert f"[{form}]" in line
         assert "pip install" in line
+    again = run("classify", "photos", "-o", f"done.{form}", code=Exit.SOME_FAILED)
+    assert "is finished already" in again.stderr
     assert sorted(folder.iterdir()) == before
 
 

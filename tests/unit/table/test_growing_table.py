@@ -167,3 +167,17 @@ def test_a_process_that_is_killed_while_it_writes_rows_leaves_a_job_that_resumes
         assert Path(made.output).read_bytes() == expected
         assert not draft_of(Path(made.output)).exists()
     assert reached >= 3
+
+
+def test_rows_that_have_given_way_are_written_at_the_end_alone(tmp_path: Path) -> None:
+    made = options(plant(tmp_path))
+    draft = draft_of(Path(made.output))
+    with closing(Job(made)) as job:
+        start(job, made)
+        for _ in turns(job, random.Random(1), seconds=()):
+            pass
+        job.table.advance(LONG)
+        assert draft.exists()
+        assert job.table.stop_growing()
+        job.table.advance(LONG)
+        assert not draft.exists()

@@ -23,6 +23,7 @@ from producer.cli.main import hangtag
 from producer.present.events import Event, Events, Notice
 from producer.run.job import Job
 from producer.run.run import learned_of
+from producer.table.display_options import DisplayOptions
 from producer.table.verify import verify
 from producer.trainer.corrected_files import labelled_input
 from producer.versions.catalog import learned_labels
@@ -238,6 +239,18 @@ def test_a_learned_label_is_taken_unless_the_log_has_a_later_one(
     append(tmp_path / "out.csv", logged)
     finish(options_of(tmp_path, b"in"), learned=[line_of(ONE, "Bag", at="2026")])
     assert [(row["label"], row["source"]) for row in rows_of(tmp_path)] == [("Bag", "person")]
+
+
+def test_a_table_without_labels_of_people_stays_one(tmp_path: Path) -> None:
+    """Where a person has chosen that."""
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in/0.png").write_bytes(ONE)
+    append(tmp_path / "out.csv", line_of(ONE, "Hat", at="2025", rows=(1,)))
+    finish(options_of(tmp_path, b"in"))
+    with closing(Job(options_of(tmp_path, b"in"), DisplayOptions(corrections=0))) as job:
+        job.table.take_learned([line_of(ONE, "Bag", at="2026")])
+        job.table.render()
+    assert [row["label"] == "Bag" or "source" in row for row in rows_of(tmp_path)] == [False]
 
 
 def excluding(image: int, *names: str, at: str = "2026") -> list[LabelLine]:

@@ -19,6 +19,7 @@ from shared.errors import Exit, SetupError, UsageError
 from shared.image_status import Flag, Status
 from shared.messages.model_card import OperatingPoint
 from tests.support.jobs.finished_job import finish
+from tests.support.jobs.updated_job import update
 from tests.unit.table.test_forms_of_jobs import FILES, options, plant, run
 from tests.unit.table.test_text_format import JOB, Given, card, packed, written_as
 
@@ -131,6 +132,13 @@ def test_a_copy_with_too_many_rows_is_refused_with_the_command_that_works(few: P
     assert line.endswith("write them to another form with: hangtag table out.csv -o copy.parquet")
     assert not list(few.glob(f"copy*{DRAFT_SUFFIX}*"))
     run("table", "out.csv", "-o", "copy.parquet")
+
+
+def test_a_job_with_too_many_rows_keeps_them_for_another_form(few: Path) -> None:
+    finish(options(few, "out.xlsx"), stop_after=0)
+    assert update(options(few, "out.xlsx")).exit_code == Exit.SETUP
+    assert not (few / "out.xlsx").exists()
+    run("table", "out.xlsx", "-o", "out.parquet")
 
 
 @pytest.mark.parametrize("is_link", [False, True])

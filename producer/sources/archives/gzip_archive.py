@@ -29,13 +29,14 @@ from producer.sources.archives.tar_archive import (
     read_member,
 )
 from producer.sources.folder_walk import FOLDER
+from shared.image_formats import HEAD_BYTES
 from shared.image_status import Status
 
 _CHUNK_BYTES = 1 << 17
 #: The end of a compressed file.
 _CHECKSUM_BYTES = 8
 _SKIP_BYTES = 1 << 20
-#: Unpacked at a time: headers are small, and a step back within it costs nothing.
+#: Unpacked at a time, since headers are small.
 _BUFFER_BYTES = 1 << 16
 #: A decompressor that reads gzip's header and checksum itself.
 _GZIP_BITS, _MAGIC = 16 + zlib.MAX_WBITS, b"\x1f\x8b"
@@ -98,7 +99,7 @@ class GzipTape(Tape):
 
     def seek(self, position: int) -> None:
         start = self.position - self._taken
-        if start <= position <= start + len(self._buffer):
+        if start <= position <= start + len(self._buffer):  # also from a file's head to its start
             self.position, self._taken = position, position - start
             return
         nearest = self._states.last_before(position)
@@ -122,7 +123,9 @@ class GzipTape(Tape):
     def _unpacked(self, most: int) -> bytes:
         """Some bytes, at least one; none at the end."""
         if self._taken == len(self._buffer):
-            self._buffer, self._taken = self._decompressed(max(most, _BUFFER_BYTES)), 0
+            kept = self._buffer[-HEAD_BYTES:] if most <= HEAD_BYTES else b""
+            self._buffer = kept + self._decompressed(max(most, _BUFFER_BYTES))
+            self._taken = len(kept)
         part = self._buffer[self._taken : self._taken + most]
         self._taken += len(part)
         self.position += len(part)

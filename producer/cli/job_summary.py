@@ -107,8 +107,10 @@ def _may_succeed(view: JobView) -> bool:
 
 
 def _images(view: JobView) -> str:
-    images = counted(view.images, "image")
-    return images if view.done == view.images else f"{view.done:,} of {images}"
+    if view.exit_code is not None:
+        return counted(view.images, "image")
+    total = f"{view.images:,}+" if view.file_count is None else f"{view.file_count:,}"
+    return f"{view.done:,} of {total} images"
 
 
 def _pace(attempt: AttemptResult) -> str:

@@ -36,8 +36,8 @@ def heading(counts: Counts, by_folders: int) -> str:
     person has seen."""
     parts = [", ".join(_named(counts, by_folders)), *_without_label(counts)]
     if _undecided_images(counts) and counts.share is None:
-        drawn = f"{counts.drawn} of {LEAST_DRAWN} drawn by chance are decided"
-        parts.append(f"not measured yet: {drawn}")
+        drawn = f": {counts.drawn} of {LEAST_DRAWN} drawn by chance are decided"
+        parts.append(f"not measured yet{drawn if counts.drawn < LEAST_DRAWN else ''}")
     return " · ".join([*parts, *_of_the_others(counts)])
 
 

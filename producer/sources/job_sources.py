@@ -21,7 +21,16 @@ from producer.job.skipped import Counts, Unlisted, one_more
 from producer.sources.folder_walk import LocalSource
 from producer.sources.lists import check_line, check_list, kinds_in_list, numbered_paths
 from producer.sources.reader import FileReader
-from producer.sources.source import ARCHIVES_FOLDER, LOCAL, Source, kind_of, loaded
+from producer.sources.remote.address import shown_address
+from producer.sources.source import (
+    ARCHIVES_FOLDER,
+    LOCAL,
+    Source,
+    is_address,
+    is_archive,
+    kind_of,
+    loaded,
+)
 from shared.errors import UsageError
 from shared.messages.files import Stamp, printable
 from shared.stop import Waits, unstoppable
@@ -191,7 +200,7 @@ def _check_apart(sources: Iterable[Source]) -> None:
 
 def as_started(options: JobOptions) -> JobOptions:
     """The options of a job that starts now, which name the kinds of its arguments; the same ones if
-    it has started."""
+    it has started. Raises UsageError for archives at an address."""
     if options.file_roots is not None:
         return options
     files, kinds = list[int](), list[str]()
@@ -202,6 +211,11 @@ def as_started(options: JobOptions) -> JobOptions:
             kinds.append(ARCHIVES_FOLDER if options.archives else LOCAL)
             continue
         kinds.append(kind := kind_of(root, path))
+        if is_address(root, path) and (options.archives or is_archive(root)):
+            raise UsageError(
+                f"{shown_address(root)}: archives are not opened at an address; copy them into a "
+                "folder and classify that"
+            )
         if kind == LOCAL and os.path.isfile(path):
             files.append(number)
     return msgspec.structs.replace(

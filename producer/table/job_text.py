@@ -44,6 +44,8 @@ from shared.messages.replies import Evaluation, Trained
 
 #: The parts of a version's evaluation: the test images say what to expect, if there are any.
 HELDOUT, TEST = "heldout", "test"
+#: The agreement with folders is displayed if at least one row of these has a label's folder.
+_JUDGED_OF = 100
 #: The standard error of fewer held-out images is larger than most differences between versions.
 FEW_HELDOUT = 200
 _FILES = {"copy": "copied image", "link": "linked image", "move": "moved image"}
@@ -136,8 +138,8 @@ def _failed(answers: AnswerCounts) -> list[Figure]:
 
 def _as_folder(answers: AnswerCounts) -> list[Figure]:
     judged = answers.in_label_folders
-    if not judged:
-        return []
+    if judged * _JUDGED_OF < answers.rows or not judged:
+        return []  # a folder that has a label's name by chance
     share, right = percent(answers.as_folder / judged), f"{answers.as_folder:,} of {judged:,}"
     learned = f"; {answers.learned_by} has learned from them" if answers.learned_by else ""
     return [Figure(share, f"as their folders are named ({right}){learned}")]

@@ -105,7 +105,8 @@ class Changes:
 
     def _taken(self, view: RequestView) -> Iterator[str]:
         """A line if another trainer has it than before, or the same one again."""
-        if self._claimed and (self._returned or view.owner != self._owner):
+        is_other = bool(self._owner) and view.owner != self._owner
+        if self._claimed and (self._returned or is_other):
             yield f"a trainer continues request {view.request.id}"
         self._claimed, self._returned, self._owner = True, False, view.owner
 

@@ -45,3 +45,15 @@ def test_nothing_that_others_say_of_a_request_controls_the_terminal() -> None:
     assert len(lines.shown) >= 6
     for line in (*lines.shown, *table([row])):
         assert foreign not in line
+
+
+def test_a_request_continues_only_if_another_trainer_takes_it() -> None:
+    views = [RequestView(REQUEST, RequestState.WAITING)]
+    views += [RequestView(REQUEST, RequestState.RUNNING, owner=name) for name in ("", "a", "a")]
+    lines = Lines()
+    display = RequestDisplay(lines)
+    for view in views:
+        display.show(Viewed(view, None))
+    assert not [line for line in lines.shown if "continues" in line]
+    display.show(Viewed(RequestView(REQUEST, RequestState.RUNNING, owner="b"), None))
+    assert [line for line in lines.shown if "continues" in line]

@@ -18,8 +18,7 @@ PREFIX = "HANGTAG_"
 
 
 class Settings(msgspec.Struct, frozen=True):
-    """Every value that the environment can set. Users keep the times, in seconds: they are settings
-    for the tests."""
+    """Every value that the environment can set. Times are in seconds, and set by tests alone."""
 
     redis_url: str = ""  #: the broker; empty: this machine's stack
     redis_user: str = ""  #: user at the broker (docs/security.md); empty: that of the URL

@@ -16,7 +16,7 @@ from shared.image_formats import DECODED_ENDINGS, OTHER_ENDINGS
 from shared.messages.batch import new_id
 from shared.messages.files import printable
 
-#: Endings of formats that not every table has. With any other ending, or none, it is CSV.
+#: Endings that refuse a table, unless a form has them. With any other, or none, it is CSV.
 _OTHER_FORMATS = (
     *(".tsv", ".xlsx", ".xls", ".ods", ".numbers", ".json", ".jsonl", ".ndjson", ".yaml", ".yml"),
     *(".xml", ".html", ".htm", ".md", ".pdf", ".parquet", ".feather", ".arrow", ".orc", ".avro"),

@@ -87,7 +87,7 @@ class TextFormat(Format):
 
     @abstractmethod
     def before(self, name: str, is_first: bool) -> str:
-        """What separates the cells of a column from what precedes them."""
+        """The text before each cell of a column: CSV `,`; JSON Lines `,"label":`."""
 
     @abstractmethod
     def cell(self, text: str) -> str:
@@ -98,7 +98,8 @@ class TextFormat(Format):
         return decimals
 
     def plain(self, names: list[str]) -> list[str]:
-        """Names as cells, none of which needs escaping or quoting."""
+        """Names without commas, quotes, backslashes and control characters, as cells. A form that
+        escapes anything else overrides this."""
         return names
 
     def header(self, columns: Sequence[Column]) -> str:
@@ -191,7 +192,7 @@ def _texts(words: Sequence[str], codes: Sequence[int]) -> ColumnTexts:
 
 
 class _Decimals(dict[float, str]):
-    """ColumnTexts of numbers with four decimals, by the number of units plus `_ROUNDS`.
+    """Texts of numbers with four decimals, by the number of units plus `_ROUNDS`.
 
     A float32 times 10,000 is exact as a double, so the text is that of the number itself. There are
     at most 20,001.

@@ -235,7 +235,7 @@ class GzipArchive(Archive):
         last = self._last_of(row)
         if last is None:
             return self._second.tape, self._second.member_at(member.place)
-        # The data of a hard link are before it.
+        # Data follow their header, but those of a hard link are earlier in the archive.
         tape = last.tape if last.there.data > member.place else self._second.tape
         return tape, last.there
 

@@ -207,11 +207,11 @@ class TarReader:
         return self.resolved(self._unresolved_at(place))
 
     def header_at(self, place: int) -> Member:
-        """As `at`, but hard links stay what they are."""
+        """As `member_at`, but hard links stay what they are."""
         return self._unresolved_at(place).member
 
     def resolved(self, there: TarMember) -> TarMember:
-        """A member as `at` returns it."""
+        """A member as `member_at` returns it."""
         if there.member.kind is not HARD_LINK:
             return there
         place = self._place_of(row_path(there.linked))

@@ -77,7 +77,7 @@ def parsed_address(typed: bytes) -> Address:
         raise ValueError("its port is not valid")
     host = match["host"].strip(b"[]")
     try:
-        host = host.decode().encode("ascii" if b":" in host else "idna").lower()
+        host = host.decode().encode("idna").lower()
     except UnicodeError:
         raise ValueError("its host is not valid") from None
     target = (match["path"] or b"/") + (match["query"] or b"")

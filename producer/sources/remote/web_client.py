@@ -277,4 +277,5 @@ def _failure_reason(error: Exception) -> str:
         return f"it is silent, or too slow, for {TIMEOUT_S:.0f} s"
     if isinstance(error, httpcore.ProtocolError):
         return "its answers end early"
-    return getattr(error.__cause__, "strerror", "") or str(error) or type(error).__name__
+    raised = next(iter(error.args), None)  # httpcore's pool removes the cause
+    return getattr(raised, "strerror", None) or str(error) or type(error).__name__

@@ -179,7 +179,9 @@ def test_an_object_that_may_not_be_read_is_a_row(
     ("fault", "line"),
     [
         (Fault(status=503, code="SlowDown"), r"answers 503 SlowDown \(on purpose\)"),
-        (Fault(drops=True), "cannot be reached"),
+        (Fault(drops=True), r"cannot be reached \(its answers end early\)"),
+        (Fault(status=401), r"answers 401 \(on purpose\)"),
+        (Fault(status=404, code="NoSuchBucket"), r"answers 404 NoSuchBucket \(on purpose\)"),
         (Fault(status=301, code="PermanentRedirect"), "answers 301 PermanentRedirect.*AWS_REGION"),
     ],
 )
@@ -197,6 +199,83 @@ def test_a_server_that_does_not_recover_ends_the_job_in_one_line(
         read_all(objects, bucket, ["a.jpg"])
     assert "\n" not in str(error.value)
     objects.close()
+
+
+@pytest.mark.parametrize(
+    ("typed", "line"),
+    [
+        ("s3://", "name a bucket and a prefix"),
+        ("s3://a:b/", "name a bucket and a prefix|a query or a password"),
+        ("S3://bucket/photos/", "S3://bucket/photos/: write it as s3://bucket/photos/$"),
+    ],
+)
+def test_an_argument_that_names_no_bucket_is_refused_without_a_request(
+    s3_proxy: FaultProxy, typed: str, line: str
+) -> None:
+    with closing(opened(typed)) as source, pytest.raises(UsageError, match=line):
+        source.check(True)
+    assert s3_proxy.requests == []
+
+
+def test_an_object_of_a_list_whose_address_may_have_a_secret_is_a_row(
+    bucket: Bucket, s3_proxy: FaultProxy, tmp_path: Path
+) -> None:
+    bucket.put({"a@2x.jpg": b"x"})
+    s3_proxy.faults = lambda line, _: Fault(status=403 * ("/b%402x" in line))
+    lines = [
+        f"{bucket.url}/a@2x.jpg",
+        f"{bucket.url}/b@2x.jpg",
+        "s3://KEY:SECRETxyz@bucket/a.jpg",
+        "s3://no-such-bucket/a@2x.jpg",
+    ]
+    (tmp_path / "list").write_text("\n".join(lines))
+    options = JobOptions((), b"/", "/out.csv", list_file=bytes(tmp_path / "list"))
+    with closing(S3Source(b"", options, unstoppable())) as source:
+        read = [
+            source.read(source.row_name(line.encode(), n), MAX_FILE_BYTES)[0]
+            for n, line in enumerate(lines)
+        ]
+    assert read == [b"x", Status.UNREADABLE, Status.MISSING, Status.MISSING]
+    assert not any("SECRET" in line for line in s3_proxy.requests)
+
+
+def test_a_single_object_is_read_of_a_bucket_that_may_not_be_listed(
+    bucket: Bucket, s3_proxy: FaultProxy
+) -> None:
+    bucket.put({"a.jpg": b"x"})
+    s3_proxy.faults = lambda line, _: Fault(status=403 * ("list-type" in line))
+    name = f"{bucket.url}/a.jpg".encode()
+    with closing(opened(name.decode())) as source:
+        source.check(True)
+        assert source.read(name, MAX_FILE_BYTES)[0] == b"x"
+    assert list(listed(name.decode())) == [name]
+
+
+@pytest.mark.parametrize("is_list", [False, True])
+@pytest.mark.parametrize("step", [1, -1])
+def test_each_image_of_a_job_is_read_from_its_own_server(
+    bucket: Bucket,
+    s3_proxy: FaultProxy,
+    site: ImageSite,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    is_list: bool,
+    step: int,
+) -> None:
+    monkeypatch.setenv("HANGTAG_LOCAL_ADDRESSES", "1")
+    paths = [f"{bucket.url}/a.jpg", f"{site.url}/b.jpg", str(tmp_path / "c.jpg")][::step]
+    bucket.put({"a.jpg": b"a"})
+    site.files = {"b.jpg": b"b"}
+    (tmp_path / "c.jpg").write_bytes(b"c")
+    (tmp_path / "list").write_text("\n".join(paths))
+    names = [path.encode() for path in paths]
+    if is_list:
+        options = JobOptions((), b"/", "/out.csv", list_file=bytes(tmp_path / "list"))
+    else:
+        options = JobOptions(tuple(names), b"/", "/out.csv")
+    with closing(JobSources(as_started(options))) as sources:
+        read = [sources.source_of(name).read(name, MAX_FILE_BYTES)[0] for name in names]
+    assert read == [b"a", b"b", b"c"][::step]
 
 
 def test_keys_that_are_no_paths_are_listed_and_read(objects: S3Source, bucket: Bucket) -> None:
@@ -301,6 +380,7 @@ HEAD = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Type: application/xml\r
         (page(more="x"), "does not end"),
         (page("b", "a"), r"does not list its keys in byte order \(at 'a'\)"),
         (page("a" * 1025), "no server of S3 has"),
+        (b"<List><EncodingType>url</EncodingType>" + page("a%00b")[6:], "no server of S3 has"),
         (b"<a>" * (5 << 20), "a page of its listing has more than 4,194,304 bytes"),
         (b"<html>", "another text than a listing"),
         (b"<?xml version='1.0' encoding='none'?>" + page("a"), "another text than a listing"),
@@ -314,6 +394,15 @@ def test_a_listing_that_is_none_or_does_not_end_ends_in_one_line(
         monkeypatch.setenv("AWS_ENDPOINT_URL", address.decode().removesuffix("/a.jpg"))
         with pytest.raises(SetupError, match=f"^s3://bucket cannot be listed: .*{line}"):
             listed("s3://bucket/")
+
+
+def test_a_listing_may_end_with_the_key_that_it_is_to_start_after(
+    s3_proxy: FaultProxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = page("a")
+    with raw_site(HEAD + b"Content-Length: %d\r\n\r\n" % len(text) + text) as address:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", address.decode().removesuffix("/a.jpg"))
+        assert listed("s3://bucket/", b"s3://bucket/a") == {}
 
 
 def test_a_refusal_is_one_harmless_line_without_secrets(
@@ -349,13 +438,12 @@ def test_credentials_of_a_container_are_found(
     assert site.requests == ["GET /role"]
 
 
-@pytest.mark.parametrize("has_key", [True, False])
+@pytest.mark.parametrize("left", ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", ""])
 def test_without_credentials_one_line_says_what_to_set(
-    s3_proxy: FaultProxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, has_key: bool
+    s3_proxy: FaultProxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, left: str
 ) -> None:
-    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
-    if not has_key:
-        monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    for name in {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"} - {left}:
+        monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     with (

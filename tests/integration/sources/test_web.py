@@ -5,16 +5,20 @@ from __future__ import annotations
 import base64
 import logging
 import os
+import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpcore
 import pytest
 
 from producer.job.job_options import JobOptions
 from producer.sources.remote import checked_network, web_client, web_source
+from producer.sources.remote.address import parsed_address
+from producer.sources.remote.requests_ahead import Closed
 from producer.sources.remote.web_source import WebSource
 from shared.errors import SetupError
 from shared.image_status import Status
@@ -130,8 +134,9 @@ def test_a_stamp_is_that_of_the_image_without_reading_it_whole(
 
 def test_what_cannot_be_read_is_a_row_with_its_reason(site: ImageSite) -> None:
     site.files = {"large.jpg": bytes(101), "raw.nef": b"II*\0", "small.jpg": bytes(100)}
+    site.files["jpeg.nef"] = b"\xff\xd8\xff\xe0"
     with closing(opened(max_bytes=100)) as images:
-        expected = [Status.TOO_LARGE, Status.UNSUPPORTED, bytes(100)]
+        expected = [Status.TOO_LARGE, Status.UNSUPPORTED, bytes(100), b"\xff\xd8\xff\xe0"]
         assert read_all(images, names(site)) == expected
         site.is_chunked = True  # the length is not known before the end
         assert read_all(images, names(site)) == expected
@@ -162,9 +167,10 @@ def test_a_redirect_is_followed_where_an_address_may_lead(
 def test_https_does_not_lead_to_http(
     secure_site: ImageSite, site: ImageSite, images: WebSource
 ) -> None:
-    site.files = {"a.jpg": b"x"}
-    secure_site.redirects = {"b.jpg": f"{site.url}/a.jpg"}
+    site.files = secure_site.files = {"a.jpg": b"x"}
+    secure_site.redirects = {"b.jpg": f"{site.url}/a.jpg", "c.jpg": f"{secure_site.url}/a.jpg"}
     assert read(images, f"{secure_site.url}/b.jpg".encode())[0] is Status.UNREADABLE
+    assert read(images, f"{secure_site.url}/c.jpg".encode())[0] == b"x"
     assert site.requests == []
 
 
@@ -228,11 +234,79 @@ def test_a_pause_that_a_server_asks_for_is_kept(site: ImageSite, images: WebSour
 
     def busy_first(line: str, number: int) -> Fault:
         times.append(time.monotonic())
-        return Fault(status=429, retry_after="1") if number == 0 else Fault()
+        busy = Fault(status=429, retry_after="1")
+        return busy if number == 0 else Fault(delay_s=0.5)  # which is no silence
 
     with fault_proxy(site.port, busy_first) as proxy:
         assert read(images, f"{proxy.url}/a.jpg".encode())[0] == b"x"
+    assert len(times) == 2
     assert times[1] - times[0] >= 1
+
+
+def test_a_server_that_asks_for_too_long_a_pause_is_not_asked_again(
+    site: ImageSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(web_source, "ATTEMPTS", 2)
+    monkeypatch.setattr(web_client, "RETRY_AFTER_MAX_S", 0.5)
+    with fault_proxy(site.port, lambda *_: Fault(status=429, retry_after="1")) as proxy:
+        url = f"{proxy.url}/a.jpg".encode()
+        with closing(opened(url)) as images, pytest.raises(SetupError, match=r"jpg: answers 429; "):
+            read(images, url)
+    assert len(proxy.requests) == 1
+
+
+@pytest.mark.parametrize(("remembered", "attempts"), [(1000, 3 + 3 + 1 + 1), (1, 4 * 3)])
+def test_a_server_that_is_remembered_as_silent_gets_one_attempt_for_each_image(
+    site: ImageSite,
+    images: WebSource,
+    monkeypatch: pytest.MonkeyPatch,
+    remembered: int,
+    attempts: int,
+) -> None:
+    monkeypatch.setattr(web_source, "ATTEMPTS", 3)
+    monkeypatch.setattr(web_source, "SILENT_MAX", remembered)
+    monkeypatch.setattr(web_source, "RECENT_S", 60.0)
+    site.files = {"good.jpg": b"x"}
+    with fault_proxy(site.port, lambda line, _: Fault(drops="dead" in line)) as proxy:
+        assert read(images, f"{proxy.url}/good.jpg".encode())[0] == b"x"
+        for host in ("localhost", "127.1") * 2:
+            dead = f"http://{host}:{proxy.port}/dead.jpg".encode()
+            assert read(images, dead)[0] is Status.UNREADABLE
+    assert sorted(proxy.requests) == ["GET /dead.jpg"] * attempts + ["GET /good.jpg"]
+
+
+def test_the_search_for_a_server_that_answers_has_an_end(
+    site: ImageSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(web_source, "ATTEMPTS", 1)
+    monkeypatch.setattr(web_source, "SEARCH_S", -1.0)
+    site.files = {"a.jpg": b"x"}
+    dead = b"https://localhost:1/a.jpg"
+    with closing(opened(dead, *names(site))) as images, pytest.raises(SetupError):
+        read(images, dead)
+    assert site.requests == []
+
+
+@pytest.mark.parametrize("why", ["Connection refused", "names cannot be resolved now"])
+def test_the_line_on_a_server_without_a_connection_says_why(
+    images: WebSource, monkeypatch: pytest.MonkeyPatch, why: str
+) -> None:
+    def unresolved(*_: Any, **__: Any) -> None:
+        raise socket.gaierror(socket.EAI_AGAIN, "again")
+
+    monkeypatch.setattr(web_source, "ATTEMPTS", 1)
+    if why.startswith("names"):
+        monkeypatch.setattr(socket, "getaddrinfo", unresolved)
+    with pytest.raises(SetupError, match=f"jpg: {why}; "):
+        read(images, b"https://localhost:1/a.jpg")
+
+
+def test_a_client_that_was_closed_reads_nothing(site: ImageSite) -> None:
+    client = web_client.WebClient(local=True)
+    client.close()
+    with pytest.raises(Closed):
+        client.get(parsed_address(f"{site.url}/a.jpg".encode()), lambda _: None, {}, attempts=1)
+    assert site.requests == []
 
 
 HUGE = (b"1" * 20, b"9" * 19, b"1" + b"0" * 400, b"1" * 5000)
@@ -270,11 +344,33 @@ def line_or_stored(stamp_of: Callable[[], Stamp]) -> str:
     return ""
 
 
-def test_an_address_that_is_missing_is_a_row_although_its_answer_is_cut_off(
-    images: WebSource,
+@pytest.mark.parametrize(
+    ("answer", "query", "status"),
+    [
+        (b"404 Not Found\r\nContent-Length: 1000\r\n\r\ncut off", b"", Status.MISSING),
+        (b"404 Not Found\r\n\r\n" + bytes(1 << 18), b"", Status.MISSING),
+        (b"404 Not Found\r\n\r\nIt has expired", b"?SECRETxyz", Status.MISSING),
+        (b"403 Forbidden\r\n\r\nIt has expired", b"", Status.UNREADABLE),
+        (b"416 Range Not Satisfiable\r\n\r\nsorry", b"", Status.UNREADABLE),
+    ],
+    ids=["cut off", "long", "missing", "unsigned", "no range"],
+)
+def test_an_answer_that_refuses_is_a_row_although_its_text_is_odd(
+    images: WebSource, monkeypatch: pytest.MonkeyPatch, answer: bytes, query: bytes, status: Status
 ) -> None:
-    with raw_site(b"HTTP/1.1 404 Not Found\r\nContent-Length: 1000\r\n\r\nshort") as url:
-        assert read(images, url)[0] is Status.MISSING
+    monkeypatch.setattr(checked_network, "ANSWER_MAX_BYTES", 1 << 17)
+    with raw_site(b"HTTP/1.1 " + answer) as url:
+        assert read(images, url + query)[0] is status
+
+
+def test_a_server_that_sends_enough_may_take_longer_than_one_wait(
+    images: WebSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(web_source, "ATTEMPTS", 3)
+    monkeypatch.setattr(web_client, "TIMEOUT_S", 0.5)
+    start = b"HTTP/1.1 200 OK\r\nContent-Length: 5020\r\n\r\n" + bytes(5000)
+    with raw_site(start, drips=True) as url:
+        assert read(images, url)[0] == bytes(5000) + b"x" * 20
 
 
 @pytest.mark.parametrize("start", [b"HTTP/1.1 200 OK\r\nX: ", b"HTTP/1.1 200 OK\r\n\r\n"])
@@ -315,6 +411,15 @@ def test_a_signature_that_has_expired_ends_the_job_in_one_line_without_it(
     ):
         read(images, named[0])
     assert "SECRET" not in str(error.value)
+
+
+def test_a_password_that_has_expired_ends_the_job(images: WebSource) -> None:
+    pieces = b"Transfer-Encoding: chunked\r\n\r\n3\r\nexp\r\n4\r\nired\r\n0\r\n\r\n"
+    with (
+        raw_site(b"HTTP/1.1 403 Forbidden\r\n" + pieces) as url,
+        pytest.raises(SetupError, match="has expired"),
+    ):
+        read(images, url.replace(b"//", b"//user:SECRETxyz@"))
 
 
 def test_a_log_of_everything_has_neither_signatures_nor_passwords(

@@ -53,6 +53,22 @@ EQUIVALENT = {
     "producer/run/new_files.py: _position: not sources.has_others -> False": (
         "no image has an order of its own, which only takes longer to find"
     ),
+    "producer/sources/remote/checked_network.py: is_local: address.is_unspecified -> False": (
+        "0.0.0.0 lies in 0.0.0.0/8, and is a form of ::"
+    ),
+    "producer/sources/remote/remote_source.py: ListedAddresses.close: self._lock -> no lock": (
+        "a list that another thread opens meanwhile is closed with its source, only later"
+    ),
+    "producer/sources/remote/s3_client.py: S3Client._credentials: self._lock -> no lock": (
+        "each thread finds the same credentials, which only takes longer"
+    ),
+    "producer/sources/remote/web_client.py: _failure_reason: type(error).__name__ -> False": (
+        "all that the network raises has a text"
+    ),
+    "producer/sources/remote/web_source.py: WebSource._other_that_answers: "
+    "self._searched_s > since -> False": (
+        "each thread asks the same addresses again, which only takes longer"
+    ),
     "producer/run/update.py: _rows: wanted.keys().isdisjoint(batch.names) -> False": (
         "no row of the batch has changed, which only takes longer to find"
     ),

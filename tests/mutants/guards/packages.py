@@ -261,15 +261,11 @@ PACKAGES = {
             "tests/unit/sources/test_addresses.py",
             "tests/unit/sources/test_checked_network.py",
             "tests/integration/sources/test_failing_addresses.py",
-            "tests/integration/sources/test_s3_objects.py",
             "tests/integration/sources/test_update_of_addresses.py",
             "tests/integration/sources/test_web.py",
         ),
-        0,
-        (
-            "tests/integration/sources/test_remote_jobs.py",
-            "tests/integration/sources/test_secrets.py",
-        ),
+        6,
+        ("tests/integration/sources/test_s3_objects.py",),
     ),
     "table": Package(
         ("producer/table/*.py",),

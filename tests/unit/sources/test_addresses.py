@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import random
+import threading
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producer.job.job_options import JobOptions
+from producer.job.job_options import STDIN, JobOptions
 from producer.sources.folder_walk import LocalSource
 from producer.sources.remote.address import (
     check_argument,
@@ -159,6 +161,7 @@ def test_an_address_that_is_refused_is_named_without_its_password(secret: bytes)
     assert shown_address(b"s3://u:p/w") == "s3://"
     shown = shown_address(b"ftp://" + secret + b"host/a.jpg?sig=s")
     assert not any(part in shown for part in ("u:", "p@", "w@", "sig"))
+    assert shown_address(b"ftp://u:p@host/a.jpg?sig=s") == "ftp://host/a.jpg"
 
 
 @pytest.mark.parametrize(("list0", "end"), [(False, b"\n"), (False, b"\r\n"), (True, b"\0")])
@@ -179,6 +182,38 @@ def test_any_address_is_found_by_its_line(
         with pytest.raises(SetupError, match=f"its line {n + 1} is another address"):
             addresses.address_of(row_name_of(lines[7], n))
     addresses.close()
+
+
+def test_a_piped_list_has_its_secrets_once_it_is_given_again(tmp_path: Path) -> None:
+    line = b"https://host/a.jpg?SECRETxyz"
+    (tmp_path / "list").write_bytes(line)
+    source = LocalSource(JobOptions((), b"/", "/out.csv", list_file=STDIN), unstoppable())
+    with closing(ListedAddresses(source)) as addresses:
+        with pytest.raises(SetupError, match="not stored; give the list again"):
+            addresses.address_of(row_name_of(line, 0))
+        with (tmp_path / "list").open("rb") as source.listed:
+            assert addresses.address_of(row_name_of(line, 0)) == line
+
+
+def test_a_list_is_read_once_for_all_threads(tmp_path: Path) -> None:
+    (tmp_path / "list").write_bytes(b"https://h/a.png?SECRETxyz")
+    options = JobOptions((), b"/", "", list_file=bytes(tmp_path / "list"))
+    read = 0
+
+    class Listed(LocalSource):
+        @property
+        def listed(self) -> None:  # type: ignore[override]
+            nonlocal read
+            read += 1
+            if read == 1:
+                other.start()
+                other.join(0.5)
+
+    with closing(ListedAddresses(Listed(options, unstoppable()))) as addresses:
+        other = threading.Thread(target=addresses.address_of, args=(b"https://h/a.png#1",))
+        addresses.address_of(b"https://h/a.png#1")
+        other.join()
+    assert read == 1
 
 
 @pytest.fixture(autouse=True)

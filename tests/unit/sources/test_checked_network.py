@@ -93,6 +93,27 @@ def test_a_host_without_an_address_is_none() -> None:
         CheckedNetwork(local=False).connect_tcp("a" * 70 + ".example", 443)
 
 
+def test_a_connection_that_opens_while_all_are_closed_is_closed_too() -> None:
+    network = CheckedNetwork(local=True)
+    closing = threading.Thread(target=network.close)
+
+    class Opened(socket.socket):
+        def __hash__(self) -> int:  # called when it is noted as open
+            if closing.ident is None:
+                closing.start()
+                closing.join(0.5)
+            return super().__hash__()
+
+    near, far = socket.socketpair()
+    with far, Opened(fileno=near.detach()) as opened:
+        network.add(opened)
+        far.settimeout(5)
+        assert far.recv(1) == b""
+        closing.join()
+        with pytest.raises(httpcore.ConnectError, match="closed"):
+            network.add(opened)
+
+
 def test_the_bytes_that_wait_for_their_reader_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     size, most = 1000, 4500
     monkeypatch.setattr(requests_ahead, "MAX_BYTES", most)
@@ -115,6 +136,24 @@ def test_the_bytes_that_wait_for_their_reader_are_bounded(monkeypatch: pytest.Mo
             held -= size
     ahead.close()
     assert 2 * size < highest <= most + size  # one more for its reader, which waits
+
+
+def test_closing_ends_the_requests_that_wait_for_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(requests_ahead, "MAX_BYTES", 2)
+    read, has_room = list[bytes](), threading.Semaphore(0)
+
+    def fetch(name: bytes, hold: Hold) -> Read:
+        hold(1)
+        read.append(name)
+        has_room.release()
+        return name, (1, 0)
+
+    ahead = RequestsAhead(fetch)
+    ahead.announce(NAMES)
+    for _ in range(2):
+        has_room.acquire()
+    ahead.close()
+    assert len(read) == 2
 
 
 def test_a_reader_that_is_to_stop_does_not_wait_for_a_silent_server() -> None:
@@ -148,6 +187,7 @@ def test_closing_waits_once_for_all_requests_that_nothing_ends() -> None:
     ahead.announce(NAMES)
     for _ in range(32):
         begun.acquire()
+    assert not begun.acquire(timeout=0.5), "more than 32 requests at a time"
     started = time.monotonic()
     ahead.close()
     assert time.monotonic() - started < 3 * JOIN_S

@@ -278,7 +278,8 @@ def test_a_background_job_has_no_secret_in_its_log_or_its_title(
         ("S3://key:SECRETxyz@bucket/photos/", "a query or a password"),
         ("S3://bucket/photos/", "S3://bucket/photos/: .* s3://bucket/photos/$"),
         ("s3://no-such-bucket/photos/", "answers 404 NoSuchBucket .*; check the bucket"),
-        ("https://169.254.169.254/x.zip", "its host gives away credentials.*same command again"),
+        ("https://169.254.169.254/x.jpg", "its host gives away credentials.*same command again"),
+        ("s3://bucket/x.zip", "archives are not opened at an address; copy them into a folder"),
     ],
 )
 def test_an_address_that_is_not_read_is_refused_in_one_line(

@@ -41,6 +41,13 @@ COMPOSE = (*PRODUCT, "Dockerfile", ".dockerignore", "docker-compose*.yml", ".env
 PACKAGES = (*PRODUCT, "LICENSE", "NOTICE", "licenses", "tests/packages")
 LEDGERS = ("producer", "shared", *HELPERS, "tests/mutants", "tests/integration/state_machines")
 THIRDS = 3
+#: The packages of the guards, in steps of half an hour.
+GUARDED = (
+    "people sorting doctor",
+    "registry requests journal learning",
+    "dispatch updating table",
+    "sources archives addresses decoding",
+)
 #: With all files on a disk.
 BOTH = ("SERVERS=both", "MARKED=", "TEMPORARY=/tmp")
 SOAK_MINUTES = 30
@@ -75,7 +82,7 @@ def nightly() -> list[Step]:
         Step("points", "test-points", POINTS, points, limit_s=5400, about_s=900),
         Step("faults", "test-faults", FAULTS, others, limit_s=5400, about_s=1100),
         Step("histories", "test-ledger", LEDGERS, ("SERVERS=both",), limit_s=5400, about_s=700),
-        Step("guards", "test-guards", GUARDS, limit_s=5400, tests=False, about_s=1500),
+        *(guards(number, names) for number, names in enumerate(GUARDED, 1)),
         Step("compose", "test-compose", COMPOSE, about_s=300),
         Step("fuzz", "fuzz", (*PRODUCT, "tests/fuzz"), fuzz, about_s=950),
         python("3.13", "test-python"),
@@ -84,6 +91,12 @@ def nightly() -> list[Step]:
         Step("packages", "packages", PACKAGES, tests=False, about_s=600),
         Step("bench", "bench-smoke", (*PRODUCT, *HELPERS, "benchmarks"), tests=False),
     ]
+
+
+def guards(number: int, names: str) -> Step:
+    """The guards of some packages."""
+    variables = (f"GUARDS={names}",)
+    return Step(f"guards-{number}", "test-guards", GUARDS, variables, tests=False, about_s=1500)
 
 
 def slow(server: str) -> Step:

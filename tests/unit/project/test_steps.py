@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests import conftest
+from tests.mutants.guards.packages import PACKAGES
 from tests.steps import inputs, plan, record
 from tests.steps import step as a_step
 from tests.steps.junit import Counts, read
@@ -49,6 +50,10 @@ def test_a_step_is_done_if_it_passed_with_the_current_files(
 def test_every_step_depends_on_existing_files() -> None:
     for pattern in {pattern for step in plan.nightly() for pattern in step.inputs}:
         assert inputs.git("ls-files", "--", pattern).strip(), pattern
+
+
+def test_the_night_mutates_the_guards_of_every_package() -> None:
+    assert sorted(name for names in plan.GUARDED for name in names.split()) == sorted(PACKAGES)
 
 
 def test_a_changed_file_of_the_product_makes_its_steps_stale() -> None:

@@ -23,8 +23,8 @@ CAUSES = (
     # An emptied server, until the next round of the store's owner:
     *("there is no model", "there is no version", "there is no alias"),
 )
-#: Keys that stay: those of live workers, and those that do not depend on jobs.
-_STAY = (keys.WORKERS, keys.worker(""), *OF_MODELS)
+#: Keys that stay: those of live workers and trainers, and those that do not depend on jobs.
+_STAY = (keys.WORKERS, keys.worker(""), keys.STORE, *OF_MODELS)
 
 
 class Rows(NamedTuple):

@@ -1,6 +1,6 @@
 """Kombu's Redis transport, reduced to what hints need.
 
-A worker consumes only its queue, and sends no events: nothing receives them.
+A worker consumes only its queues, and sends no events: nothing receives them.
 
 Messages are hints: a lost hint is sent again, so dropping one is always safe. Two faults of kombu
 5.7.0 would end a worker; tests/ has a test for each.

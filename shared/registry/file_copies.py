@@ -39,7 +39,7 @@ class NoRoom(SetupError):
     def __init__(self, size: int, where: str) -> None:
         super().__init__(
             f"{max(1, size >> 20)} MiB do not fit into {where}; "
-            "raise its maxmemory, or remove versions with hangtag models rm --unused"
+            "raise its maxmemory, or remove versions with hangtag models rm NAME --unused"
         )
 
 

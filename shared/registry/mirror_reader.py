@@ -53,7 +53,7 @@ class Mirror(ModelSource):
             raise SetupError(
                 f"{filename} of {card.ref} is not in Redis; start the store's owner, or make room "
                 "there (raise Redis' maxmemory, or remove versions with hangtag models rm "
-                "--unused), or run the same command on the trainer's machine, without "
+                "NAME --unused), or run the same command on the trainer's machine, without "
                 "HANGTAG_REDIS_URL"
             )
         if hashlib.sha256(data).hexdigest() != sha256:

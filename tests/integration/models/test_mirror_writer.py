@@ -262,7 +262,7 @@ def test_copies_of_many_versions_leave_memory_to_jobs(
     client = server.client
     client.config_set("maxmemory", 32 << 20)
     cards = [publish(registry, more={"model.tflite": content(n, MB)}) for n in range(30)]
-    no_room = r"model.tflite of shoes@\d+: 1 MiB do not fit .* rm --unused"
+    no_room = r"model.tflite of shoes@\d+: 1 MiB do not fit .* rm \w+ --unused"
     with pytest.raises(SetupError, match=no_room):
         mirror_writer.publish(client, registry)
     assert not window.measure(client, LITERT).full
@@ -273,7 +273,7 @@ def test_copies_of_many_versions_leave_memory_to_jobs(
     assert Mirror(client).catalog(no_fault) == registry.catalog(no_fault)
     missing = cards[copied.index(False)]
     with pytest.raises(
-        SetupError, match=f"model.tflite of {missing.ref} is not in Redis; start .* rm --unused"
+        SetupError, match=f"model.tflite of {missing.ref} is not in Redis; start .* rm NAME --unused"
     ):
         Mirror(client).read(missing, "model.tflite")
 

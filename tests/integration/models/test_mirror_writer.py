@@ -273,7 +273,8 @@ def test_copies_of_many_versions_leave_memory_to_jobs(
     assert Mirror(client).catalog(no_fault) == registry.catalog(no_fault)
     missing = cards[copied.index(False)]
     with pytest.raises(
-        SetupError, match=f"model.tflite of {missing.ref} is not in Redis; start .* rm NAME --unused"
+        SetupError,
+        match=f"model.tflite of {missing.ref} is not in Redis; start .* rm NAME --unused",
     ):
         Mirror(client).read(missing, "model.tflite")
 

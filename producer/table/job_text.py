@@ -283,8 +283,9 @@ def next_lines(result: Sorted, table: Path | None) -> Iterator[str]:
         undo = undo_command(near(result.out))
         files = counted(result.count - result.there, _FILES[result.way])
         yield f"take the {files} back with: {undo}"
-        unnamed = [result.folders.get(folder, 0) for folder in (UNKNOWN, FLAGGED)]
-        if table is not None and any(unnamed):
+        unnamed = {name: result.folders.get(name, 0) for name in (UNKNOWN, FLAGGED)}
+        if table is not None and any(unnamed.values()):
+            folders = " and ".join(f"{name}/" for name, count in unnamed.items() if count)
             review, render = (typed(["hangtag", do, str(table)]) for do in ("review", "table"))
-            yield f"name the {sum(unnamed):,} in unknown/ and flagged/ with: {review}"
+            yield f"name the {sum(unnamed.values()):,} in {folders} with: {review}"
             yield f"then undo, and sort again after: {render}"

@@ -153,15 +153,19 @@ def test_a_network_with_mirrored_passes_gets_the_same_labels(
     assert_alike(script_rows(tmp_path / "out", images.cwd, list(rows)[:PICTURES]), rows)
 
 
-def test_the_script_refuses_what_it_would_misread(fleet: Fleet, tmp_path: Path) -> None:
+def test_the_script_names_what_it_cannot_read_and_goes_on(fleet: Fleet, tmp_path: Path) -> None:
     export(fleet, "fashion-mnist@0", tmp_path / "out")
     Image.new("I;16", (28, 28)).save(tmp_path / "wide.png")
     Image.new("L", (280, 280), 255).save(tmp_path / "photo.png")
-    for name, why in (("wide.png", "more than 8 bits"), ("photo.png", "only hangtag classify")):
-        done = run_script(tmp_path / "out", tmp_path, [name])
-        assert (done.returncode, done.stdout) == (1, "")
-        [line] = done.stderr.splitlines()
-        assert line.startswith(name)
+    (tmp_path / "rubbish.png").write_bytes(b"rubbish")
+    Image.new("L", (28, 28)).save(tmp_path / "small.png")
+    refused = {"wide.png": "more than 8 bits", "photo.png": "only hangtag classify",
+               "rubbish.png": "cannot identify"}  # fmt: skip
+    done = run_script(tmp_path / "out", tmp_path, [*refused, "small.png"])
+    assert done.returncode == 1
+    assert [line.split("\t")[-1] for line in done.stdout.splitlines()] == ["small.png"]
+    for name, why in refused.items():  # beside lines of the runtime
+        [line] = (line for line in done.stderr.splitlines() if line.startswith(f"{name}: "))
         assert why in line
 
 

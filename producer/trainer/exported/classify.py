@@ -26,7 +26,7 @@ def pixels(path: str) -> Any:
     """A picture upright, scaled to fit and centred: uint8 [height, width, channels]."""
     image: Any = Image.open(path)
     if image.mode.startswith(("I", "F")):
-        sys.exit(f"{path} has more than 8 bits for a pixel; save it with 8")
+        raise ValueError("more than 8 bits for a pixel; save it with 8")
     turn = TURNS.get(image.getexif().get(0x0112))
     (width, height), (right, bottom) = image.size, FRAME[::-1] if turn in (2, 4, 5, 6) else FRAME
     size = right, max(1, (2 * height * right + width) // (2 * width))
@@ -47,7 +47,7 @@ def pixels(path: str) -> Any:
     whole.paste(image, ((FRAME[0] - image.width) // 2, (FRAME[1] - image.height) // 2))
     values = np.asarray(whole).reshape(FRAME[1], FRAME[0], -1)
     if SPEC["convert"] == "garment" and (values[:: FRAME[1] - 1, :: FRAME[0] - 1] <= 12).sum() < 2:
-        sys.exit(f"{path} is no image like Fashion-MNIST's; only hangtag classify converts it")
+        raise ValueError("no image like Fashion-MNIST's; only hangtag classify converts it")
     return ~values if SPEC["invert"] else values
 
 
@@ -117,6 +117,15 @@ def probabilities(path: str) -> Any:
 
 
 if __name__ == "__main__":
+    if not sys.argv[1:]:
+        sys.exit("name pictures: python classify.py PICTURE...")
+    unread = 0
     for name in sys.argv[1:]:
-        shares = probabilities(name)
+        try:
+            shares = probabilities(name)
+        except (OSError, ValueError) as error:
+            print(f"{name}: {error}", file=sys.stderr)
+            unread = 1
+            continue
         print(LABELS[shares.argmax()], f"{shares.max():.4f}", name, sep="\t")
+    sys.exit(unread)

@@ -86,7 +86,7 @@ class TestCommand:
         assert done.stderr.splitlines() == [
             "1 image not moved, missing: in/a/0.png",
             f"take the {len(some_files()) - 1} moved images back with: hangtag sort --undo sorted",
-            "name the 1 in unknown/ and flagged/ with: hangtag review out.csv",
+            "name the 1 in flagged/ with: hangtag review out.csv",
             "then undo, and sort again after: hangtag table out.csv",
         ]
         back = run("sort", "--undo", "sorted")

@@ -48,6 +48,7 @@ class CorrectedWalk(ClassFolderWalk):
         super().__init__(root, has_classes=has_classes)
         self._files_by_sha256 = {correction.sha256: correction for correction in corrections}
         self.lost: list[LostFile] = []  #: of the last pass
+        self.set_aside: dict[str, bytes] = {}  #: paths of files with a rare label, by SHA-256
         self._sizes = {correction.size for correction in corrections}
         self._own = len(self.labels)  #: labels of class folders; those of corrections alone follow
         #: `T-shirt/top` of a card is the class folder `T-shirt_top`.
@@ -125,19 +126,24 @@ class LabelledWalk(CorrectedWalk):
     def __init__(self, root: Path, corrections: Sequence[LabelLine]) -> None:
         learned = _without_rare(corrections)
         super().__init__(root, learned, has_classes=False)
-        self._rare = len(corrections) - len(learned)  #: files
+        kept = {correction.sha256 for correction in learned}
+        rare = [correction for correction in corrections if correction.sha256 not in kept]
+        self._rare = {correction.sha256 for correction in rare}
+        self._sizes |= {correction.size for correction in rare}
 
     def items(self) -> Iterator[Item]:
         """The labelled files in the order of their paths, then those from elsewhere."""
         hashes: set[str] = set()
         self.lost = []
         self.skipped.clear()
-        self.skipped[RARE] = self._rare
+        self.skipped[RARE] = len(self._rare)
         for path in self._files(self.root):
             sha256 = self._sha256(path)
             if sha256 in self._corrected:
                 hashes.add(sha256)
                 yield Item(path, self._corrected[sha256], UNDECIDED)
+            elif sha256 in self._rare:
+                self.set_aside[sha256] = path
         yield from self._elsewhere_than(hashes)
 
 

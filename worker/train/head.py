@@ -84,7 +84,7 @@ class HeadOfPhotos(Learner[FittedLooks]):
     def places(self) -> Mapping[str, bytes]:
         photos = self.folder.learn
         digests = (bytes(digest).hex() for digest in photos.digests)
-        return dict(zip(digests, photos.paths, strict=True))
+        return {**self.folder.set_aside, **dict(zip(digests, photos.paths, strict=True))}
 
     def fit(self) -> FittedLooks:
         data, observer, looks = self.folder, self.task.observer, self.folder.learn.looks

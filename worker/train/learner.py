@@ -179,7 +179,7 @@ class Learner(ABC, Generic[Fitted]):
         """The version with its figures, plots and records."""
 
     def places(self) -> Mapping[str, bytes]:
-        """The paths of the images to learn from, by the SHA-256 of their files; none by default."""
+        """The paths of labelled images, by the SHA-256 of their files; none by default."""
         return {}
 
     def build(self) -> BuiltVersion:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -56,6 +56,8 @@ class PhotoFolder(NamedTuple):
     test: PhotoFeatures | None
     report: DataReport
     unreadable: Sequence[Bad] = ()
+    #: The paths of labelled photos that are not learned from, by the SHA-256 of their files.
+    set_aside: Mapping[str, bytes] = {}
 
 
 def load(
@@ -109,6 +111,7 @@ def load(
         test=photos.selected(~learn) if not learn.all() else None,
         report=report,
         unreadable=refused.files,
+        set_aside=walk.set_aside,
     )
 
 

@@ -104,6 +104,8 @@ def test_a_label_with_too_few_images_is_no_class_where_two_others_have_enough(
     )
     assert walk.skipped[RARE] == skipped
     assert walk.skipped[LOST] == 0
+    hats = {str(photos / f"hat{number}.png").encode() for number in range(skipped)}
+    assert set(walk.set_aside.values()) == hats  # a later training may learn from them
     question = FoldersQuestion(str(photos), "train", 0, encode_lines(files), labelled_only=True)
     assert verdict(question).error == ""
 

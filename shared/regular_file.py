@@ -10,7 +10,7 @@ import errno
 import hashlib
 import os
 import stat
-from io import BufferedReader
+from io import BufferedReader, BufferedWriter
 from pathlib import Path
 
 _KINDS = (
@@ -41,6 +41,11 @@ def open_fd(path: str | bytes | Path, flags: int, mode: int = 0o600) -> int:
 def open_file(path: str | bytes | Path) -> BufferedReader:
     """The file, to read. Raises as `open_fd`."""
     return open(path, "rb", opener=open_fd)
+
+
+def open_to_append(path: Path) -> BufferedWriter:
+    """The file, which is created if it is missing; no link. Raises as `open_fd`."""
+    return open(path, "ab", opener=lambda name, flags: open_fd(name, flags | os.O_NOFOLLOW, 0o666))
 
 
 def read(path: str | bytes | Path, max_bytes: int) -> bytes:

@@ -15,7 +15,7 @@ from typing import Literal
 
 import msgspec
 
-from shared import atomic_file, file_lock
+from shared import atomic_file, file_lock, regular_file
 from shared.errors import MISFITS, UsageError
 from shared.failpoints import failpoint
 from shared.messages.model_name import NAME, PRODUCTION, is_number
@@ -54,7 +54,8 @@ class AliasLog:
     def decisions(self) -> list[AliasChange]:
         """Every line, oldest first."""
         try:
-            lines = self._path.read_bytes().split(b"\n")
+            with regular_file.open_file(self._path) as file:
+                lines = file.read().split(b"\n")
         except FileNotFoundError:
             return []
         return [decision for line in lines if (decision := _decode(line)) is not None]
@@ -105,7 +106,7 @@ class AliasLog:
     def locked(self) -> Iterator[AliasLog]:
         """Exclude other writers between reading a decision and writing the next."""
         atomic_file.make_folder(self._path.parent)
-        with open(self._path, "ab") as file:
+        with regular_file.open_to_append(self._path) as file:
             file_lock.acquire(file.fileno())
             yield self
 

@@ -160,8 +160,11 @@ def _record(store: Path, name: str) -> OwnBackbone:
     path = store / FOLDER / f"{name}{RECORD}"
     try:
         with regular_file.open_file(path) as file:
-            return msgspec.json.decode(file.read(), type=OwnBackbone)
-    except (OSError, *MISFITS) as error:
+            record = msgspec.json.decode(file.read(), type=OwnBackbone)
+        if record.name != name or not "".join((record.added, *record.files.values())).isprintable():
+            raise ValueError("it is none of this name")
+        return record
+    except (OSError, ValueError, *MISFITS) as error:
         raise SetupError(
             f"{path} is damaged ({error}); remove the backbone with: hangtag backbones rm {name}, "
             "and add it again"
@@ -173,6 +176,6 @@ def _locked(store: Path) -> Iterator[Path]:
     folder = store / FOLDER
     with atomic_file.writing(folder, REMEDY):
         atomic_file.make_folder(folder)
-        with open(folder / ".lock", "ab") as file:
+        with regular_file.open_to_append(folder / ".lock") as file:
             file_lock.acquire(file.fileno())
             yield folder

@@ -212,8 +212,8 @@ def _read(path: Path) -> bytes:
 
 
 def _open(path: Path) -> BufferedReader:
-    """Open a file to read; a symbolic link is an OSError."""
-    return open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW), "rb")
+    """Open a file to read; what is no regular file, or a symbolic link, is an OSError."""
+    return open(regular_file.open_fd(path, os.O_RDONLY | os.O_NOFOLLOW), "rb")
 
 
 def _write(path: Path, data: bytes, old: Path | None = None) -> None:

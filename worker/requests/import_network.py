@@ -34,6 +34,7 @@ from worker.graphs.facts import Described
 from worker.requests import promotion
 from worker.requests.context import EVALUATING, LOADING, PUBLISHING, Context, Reply
 from worker.requests.evaluate import labelled
+from worker.runtimes.array_archive import one_line
 from worker.runtimes.imported_graph import SMALLEST, Converter, Network, are_probabilities
 from worker.runtimes.runtime import Logits
 from worker.train.learner import BuiltVersion, blank_card
@@ -215,13 +216,16 @@ def _forms(given: NetworkForm, network: Described, takes_uint8: bool) -> Iterato
 
 
 def _rows(network: Described, form: NetworkForm, opened: Network, images: Images) -> Logits:
-    """The outputs for each image, float32 [n, classes]."""
+    """The outputs for each image, float32 [n, classes]. Raises SetupError: it has none for one."""
     imported = msgspec.structs.replace(
         network.imported, scale=form.scale or "0-255", mean=form.mean, std=form.std,
         is_bgr=form.channels == "bgr",
     )  # fmt: skip
     converter = Converter(imported, opened.takes_uint8)
-    return np.stack([opened.row(converter.values(image)) for image in images])
+    try:
+        return np.stack([opened.row(converter.values(image)) for image in images])
+    except (ValueError, MemoryError) as error:
+        raise SetupError(f"the network has no answer for an image ({one_line(error)})") from error
 
 
 def _scored_form(network: Described, form: NetworkForm, rows: Logits, labels: Labels) -> TriedForm:

@@ -46,13 +46,13 @@ class ImportedGraph(Graph):
             raise refused(card, error) from error
 
     def run(self, images: Images) -> Outputs:
-        """As `Graph.run`. Logits are not numbers where the network fails, as at an index that a
-        picture makes: that costs one row."""
+        """As `Graph.run`. Logits are not numbers where the network fails, as at an index or a size
+        that a picture makes: that costs one row."""
         results = empty_outputs(images, self._card)
         for logits, image in zip(results.logits, images, strict=True):
             try:
                 logits[:] = self._logits(image)
-            except ValueError as error:
+            except (ValueError, MemoryError) as error:
                 log.warning("%s has no answer for an image: %s", self._card.ref, one_line(error))
                 logits[:] = np.nan
         return results

@@ -135,7 +135,7 @@ class OnnxFeatures:
         """As `BackboneGraph.run`."""
         try:
             return self._network.row(self._converter.values(image))
-        except ValueError as error:
+        except (ValueError, MemoryError) as error:
             log.warning("a backbone has no features for an image: %s", one_line(error))
             return np.full(self.features, np.nan, np.float32)
 

@@ -300,7 +300,7 @@ def page_in(text: bytes) -> Page:
     try:
         if b"<!" in text:  # entities are no part of it
             raise ValueError
-        root = ElementTree.fromstring(text)
+        root = ElementTree.fromstring(text.decode())  # in no other encoding, where "<!" differs
         is_encoded = _text(root, "EncodingType") == "url"
         objects = [_listed(each, is_encoded) for each in root.iterfind("{*}Contents")]
     except (ElementTree.ParseError, LookupError, ValueError):

@@ -254,6 +254,17 @@ def test_a_picture_that_the_network_has_no_answer_for_costs_a_row(
     assert Registry(tmp_path).versions("mine") == [1]
 
 
+def test_a_picture_for_which_a_network_lacks_memory_costs_a_row(
+    server: RedisServer, tmp_path: Path
+) -> None:
+    card = imported(server, tmp_path, drawn_networks.large_for_white(), PLAIN)
+    noise = np.random.default_rng(4).integers(0, 255, (2, SIDE, SIDE, 3), np.uint8)
+    files = [encoded(image) for image in (noise[0], np.full_like(noise[0], 255), noise[1])]
+    model = load_runtime.fetch(card, partial(Mirror(server.client).read, card)).load()
+    statuses = classified(LoadedModel(card, model), files, 1).statuses
+    assert statuses == bytes([0, Status.NO_ANSWER.code, 0])
+
+
 def encoded(image: np.ndarray) -> bytes:
     file = io.BytesIO()
     Image.fromarray(image).save(file, "PNG")

@@ -193,3 +193,30 @@ def unsure_of_plain() -> bytes:
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR)
     data: bytes = model.SerializeToString()
     return data
+
+
+def large_for_white() -> bytes:
+    """A network that asks for 4 TB of memory for a white image."""
+    node = helper.make_node
+    nodes = [
+        node("ReduceMean", ["x"], ["means"], axes=[2, 3], keepdims=0),
+        node("MatMul", ["means", "weights"], ["product"]),
+        node("ReduceMin", ["x"], ["lowest"], keepdims=0),
+        node("Cast", ["lowest"], ["white"], to=TensorProto.INT64),
+        node("Mul", ["white", "count"], ["more"]),
+        node("Add", ["more", "least"], ["size"]),
+        node("ConstantOfShape", ["size"], ["large"]),
+        node("ReduceSum", ["large"], ["nothing"], keepdims=0),
+        node("Add", ["product", "nothing"], ["output"]),
+    ]
+    constants = {"count": [1 << 40], "least": [1]}
+    graph = helper.make_graph(
+        nodes, "large",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 3, 16, 16])],
+        [helper.make_tensor_value_info("output", TensorProto.FLOAT, [1, len(LABELS)])],
+        [numpy_helper.from_array(WEIGHTS, "weights"),
+         *(numpy_helper.from_array(np.array(v, np.int64), n) for n, v in constants.items())],
+    )  # fmt: skip
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR)
+    data: bytes = model.SerializeToString()
+    return data

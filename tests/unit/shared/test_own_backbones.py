@@ -144,6 +144,30 @@ def test_a_damaged_record_stops_nothing_but_its_own_use_until_it_is_removed(tmp_
     assert [*own_backbones.listed(tmp_path)] == ["other", "third"]
 
 
+@pytest.mark.parametrize(
+    "crafted",
+    [{"name": "other"}, {"name": "../cells"}, {"added": "\x1b]0;title\x07"},
+     {"files": {"model.onnx": "\x1b[2J"}}],
+)  # fmt: skip
+def test_a_record_of_another_name_or_that_controls_the_terminal_is_damaged(
+    tmp_path: Path, crafted: dict[str, object]
+) -> None:
+    added = own_backbones.add(tmp_path, backbone("r1"), FILES)
+    path = tmp_path / own_backbones.FOLDER / "cells.json"
+    path.write_bytes(msgspec.json.encode(msgspec.structs.replace(added, **crafted)))
+    with pytest.raises(SetupError, match=r"cells\.json is damaged"):
+        own_backbones.find(tmp_path, "cells")
+
+
+def test_a_pipe_in_place_of_a_lock_is_not_waited_for(tmp_path: Path) -> None:
+    own_backbones.add(tmp_path, backbone("r1"), FILES)
+    lock = tmp_path / own_backbones.FOLDER / ".lock"
+    lock.unlink()
+    os.mkfifo(lock)
+    with pytest.raises(SetupError, match="not a regular file"):
+        own_backbones.remove(tmp_path, "cells")
+
+
 @pytest.mark.parametrize("name", ["../cells", ".", "", "Cells"])
 def test_a_name_is_no_path(tmp_path: Path, name: str) -> None:
     own_backbones.add(tmp_path, backbone("r1"), FILES)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -222,6 +223,19 @@ def test_an_alias_cannot_look_like_a_version_or_a_path(
     registry.publish(card, FILES)
     with pytest.raises(SetupError, match="cannot be an alias"):
         registry.promote("shoes", 1, alias=alias)
+
+
+def test_a_pipe_in_place_of_the_log_of_aliases_is_not_waited_for(
+    registry: Registry, card: Card
+) -> None:
+    published = registry.publish(card, FILES)
+    log = registry.root / published.name / "aliases.log"
+    log.unlink()
+    os.mkfifo(log)
+    with pytest.raises(OSError, match="not a regular file"):
+        registry.history(published.name)
+    with pytest.raises(SetupError, match="not a regular file"):
+        registry.promote(published.name, 1)
 
 
 def test_a_torn_line_is_skipped_and_hides_no_later_one(registry: Registry, card: Card) -> None:

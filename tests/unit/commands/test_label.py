@@ -135,6 +135,11 @@ def test_the_end_says_how_many_others_would_be_accepted_and_how_many_unknown(
             "not measured yet: 7 of 24 drawn by chance are decided · at 95% 6 of the 6 others are "
             "accepted and 0 come into unknown/",
         ),
+        (
+            Counts(688, 24, 0, 48, 24), 0,
+            "24 of 688 images named by a person · not measured yet · at 95% 48 of the 664 others "
+            "are accepted and 616 come into unknown/",
+        ),
         (Counts(688, 688, 0, 48, 28), 0, "688 of 688 images named by a person"),
     ],
 )  # fmt: skip

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from producer.job.job_options import STDIN, JobOptions
 from producer.sources.folder_walk import LocalSource
+from producer.sources.job_sources import as_started
 from producer.sources.remote.address import (
     check_argument,
     has_secret,
@@ -257,3 +258,19 @@ def test_an_address_without_encryption_needs_leave(monkeypatch: pytest.MonkeyPat
 def test_an_address_is_taken(monkeypatch: pytest.MonkeyPatch, address: str, host: bytes) -> None:
     monkeypatch.setenv("AWS_ENDPOINT", address)
     assert server_address("eu-west-1").netloc == host
+
+
+@pytest.mark.parametrize(
+    ("root", "archives"),
+    [(b"s3://bucket/a.zip", False), (b"s3://bucket/A.TGZ", False), (b"s3://bucket/a/", True)],
+)
+def test_archives_at_an_address_are_refused(root: bytes, archives: bool) -> None:
+    with pytest.raises(UsageError, match="archives are not opened at an address; copy them"):
+        as_started(JobOptions((root,), b"/", "out.csv", archives=archives))
+
+
+def test_buckets_beside_archives_on_this_machine_are_sources(tmp_path: Path) -> None:
+    (tmp_path / "a.zip").write_bytes(b"")
+    roots = (b"s3://bucket/a", os.fsencode(tmp_path / "a.zip"))
+    started = as_started(JobOptions(roots, b"/", "out.csv"))
+    assert started.kinds == ("s3", "archive")

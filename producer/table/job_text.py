@@ -138,7 +138,7 @@ def _failed(answers: AnswerCounts) -> list[Figure]:
 
 def _as_folder(answers: AnswerCounts) -> list[Figure]:
     judged = answers.in_label_folders
-    if judged * _JUDGED_OF < answers.rows or not judged:
+    if judged * _JUDGED_OF < max(answers.rows, 1):
         return []  # a folder that has a label's name by chance
     share, right = percent(answers.as_folder / judged), f"{answers.as_folder:,} of {judged:,}"
     learned = f"; {answers.learned_by} has learned from them" if answers.learned_by else ""

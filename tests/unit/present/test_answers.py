@@ -329,3 +329,10 @@ def test_a_model_that_is_named_like_the_folder_is_proposed(
     assert proposed("mine").startswith("hangtag classify --model mine --restart ")
     for folder, model in (("other", ""), ("mine", "fashion-mnist")):
         assert proposed(folder, model) == "hangtag train DIR"
+
+
+@pytest.mark.parametrize(("rows", "is_told"), [(200, True), (201, False)])
+def test_a_folder_of_a_few_rows_is_no_accuracy_of_the_table(rows: int, is_told: bool) -> None:
+    counted = AnswerCounts({"Bag": rows}, in_label_folders=2, as_folder=2)
+    lines = answer_lines(counted, {})
+    assert any("as their folders are named" in line for line in lines) is is_told

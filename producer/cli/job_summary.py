@@ -109,8 +109,7 @@ def _may_succeed(view: JobView) -> bool:
 def _images(view: JobView) -> str:
     if view.exit_code is not None:
         return counted(view.images, "image")
-    total = f"{view.images:,}+" if view.file_count is None else f"{view.file_count:,}"
-    return f"{view.done:,} of {total} images"
+    return f"{view.done:,} of {view.total_text} images"
 
 
 def _pace(attempt: AttemptResult) -> str:

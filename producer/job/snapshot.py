@@ -68,6 +68,11 @@ class JobView(msgspec.Struct, frozen=True):
         """The numbers of its images."""
         return JobCounts(self.images, self.done, self.failed, self.flagged)
 
+    @property
+    def total_text(self) -> str:
+        """The number of images in its folders: `261+` while they are not counted."""
+        return f"{self.images:,}+" if self.file_count is None else f"{self.file_count:,}"
+
 
 def has_journal(output: Path) -> bool:
     """Whether this output has a journal. Raises SetupError if its folder cannot be accessed."""

@@ -105,8 +105,7 @@ def _images(view: JobView) -> str:
     """`10,000` of a finished job, `4,096 of 10,000` of another."""
     if view.state is JobState.FINISHED:
         return f"{view.done:,}"
-    total = f"{view.images:,}+" if view.file_count is None else f"{view.file_count:,}"
-    return f"{view.done:,} of {total}"
+    return f"{view.done:,} of {view.total_text}"
 
 
 def job_lines(

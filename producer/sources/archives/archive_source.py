@@ -124,12 +124,11 @@ class ArchiveSource(Source):
         """The rows after one, and their members. Damage is reported once: after them, where a walk
         that resumes comes, too, or before them, if rows without a member are judged meanwhile.
         Raises SetupError."""
-        reported = ""
         try:
             archive = self._current_archive()
-            if damage_first and archive.damage:
-                reported = archive.damage
-                walk.report(self.typed, reported)
+            is_reported = damage_first and bool(archive.damage)
+            if is_reported:
+                walk.report(self.typed, archive.damage)
             for row, member in archive.members(after[len(self.prefix) :]):
                 why = self._why_skipped(archive, row, member, walk)
                 if why is None:
@@ -140,7 +139,7 @@ class ArchiveSource(Source):
             raise self._unlisted(error.strerror or str(error)) from error
         except ArchiveDamaged as error:
             raise SetupError(self._unread(error)) from error
-        if archive.damage and not reported:
+        if archive.damage and not is_reported:
             walk.report(self.typed, archive.damage)
 
     def _why_skipped(self, archive: Archive, row: bytes, member: Member, walk: Walk) -> str | None:

@@ -181,6 +181,18 @@ def test_labelled_images_find_the_form_of_a_network_and_nothing_is_published(
     assert Registry(tmp_path / "store").versions("mine") == []
 
 
+def test_a_picture_that_a_network_lacks_memory_for_ends_the_trial_in_one_line(
+    server: RedisServer, tmp_path: Path
+) -> None:
+    file, folder = drawn_networks.large_for_white(), pictures(tmp_path / "some", 5)
+    white = np.full((SIDE, SIDE, 3), 255, np.uint8)
+    (next(folder.iterdir()) / "white.png").write_bytes(encoded(white))
+    sha256 = hashlib.sha256(file).hexdigest()
+    work = ImportNetwork("mine", "onnx", sha256, PLAIN, data=str(folder))
+    with pytest.raises(SetupError, match=r"^the network has no answer for an image "):
+        answer(server, tmp_path / "store", work, file)
+
+
 def test_only_forms_that_the_file_and_the_options_allow_are_tried_and_suggested(
     server: RedisServer, tmp_path: Path
 ) -> None:

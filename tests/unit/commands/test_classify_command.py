@@ -8,6 +8,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import click
 import msgspec
 import pytest
 from click.testing import CliRunner, Result
@@ -266,6 +267,22 @@ def test_the_next_command_names_the_table(
     view = JobView("j", JobState.FINISHED, 3, 3, 1, "m@1", options.output, answers=answers)
     show_job_summary(Summary(view, code), again=again)
     assert f": {proposed}" in " ".join(capsys.readouterr().err.split())
+
+
+@pytest.mark.parametrize(
+    ("ended", "counted", "images"),
+    [(None, None, "192 of 447+ images"), (None, 2992, "192 of 2,992 images"),
+     (0, None, "447 images")],
+)  # fmt: skip
+def test_an_unfinished_job_says_that_more_images_may_follow(
+    here: Path, capsys: pytest.CaptureFixture[str], ended: int | None, counted: int | None,
+    images: str,
+) -> None:  # fmt: skip
+    finish(options_of(here, b"photos"))
+    view = JobView("j", JobState.PAUSED, 447, 192, 0, "m@1", str(here / "out.csv"))
+    view = msgspec.structs.replace(view, exit_code=ended, file_count=counted)
+    show_job_summary(Summary(view, Exit.INTERRUPTED))
+    assert f"job j: {images}, " in click.unstyle(capsys.readouterr().err)
 
 
 @pytest.mark.parametrize(

@@ -30,9 +30,10 @@ class Missing:
 
 sys.meta_path.insert(0, Missing)
 
+from hangtag import reporter
 from producer.present import progress
 
-progress.DISPLAY_AFTER_S = 0.0
+progress.DISPLAY_AFTER_S = reporter.EVERY_S = 0.0
 """
 pytestmark = [
     pytest.mark.usefixtures("working"),

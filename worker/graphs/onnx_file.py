@@ -47,9 +47,12 @@ def read(data: bytes, *, is_backbone: bool = False, output: str = "") -> Facts:
 
     Raises:
         ValueError: it contains what is not allowed, in one line.
-        Exception: of any class: it is no ONNX file.
+        Exception: of any class: its network is damaged.
     """
-    model = onnx.load_model_from_string(data)
+    try:
+        model = onnx.load_model_from_string(data)
+    except Exception:
+        raise ValueError("it is no .onnx file") from None
     _check(model)
     onnx.checker.check_model(model)
     return _facts(model, is_backbone, output)

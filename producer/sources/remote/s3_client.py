@@ -125,6 +125,7 @@ class S3Client:
     def __init__(self) -> None:
         self._region = next(filter(None, map(os.environ.get, _REGION)), _DEFAULT_REGION)
         self._client = WebClient(local=True, plain=_is_set(_PLAIN), redirects=0)
+        self.attempts = ATTEMPTS
         self._lock = threading.Lock()
 
     def request(
@@ -162,7 +163,7 @@ class S3Client:
                 address,
                 act,
                 {name.encode(): value.encode() for name, value in headers.items()},
-                ATTEMPTS,
+                self.attempts,
                 method,
             )
         except Rejected as error:

@@ -201,6 +201,24 @@ def test_a_server_that_does_not_recover_ends_the_job_in_one_line(
     objects.close()
 
 
+def test_a_server_that_does_not_answer_before_work_starts_is_asked_five_times(
+    bucket: Bucket, s3_proxy: FaultProxy
+) -> None:
+    asked: list[str] = []
+
+    def drops(line: str, _: int) -> Fault:
+        asked.append(line)
+        return Fault(drops=True)
+
+    s3_proxy.faults = drops
+    with (
+        closing(opened(f"{bucket.url}/")) as objects,
+        pytest.raises(SetupError, match="cannot be reached"),
+    ):
+        objects.check(True)
+    assert len(asked) == 5
+
+
 @pytest.mark.parametrize(
     ("typed", "line"),
     [

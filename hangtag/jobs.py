@@ -19,9 +19,10 @@ from producer.job.find_job import find_output
 from producer.job.job_options import JobOptions, encode_options
 from producer.job.snapshot import has_journal
 from producer.job_control.resolve import resolved
-from producer.present.events import Event, Events, Started
+from producer.present.events import Event, Events, Notice, Started
 from producer.run.classify import classify as classify_images
 from producer.run.run import Summary
+from producer.table.job_text import withdrawn_line
 from producer.table.output_path import default_output
 from producer.table.table_formats import no_room
 from shared.errors import Exit, HangtagError, SetupError, StillOpen, Stopped, UsageError
@@ -110,6 +111,9 @@ class Call:
             raise SetupError(no_room(options.form, summary.view.done, Path(options.output)))
         if code in _WHY:
             raise Unfinished(_WHY[Exit(code)], Exit(code).name.lower(), result)
+        answers = summary.view.answers
+        if answers is not None and answers.withdrawn is not None:
+            self._reporter(Notice(withdrawn_line(answers.withdrawn)))
         return result
 
     def _run(self, options: JobOptions, folder: Scratch | None) -> Summary:

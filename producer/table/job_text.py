@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from producer.job.totals import AnswerCounts
+from producer.job.totals import AnswerCounts, Withdrawn
 from producer.present import style
 from producer.present.formatting import (
     counted,
@@ -48,6 +48,7 @@ HELDOUT, TEST = "heldout", "test"
 _JUDGED_OF = 100
 #: The standard error of fewer held-out images is larger than most differences between versions.
 FEW_HELDOUT = 200
+_NOT_KNOWN = "the model may not know such images"
 _FILES = {"copy": "copied image", "link": "linked image", "move": "moved image"}
 _DONE = {"copy": "copied", "link": "linked", "move": "moved", "": "taken back"}
 
@@ -59,13 +60,21 @@ def accepted_lines(answers: AnswerCounts, room: int | None = None) -> list[str]:
     return [*accepted, *withdrawn_lines(answers, room)] if accepted else []
 
 
+def withdrawn_line(withdrawn: Withdrawn) -> str:
+    """Why nothing is promised of the rows, and what to do."""
+    return (
+        f"no precision is promised: {withdrawn.why}; {_NOT_KNOWN}; {withdrawn.advice}: "
+        f"{withdrawn.train}"
+    )
+
+
 def withdrawn_lines(answers: AnswerCounts, room: int | None = None) -> list[str]:
     """Why nothing is promised of the rows, and what to do; empty if the promises hold."""
     withdrawn = answers.withdrawn
     if withdrawn is None:
         return []
     why = style.wrapped("", f"no precision is promised: {withdrawn.why}", room).split("\n")
-    known = f"the model may not know such images; {withdrawn.advice}"
+    known = f"{_NOT_KNOWN}; {withdrawn.advice}"
     return [*map(style.doubtful, why), *next_commands([(known, withdrawn.train)])]
 
 

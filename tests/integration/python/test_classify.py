@@ -7,6 +7,7 @@ import gc
 import io
 import logging
 import os
+import random
 import shutil
 import signal
 import threading
@@ -15,6 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 import hangtag
 from producer.job.job_index import entries
@@ -103,6 +105,21 @@ def test_an_output_stays_and_the_same_call_resumes_it(
     assert "is finished already; run it again with classify --restart" in caplog.text
     assert hangtag.classify("pictures", output="out.csv", restart=True).job != result.job
     assert len(hangtag.open_table("out.csv")) == 200
+
+
+def test_rows_that_carry_no_promise_are_warned_of(
+    here: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (here / "noise").mkdir()
+    for n in range(40):
+        Image.frombytes("L", (28, 28), random.Random(n).randbytes(28 * 28)).save(
+            here / f"noise/{n}.png"
+        )
+    for folder, warned in (("pictures", 0), ("noise", 1)):
+        caplog.clear()
+        with caplog.at_level(logging.WARNING, "hangtag"):
+            hangtag.classify(folder)
+        assert caplog.text.count("the model may not know such images") == warned
 
 
 def test_a_list_of_any_paths_is_classified_in_its_order(here: Path, images: Gallery) -> None:

@@ -1,8 +1,8 @@
 """`make bench-label-versions PHOTOS=DIR`: what a version accepts that learned from first labels.
 
 Simulated persons label the photos of `make bench-label`; then `hangtag train --labels` and
-`hangtag classify --accept 95%` run as README has them. Printed are the photos that no person has
-named: how many are accepted, how many of these are right, and what the card states of them.
+`hangtag classify --accept 95%` run as README has them. Printed of the photos that no person
+has named: how many are right, how many are accepted and right, and what the card states of them.
 """
 
 from __future__ import annotations

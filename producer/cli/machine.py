@@ -251,7 +251,7 @@ def demo(folder: Path, count: int | None) -> None:
 def doctor() -> None:
     """Check packages, broker, workers, disk and models.
 
-    Nothing is started or changed. Each problem is displayed with what to do.
+    Nothing is started. Each problem is displayed with what to do.
 
     Exit codes: 0 no problem, 1 at least one.
     """

@@ -135,7 +135,7 @@ def report(model: str, output: Path | None, **given: Any) -> None:
     """Write a page on a version: figures, plots, mistakes.
 
     The mistakes are held-out images that it takes for another label, with their files where the
-    data that it was trained on are on this machine. Photos outside of its folder, which it learned
+    data that it was made from are on this machine. Photos outside of its folder, which it learned
     from by corrections, are found with --corrections.
     """
     from producer.pages.model_report import write_model_report

@@ -104,7 +104,7 @@ def _wait_for_start(
     events: Events,
     waits: Waits,
 ) -> str:
-    """The id of the job once this producer runs it, or has ended it; its lines in the log start at
+    """The id of the job once this producer runs it, or it has ended; its lines in the log start at
     byte `begin`.
 
     Another process may hold the journal, or this one while it waits for a server.

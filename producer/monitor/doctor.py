@@ -312,7 +312,7 @@ def _unread(settings: Settings) -> Iterator[Finding]:
 
 
 #: What is examined, in the order in which it is displayed: its topic, and its check, which yields
-#: findings and changes nothing.
+#: findings and starts nothing.
 CHECKS: list[tuple[str, Callable[[Settings], Iterator[Finding]]]] = [
     ("settings", _unread),
     ("hangtag", installed),
@@ -331,7 +331,7 @@ class Report(msgspec.Struct, frozen=True):
 
 
 def examine() -> Report:
-    """Everything that can be found out without starting or changing anything."""
+    """What the checks find. Nothing is started."""
     findings = tuple(_findings())
     return Report(sum(finding.level is Level.PROBLEM for finding in findings), findings)
 

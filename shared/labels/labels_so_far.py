@@ -1,8 +1,9 @@
 """Which label each image has, from lines of decisions, one after another.
 
 The last line about an image holds, unless it takes a decision back. A line of `not-this` is about
-one name: it ends a label of that name, and excludes the name until a later line gives it. A rename
-changes the lines before it; one that is taken back counts as if it had never been written.
+one name: it ends a label of that name, and excludes the name until a later line gives it, or takes
+this back. A rename changes the lines before it; one that is taken back counts as if it had never
+been written.
 """
 
 from __future__ import annotations

@@ -87,7 +87,7 @@ def store(
 
 
 def load(client: redis.Redis, sha256: str) -> bytes | None:
-    """What there is of a file, which is not verified; None if there is nothing.
+    """The parts of a file before the first missing one, not verified; None without a part.
 
     Raises:
         SetupError: a key has the value of another program.

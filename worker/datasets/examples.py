@@ -1,12 +1,12 @@
 """Labelled images, as training, calibration and evaluation exchange them, and their split into
 training, held-out and test images.
 
-A threshold on the hash of its file decides an image's part. The part is the same in every training
-and for every recipe, and does not depend on other images or on names. Three things may move an
-image: a copy with the same pixels in another file, since equal pixels share a part; files deleted
-from a class so small that a part would be empty (`_balance`); and a test/ or validation/ that is
-added or removed. Pixels are compared in the recipe's size, so copies may be equal for one recipe
-only; an image that is encoded again with other pixels counts as another image.
+In class folders a threshold on the hash of its file decides an image's part. The part is the same
+in every training and for every recipe, and does not depend on other images or on names. Three
+things may move an image: a copy with the same pixels in another file, since equal pixels share a
+part; files deleted from a class so small that a part would be empty (`_balance`); and a test/ or
+validation/ that is added or removed. Pixels are compared in the recipe's size, so copies may be
+equal for one recipe only; an image that is encoded again with other pixels counts as another image.
 """
 
 from __future__ import annotations

@@ -168,9 +168,9 @@ def fold_count(images: int) -> int:
 def folds(groups: Groups, digests: Digests, labels: Labels, count: int = FOLDS) -> Folds:
     """The fold of each image; a group is in one fold.
 
-    Each class of two different images has images in two folds at least, so that a head without
-    one fold knows every class. Where all images of a class are near-duplicates, they are
-    separated for this; `alike` names these classes.
+    A class of two different images is spread over two folds where one group can move without
+    harm to another class, so that a head without one fold knows it. Where all images of a class are
+    near-duplicates, they are separated for this; `alike` names these classes.
     """
     parts = separated(groups, digests, labels)
     keys = np.full(int(parts.max(initial=-1)) + 1, np.iinfo(np.uint64).max, np.uint64)

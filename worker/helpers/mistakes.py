@@ -1,5 +1,5 @@
 """`python -m worker.helpers.mistakes`: what a version took for another label among its held-out
-images, and the files of these images, where the data that it was trained on are on this machine.
+images, and the files of these images, where the data that it was made from are on this machine.
 
 A process of its own, since the producer that reports on a version decodes nothing
 (shared/messages/helpers.py).

@@ -211,7 +211,7 @@ def is_whole(end: bytes, decode: Decode[Line]) -> bool:
     except NewerLine:
         return True
     except BadMessage:
-        if numbered_line.is_more_than_a_line(end):
+        if not numbered_line.may_be_torn(end):
             raise
         return False
     return True

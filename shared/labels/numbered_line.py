@@ -15,6 +15,7 @@ import zlib
 
 from shared.errors import BadMessage
 
+_BEGINNING = b'{"'
 _NUMBER, _CHECK = b',"line":', b',"check":"'
 #: Does not occur inside a string of JSON, where a quote has a backslash before it.
 _NAME = b'"check":'
@@ -45,10 +46,11 @@ def opened(line: bytes) -> tuple[bytes, int | None]:
     return line[:place] + b"}", int(number)
 
 
-def is_more_than_a_line(end: bytes) -> bool:
-    """Whether bytes without a line end have all of a line with a checksum, so that they are no
-    part of one."""
-    return _BOTH.search(end) is not None
+def may_be_torn(end: bytes) -> bool:
+    """Whether bytes without a line end may be what a crash has left of a line: its beginning, or
+    zeros. Otherwise they are damaged, or of another file."""
+    is_beginning = end.startswith(_BEGINNING[: len(end)]) and not _BOTH.search(end)
+    return is_beginning or not end.strip(b"\0")
 
 
 def _check(start: bytes) -> bytes:

@@ -159,6 +159,29 @@ def test_an_end_that_is_torn_at_any_byte_is_skipped_and_said(
         assert path.read_bytes() == first + last
 
 
+@pytest.mark.parametrize(
+    "content",
+    [b"my notes", b'[1, "precious"]', "notes".encode("utf-16"), b"\xff\xd8\xff\xe0", b" "],
+)
+def test_another_file_without_a_line_end_is_refused_and_stays(
+    tmp_path: Path, content: bytes
+) -> None:
+    path = tmp_path / "notes.txt"
+    path.write_bytes(content)
+    with pytest.raises(SetupError, match=r"notes\.txt:1: "):
+        append(path, FIXED)
+    assert path.read_bytes() == content
+
+
+def test_zeros_that_a_crash_has_left_are_skipped(tmp_path: Path) -> None:
+    first, last = whole([], FIXED)
+    path = tmp_path / "p"
+    path.write_bytes(first + bytes(len(last)))
+    assert read(path) == FIXED[:1]
+    append(path, FIXED[1:])
+    assert path.read_bytes() == first + last
+
+
 def test_a_last_line_without_its_end_counts_and_gets_it(tmp_path: Path) -> None:
     lines, path = FIXED, tmp_path / "p"
     for parts in whole([], lines), whole(lines, []):

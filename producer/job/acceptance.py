@@ -47,7 +47,7 @@ def at_precision(card: Card, precision: float) -> Acceptance:
     """The thresholds for a precision of the card's operating points, for example 0.98.
 
     Raises:
-        UsageError: the card has no threshold for it; the message names what it has.
+        UsageError: the card has none for it; the message names others, or why.
     """
     point = _point(card, precision)
     if point is None:

@@ -112,7 +112,7 @@ def job_lines(
     job: str, as_json: bool, settings: Settings, notice: Callable[[str], object]
 ) -> list[str]:
     """Jobs as a table followed by the open requests, or one job with its results, or one line of
-    JSON. What came out of the jobs is not in a list of all: it is as long as their lists of labels.
+    JSON. `answers` are not in a list of all: they are as long as the jobs' lists of labels.
 
     Raises:
         UsageError: there is no such job.

@@ -23,7 +23,7 @@ _MAX_BYTES = 1024
 
 
 class ChosenModel(NamedTuple):
-    """The model that commands take, and who chose it."""
+    """The model that commands take, and what names it."""
 
     model: str  #: NAME[@VERSION|@ALIAS]
     source: str  #: HANGTAG_MODEL, a file, or empty for Hangtag's own

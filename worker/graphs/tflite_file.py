@@ -6,6 +6,7 @@ Import this module in a bounded process only.
 from __future__ import annotations
 
 import io
+import struct
 import zipfile
 
 import numpy as np
@@ -38,7 +39,10 @@ def read(data: bytes) -> Facts:
         ValueError: it contains what is not allowed, in one line.
         Exception: of any class: it is no `.tflite` file.
     """
-    last = _check(data)
+    try:
+        last = _check(data)
+    except (IndexError, struct.error):
+        raise ValueError("it is truncated or damaged; export it again") from None
     network = TfliteNetwork(data)
     return Facts(
         sides=network.shape[1:],
@@ -56,7 +60,7 @@ def _check(data: bytes) -> str:
     model = schema.ModelT.InitFromPackedBuf(data, 0)
     if model.externalBufferGroups or model.externalBuffers:
         raise ValueError("its weights are in another file; export it in one file")
-    if len(model.subgraphs) != 1:
+    if len(model.subgraphs) > 1:
         raise ValueError("it has several graphs, such as a loop")
     names = [
         _NAMES.get(max(code.builtinCode, code.deprecatedBuiltinCode), "CUSTOM")

@@ -31,7 +31,7 @@ GROUPS = 160
 #: Images of a page: of a group, the nearest to its centre; of a label; drawn by chance; alike; to
 #: be named one at a time, with this number of guesses.
 OF_GROUP, OF_LABEL, OF_CHANCE, ALIKE, TO_NAME, PROPOSALS = 5, 24, 6, 23, 6, 3
-#: The share of groups of which an image has a decision before there are pages of a label: about 150
+#: The share of groups with a decision before there are pages of a label: at most about 150
 #: decisions. With 44 kinds, heads were right up to 10 points more often by then than with a third
 #: of the groups, or with pages of groups and labels in turn; with 10 kinds, as often.
 FIRST_GROUPS = 0.5

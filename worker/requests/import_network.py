@@ -1,5 +1,5 @@
-"""The requests to import a network in an ONNX or TensorFlow Lite file as a version, to add one
-whose features heads learn from, and to list and remove such."""
+"""The requests to import an ONNX or TensorFlow Lite network as a version, to add an ONNX one whose
+features heads learn from, and to list and remove such."""
 
 from __future__ import annotations
 

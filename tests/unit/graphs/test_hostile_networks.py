@@ -162,6 +162,13 @@ def test_other_files_are_refused_in_one_line(kind: Any, data: bytes) -> None:
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
+def test_a_truncated_file_of_tensorflow_lite_says_so(share: float) -> None:
+    whole = drawn_tflite.loop()
+    with pytest.raises(SetupError, match="truncated or damaged; export it again"):
+        checked("tflite", whole[: int(share * len(whole))], FORM)
+
+
 def test_a_loop_of_tensorflow_lite_is_refused() -> None:
     with pytest.raises(SetupError, match="several graphs, such as a loop"):
         checked("tflite", drawn_tflite.loop(), FORM)

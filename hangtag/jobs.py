@@ -22,7 +22,7 @@ from producer.job_control.resolve import resolved
 from producer.present.events import Event, Events, Notice, Started
 from producer.run.classify import classify as classify_images
 from producer.run.run import Summary
-from producer.table.job_text import withdrawn_line
+from producer.table.job_text import withdrawn_notice
 from producer.table.output_path import default_output
 from producer.table.table_formats import no_room
 from shared.errors import Exit, HangtagError, SetupError, StillOpen, Stopped, UsageError
@@ -113,7 +113,7 @@ class Call:
             raise Unfinished(_WHY[Exit(code)], Exit(code).name.lower(), result)
         answers = summary.view.answers
         if answers is not None and answers.withdrawn is not None:
-            self._reporter(Notice(withdrawn_line(answers.withdrawn)))
+            self._reporter(Notice(withdrawn_notice(answers.withdrawn)))
         return result
 
     def _run(self, options: JobOptions, folder: Scratch | None) -> Summary:

@@ -5,8 +5,23 @@ from __future__ import annotations
 import fcntl
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+from shared import regular_file
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[int]:
+    """The file, open to append, under the exclusive lock, for which this waits. Raises as
+    `regular_file.open_to_append`."""
+    file = regular_file.open_to_append(path)
+    try:
+        acquire(file)
+        yield file
+    finally:
+        os.close(file)
 
 
 def acquire(file: int) -> None:

@@ -10,7 +10,7 @@ import errno
 import hashlib
 import os
 import stat
-from io import BufferedReader, BufferedWriter
+from io import BufferedReader
 from pathlib import Path
 
 _KINDS = (
@@ -43,9 +43,9 @@ def open_file(path: str | bytes | Path) -> BufferedReader:
     return open(path, "rb", opener=open_fd)
 
 
-def open_to_append(path: Path) -> BufferedWriter:
-    """The file, which is created if it is missing; no link. Raises as `open_fd`."""
-    return open(path, "ab", opener=lambda name, flags: open_fd(name, flags | os.O_NOFOLLOW, 0o666))
+def open_to_append(path: Path) -> int:
+    """The file, which is created if it is missing. Raises as `open_fd`, also for a link."""
+    return open_fd(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o666)
 
 
 def read(path: str | bytes | Path, max_bytes: int) -> bytes:

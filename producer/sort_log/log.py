@@ -20,7 +20,7 @@ import msgspec
 
 from producer.job.job_index import REMEDY
 from producer.present.formatting import undo_command
-from shared import atomic_file, regular_file
+from shared import atomic_file, file_lock, regular_file
 from shared.errors import MISFITS, BadMessage, SetupError, UsageError
 from shared.failpoints import failpoint
 from shared.labels import line_log, numbered_line
@@ -225,7 +225,7 @@ def append(path: Path, lines: Iterable[msgspec.Struct], check: Callable[[bytes],
     """Add lines durably. Raises SetupError."""
     encoded = map(msgspec.json.encode, lines)
     try:
-        with atomic_file.writing(path, REMEDY), line_log.locked(path) as file:
+        with atomic_file.writing(path, REMEDY), file_lock.locked(path) as file:
             line_log.append_to(file, path, encoded, check)
     except BadMessage as error:
         raise SetupError(f"{path}: {error}; end its last line with: echo >> {path}") from error

@@ -117,7 +117,7 @@ def locked(out: str, create: bool = False) -> Iterator[SortedFolder]:
     path = _path(token := token or secrets.token_hex(_ID_BYTES))
     with atomic_file.writing(path, job_index.REMEDY):
         job_index.make_private(path.parent)
-        file = line_log.open_to_append(path)
+        file = regular_file.open_to_append(path)
     try:
         if not file_lock.try_acquire(file) or file_lock.lost(path, file):
             raise UsageError(f"another hangtag sort runs in {out}; wait for it to end")

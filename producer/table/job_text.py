@@ -48,7 +48,6 @@ HELDOUT, TEST = "heldout", "test"
 _JUDGED_OF = 100
 #: The standard error of fewer held-out images is larger than most differences between versions.
 FEW_HELDOUT = 200
-_NOT_KNOWN = "the model may not know such images"
 _FILES = {"copy": "copied image", "link": "linked image", "move": "moved image"}
 _DONE = {"copy": "copied", "link": "linked", "move": "moved", "": "taken back"}
 
@@ -60,12 +59,15 @@ def accepted_lines(answers: AnswerCounts, room: int | None = None) -> list[str]:
     return [*accepted, *withdrawn_lines(answers, room)] if accepted else []
 
 
-def withdrawn_line(withdrawn: Withdrawn) -> str:
-    """Why nothing is promised of the rows, and what to do."""
-    return (
-        f"no precision is promised: {withdrawn.why}; {_NOT_KNOWN}; {withdrawn.advice}: "
-        f"{withdrawn.train}"
-    )
+def withdrawn_notice(withdrawn: Withdrawn) -> str:
+    """Why nothing is promised of the rows, and what to do, as one line."""
+    return "; ".join(_withdrawn(withdrawn)) + f": {withdrawn.train}"
+
+
+def _withdrawn(withdrawn: Withdrawn) -> tuple[str, str]:
+    """Why nothing is promised, and what the command is for."""
+    known = f"the model may not know such images; {withdrawn.advice}"
+    return f"no precision is promised: {withdrawn.why}", known
 
 
 def withdrawn_lines(answers: AnswerCounts, room: int | None = None) -> list[str]:
@@ -73,9 +75,9 @@ def withdrawn_lines(answers: AnswerCounts, room: int | None = None) -> list[str]
     withdrawn = answers.withdrawn
     if withdrawn is None:
         return []
-    why = style.wrapped("", f"no precision is promised: {withdrawn.why}", room).split("\n")
-    known = f"{_NOT_KNOWN}; {withdrawn.advice}"
-    return [*map(style.doubtful, why), *next_commands([(known, withdrawn.train)])]
+    why, known = _withdrawn(withdrawn)
+    lines = style.wrapped("", why, room).split("\n")
+    return [*map(style.doubtful, lines), *next_commands([(known, withdrawn.train)])]
 
 
 def answer_lines(

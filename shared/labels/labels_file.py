@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from shared import atomic_file, file_lock
+from shared import atomic_file, file_lock, regular_file
 from shared.errors import BadMessage, SetupError, UsageError
 from shared.labels import line_log
 from shared.labels.class_folders import problem
@@ -124,7 +124,7 @@ class LabelsFile:
     @contextmanager
     def _locked(self) -> Iterator[int]:
         if self._held is None:
-            with line_log.locked(self.path) as file:
+            with file_lock.locked(self.path) as file:
                 yield file
             return
         if file_lock.lost(self.path, self._held):  # lines in another file would be lost
@@ -137,7 +137,7 @@ class LabelsFile:
 
 def _held(path: Path) -> int:
     with atomic_file.writing(path, "name another file, or check its permissions"):
-        file = line_log.open_to_append(path)
+        file = regular_file.open_to_append(path)
     if file_lock.try_acquire(file):
         return file
     os.close(file)

@@ -14,13 +14,12 @@ import hashlib
 import logging
 import os
 import shlex
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO, Generic, NamedTuple, TypeVar
 
-from shared import atomic_file, file_lock, regular_file
+from shared import atomic_file, regular_file
 from shared.errors import BadMessage, SetupError
 from shared.failpoints import failpoint
 from shared.labels import numbered_line
@@ -31,8 +30,6 @@ _LOG = logging.getLogger(__name__)
 _READ_BYTES = 1 << 16
 #: Compared at each reading of a log that grows, so that another file in its place is noticed.
 _TAIL_BYTES = 1 << 12
-#: Creates a missing file; a symbolic link is refused.
-_TO_APPEND = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
 
 Line = TypeVar("Line")
 #: The decision of a line. Raises NewerLine or BadMessage.
@@ -215,22 +212,6 @@ def is_whole(end: bytes, decode: Decode[Line]) -> bool:
             raise
         return False
     return True
-
-
-@contextmanager
-def locked(path: Path) -> Iterator[int]:
-    """The open log; other writers are excluded. A symbolic link is refused."""
-    file = open_to_append(path)
-    try:
-        file_lock.acquire(file)
-        yield file
-    finally:
-        os.close(file)
-
-
-def open_to_append(path: Path) -> int:
-    """The log, which is created if it is missing. Raises OSError, also for a symbolic link."""
-    return regular_file.open_fd(path, _TO_APPEND, 0o644)
 
 
 def append_to(file: int, path: Path, lines: Iterable[bytes], decode: Decode[Line]) -> None:

@@ -106,12 +106,11 @@ class AliasLog:
     def locked(self) -> Iterator[AliasLog]:
         """Exclude other writers between reading a decision and writing the next."""
         atomic_file.make_folder(self._path.parent)
-        with regular_file.open_to_append(self._path) as file:
-            file_lock.acquire(file.fileno())
+        with file_lock.locked(self._path):
             yield self
 
     def _write(self, line: bytes) -> None:
-        descriptor = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
+        descriptor = regular_file.open_to_append(self._path)
         try:
             size = os.fstat(descriptor).st_size
             torn = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"

@@ -176,6 +176,5 @@ def _locked(store: Path) -> Iterator[Path]:
     folder = store / FOLDER
     with atomic_file.writing(folder, REMEDY):
         atomic_file.make_folder(folder)
-        with regular_file.open_to_append(folder / ".lock") as file:
-            file_lock.acquire(file.fileno())
+        with file_lock.locked(folder / ".lock"):
             yield folder

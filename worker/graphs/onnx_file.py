@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 import onnx
+from google.protobuf.message import DecodeError
 
 from shared.errors import first_names
 from worker.graphs.facts import Facts, bounded_product
@@ -51,7 +52,7 @@ def read(data: bytes, *, is_backbone: bool = False, output: str = "") -> Facts:
     """
     try:
         model = onnx.load_model_from_string(data)
-    except Exception:
+    except DecodeError:
         raise ValueError("it is no .onnx file") from None
     _check(model)
     onnx.checker.check_model(model)

@@ -72,16 +72,12 @@ def check_shared(client: redis.Redis, store: Path) -> bool:
 def _id(store: Path) -> bytes:
     """The id of the store, which is created if it has none."""
     atomic_file.make_folder(store / FOLDER)
-    file = os.open(store / FOLDER / _ID_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-    try:
-        file_lock.acquire(file)
+    with file_lock.locked(store / FOLDER / _ID_FILE) as file:
         known = os.pread(file, 64, 0)
         if not known:
             known = secrets.token_hex(16).encode()
-            os.pwrite(file, known, 0)
+            os.write(file, known)
         return known
-    finally:
-        os.close(file)
 
 
 class Maintenance(threading.Thread):

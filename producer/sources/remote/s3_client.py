@@ -40,6 +40,8 @@ _TRUE = ("1", "true", "on", "yes", "y", "t")
 _KEY, _SECRET, _TOKEN = "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"
 _REGION = ("AWS_REGION", "AWS_DEFAULT_REGION")
 _DEFAULT_REGION = "us-east-1"
+#: Until a server has answered, a person waits who may have misspelt it: pauses of 1.5 s in all.
+FIRST_ATTEMPTS = 5
 NO_BUCKET = "NoSuchBucket"
 #: Codes that hold for every object: of credentials that have expired or are unknown, and of another
 #: region.
@@ -125,7 +127,7 @@ class S3Client:
     def __init__(self) -> None:
         self._region = next(filter(None, map(os.environ.get, _REGION)), _DEFAULT_REGION)
         self._client = WebClient(local=True, plain=_is_set(_PLAIN), redirects=0)
-        self.attempts = ATTEMPTS
+        self._attempts = FIRST_ATTEMPTS
         self._lock = threading.Lock()
 
     def request(
@@ -159,11 +161,11 @@ class S3Client:
             host = address.netloc.decode()
             headers = signature(credentials, self._region, method.decode(), host, path, asked, now)
         try:
-            return self._client.get(
+            answer = self._client.get(
                 address,
                 act,
                 {name.encode(): value.encode() for name, value in headers.items()},
-                self.attempts,
+                self._attempts,
                 method,
             )
         except Rejected as error:
@@ -172,6 +174,8 @@ class S3Client:
             if error.busy is None:
                 raise
             raise _refusal(error.busy, credentials) from None
+        self._attempts = ATTEMPTS
+        return answer
 
     def close(self) -> None:
         """End all requests."""

@@ -35,8 +35,6 @@ if TYPE_CHECKING:
 
 
 SCHEME = b"s3://"
-#: Before work starts: a person waits, with pauses of 1.5 s in all.
-CHECK_ATTEMPTS = 5
 _NO_BUCKET = re.compile(r"[?#@:]")
 
 
@@ -83,10 +81,8 @@ class S3Source(RemoteSource):
                 f"{printable(self.typed)}: name a bucket and a prefix, like s3://bucket/photos/"
             )
         # A fault of the server, the bucket or the credentials is reported before work starts.
-        self._client.attempts, later = CHECK_ATTEMPTS, self._client.attempts
         if self._own_stamp == NO_STAMP:
             next(self._objects(), None)
-        self._client.attempts = later
 
     def holds(self, name: bytes) -> bool:
         if not self.typed:

@@ -26,7 +26,7 @@ demo-clone:  ## `make demo` in an empty clone, with its installation
 
 # The suite. Markers in the test files state what a test needs (pyproject.toml has the list); no test
 # file is named here. SERVERS=both|valkey|redis|one selects servers, MARKED= includes tests with the
-# marker `nightly`, THIRD=0|1|2 selects a third of the crash points, JOBS is the number of parallel
+# marker `nightly`, SHARE=n selects a sixth of the crash points, JOBS is the number of parallel
 # processes: they mostly wait.
 JOBS ?= $(shell expr 3 \* $$(nproc))
 SERVERS ?= one
@@ -67,7 +67,7 @@ test-end-to-end: $(VENV)/dev.stamp data  ## the whole system: workers, trainers,
 	$(PYTEST) $(SIDE_BY_SIDE) tests/end_to_end
 
 test-faults: $(VENV)/dev.stamp data  ## the fault matrix and the crash points
-	$(PYTEST) -n $(FAULT_JOBS) --dist $(DIST) tests/faults $(if $(THIRD),--third $(THIRD))
+	$(PYTEST) -n $(FAULT_JOBS) --dist $(DIST) tests/faults $(if $(SHARE),--share $(SHARE))
 
 test-points: $(VENV)/dev.stamp data  ## only the crash points, and check that each one fires
 	@rm -rf build/fired

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,10 +22,8 @@ PACED_APP = "tests.faults.apps.paced_worker"
 #: What repairs a worker or a claim in the end: far away, so that no test passes thanks to it.
 LAST_RESORTS = {"HANGTAG_WATCHDOG_S": "3600", "HANGTAG_BATCH_LIMIT_S": "3600"}
 
-#: The variable and `--third` select one third of the cases with the marker `points`.
-THIRD_VARIABLE = "HANGTAG_TEST_THIRD"
-THIRDS = ("0", "1", "2")
-
+#: `--share` selects one of this many parts of the cases with the marker `points`.
+SHARES = 6
 
 #: Modules that take minutes start first, and those whose fixtures are cheap beside that are split
 #: into parts, which run side by side: the longest would otherwise outlast all others.
@@ -48,36 +45,37 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--third", help="0, 1 or 2: only this third of the crash points' cases")
+    parser.addoption("--share", type=int, help="only the cases of crash points of this share")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Long modules first, and leave out the crash points of the other two thirds."""
+    """Long modules first, and leave out the crash points of the other shares."""
     order = [str(Path(__file__).parents[2] / module) for module in LONG]
     items.sort(
         key=lambda one: order.index(path) if (path := str(one.path)) in order else len(order)
     )
     # `pytest tests` loads this file after it has parsed its options.
-    third = config.getoption("--third", None) or os.environ.get(THIRD_VARIABLE, "")
-    if not third:
+    share = config.getoption("--share", None)
+    if share is None:
         return
-    if third not in THIRDS:
-        raise pytest.UsageError(f"--third or {THIRD_VARIABLE} is {third!r}; use 0, 1 or 2")
     others = [
-        item for item in items if item.get_closest_marker("points") and _third(item) != int(third)
+        item
+        for item in items
+        if item.get_closest_marker("points") and _number(item) != share % SHARES
     ]
     config.hook.pytest_deselected(items=others)
     items[:] = [item for item in items if item not in others]
 
 
-def _third(item: pytest.Item) -> int:
+def _number(item: pytest.Item) -> int:
     """Hash the case's own parameters without the server: a new case moves no other case."""
     assert isinstance(item, pytest.Function)
     given = dict(item.callspec.params) if hasattr(item, "callspec") else {}
     given.pop("server_binary", None)
-    return crc32(
-        f"{item.path.parent.name}/{item.path.name}::{item.originalname}{given}".encode()
-    ) % len(THIRDS)
+    return (
+        crc32(f"{item.path.parent.name}/{item.path.name}::{item.originalname}{given}".encode())
+        % SHARES
+    )
 
 
 @pytest.fixture(scope="module", autouse=True)

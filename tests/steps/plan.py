@@ -40,7 +40,6 @@ COMPOSE = (*PRODUCT, "Dockerfile", ".dockerignore", "docker-compose*.yml", ".env
            "tests/support/deploy/compose_file.py")  # fmt: skip
 PACKAGES = (*PRODUCT, "LICENSE", "NOTICE", "licenses", "tests/packages")
 LEDGERS = ("producer", "shared", *HELPERS, "tests/mutants", "tests/integration/state_machines")
-THIRDS = 3
 #: The packages of the guards, in steps of half an hour.
 GUARDED = (
     "people sorting doctor",
@@ -58,13 +57,12 @@ THREADS = tuple(
 
 
 def ci() -> list[Step]:
-    """A third of the crash points, a share of the guards, one server for each test."""
-    third = f"THIRD={inputs.commits() % THIRDS}"
+    """A sixth of the crash points, a share of the guards, one server for each test."""
     share = f"SHARE={inputs.commits()}"
     return [
         Step("check", "check", EVERYTHING, limit_s=600, tests=False),
         Step("test", "test", EVERYTHING, limit_s=1800),
-        Step("faults", "test-faults", FAULTS, (third,), limit_s=2400),
+        Step("faults", "test-faults", FAULTS, (share,), limit_s=2400),
         Step("guards", "test-guards", GUARDS, (share,), limit_s=600, tests=False),
     ]
 

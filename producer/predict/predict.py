@@ -106,7 +106,7 @@ def predict(
         UsageError: a path, the model or a truth is invalid; nothing was sent.
         SetupError: there is no such model, or the stack does not start.
         BrokerAway: Redis is unreachable.
-        Stopped: the caller has stopped it.
+        Stopped: the caller has stopped it, or `hangtag down` the stack.
     """
     events = events or Events()
     roots = tuple(_current_paths(images, events))

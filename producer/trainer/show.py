@@ -51,8 +51,9 @@ def write_plots(catalog: Catalog, card: Card, folder: Path, force: bool) -> list
     """Write the plots of a version to a folder, which is created if missing.
 
     Raises:
-        UsageError: a file of this name exists with other content (unless `force`).
-        SetupError: the version has no plots, they are missing, or the disk is full.
+        UsageError: the path is no folder, or has such a file with other content (unless `force`).
+        SetupError: the version has no intact plots, or they cannot be written.
+        BrokerAway: Redis is unreachable.
     """
     names = sorted(name for name in card.files if name.endswith(PLOT_SUFFIX))
     if not names:

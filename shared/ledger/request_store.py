@@ -268,7 +268,7 @@ class RequestFolder:
                 (self.path / name).unlink()
 
     def forget(self) -> None:
-        """Delete the folder, unless a process uses it."""
+        """Delete the folder, unless a process has locked it."""
         with suppress(OSError), self.locked(0) as is_free:
             if is_free:
                 shutil.rmtree(self.path, ignore_errors=True)

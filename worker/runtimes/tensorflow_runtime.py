@@ -1,4 +1,4 @@
-"""`model.keras` by TensorFlow: for GPUs, or on request. Import this module after the fork only."""
+"""`model.keras` by TensorFlow, on request, as for GPUs. Import this module after the fork only."""
 
 from __future__ import annotations
 

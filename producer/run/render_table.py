@@ -86,7 +86,7 @@ def render_again(
     Raises:
         UsageError: there is no such job, it is not finished, the options do not fit it, or a file
             is in the table's place that it has not written (unless `force`).
-        SetupError: the table cannot be written.
+        SetupError: its journal cannot be read, or the table cannot be written.
     """
     output = find_output(job)
     view = read_snapshot(output)

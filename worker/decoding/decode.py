@@ -1,7 +1,7 @@
 """Decodes the bytes of a file to the network's input, for training and classification alike.
 
 The steps: check the size in bytes, detect the format, check the size in pixels, decode (JPEG at
-reduced size), flatten, letterbox, rotate upright, invert; or convert as a garment. Every refusal is
+reduced size), flatten, fit, rotate upright, pad, or convert as a garment; invert. Every refusal is
 an ImageError with the status of its row.
 """
 

@@ -120,7 +120,7 @@ def stop_worker(error: BaseException) -> None:
     state.should_stop = int(Exit.SETUP)  # type: ignore[assignment]
 
 
-#: Of this worker, for any thread of the parent; the application modules set its limit.
+#: Of this worker, for any thread of the parent; `configuration` sets its limit.
 refusals = RefusalLimit(Settings().refused_s)
 
 

@@ -304,7 +304,7 @@ def _padded(size: int) -> int:
 
 
 class TarArchive(Archive):
-    """Its headers are read once, to know the members in byte order of their rows."""
+    """A first pass reads all headers, to know the byte order of the rows."""
 
     def __init__(self, file: ArchiveFile, check: Callable[[], None]) -> None:
         super().__init__(file, check)

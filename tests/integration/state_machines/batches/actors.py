@@ -11,11 +11,10 @@ from shared.ledger.batch_ledger import LOADING, ClaimVerdict
 from tests.integration.state_machines.batches.files import GARBAGE, is_poison
 from tests.integration.state_machines.batches.producer import Died, Fuse, Producer
 from tests.integration.state_machines.batches.workers import Child, Work
-from tests.integration.state_machines.batches.world import MAX_RESULT_BYTES, World
+from tests.integration.state_machines.batches.world import TOO_LARGE, World
 
 PARENTS = ("host:1:1", "host:2:2")
 CHILDREN_EACH = 2
-TOO_LARGE = bytes(MAX_RESULT_BYTES + 1)
 
 
 class Life:

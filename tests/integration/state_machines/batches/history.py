@@ -251,6 +251,10 @@ class History(RuleBasedStateMachine):
         if child is not None:
             self.world.report_death(batch, child.parent, child.pid)
 
+    @rule(part=st.sampled_from(["deaths", "careful", "crashed"]))
+    def another_client_writes_another_type(self, part: str) -> None:
+        self.world.overwrite(part)
+
     @rule(
         i=some,
         what=st.sampled_from(

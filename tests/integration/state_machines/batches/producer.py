@@ -23,7 +23,13 @@ from shared.ledger.batch_ledger import LOADING, BatchState
 from shared.stop import unstoppable
 from tests.integration.state_machines.batches.files import GARBAGE
 from tests.integration.state_machines.batches.model import LedgerModel
-from tests.integration.state_machines.batches.world import CARD, RECORD, SETTINGS, World
+from tests.integration.state_machines.batches.world import (
+    CARD,
+    RECORD,
+    SETTINGS,
+    TOO_LARGE,
+    World,
+)
 from tests.mutants.promise import agree, promise
 
 
@@ -115,7 +121,8 @@ class WatchedQueue(JobQueue):
 
     def trim(self, results: Sequence[Result]) -> None:
         for result in results:
-            promise(self._journal.open_count(result.batch) is None or result.data == GARBAGE)
+            committed = self._journal.open_count(result.batch) is None
+            promise(committed or result.data in (GARBAGE, TOO_LARGE))
         with self._fuse.step():
             super().trim(results)
             del self._model.results[: len(results)]

@@ -15,7 +15,7 @@ from producer.job.job_options import JobOptions
 from shared import keys
 from shared.broker.message_filter import CLASSIFY_TASK
 from shared.broker.redis_client import connect
-from shared.errors import BadMessage
+from shared.errors import BadMessage, ForeignKey
 from shared.image_status import Status
 from shared.ledger import heartbeats
 from shared.ledger.batch_ledger import LOADING, BatchLedger, Claim, ClaimVerdict
@@ -35,6 +35,7 @@ JOB = "testjb01"
 SETTINGS = Settings(batch_images=2, orphan_s=0.0)
 LIMIT_MS = int(SETTINGS.claim_limit_s * 1000)
 MAX_RESULT_BYTES = max_result_bytes(1)
+TOO_LARGE = bytes(MAX_RESULT_BYTES + 1)  #: accepted while the record holds only the state
 JOB_TTL_MS = int(SETTINGS.job_ttl_s * 1000)
 RECORD = JobRecord(JOB, "model", 1, "0" * 64, "litert", 1, "out.csv", "host", 0.0)
 CARD = Card(
@@ -201,6 +202,17 @@ class World:
             at_ms = self.now_ms()
             self.client.hset(keys.job(JOB, "owner"), str(min(others)), f"other|{at_ms}")
             self.model.owner[min(others)] = ("other", at_ms)
+
+    def overwrite(self, part: str) -> None:
+        """Another client writes another type; a survey stops there until the key is deleted."""
+        self.client.delete(keys.job(JOB, part))
+        self.client.rpush(keys.job(JOB, part), "x")
+        try:
+            self.ledger.survey([])
+        except ForeignKey:
+            self.lose(part)
+        else:
+            promise(False)
 
     def write_foreign_beat(self, parent: str, child: str, how: int) -> None:
         """Write a heartbeat of a foreign kind: unreadable, in the future, or no string."""

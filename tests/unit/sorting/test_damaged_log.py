@@ -81,14 +81,27 @@ def test_what_cannot_be_undone_is_counted_and_nothing_else_is_touched(
     assert log.exists() == bool(missing)
 
 
+def test_a_last_line_without_its_end_is_refused_until_it_has_one(out: Path, tmp_path: Path) -> None:
+    log = log_path()
+    log.write_bytes(log.read_bytes()[:-1] + b"*")
+    before = tree(tmp_path)
+    with pytest.raises(SetupError, match=f"^{log}: the line is damaged.*with: echo >> {log}$"):
+        sort.undo(out)
+    assert tree(tmp_path) == before
+    log.write_bytes(log.read_bytes() + b"\n")
+    assert sort.undo(out).stay == {DAMAGED: 1}
+    assert tree(tmp_path / "in") == FILES
+
+
 def test_no_flipped_bit_moves_an_image_elsewhere(out: Path, tmp_path: Path) -> None:
+    """The end of the last line is left out: without it, undo is refused."""
     images, log, chosen = tmp_path / "in", log_path(), random.Random(3)
     whole = log.read_bytes()
     for place in ("out", "state"):
         source = out if place == "out" else log.parent
         shutil.copytree(source, tmp_path / f"{place} kept", copy_function=os.link)
     for _ in range(60):
-        at, bit = chosen.randrange(len(whole)), chosen.randrange(8)
+        at, bit = chosen.randrange(len(whole) - 1), chosen.randrange(8)
         log.unlink()
         log.write_bytes(whole[:at] + bytes([whole[at] ^ 1 << bit]) + whole[at + 1 :])
         assert sort.undo(out).count >= len(FILES) - 2

@@ -169,9 +169,10 @@ def test_a_finished_table_is_brought_up_to_date(data: Path, workers: Fleet) -> N
     assert command.code == Exit.SOME_FAILED, command.story
     now = rows(data / "updated.csv")
     run("verify", "updated.csv")
-    others = [row for row in before if row["path"] != name]
+    # The copy is in the table before, too, where the test has run with another server.
+    others = [row for row in before if row["path"] not in (name, "grown/zz-new.bmp")]
     assert [row for row in now if row["path"] != "grown/zz-new.bmp"] == others
-    assert len(now) == len(before)
+    assert len(now) == len(others) + 1
 
 
 @pytest.mark.parametrize(("name", "number"), VERSIONS.items())

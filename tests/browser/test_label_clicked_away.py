@@ -112,7 +112,7 @@ def test_what_was_clicked_away_comes_back_with_its_best_guesses(
             wait_until_idle(page)
         tile = page.locator(f'.tile[title="{away}"]')
         guesses = tile.locator(".guesses button").all_inner_texts()
-        assert len(guesses) == 2  # of three labels
+        assert len(guesses) in (2, 3)  # of the other colours, and of a label that was taken back
         assert not [one for one in guesses if name in one]
         tile.click()
         page.keyboard.press("1")

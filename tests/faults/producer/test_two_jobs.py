@@ -137,6 +137,8 @@ def test_the_same_command_follows_a_job_that_runs_and_another_one_is_refused(
     assert detached.out.strip() == producer.view.job
     named = stage.fleet.producer("classify", str(stage.output), cwd=stage.folder)
     following = [stage.classify(), named]
+    for command in following:  # otherwise both may open the finished job at once
+        command.wait_for_log("done")
     stage.let_go(held)
     stage.check_finished(producer)
     for command in following:

@@ -60,6 +60,14 @@ def test_every_member_is_a_row_or_counted_from_any_row_on_and_memory_is_bounded(
         assert rest.reports == found.reports
 
 
+@pytest.mark.parametrize("cut_bytes", [1, 4, 18])
+def test_a_zip_that_is_cut_off_in_its_end_is_refused(cut_bytes: int, tmp_path: Path) -> None:
+    archive = tmp_path / "photos.zip"
+    archive.write_bytes(zipped(("a.png", IMAGE))[:-cut_bytes])
+    with pytest.raises(SetupError, match="it is no zip archive, or its end is missing"):
+        sources_of(archive).check()
+
+
 def test_names_that_lead_out_of_the_archive_have_the_number_of_their_member(tmp_path: Path) -> None:
     archive = tmp_path / "photos.zip"
     names = ("a.png", "/a.png", "../a.png", "a.png", "/" + 4_094 * "a", "/" + 4_095 * "a")

@@ -3,7 +3,8 @@
 All take turns on the same files and the same version: the loop of bench's `bare`, and `hangtag
 classify` with both transports on one warm stack. Each repeat starts with another one. A version
 with two looks, the default, is measured first, then one with one look. A folder of real photos, a
-folder for each class, takes the place of synthetic ones.
+folder for each class, takes the place of synthetic ones. With HEIC photos of a phone, these follow,
+and JPEG files of the same pictures, both with two looks.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from benchmarks.measure import local_stack
 from benchmarks.measure.command import Failed, classify_command, run
 from benchmarks.measure.process_watch import Watch
 from benchmarks.report.agreement import differences
-from benchmarks.report.blocks import core_hours, wrapped
+from benchmarks.report.blocks import TEN, core_hours, wrapped
 from benchmarks.report.figures import MB
 from benchmarks.report.goals import Goal, verdict
 from benchmarks.report.page_blocks import write_blocks, write_section
@@ -43,6 +44,8 @@ README = ROOT / "README.md"
 #: Of the block in README.
 KIND, NAME = "photo-speed", "summary"
 PHOTOS, REPEATS, QUICK_PHOTOS = 3_000, 3, 200
+#: Of a phone, which take up to a hundred times as long.
+PHONE_PHOTOS = 120
 BARE = "bare loop"
 WAYS = (BARE, INLINE, PATH)
 SERVED: tuple[Serve, ...] = ("auto", "fast")
@@ -62,8 +65,10 @@ class Turn(NamedTuple):
 
 
 class Passes(NamedTuple):
-    """All passes with one version."""
+    """All passes over a folder of photos with one version."""
 
+    kind: str  #: of the photos
+    about: str  #: their number and sizes
     card: Card
     turns: list[Turn]
 
@@ -115,8 +120,8 @@ def main() -> int:
     photos, repeats = (QUICK_PHOTOS, 1) if given.quick else (given.photos, given.repeats)
     busy = machine.busy()
     with local_stack.own() as (runtime, _):
-        found, what = _measured(runtime, given.folder, photos, repeats, given.workers)
-    text, line = section(found, what, busy), summary(found, what, given.workers)
+        found = list(_measured(runtime, given, photos, repeats))
+    text, line = section(found, given.workers, busy), summary(found, given.workers)
     print(text, line, sep="\n")
     if given.json:
         turns = [version.turns for version in found]
@@ -129,21 +134,25 @@ def main() -> int:
 
 
 def _measured(
-    runtime: Path, real: Path | None, photos: int, repeats: int, workers: int
-) -> tuple[list[Passes], str]:
-    """The passes with two looks and with one, and the photos."""
-    env = environment(runtime)
-    networks = [photo_files.network(env, real, serve) for serve in SERVED]
-    small = photo_files.SMALL
-    folder = photo_files.real(real, photos) if real else photo_files.make(small, photos)
-    local_stack.up(env, workers)
-    found = []
-    for network in networks:
-        card = decode_card((network.folder / "card.json").read_bytes())
-        scene = Scene(runtime, network, folder, workers)
-        found.append(Passes(card, list(turns(scene, repeats))))
+    runtime: Path, given: argparse.Namespace, photos: int, repeats: int
+) -> Iterator[Passes]:
+    """The passes with two looks and with one, and with two over the photos of a phone."""
+    env, real = environment(runtime), given.folder
+    default, fast = (photo_files.network(env, real, serve) for serve in SERVED)
+    small = photo_files.real(real, photos) if real else photo_files.make(photo_files.SMALL, photos)
     kind = "real" if real else "synthetic"
-    return found, f"{photos:,} {kind} photos of {photo_files.about(folder)}"
+    tasks = [(kind, small, default), (kind, small, fast)]
+    if given.phone:
+        few = min(photos, PHONE_PHOTOS)
+        tasks.append(("HEIC", photo_files.real(given.phone, few), default))
+        tasks.append(("JPEG", photo_files.real(photo_files.as_jpeg(given.phone), few), default))
+    local_stack.up(env, given.workers)
+    for kind, folder, network in tasks:
+        card = decode_card((network.folder / "card.json").read_bytes())
+        scene = Scene(runtime, network, folder, given.workers)
+        passes = list(turns(scene, repeats))
+        about = f"{passes[0].images:,} {kind} photos of {photo_files.about(folder)}"
+        yield Passes(kind, about, card, passes)
 
 
 def turns(scene: Scene, repeats: int) -> Iterator[Turn]:
@@ -160,43 +169,60 @@ def turns(scene: Scene, repeats: int) -> Iterator[Turn]:
                 raise Failed(f"{way} and the bare loop: {words}")
 
 
-def section(found: list[Passes], what: str, busy: str) -> str:
+def section(found: list[Passes], workers: int, busy: str) -> str:
     """The section of RESULTS.md."""
-    head = ("looks", "way", "images/s", "x", "largest process, MB")
-    lines = grouped((version.looks, *line) for version in found for line in _lines(version.turns))
+    head = ("photos, looks", "way", "images/s", "core-hours", "x", "largest process, MB")
+    lines = (
+        (f"{passes.kind}, {passes.looks}", *line)
+        for passes in found
+        for line in _lines(passes.turns, workers)
+    )
+    photos = ". ".join(dict.fromkeys(passes.about for passes in found))
     parts = [
         HEADING,
-        "    make bench-photo-speed    # PHOTOS=DIR: real photos",
+        "    python -m benchmarks.photo_speed PHOTOS --phone HEIC_PHOTOS",
         wrapped(
-            f"{datetime.now(UTC).date().isoformat()}, {machine.place()}. {what}. Work without "
-            "imports and loading; `x` is the median ratio to the bare loop within a repeat. Two "
-            "looks are the default, one is `train --serve fast`."
+            f"{datetime.now(UTC).date().isoformat()}, {machine.place()}. {photos}. Work without "
+            "imports and loading; `x` is the median ratio to the bare loop within a repeat, "
+            "core-hours are those of a million. Two looks are the default, one is `train --serve "
+            "fast`."
         ),
-        markdown(head, lines),
+        markdown(head, grouped(lines)),
         wrapped(verdict(list(goals(found)))),
         busy,
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def summary(found: list[Passes], what: str, workers: int) -> str:
+def summary(found: list[Passes], workers: int) -> str:
     """README's line on photos."""
-    rate, once = (_rate(version.turns, PATH) for version in found)
+    default, fast, *phone = found
+    rate, once = _rate(default.turns, PATH), _rate(fast.turns, PATH)
     origin = f"{datetime.now(UTC).date().isoformat()}, commit {inputs.commit()}, {machine.place()}"
     text = (
-        f"* **Photos**: {rate:,.0f} images/s on {workers} cores, "
-        f"{core_hours(rate, workers):.1f} core-hours per million ({what}, two looks, int8), "
-        f"{ratio(found[0].turns, PATH):.2f} of the same loop without a queue, both without their "
-        f"start; {once:,.0f} images/s with one look."
+        f"* **Photos**: {_number(rate)} images/s on {workers} cores, "
+        f"{_number(core_hours(rate, workers))} core-hours per million ({default.about}, two looks, "
+        f"int8), {ratio(default.turns, PATH):.2f} of the same loop without a queue, both without "
+        f"their start; {_number(once)} images/s with one look."
     )
+    for passes in phone:
+        rate = _rate(passes.turns, PATH)
+        hours = _number(core_hours(rate, workers))
+        text += f" {passes.about}: {_number(rate)} images/s, {hours} core-hours."
     return f"{wrapped(text, subsequent_indent='  ')}\n{wrapped(f'<!-- {origin} -->')}"
 
 
-def _lines(turns: list[Turn]) -> Iterator[tuple[str, ...]]:
+def _lines(turns: list[Turn], workers: int) -> Iterator[tuple[str, ...]]:
     for way in WAYS:
         peak = max(turn.child_bytes for turn in turns if turn.way == way)
         rate, beside = _rate(turns, way), ratio(turns, way)
-        yield way, f"{rate:,.0f}", f"{beside:.2f}", f"{peak / MB:,.0f}"
+        hours = _number(core_hours(rate, workers))
+        yield way, _number(rate), hours, f"{beside:.2f}", f"{peak / MB:,.0f}"
+
+
+def _number(value: float) -> str:
+    """With two digits at least."""
+    return f"{value:.1f}" if value < TEN else f"{value:,.0f}"
 
 
 def _rate(found: list[Turn], way: str) -> float:
@@ -211,8 +237,8 @@ def ratio(found: list[Turn], way: str) -> float:
 
 
 def goals(found: list[Passes]) -> Iterator[Goal]:
-    """The promises of photo models."""
-    for version in found:
+    """The promises of photo models, for small photos."""
+    for version in found[: len(SERVED)]:
         looks, turns = f"looks {len(version.card.looks)}", version.turns
         for way, least in GOAL_SHARES.items():
             yield Goal(f"{looks}, {way}: x", ratio(turns, way), least)
@@ -223,6 +249,7 @@ def goals(found: list[Passes]) -> Iterator[Goal]:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.photo_speed", description=__doc__)
     parser.add_argument("folder", type=Path, nargs="?", help="real photos; default: synthetic ones")
+    parser.add_argument("--phone", type=Path, metavar="FOLDER", help="HEIC photos of a phone")
     parser.add_argument("--photos", type=int, default=PHOTOS)
     parser.add_argument("--repeats", type=int, default=REPEATS)
     parser.add_argument("--workers", type=int, default=cores(), help="default: one per core")

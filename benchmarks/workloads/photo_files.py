@@ -38,6 +38,8 @@ SMALL = Kind("400x534", (400, 534))
 CAMERA_PIXELS, CAMERA_QUALITY = (4000, 3000), 40
 #: Different photographs among those of a camera; the others differ in bytes after the image.
 CAMERA_DISTINCT = 200
+#: Of JPEG files of a phone's pictures: about the bytes that a phone writes.
+PHONE_QUALITY = 90
 #: Photographs to train on: enough for a head, whose accuracy does not matter here.
 TRAINING = 300
 #: To describe files, one of this number of them is opened.
@@ -89,10 +91,26 @@ def real(photos: Path, count: int) -> Path:
     return folder
 
 
-def about(folder: Path) -> str:
-    """The medians of the sizes of its files."""
+def as_jpeg(photos: Path) -> Path:
+    """A folder of JPEG files of the pictures in a folder of HEIC files."""
+    import pi_heif
     from PIL import Image
 
+    pi_heif.register_heif_opener()
+    folder = DATA / f"{photos.resolve().parent.name}-jpeg" / photos.name
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in sorted(photos.iterdir()):
+        with Image.open(path) as picture:
+            picture.convert("RGB").save(folder / f"{path.stem}.jpg", quality=PHONE_QUALITY)
+    return folder
+
+
+def about(folder: Path) -> str:
+    """The medians of the sizes of its files."""
+    import pi_heif
+    from PIL import Image
+
+    pi_heif.register_heif_opener()
     files = sorted(path for path in folder.rglob("*.*") if path.is_file())[::MEASURED_EVERY]
     sizes = [Image.open(path).size for path in files]
     width, height = (int(median(side)) for side in zip(*sizes, strict=True))

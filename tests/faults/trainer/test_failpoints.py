@@ -104,7 +104,10 @@ class Scene:
         """Restore the number of two trainers."""
         self.points.disarm()
         self.school.moments.reset()
-        self.trainers = [trainer for trainer in self.trainers if trainer.running]
+        # A killed trainer cannot be waited for until its last thread has ended.
+        self.trainers = [
+            trainer for trainer in self.trainers if trainer.running and procfs.is_alive(trainer.pid)
+        ]
         self.trainers += self.school.trainers(2 - len(self.trainers))
 
     def request_training(self, request: str) -> str:
